@@ -1,0 +1,2 @@
+//! The binary `fieldstone`.
+fn main() {}
