@@ -1,1 +1,4 @@
-//! server
+//! The platform: PostgreSQL store, identity, API, pages, and the process around them.
+
+pub mod cluster;
+pub mod data_dir;
