@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -117,11 +117,14 @@ impl Postmaster {
 
 /// Stops a database that an earlier server, killed before it could do so, left running on `folder`.
 ///
-/// The process named by a stale file may be anyone's by now: only one that runs on this very folder is touched.
+/// The process named by a stale file may be anyone's by now: only one that runs on this very folder is touched. A stale file that
+/// names a stranger is removed, since PostgreSQL would take the stranger for itself; one that names nobody is PostgreSQL's to judge.
 pub(super) async fn stop_left_over(folder: &Path) -> Result<(), ClusterError> {
     let Some(PidFile { pid, .. }) = PidFile::read(folder) else { return Ok(()) };
     if !serves(pid, folder) {
-        return Ok(());
+        let file = folder.join("postmaster.pid");
+        let stranger = program(pid).is_some_and(|program| !program.ends_with(b"postgres"));
+        return if stranger { fs::remove_file(&file).map_err(|source| ClusterError::file(&file, source)) } else { Ok(()) };
     }
     tracing::info!("Stopping the database that an interrupted run left behind …");
     for (signal, patience) in [(Signal::SIGINT, FAST_SHUTDOWN), (Signal::SIGQUIT, IMMEDIATE_SHUTDOWN)] {
@@ -142,12 +145,20 @@ pub(super) async fn stop_left_over(folder: &Path) -> Result<(), ClusterError> {
 
 /// Whether this process is a PostgreSQL on `folder`. (The command line of one that has ended is empty, even unreaped.)
 fn serves(pid: Pid, folder: &Path) -> bool {
-    let Ok(command_line) = fs::read(PathBuf::from(format!("/proc/{pid}/cmdline"))) else { return false };
+    let Some(command_line) = command_line(pid) else { return false };
     let mut arguments = command_line.split(|byte| *byte == 0);
-    let program = arguments.next().unwrap_or_default();
-    program.ends_with(b"/postgres")
+    arguments.next().is_some_and(|program| program.ends_with(b"/postgres"))
         && arguments.next() == Some(b"-D")
         && arguments.next() == Some(folder.as_os_str().as_encoded_bytes())
+}
+
+/// The program that a live process was started as.
+fn program(pid: Pid) -> Option<Vec<u8>> {
+    command_line(pid)?.split(|byte| *byte == 0).next().map(<[u8]>::to_vec)
+}
+
+fn command_line(pid: Pid) -> Option<Vec<u8>> {
+    fs::read(format!("/proc/{pid}/cmdline")).ok().filter(|command_line| !command_line.is_empty())
 }
 
 /// What `postmaster.pid` says (its format is fixed by `pidfile.h`): line 1 the process, line 8 its state.
