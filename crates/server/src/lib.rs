@@ -2,3 +2,6 @@
 
 pub mod cluster;
 pub mod data_dir;
+pub mod http;
+pub mod serve;
+pub mod tls;
