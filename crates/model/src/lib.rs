@@ -1,1 +1,31 @@
-//! model
+//! The vocabulary of Fieldstone: objects, fields, ids, values, roles, rules and the query AST.
+//!
+//! Facts and pure functions only: nothing here does I/O, is async, knows SQL or writes HTML.
+
+pub mod change;
+pub mod clock;
+pub mod field;
+pub mod fold;
+pub mod id;
+pub mod merge;
+pub mod object;
+pub mod objects;
+pub mod problem;
+pub mod query;
+pub mod record;
+pub mod registry;
+pub mod role;
+pub mod validate;
+pub mod value;
+
+pub use change::{Change, Values};
+pub use clock::{Clock, SystemClock};
+pub use field::{Choice, Field, FieldType};
+pub use id::{IdSource, RecordId};
+pub use object::{Object, ObjectClass};
+pub use problem::{FieldError, Problem};
+pub use query::{Comparison, Filter, Order, Path, Query};
+pub use record::{Columns, Record};
+pub use registry::{Registry, Stage, StageKind};
+pub use role::{Capability, Role};
+pub use value::Value;
