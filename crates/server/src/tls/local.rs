@@ -18,10 +18,10 @@ use rcgen::{
     GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType,
     string::Ia5String,
 };
-use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::sign::CertifiedKey;
+use rustls::{CertificateError, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
@@ -276,6 +276,13 @@ impl Authority {
         Ok((key, certificate))
     }
 
+    /// When it ends, in seconds since 1970.
+    fn ends(&self) -> Result<i64, rustls::Error> {
+        let (_, certificate) = x509_parser::parse_x509_certificate(&self.certificate)
+            .map_err(|_| CertificateError::BadEncoding)?;
+        Ok(certificate.validity().not_after.timestamp())
+    }
+
     /// Whether a client that trusts this authority would take `certificate` for every one of `names`, now and for a while yet.
     fn vouches(
         &self,
@@ -291,6 +298,10 @@ impl Authority {
         let later = now
             .saturating_add(RENEW_WITHIN)
             .map_err(|error| rustls::Error::General(error.to_string()))?;
+        // Verifiers don't ask how old the anchor of their trust is; browsers and operating systems do.
+        if self.ends()? < later.as_second() {
+            return Err(CertificateError::Expired.into());
+        }
         let end_entity = certificate.end_entity_cert()?;
         for time in [now, later] {
             let time = UnixTime::since_unix_epoch(Duration::from_secs(
