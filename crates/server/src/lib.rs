@@ -1,4 +1,6 @@
-//! The platform: PostgreSQL store, identity, API and pages of Fieldstone.
+//! The platform: PostgreSQL store, identity, API, pages, and the process around them.
 
+pub mod cluster;
+pub mod data_dir;
 pub mod database;
 pub mod identity;
