@@ -16,6 +16,8 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
 use secrecy::SecretString;
 
+use crate::database::RolePasswords;
+
 /// The file that is locked; it also marks a folder as ours.
 const LOCK: &str = "lock";
 
@@ -148,6 +150,21 @@ impl DataDir {
             }
             Err(source) => Err(self.unusable(source)),
         }
+    }
+
+    /// The passwords of the database's roles.
+    pub fn role_passwords(&self) -> Result<RolePasswords, DataDirError> {
+        Ok(RolePasswords {
+            owner: self.secret("database-owner")?,
+            app: self.secret("database-app")?,
+            auth: self.secret("database-auth")?,
+            worker: self.secret("database-worker")?,
+        })
+    }
+
+    /// The file of the keys that sign the tenant context.
+    pub fn context_key(&self) -> PathBuf {
+        self.secrets().join("context.key")
     }
 
     fn lock_file(&self) -> io::Result<File> {

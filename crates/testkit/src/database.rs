@@ -3,12 +3,17 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{process, thread};
 
+use fieldstone_server::database::{RolePasswords, prepare};
+use secrecy::SecretString;
 use tokio_postgres::{Client, Config, NoTls};
 
 use crate::TestCluster;
 
 /// What the server calls its database; here it only serves as the template.
 const TEMPLATE: &str = "fieldstone";
+
+/// The password of every role: the cluster lives for one run of the tests, on a socket of its own.
+const PASSWORD: &str = "only-for-this-test-run";
 
 /// Whoever holds this advisory lock (in the cluster's `postgres` database) may make the template.
 const TEMPLATE_LOCK: i64 = 0x6669_656c_6473;
@@ -23,6 +28,33 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
+    /// A clone of the template that the server's own migrations make.
+    pub async fn new() -> Self {
+        let password = || SecretString::from(PASSWORD);
+        let passwords = RolePasswords { owner: password(), app: password(), auth: password(), worker: password() };
+        Self::cloned_from(async |admin: &Config| prepare(admin, &passwords).await.map(drop)).await
+    }
+
+    /// How to reach it as the schema's owner.
+    pub fn owner(&self) -> Config {
+        self.role("fieldstone_owner", PASSWORD)
+    }
+
+    /// How to reach it as the role that serves requests.
+    pub fn app(&self) -> Config {
+        self.role("fieldstone_app", PASSWORD)
+    }
+
+    /// How to reach it as the role that signs people in.
+    pub fn auth(&self) -> Config {
+        self.role("fieldstone_auth", PASSWORD)
+    }
+
+    /// How to reach it as the role that runs jobs.
+    pub fn worker(&self) -> Config {
+        self.role("fieldstone_worker", PASSWORD)
+    }
+
     /// A clone of the template, which `prepare` makes (as the database `fieldstone` and its roles) when this run has none yet.
     pub async fn cloned_from<E>(prepare: impl AsyncFnOnce(&Config) -> Result<(), E>) -> Self
     where
@@ -125,7 +157,9 @@ async fn make_template<E>(
         .expect("the catalog")
         .get::<_, bool>(0)
     {
-        if let Err(error) = prepare(&cluster.admin_config()).await {
+        let mut template = cluster.admin_config();
+        template.dbname(TEMPLATE);
+        if let Err(error) = prepare(&template).await {
             panic!("the database can't be prepared: {error}");
         }
         // A template takes no connections, so that any number of clones can be made at once.
