@@ -1,0 +1,1 @@
+//! Who somebody is: passwords, sessions, API tokens, workspaces and the audit log.

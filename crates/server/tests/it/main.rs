@@ -1,0 +1,12 @@
+//! The platform from outside: its database, its process, its answers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test stops at the first thing that is wrong"
+)]
+
+mod embedded;
+mod tenancy;

@@ -1,0 +1,126 @@
+//! A database with two workspaces, and connections of every role.
+
+use std::sync::LazyLock;
+
+use fieldstone_model::{RecordId, Role};
+use fieldstone_server::database::{Actor, Backend, ContextSigner, RolePasswords, connect, prepare};
+use fieldstone_testkit::TestDatabase;
+use jiff::Timestamp;
+use tokio_postgres::{Client, Config};
+
+/// One passphrase for all roles: the cluster lives for one test run, on a socket of its own.
+pub(crate) const PASSWORD: &str = "only-for-this-test-run";
+
+static SIGNER: LazyLock<ContextSigner> = LazyLock::new(|| ContextSigner::generate(Timestamp::now()).unwrap());
+
+/// The passwords under which the tests' cluster is prepared.
+pub(crate) fn passwords() -> RolePasswords {
+    let password = || PASSWORD.into();
+    RolePasswords { owner: password(), app: password(), auth: password(), worker: password() }
+}
+
+/// Two workspaces, `a` and `b`, with a user of each role.
+pub(crate) struct Workspaces {
+    pub(crate) database: TestDatabase,
+}
+
+/// A connection and the backend behind it.
+pub(crate) struct Connection {
+    pub(crate) client: Client,
+    pub(crate) backend: Backend,
+}
+
+impl Workspaces {
+    pub(crate) async fn new() -> Self {
+        let database = TestDatabase::cloned_from(async |admin: &Config| prepare(admin, &passwords()).await.map(drop)).await;
+        let workspaces = Self { database };
+        let mut owner = workspaces.connect("fieldstone_owner").await;
+        SIGNER.install(&mut owner).await.unwrap();
+        for tenant in ["a", "b"] {
+            add_workspace(&owner, tenant).await;
+        }
+        workspaces
+    }
+
+    pub(crate) fn signer(&self) -> &'static ContextSigner {
+        &SIGNER
+    }
+
+    pub(crate) async fn connect(&self, role: &str) -> Client {
+        connect(&self.database.role(role, PASSWORD)).await.unwrap()
+    }
+
+    pub(crate) async fn admin(&self) -> Client {
+        connect(&self.database.admin()).await.unwrap()
+    }
+
+    /// A serving connection that has said hello.
+    pub(crate) async fn app(&self) -> Connection {
+        let client = self.connect("fieldstone_app").await;
+        let backend = Backend::of(&client).await.unwrap();
+        Connection { client, backend }
+    }
+}
+
+impl Connection {
+    /// The signed context of `actor` for this connection, good now.
+    pub(crate) fn sign(&self, actor: &Actor) -> String {
+        SIGNER.sign(actor, &self.backend, Timestamp::now())
+    }
+
+    /// Begins a transaction as `actor`.
+    pub(crate) async fn begin(&self, actor: &Actor) -> Result<(), tokio_postgres::Error> {
+        self.client.batch_execute("BEGIN").await?;
+        self.enter(&self.sign(actor), actor).await
+    }
+
+    /// Enters a context given as text.
+    pub(crate) async fn enter(&self, signed: &str, actor: &Actor) -> Result<(), tokio_postgres::Error> {
+        let credential = actor.credential.map(|id| id.to_string());
+        self.client.execute("SELECT app.enter($1, $2, $3, $4)", &[&signed, &credential, &actor.member_version, &1_i64]).await.map(drop)
+    }
+
+    pub(crate) async fn rollback(&self) {
+        self.client.batch_execute("ROLLBACK").await.unwrap();
+    }
+
+    pub(crate) async fn count(&self, sql: &str) -> Result<i64, tokio_postgres::Error> {
+        self.client.query_one(sql, &[]).await.map(|row| row.get(0))
+    }
+}
+
+/// The workspace `a` or `b`.
+pub(crate) fn tenant(letter: &str) -> RecordId {
+    format!("00D00000000000{letter}").parse().unwrap()
+}
+
+/// The one user of workspace `letter` with `role`.
+pub(crate) fn actor(letter: &str, role: Role) -> Actor {
+    Actor { tenant: tenant(letter), user: format!("005000000{}{letter}", &role.name()[..5]).parse().unwrap(), role, member_version: 1, credential: None }
+}
+
+async fn add_workspace(owner: &Client, letter: &str) {
+    let now = Timestamp::now();
+    let tenant = tenant(letter).to_string();
+    owner
+        .execute("INSERT INTO app.workspace (tenant_id, name, slug, created_at, updated_at) VALUES ($1, $2, $2, $3, $3)", &[&tenant, &letter, &now])
+        .await
+        .unwrap();
+    for role in Role::ALL {
+        let email = format!("{role}@{letter}.example");
+        owner
+            .execute(
+                "INSERT INTO app.\"user\" (tenant_id, id, email, email_key, name, name_key, role, created_at, updated_at)
+                 VALUES ($1, $2, $3, $3, $4, $4, $4, $5, $5)",
+                &[&tenant, &actor(letter, role).user.to_string(), &email, &role.name(), &now],
+            )
+            .await
+            .unwrap();
+    }
+}
+
+/// The SQLSTATE of a refusal; empty when there was none.
+pub(crate) fn code<T>(result: &Result<T, tokio_postgres::Error>) -> String {
+    result.as_ref().err().and_then(tokio_postgres::Error::code).map(|code| code.code().to_owned()).unwrap_or_default()
+}
+
