@@ -6,4 +6,5 @@ pub mod database;
 pub mod http;
 pub mod identity;
 pub mod serve;
+pub mod store;
 pub mod tls;

@@ -11,12 +11,18 @@ use tokio_postgres::{Client, Config};
 /// One passphrase for all roles: the cluster lives for one test run, on a socket of its own.
 pub(crate) const PASSWORD: &str = "only-for-this-test-run";
 
-static SIGNER: LazyLock<ContextSigner> = LazyLock::new(|| ContextSigner::generate(Timestamp::now()).unwrap());
+static SIGNER: LazyLock<ContextSigner> =
+    LazyLock::new(|| ContextSigner::generate(Timestamp::now()).unwrap());
 
 /// The passwords under which the tests' cluster is prepared.
 pub(crate) fn passwords() -> RolePasswords {
     let password = || PASSWORD.into();
-    RolePasswords { owner: password(), app: password(), auth: password(), worker: password() }
+    RolePasswords {
+        owner: password(),
+        app: password(),
+        auth: password(),
+        worker: password(),
+    }
 }
 
 /// Two workspaces, `a` and `b`, with a user of each role.
@@ -32,7 +38,10 @@ pub(crate) struct Connection {
 
 impl Workspaces {
     pub(crate) async fn new() -> Self {
-        let database = TestDatabase::cloned_from(async |admin: &Config| prepare(admin, &passwords()).await.map(drop)).await;
+        let database = TestDatabase::cloned_from(async |admin: &Config| {
+            prepare(admin, &passwords()).await.map(drop)
+        })
+        .await;
         let workspaces = Self { database };
         let mut owner = workspaces.connect("fieldstone_owner").await;
         SIGNER.install(&mut owner).await.unwrap();
@@ -75,9 +84,19 @@ impl Connection {
     }
 
     /// Enters a context given as text.
-    pub(crate) async fn enter(&self, signed: &str, actor: &Actor) -> Result<(), tokio_postgres::Error> {
+    pub(crate) async fn enter(
+        &self,
+        signed: &str,
+        actor: &Actor,
+    ) -> Result<(), tokio_postgres::Error> {
         let credential = actor.credential.map(|id| id.to_string());
-        self.client.execute("SELECT app.enter($1, $2, $3, $4)", &[&signed, &credential, &actor.member_version, &1_i64]).await.map(drop)
+        self.client
+            .execute(
+                "SELECT app.enter($1, $2, $3, $4)",
+                &[&signed, &credential, &actor.member_version, &1_i64],
+            )
+            .await
+            .map(drop)
     }
 
     pub(crate) async fn rollback(&self) {
@@ -96,7 +115,15 @@ pub(crate) fn tenant(letter: &str) -> RecordId {
 
 /// The one user of workspace `letter` with `role`.
 pub(crate) fn actor(letter: &str, role: Role) -> Actor {
-    Actor { tenant: tenant(letter), user: format!("005000000{}{letter}", &role.name()[..5]).parse().unwrap(), role, member_version: 1, credential: None }
+    Actor {
+        tenant: tenant(letter),
+        user: format!("005000000{}{letter}", &role.name()[..5])
+            .parse()
+            .unwrap(),
+        role,
+        member_version: 1,
+        credential: None,
+    }
 }
 
 async fn add_workspace(owner: &Client, letter: &str) {
@@ -121,6 +148,10 @@ async fn add_workspace(owner: &Client, letter: &str) {
 
 /// The SQLSTATE of a refusal; empty when there was none.
 pub(crate) fn code<T>(result: &Result<T, tokio_postgres::Error>) -> String {
-    result.as_ref().err().and_then(tokio_postgres::Error::code).map(|code| code.code().to_owned()).unwrap_or_default()
+    result
+        .as_ref()
+        .err()
+        .and_then(tokio_postgres::Error::code)
+        .map(|code| code.code().to_owned())
+        .unwrap_or_default()
 }
-
