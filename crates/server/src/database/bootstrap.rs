@@ -126,8 +126,9 @@ fn mark() -> String {
     let mut hash = digest::Context::new(&digest::SHA256);
     hash.update(ROLES_SQL.as_bytes());
     hash.update(BOOTSTRAP_SQL.as_bytes());
-    let hex = hash.finish().as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>();
-    format!("Fieldstone, secured by {hex}")
+    let digest = hash.finish();
+    let number = digest.as_ref().iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("Fieldstone, secured by {number:016x}")
 }
 
 async fn set_roles(client: &Client, passwords: &RolePasswords) -> Result<(), DatabaseError> {
