@@ -42,7 +42,7 @@ pub struct Field {
 }
 
 /// What a field holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FieldType {
@@ -102,6 +102,7 @@ pub enum FieldType {
         to: Cow<'static, [Cow<'static, str>]>,
     },
     /// The record's own id.
+    #[default]
     Id,
 }
 

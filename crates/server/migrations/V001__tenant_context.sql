@@ -116,6 +116,12 @@ SELECT app.protect('app.table_class', 'system');
 
 -- refinery's own table exists before the first migration.
 SELECT app.protect('app.schema_history', 'system');
+SELECT app.permit_lookup('app.schema_history', 'SELECT (version)');
+
+-- The last migration applied: a server asks before it calls itself ready.
+CREATE FUNCTION app.schema_number() RETURNS integer
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$ SELECT max(h.version) FROM app.schema_history h $$;
+SELECT app.serve('app.schema_number()', 'fieldstone_app');
 
 -- Keys that verify what the server signs. Two are valid while they rotate.
 CREATE TABLE app.context_key (

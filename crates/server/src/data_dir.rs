@@ -4,7 +4,9 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -13,6 +15,8 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::geteuid;
 use secrecy::SecretString;
+
+use crate::database::RolePasswords;
 
 /// The file that is locked; it also marks a folder as ours.
 const LOCK: &str = "lock";
@@ -36,7 +40,9 @@ pub enum DataDirError {
     #[error("The folder {0} is not empty and was not made by fieldstone; choose another one.")]
     Foreign(PathBuf),
     /// A file that holds a secret could be read by others.
-    #[error("The secret file {0} can be read by other users; make it private (chmod 600) or replace it.")]
+    #[error(
+        "The secret file {0} can be read by other users; make it private (chmod 600) or replace it."
+    )]
     Exposed(PathBuf),
     /// The source of randomness failed.
     #[error("The operating system's source of random numbers failed.")]
@@ -60,10 +66,16 @@ impl DataDir {
     ///
     /// Started by root, others may pass through it (the database runs as a user of its own) but not list it.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
-        let unusable = |source| DataDirError::Unusable { folder: path.to_owned(), source };
+        let unusable = |source| DataDirError::Unusable {
+            folder: path.to_owned(),
+            source,
+        };
         let mode = if geteuid().is_root() { 0o711 } else { 0o700 };
         if !path.exists() {
-            if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            if let Some(parent) = path
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty())
+            {
                 fs::create_dir_all(parent).map_err(unusable)?;
             }
             make_dir(path, mode).map_err(unusable)?;
@@ -121,7 +133,9 @@ impl DataDir {
         let path = self.secrets().join(name);
         match fs::read_to_string(&path) {
             Ok(secret) => {
-                let mode = fs::metadata(&path).map_err(|source| self.unusable(source))?.mode();
+                let mode = fs::metadata(&path)
+                    .map_err(|source| self.unusable(source))?
+                    .mode();
                 if mode & 0o077 != 0 {
                     return Err(DataDirError::Exposed(path));
                 }
@@ -138,8 +152,28 @@ impl DataDir {
         }
     }
 
+    /// The passwords of the database's roles.
+    pub fn role_passwords(&self) -> Result<RolePasswords, DataDirError> {
+        Ok(RolePasswords {
+            owner: self.secret("database-owner")?,
+            app: self.secret("database-app")?,
+            auth: self.secret("database-auth")?,
+            worker: self.secret("database-worker")?,
+        })
+    }
+
+    /// The file of the keys that sign the tenant context.
+    pub fn context_key(&self) -> PathBuf {
+        self.secrets().join("context.key")
+    }
+
     fn lock_file(&self) -> io::Result<File> {
-        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(self.root.join(LOCK))
+        OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(self.root.join(LOCK))
     }
 
     fn secrets(&self) -> PathBuf {
@@ -147,7 +181,10 @@ impl DataDir {
     }
 
     fn unusable(&self, source: io::Error) -> DataDirError {
-        DataDirError::Unusable { folder: self.root.clone(), source }
+        DataDirError::Unusable {
+            folder: self.root.clone(),
+            source,
+        }
     }
 }
 
@@ -171,7 +208,11 @@ fn write_whole(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().create_new(true).write(true).mode(mode).open(&partial)?;
+    let mut file = OpenOptions::new()
+        .create_new(true)
+        .write(true)
+        .mode(mode)
+        .open(&partial)?;
     file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.write_all(content)?;
     file.sync_all()?;
@@ -210,9 +251,17 @@ mod tests {
         let data_dir = DataDir::open(&folder.path().join("data")).unwrap();
         let first = data_dir.secret("cluster").unwrap();
         assert_eq!(first.expose_secret().len(), 43);
-        assert_eq!(first.expose_secret(), data_dir.secret("cluster").unwrap().expose_secret());
-        assert_ne!(first.expose_secret(), data_dir.secret("app").unwrap().expose_secret());
-        let mode = fs::metadata(data_dir.secrets().join("cluster")).unwrap().mode();
+        assert_eq!(
+            first.expose_secret(),
+            data_dir.secret("cluster").unwrap().expose_secret()
+        );
+        assert_ne!(
+            first.expose_secret(),
+            data_dir.secret("app").unwrap().expose_secret()
+        );
+        let mode = fs::metadata(data_dir.secrets().join("cluster"))
+            .unwrap()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 
@@ -223,7 +272,10 @@ mod tests {
         data_dir.secret("cluster").unwrap();
         let path = data_dir.secrets().join("cluster");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(data_dir.secret("cluster"), Err(DataDirError::Exposed(_))));
+        assert!(matches!(
+            data_dir.secret("cluster"),
+            Err(DataDirError::Exposed(_))
+        ));
     }
 
     #[test]
@@ -241,7 +293,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("thesis.txt"), "").unwrap();
         let before = fs::metadata(folder.path()).unwrap().mode();
-        assert!(matches!(DataDir::open(folder.path()), Err(DataDirError::Foreign(_))));
+        assert!(matches!(
+            DataDir::open(folder.path()),
+            Err(DataDirError::Foreign(_))
+        ));
         assert_eq!(fs::metadata(folder.path()).unwrap().mode(), before);
     }
 

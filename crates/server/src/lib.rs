@@ -3,4 +3,7 @@
 pub mod cluster;
 pub mod data_dir;
 pub mod database;
+pub mod http;
 pub mod identity;
+pub mod serve;
+pub mod tls;

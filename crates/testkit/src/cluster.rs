@@ -54,7 +54,9 @@ impl TestCluster {
     async fn private() -> Self {
         let folder = temporary_folder();
         let data_dir = DataDir::open(&folder).expect("a folder for a test cluster");
-        let cluster = Cluster::start_with(&data_dir, &ClusterOptions::DISPOSABLE).await.expect("a PostgreSQL for the tests");
+        let cluster = Cluster::start_with(&data_dir, &ClusterOptions::DISPOSABLE)
+            .await
+            .expect("a PostgreSQL for the tests");
         guard(&folder);
         let admin = cluster.admin_config();
         // The runtime of one test ends before the process does; the guard stops the database, not this value's end.
@@ -65,7 +67,11 @@ impl TestCluster {
 
 /// A new folder with a path short enough for a socket.
 pub(crate) fn temporary_folder() -> PathBuf {
-    tempfile::Builder::new().prefix("fieldstone-test-").tempdir_in("/tmp").expect("a temporary folder").keep()
+    tempfile::Builder::new()
+        .prefix("fieldstone-test-")
+        .tempdir_in("/tmp")
+        .expect("a temporary folder")
+        .keep()
 }
 
 /// Starts a process that waits for this one to end (the pipe between them closes), then stops the database and removes the folder.

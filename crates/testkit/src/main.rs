@@ -15,12 +15,20 @@ use tokio::signal::unix::{SignalKind, signal};
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let mut arguments = env::args_os().skip(1);
-    let Some(program) = arguments.next() else { bail!("Usage: fieldstone-test-cluster COMMAND [ARGUMENT]…") };
-    let folder = tempfile::Builder::new().prefix("fieldstone-tests-").tempdir_in("/tmp").context("making a folder")?;
+    let Some(program) = arguments.next() else {
+        bail!("Usage: fieldstone-test-cluster COMMAND [ARGUMENT]…")
+    };
+    let folder = tempfile::Builder::new()
+        .prefix("fieldstone-tests-")
+        .tempdir_in("/tmp")
+        .context("making a folder")?;
     let data_dir = DataDir::open(folder.path())?;
     let cluster = Cluster::start_with(&data_dir, &ClusterOptions::DISPOSABLE).await?;
 
-    let status = run(Command::new(program).args(arguments).env(CLUSTER_VARIABLE, folder.path())).await;
+    let status = run(Command::new(program)
+        .args(arguments)
+        .env(CLUSTER_VARIABLE, folder.path()))
+    .await;
     cluster.stop().await?;
     folder.close().context("removing the folder")?;
     status

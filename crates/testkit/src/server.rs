@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 /// How long a first start may take on a busy machine before a test gives up on it.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How to start a server.
 #[derive(Debug, Clone, Default)]
@@ -37,7 +37,10 @@ impl ServerOptions {
 
     /// A server with the demo workspaces.
     pub fn demo() -> Self {
-        Self { demo: true, ..Self::default() }
+        Self {
+            demo: true,
+            ..Self::default()
+        }
     }
 
     /// The same on this data folder.
@@ -57,7 +60,12 @@ impl ServerOptions {
     /// The command that starts it.
     pub fn command(&self, data: &Path, port: u16) -> Command {
         let mut command = Command::new(binary());
-        command.arg("up").arg("--data").arg(data).arg("--listen").arg(format!("127.0.0.1:{port}"));
+        command
+            .arg("up")
+            .arg("--data")
+            .arg(data)
+            .arg("--listen")
+            .arg(format!("127.0.0.1:{port}"));
         if self.demo {
             command.arg("--demo");
         }
@@ -81,16 +89,38 @@ pub struct Server {
 impl Server {
     /// Starts the server and returns once it says that it serves. Panics with its log when it doesn't.
     pub fn start(options: &ServerOptions) -> Self {
-        let scratch = tempfile::Builder::new().prefix("fieldstone-server-").tempdir_in("/tmp").expect("a temporary folder");
+        let scratch = tempfile::Builder::new()
+            .prefix("fieldstone-server-")
+            .tempdir_in("/tmp")
+            .expect("a temporary folder");
         // The database's account has to pass through.
-        fs::set_permissions(scratch.path(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).expect("an open folder");
-        let data = options.data.clone().unwrap_or_else(|| scratch.path().join("data"));
+        fs::set_permissions(
+            scratch.path(),
+            std::os::unix::fs::PermissionsExt::from_mode(0o711),
+        )
+        .expect("an open folder");
+        let data = options
+            .data
+            .clone()
+            .unwrap_or_else(|| scratch.path().join("data"));
         let port = options.port.unwrap_or_else(free_port);
         let log = scratch.path().join("log");
         let stderr = fs::File::create(&log).expect("a file for the server's log");
-        let mut child = options.command(&data, port).stdout(Stdio::piped()).stderr(stderr).spawn().expect("the server to start");
+        let mut child = options
+            .command(&data, port)
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            .spawn()
+            .expect("the server to start");
         let url = wait_for_ready(&mut child, &log);
-        Self { child, data, port, url, log, _scratch: scratch }
+        Self {
+            child,
+            data,
+            port,
+            url,
+            log,
+            _scratch: scratch,
+        }
     }
 
     /// Its address: `https://localhost:…`.
@@ -173,13 +203,21 @@ pub fn binary() -> PathBuf {
         }
     }
     let this = env::current_exe().expect("the path of this test");
-    let beside = this.ancestors().skip(1).take(2).map(|folder| folder.join("fieldstone")).find(|path| path.is_file());
+    let beside = this
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join("fieldstone"))
+        .find(|path| path.is_file());
     beside.expect("the binary fieldstone beside the tests (cargo build -p fieldstone-server --bin fieldstone)")
 }
 
 /// A port on 127.0.0.1 that nobody listens on just now.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port")
+        .port()
 }
 
 /// Reads standard output until the line `ready URL`, and goes on reading so that the server never blocks on it.
@@ -206,7 +244,10 @@ fn wait_for_ready(child: &mut Child, log: &Path) -> String {
             let _ = child.kill();
             let status = child.wait();
             let said = fs::read_to_string(log).unwrap_or_default();
-            panic!("the server did not get ready within {:?} ({error}; {status:?}):\n{said}", started.elapsed());
+            panic!(
+                "the server did not get ready within {:?} ({error}; {status:?}):\n{said}",
+                started.elapsed()
+            );
         }
     }
 }

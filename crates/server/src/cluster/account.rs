@@ -27,9 +27,16 @@ impl Account {
         if !geteuid().is_root() {
             return Ok(Self::Own);
         }
-        let user = ["postgres", "nobody"].iter().find_map(|name| User::from_name(name).ok().flatten());
-        let user = user.filter(|user| !user.uid.is_root()).ok_or(ClusterError::NoAccount)?;
-        Ok(Self::Lesser { uid: user.uid, gid: user.gid })
+        let user = ["postgres", "nobody"]
+            .iter()
+            .find_map(|name| User::from_name(name).ok().flatten());
+        let user = user
+            .filter(|user| !user.uid.is_root())
+            .ok_or(ClusterError::NoAccount)?;
+        Ok(Self::Lesser {
+            uid: user.uid,
+            gid: user.gid,
+        })
     }
 
     /// Makes the command run as this account. The standard library drops root's supplementary groups with it.
@@ -58,9 +65,12 @@ impl Account {
 
     /// Makes sure that this account can reach `folder`: every folder on the way must let it pass.
     pub(super) fn check_reach(self, folder: &Path) -> Result<(), ClusterError> {
-        let Self::Lesser { uid, gid } = self else { return Ok(()) };
+        let Self::Lesser { uid, gid } = self else {
+            return Ok(());
+        };
         for ancestor in folder.ancestors() {
-            let facts = fs::metadata(ancestor).map_err(|source| ClusterError::file(ancestor, source))?;
+            let facts =
+                fs::metadata(ancestor).map_err(|source| ClusterError::file(ancestor, source))?;
             let passes = if facts.uid() == uid.as_raw() {
                 facts.mode() & 0o100
             } else if facts.gid() == gid.as_raw() {
@@ -69,7 +79,10 @@ impl Account {
                 facts.mode() & 0o001
             };
             if passes == 0 {
-                return Err(ClusterError::OutOfReach { folder: folder.to_owned(), barrier: ancestor.to_owned() });
+                return Err(ClusterError::OutOfReach {
+                    folder: folder.to_owned(),
+                    barrier: ancestor.to_owned(),
+                });
             }
         }
         Ok(())
@@ -84,7 +97,10 @@ mod tests {
 
     #[test]
     fn a_closed_folder_on_the_way_is_named() {
-        let account = Account::Lesser { uid: Uid::from_raw(54_321), gid: Gid::from_raw(54_321) };
+        let account = Account::Lesser {
+            uid: Uid::from_raw(54_321),
+            gid: Gid::from_raw(54_321),
+        };
         let outer = tempfile::tempdir().unwrap();
         let inner = outer.path().join("data");
         fs::create_dir(&inner).unwrap();
@@ -93,7 +109,10 @@ mod tests {
         account.check_reach(&inner).unwrap();
         fs::set_permissions(outer.path(), fs::Permissions::from_mode(0o700)).unwrap();
         let error = account.check_reach(&inner).unwrap_err();
-        assert!(matches!(&error, ClusterError::OutOfReach { barrier, .. } if barrier == outer.path()), "{error}");
+        assert!(
+            matches!(&error, ClusterError::OutOfReach { barrier, .. } if barrier == outer.path()),
+            "{error}"
+        );
         Account::Own.check_reach(&inner).unwrap();
     }
 }

@@ -20,13 +20,19 @@ impl Binaries {
     /// Finds the programs for a new cluster (the newest installed) or for one that exists (its own major version).
     pub(super) fn find(wanted: Option<u32>) -> Result<Self, ClusterError> {
         let usual = ["/usr/lib/postgresql", "/usr"].map(Path::new);
-        let mut installed = usual.iter().flat_map(|parent| installations(parent)).collect::<Vec<_>>();
+        let mut installed = usual
+            .iter()
+            .flat_map(|parent| installations(parent))
+            .collect::<Vec<_>>();
         let suits = |major: &u32| wanted.map_or(*major >= OLDEST, |wanted| *major == wanted);
         if !installed.iter().any(|(major, _)| suits(major)) {
             installed.extend(from_pg_config());
         }
         installed.retain(|(major, _)| suits(major));
-        match (installed.into_iter().max_by_key(|(major, _)| *major), wanted) {
+        match (
+            installed.into_iter().max_by_key(|(major, _)| *major),
+            wanted,
+        ) {
             (Some((_, folder)), _) => Ok(Self { folder }),
             (None, Some(wanted)) => Err(ClusterError::VersionNotInstalled(wanted)),
             (None, None) => Err(ClusterError::NotInstalled),
@@ -44,7 +50,9 @@ impl Binaries {
 
 /// Debian's `/usr/lib/postgresql/15/bin` and Red Hat's `/usr/pgsql-15/bin`.
 fn installations(parent: &Path) -> Vec<(u32, PathBuf)> {
-    let Ok(entries) = fs::read_dir(parent) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(parent) else {
+        return Vec::new();
+    };
     entries
         .flatten()
         .filter_map(|entry| {
@@ -60,7 +68,11 @@ fn installations(parent: &Path) -> Vec<(u32, PathBuf)> {
 /// Whatever installation comes first in the search path.
 fn from_pg_config() -> Option<(u32, PathBuf)> {
     let ask = |flag: &str| {
-        let answer = Command::new("pg_config").arg(flag).output().ok().filter(|answer| answer.status.success())?;
+        let answer = Command::new("pg_config")
+            .arg(flag)
+            .output()
+            .ok()
+            .filter(|answer| answer.status.success())?;
         String::from_utf8(answer.stdout).ok()
     };
     let folder = PathBuf::from(ask("--bindir")?.trim());
@@ -70,13 +82,22 @@ fn from_pg_config() -> Option<(u32, PathBuf)> {
 
 /// Some packages bring the client programs alone.
 fn complete(folder: &Path) -> bool {
-    ["initdb", "postgres"].map(OsStr::new).iter().all(|program| folder.join(program).is_file())
+    ["initdb", "postgres"]
+        .map(OsStr::new)
+        .iter()
+        .all(|program| folder.join(program).is_file())
 }
 
 /// The major version in what `--version` prints: `PostgreSQL 15.18 (Debian 15.18-0+deb12u1)` is 15.
 fn major(version: &str) -> Option<u32> {
-    let number = version.split_whitespace().find(|word| word.starts_with(|first: char| first.is_ascii_digit()))?;
-    number.split(|digit: char| !digit.is_ascii_digit()).next()?.parse().ok()
+    let number = version
+        .split_whitespace()
+        .find(|word| word.starts_with(|first: char| first.is_ascii_digit()))?;
+    number
+        .split(|digit: char| !digit.is_ascii_digit())
+        .next()?
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
@@ -93,14 +114,21 @@ mod tests {
     #[test]
     fn an_installation_needs_the_server_programs() {
         let parent = tempfile::tempdir().unwrap();
-        for (name, programs) in [("15", &["initdb", "postgres"][..]), ("16", &["psql"]), ("pgsql-17", &["initdb", "postgres"])] {
+        for (name, programs) in [
+            ("15", &["initdb", "postgres"][..]),
+            ("16", &["psql"]),
+            ("pgsql-17", &["initdb", "postgres"]),
+        ] {
             let bin = parent.path().join(name).join("bin");
             fs::create_dir_all(&bin).unwrap();
             for program in programs {
                 fs::write(bin.join(program), "").unwrap();
             }
         }
-        let mut found = installations(parent.path()).into_iter().map(|(major, _)| major).collect::<Vec<_>>();
+        let mut found = installations(parent.path())
+            .into_iter()
+            .map(|(major, _)| major)
+            .collect::<Vec<_>>();
         found.sort_unstable();
         assert_eq!(found, [15, 17]);
     }

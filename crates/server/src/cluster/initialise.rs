@@ -25,17 +25,36 @@ pub(super) async fn initialise(
 ) -> Result<(), ClusterError> {
     let partial = folder.with_extension("new");
     remove_all(&partial)?;
-    make_dir(&partial, 0o700).and_then(|()| account.give(&partial)).map_err(|source| ClusterError::file(&partial, source))?;
+    make_dir(&partial, 0o700)
+        .and_then(|()| account.give(&partial))
+        .map_err(|source| ClusterError::file(&partial, source))?;
 
     let password_file = folder.with_extension("password");
     write_private(&password_file, password.expose_secret().as_bytes())
         .and_then(|()| account.give(&password_file))
         .map_err(|source| ClusterError::file(&password_file, source))?;
     let mut initdb = command(binaries, account, &partial);
-    initdb.args(["--username", ADMIN_ROLE, "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C"]);
-    initdb.args(["--data-checksums", "--no-sync", "--no-instructions", "--pwfile"]).arg(&password_file);
+    initdb.args([
+        "--username",
+        ADMIN_ROLE,
+        "--auth",
+        "scram-sha-256",
+        "--encoding",
+        "UTF8",
+        "--locale",
+        "C",
+    ]);
+    initdb
+        .args([
+            "--data-checksums",
+            "--no-sync",
+            "--no-instructions",
+            "--pwfile",
+        ])
+        .arg(&password_file);
     let made = run(initdb).await;
-    let removed = fs::remove_file(&password_file).map_err(|source| ClusterError::file(&password_file, source));
+    let removed = fs::remove_file(&password_file)
+        .map_err(|source| ClusterError::file(&password_file, source));
     made?;
     removed?;
 
@@ -46,7 +65,9 @@ pub(super) async fn initialise(
     }
     fs::rename(&partial, folder).map_err(|source| ClusterError::file(folder, source))?;
     if let Some(parent) = folder.parent() {
-        fs::File::open(parent).and_then(|parent| parent.sync_all()).map_err(|source| ClusterError::file(parent, source))?;
+        fs::File::open(parent)
+            .and_then(|parent| parent.sync_all())
+            .map_err(|source| ClusterError::file(parent, source))?;
     }
     Ok(())
 }
@@ -54,18 +75,36 @@ pub(super) async fn initialise(
 fn command(binaries: &Binaries, account: Account, folder: &Path) -> Command {
     let mut command = Command::new(binaries.initdb());
     account.apply(&mut command);
-    command.env_clear().env("LC_ALL", "C").env("PATH", "/usr/bin:/bin").current_dir("/").arg("--pgdata").arg(folder);
+    command
+        .env_clear()
+        .env("LC_ALL", "C")
+        .env("PATH", "/usr/bin:/bin")
+        .current_dir("/")
+        .arg("--pgdata")
+        .arg(folder);
     command
 }
 
 async fn run(mut command: Command) -> Result<(), ClusterError> {
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.map_err(ClusterError::Program)?;
+    let output = command
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(ClusterError::Program)?;
     if output.status.success() {
         return Ok(());
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
-    let complaint = complaint.lines().rfind(|line| line.contains("error:") || line.contains("FATAL:"));
-    Err(ClusterError::Initialise(complaint.unwrap_or("initdb gave no reason").trim().to_owned()))
+    let complaint = complaint
+        .lines()
+        .rfind(|line| line.contains("error:") || line.contains("FATAL:"));
+    Err(ClusterError::Initialise(
+        complaint
+            .unwrap_or("initdb gave no reason")
+            .trim()
+            .to_owned(),
+    ))
 }
 
 fn remove_all(folder: &Path) -> Result<(), ClusterError> {

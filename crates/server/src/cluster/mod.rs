@@ -35,13 +35,19 @@ const ADMIN_SECRET: &str = "database-cluster";
 #[non_exhaustive]
 pub enum ClusterError {
     /// No PostgreSQL at all.
-    #[error("PostgreSQL 15 or later is not installed on this machine (Debian and Ubuntu: apt-get install postgresql).")]
+    #[error(
+        "PostgreSQL 15 or later is not installed on this machine (Debian and Ubuntu: apt-get install postgresql)."
+    )]
     NotInstalled,
     /// Not the one that made this cluster.
-    #[error("This data folder was made with PostgreSQL {0}, whose programs are not installed (Debian and Ubuntu: apt-get install postgresql-{0}).")]
+    #[error(
+        "This data folder was made with PostgreSQL {0}, whose programs are not installed (Debian and Ubuntu: apt-get install postgresql-{0})."
+    )]
     VersionNotInstalled(u32),
     /// Root has no lesser account to give the database to.
-    #[error("PostgreSQL can't run as root, and this machine has neither a user `postgres` nor a user `nobody`.")]
+    #[error(
+        "PostgreSQL can't run as root, and this machine has neither a user `postgres` nor a user `nobody`."
+    )]
     NoAccount,
     /// A folder on the way is closed to the database's account.
     #[error(
@@ -62,7 +68,9 @@ pub enum ClusterError {
         source: io::Error,
     },
     /// The folder for the socket belongs to somebody else.
-    #[error("The folder {0} for the database's socket exists and is not private to the database's user; remove it.")]
+    #[error(
+        "The folder {0} for the database's socket exists and is not private to the database's user; remove it."
+    )]
     SocketFolder(PathBuf),
     /// `initdb` failed.
     #[error("The database cluster could not be made: {0}.")]
@@ -88,7 +96,10 @@ pub enum ClusterError {
 
 impl ClusterError {
     fn file(path: &Path, source: io::Error) -> Self {
-        Self::File { path: path.to_owned(), source }
+        Self::File {
+            path: path.to_owned(),
+            source,
+        }
     }
 }
 
@@ -106,7 +117,10 @@ impl Cluster {
     }
 
     /// [`Cluster::start`] with other settings.
-    pub async fn start_with(data_dir: &DataDir, options: &ClusterOptions) -> Result<Self, ClusterError> {
+    pub async fn start_with(
+        data_dir: &DataDir,
+        options: &ClusterOptions,
+    ) -> Result<Self, ClusterError> {
         let account = Account::choose()?;
         account.check_reach(data_dir.root())?;
         let folder = data_dir.postgres();
@@ -114,7 +128,9 @@ impl Cluster {
         let log_dir = data_dir.log();
         let socket_dir = socket::folder(data_dir.root());
         socket::make(&socket_dir, account)?;
-        make_dir(&log_dir, 0o700).and_then(|()| account.give(&log_dir)).map_err(|source| ClusterError::file(&log_dir, source))?;
+        make_dir(&log_dir, 0o700)
+            .and_then(|()| account.give(&log_dir))
+            .map_err(|source| ClusterError::file(&log_dir, source))?;
 
         if folder.exists() {
             postmaster::stop_left_over(&folder).await?;
@@ -123,13 +139,19 @@ impl Cluster {
             initialise::initialise(&binaries, account, &folder, &password, options).await?;
         }
         for (name, content) in [
-            ("postgresql.conf", settings::configuration(options, &socket_dir, &log_dir)),
+            (
+                "postgresql.conf",
+                settings::configuration(options, &socket_dir, &log_dir),
+            ),
             ("pg_hba.conf", settings::HOST_BASED_ACCESS.to_owned()),
         ] {
             write_if_changed(&folder.join(name), &content)?;
         }
         let postmaster = Postmaster::start(&binaries, account, &folder, &log_dir).await?;
-        Ok(Self { postmaster: Some(postmaster), admin: admin_config(data_dir)? })
+        Ok(Self {
+            postmaster: Some(postmaster),
+            admin: admin_config(data_dir)?,
+        })
     }
 
     /// How to reach the cluster as its superuser, over the socket.
@@ -179,7 +201,10 @@ fn major_version(folder: &Path) -> Result<Option<u32>, ClusterError> {
     let path = folder.join("PG_VERSION");
     match fs::read_to_string(&path) {
         Ok(text) => {
-            let version = text.trim().parse().map_err(|_| ClusterError::file(&path, io::ErrorKind::InvalidData.into()))?;
+            let version = text
+                .trim()
+                .parse()
+                .map_err(|_| ClusterError::file(&path, io::ErrorKind::InvalidData.into()))?;
             Ok(Some(version))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound && !folder.exists() => Ok(None),

@@ -18,10 +18,16 @@ pub struct ClusterOptions {
 
 impl ClusterOptions {
     /// For data that matters.
-    pub const DURABLE: Self = Self { durable: true, shared_buffers_mib: None };
+    pub const DURABLE: Self = Self {
+        durable: true,
+        shared_buffers_mib: None,
+    };
 
     /// For tests: fast, small, and lost with the power.
-    pub const DISPOSABLE: Self = Self { durable: false, shared_buffers_mib: Some(128) };
+    pub const DISPOSABLE: Self = Self {
+        durable: false,
+        shared_buffers_mib: Some(128),
+    };
 }
 
 /// Only the socket, only with a password. The socket's folder is private as well.
@@ -29,8 +35,11 @@ pub(super) const HOST_BASED_ACCESS: &str = "local all all scram-sha-256\n";
 
 /// The whole of `postgresql.conf`.
 pub(super) fn configuration(options: &ClusterOptions, socket_dir: &Path, log_dir: &Path) -> String {
-    let shared_buffers = options.shared_buffers_mib.unwrap_or_else(|| shared_buffers_mib(memory_mib()));
-    let mut text = String::from("# Written by fieldstone at every start; changes made here are lost.\n");
+    let shared_buffers = options
+        .shared_buffers_mib
+        .unwrap_or_else(|| shared_buffers_mib(memory_mib()));
+    let mut text =
+        String::from("# Written by fieldstone at every start; changes made here are lost.\n");
     let mut set = |name: &str, value: &str| {
         // Writing to a string can't fail.
         let _ = writeln!(text, "{name} = '{}'", value.replace('\'', "''"));
@@ -81,9 +90,16 @@ fn shared_buffers_mib(memory_mib: u64) -> u64 {
 
 /// The machine's memory in MiB; half a GiB where it can't be told.
 fn memory_mib() -> u64 {
-    let Ok(facts) = fs::read_to_string("/proc/meminfo") else { return 512 };
-    let total = facts.lines().find_map(|line| line.strip_prefix("MemTotal:")).and_then(|rest| rest.split_whitespace().next());
-    total.and_then(|kib| kib.parse::<u64>().ok()).map_or(512, |kib| kib / 1024)
+    let Ok(facts) = fs::read_to_string("/proc/meminfo") else {
+        return 512;
+    };
+    let total = facts
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))
+        .and_then(|rest| rest.split_whitespace().next());
+    total
+        .and_then(|kib| kib.parse::<u64>().ok())
+        .map_or(512, |kib| kib / 1024)
 }
 
 #[cfg(test)]
@@ -99,8 +115,15 @@ mod tests {
 
     #[test]
     fn a_quote_in_a_path_stays_inside_the_value() {
-        let text = configuration(&ClusterOptions::DURABLE, Path::new("/tmp/o'hara"), Path::new("/tmp/log"));
-        assert!(text.contains("unix_socket_directories = '/tmp/o''hara'"), "{text}");
+        let text = configuration(
+            &ClusterOptions::DURABLE,
+            Path::new("/tmp/o'hara"),
+            Path::new("/tmp/log"),
+        );
+        assert!(
+            text.contains("unix_socket_directories = '/tmp/o''hara'"),
+            "{text}"
+        );
         assert!(text.contains("listen_addresses = ''\n"));
         assert!(!text.contains("fsync"));
     }

@@ -1,7 +1,6 @@
 //! The folder of the database's socket: private, and short enough for a socket's address.
 
 use std::env;
-use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -22,28 +21,42 @@ pub(super) fn folder(data_dir: &Path) -> PathBuf {
     if inside.as_os_str().len() + "/.s.PGSQL.5432".len() <= LONGEST {
         return inside;
     }
-    let mut name = String::from("fieldstone-");
-    for byte in digest(&SHA256, data_dir.as_os_str().as_encoded_bytes()).as_ref().iter().take(8) {
-        // Writing to a string can't fail.
-        let _ = write!(name, "{byte:02x}");
-    }
+    let hash = digest(&SHA256, data_dir.as_os_str().as_encoded_bytes());
+    let hash = hash
+        .as_ref()
+        .first_chunk()
+        .copied()
+        .map_or(0, u64::from_be_bytes);
+    let name = format!("fieldstone-{hash:016x}");
     let outside = if geteuid().is_root() {
         Some(PathBuf::from("/run"))
     } else {
         env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)
     };
-    outside.filter(|outside| outside.is_dir()).unwrap_or_else(|| PathBuf::from("/tmp")).join(name)
+    outside
+        .filter(|outside| outside.is_dir())
+        .unwrap_or_else(|| PathBuf::from("/tmp"))
+        .join(name)
 }
 
 /// Makes the folder, and refuses one that somebody else could have put there first.
 pub(super) fn make(folder: &Path, account: Account) -> Result<(), ClusterError> {
     if fs::symlink_metadata(folder).is_err() {
-        make_dir(folder, 0o700).and_then(|()| account.give(folder)).map_err(|source| ClusterError::file(folder, source))?;
+        make_dir(folder, 0o700)
+            .and_then(|()| account.give(folder))
+            .map_err(|source| ClusterError::file(folder, source))?;
     }
-    let facts = fs::symlink_metadata(folder).map_err(|source| ClusterError::file(folder, source))?;
-    let private = facts.is_dir() && facts.mode() & 0o077 == 0;
-    let owned = account.owns(folder).map_err(|source| ClusterError::file(folder, source))?;
-    if private && owned { Ok(()) } else { Err(ClusterError::SocketFolder(folder.to_owned())) }
+    let facts =
+        fs::symlink_metadata(folder).map_err(|source| ClusterError::file(folder, source))?;
+    let private = facts.is_dir() && facts.mode() & 0o777 == 0o700;
+    let owned = account
+        .owns(folder)
+        .map_err(|source| ClusterError::file(folder, source))?;
+    if private && owned {
+        Ok(())
+    } else {
+        Err(ClusterError::SocketFolder(folder.to_owned()))
+    }
 }
 
 #[cfg(test)]
@@ -54,10 +67,17 @@ mod tests {
 
     #[test]
     fn a_long_path_moves_the_socket_elsewhere() {
-        assert_eq!(folder(Path::new("/var/lib/fieldstone")), Path::new("/var/lib/fieldstone/run"));
+        assert_eq!(
+            folder(Path::new("/var/lib/fieldstone")),
+            Path::new("/var/lib/fieldstone/run")
+        );
         let long = PathBuf::from("/").join("d".repeat(100));
         let moved = folder(&long);
-        assert!(moved.as_os_str().len() + 14 <= LONGEST, "{}", moved.display());
+        assert!(
+            moved.as_os_str().len() + 14 <= LONGEST,
+            "{}",
+            moved.display()
+        );
         assert_ne!(moved, folder(&long.join("other")));
     }
 
@@ -68,9 +88,15 @@ mod tests {
         make(&run, Account::Own).unwrap();
         make(&run, Account::Own).unwrap();
         fs::set_permissions(&run, fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(matches!(make(&run, Account::Own), Err(ClusterError::SocketFolder(_))));
+        assert!(matches!(
+            make(&run, Account::Own),
+            Err(ClusterError::SocketFolder(_))
+        ));
         let link = parent.path().join("link");
         std::os::unix::fs::symlink(parent.path(), &link).unwrap();
-        assert!(matches!(make(&link, Account::Own), Err(ClusterError::SocketFolder(_))));
+        assert!(matches!(
+            make(&link, Account::Own),
+            Err(ClusterError::SocketFolder(_))
+        ));
     }
 }

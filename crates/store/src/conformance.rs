@@ -1,0 +1,1 @@
+//! The promises of `Store`, as tests that every implementation runs.

@@ -1,0 +1,429 @@
+//! A `Store` in memory: the simplest thing that keeps the trait's promises. For tests of pages and as the oracle of the others.
+
+mod read;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use fieldstone_model::{
+    Change, Clock, Columns, FieldError, IdSource, Object, Problem, Query, Record, RecordId,
+    Registry, Role, Value, Values, query::Path, record::Column,
+};
+use jiff::Timestamp;
+
+use crate::{
+    Action, Aggregate, AggregateRow, Applied, ChangeMark, Changes, Coverage, HistoryEntry, Page,
+    Store, StoreError, User,
+    write::{self, Stored, Write},
+};
+
+/// One tenant's records in memory, shared by the stores of its users.
+#[derive(Clone)]
+pub struct Workspace {
+    state: Arc<Mutex<State>>,
+    registry: Registry,
+    clock: Arc<dyn Clock>,
+    ids: Arc<IdSource>,
+    noise: Arc<AtomicU64>,
+}
+
+#[derive(Default, Clone)]
+struct State {
+    rows: BTreeMap<RecordId, Row>,
+    history: Vec<(RecordId, HistoryEntry)>,
+    sequence: u64,
+}
+
+#[derive(Clone)]
+struct Row {
+    values: Values,
+    version: i64,
+    created: (Timestamp, RecordId),
+    updated: (Timestamp, RecordId),
+    deleted_at: Option<Timestamp>,
+    tokens: Vec<String>,
+    changed: u64,
+}
+
+/// A workspace's records as one user sees them.
+#[derive(Clone)]
+pub struct MemoryStore {
+    workspace: Workspace,
+    user: User,
+}
+
+impl Workspace {
+    /// An empty workspace with these objects.
+    pub fn new(registry: Registry, clock: impl Clock) -> Self {
+        Self {
+            state: Arc::default(),
+            registry,
+            clock: Arc::new(clock),
+            ids: Arc::default(),
+            noise: Arc::default(),
+        }
+    }
+
+    /// Makes a user and gives the store as that user sees it.
+    pub fn add_user(&self, name: &str, email: &str, role: Role) -> MemoryStore {
+        let id = self.next_id(*b"005");
+        let now = self.clock.now();
+        let values = Values::new()
+            .with("name", Value::Text(name.to_owned()))
+            .with("email", Value::Text(email.to_owned()))
+            .with("role", Value::Text(role.name().to_owned()))
+            .with("active", Value::Bool(true));
+        let mut state = self.lock();
+        let tokens = self
+            .registry
+            .object("user")
+            .map(|object| write::tokens(object, &values))
+            .unwrap_or_default();
+        state.sequence += 1;
+        let changed = state.sequence;
+        state.rows.insert(
+            id,
+            Row {
+                values,
+                version: 1,
+                created: (now, id),
+                updated: (now, id),
+                deleted_at: None,
+                tokens,
+                changed,
+            },
+        );
+        drop(state);
+        MemoryStore {
+            workspace: self.clone(),
+            user: User { id, role },
+        }
+    }
+
+    /// Puts records in as settings that no user made: pipelines and stages whose ids a registry already names.
+    pub fn seed(&self, changes: &[Change]) -> Result<(), StoreError> {
+        let id = self.next_id(*b"005");
+        let store = MemoryStore {
+            workspace: self.clone(),
+            user: User {
+                id,
+                role: Role::Owner,
+            },
+        };
+        store.apply_now(changes).map(drop)
+    }
+
+    fn next_id(&self, prefix: [u8; 3]) -> RecordId {
+        // Ids of tests needn't be unguessable, only different.
+        let noise = self.noise.fetch_add(0x9E37_79B9, Ordering::Relaxed);
+        self.ids.next(prefix, self.clock.now(), noise)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl MemoryStore {
+    fn object(&self, name: &str) -> Result<&Object, StoreError> {
+        self.workspace
+            .registry
+            .object(name)
+            .map(AsRef::as_ref)
+            .ok_or_else(|| StoreError::UnknownObject(name.to_owned()))
+    }
+
+    fn apply_now(&self, changes: &[Change]) -> Result<Vec<Applied>, StoreError> {
+        let mut state = self.workspace.lock();
+        let mut draft = state.clone();
+        let applied = changes
+            .iter()
+            .enumerate()
+            .map(|(index, change)| self.apply_one(&mut draft, index, change))
+            .collect::<Result<Vec<_>, _>>()?;
+        *state = draft;
+        Ok(applied)
+    }
+
+    fn apply_one(
+        &self,
+        state: &mut State,
+        index: usize,
+        change: &Change,
+    ) -> Result<Applied, StoreError> {
+        let object = self.object(change.object())?;
+        if !write::may_write(self.user, object, change) {
+            return Err(StoreError::Denied);
+        }
+        let refuse = |error| StoreError::Change(index, error);
+        let now = self.workspace.clock.now();
+        let stored = state.rows.get(&change.id()).map(|row| Stored {
+            version: row.version,
+            deleted: row.deleted_at.is_some(),
+            values: row.values.clone(),
+        });
+        let prepared = write::prepare(
+            &self.workspace.registry,
+            object,
+            self.user,
+            now,
+            change,
+            stored.as_ref(),
+        )
+        .map_err(refuse)?;
+        let Some(write) = prepared else {
+            return Ok(Applied {
+                id: change.id(),
+                version: stored.map_or(0, |stored| stored.version),
+            });
+        };
+        let mut errors: Vec<FieldError> = write
+            .references
+            .iter()
+            .filter(|(_, id)| {
+                !state
+                    .rows
+                    .get(id)
+                    .is_some_and(|row| row.deleted_at.is_none())
+            })
+            .map(|(field, _)| FieldError::new(field.clone(), Problem::MissingReference))
+            .collect();
+        errors.extend(duplicates(state, object, &write));
+        if !errors.is_empty() {
+            return Err(StoreError::invalid(index, errors));
+        }
+        Ok(self.write(state, now, write))
+    }
+
+    fn write(&self, state: &mut State, now: Timestamp, write: Write) -> Applied {
+        state.sequence += 1;
+        let changed = state.sequence;
+        let by = (now, self.user.id);
+        let row = state.rows.entry(write.id).or_insert_with(|| Row {
+            values: Values::new(),
+            version: 0,
+            created: by,
+            updated: by,
+            deleted_at: None,
+            tokens: Vec::new(),
+            changed,
+        });
+        for (name, value) in write.values.iter() {
+            row.values.set(name, value.clone());
+        }
+        row.version = write.version;
+        row.updated = by;
+        row.changed = changed;
+        if let Some(tokens) = write.tokens {
+            row.tokens = tokens;
+        }
+        match write.action {
+            Action::Deleted => row.deleted_at = Some(now),
+            Action::Restored => row.deleted_at = None,
+            Action::Created | Action::Updated => {}
+        }
+        let entry = HistoryEntry {
+            sequence: changed,
+            at: now,
+            by: self.user.id,
+            action: write.action,
+            fields: write.changes,
+        };
+        state.history.push((write.id, entry));
+        Applied {
+            id: write.id,
+            version: write.version,
+        }
+    }
+}
+
+/// Unique fields whose new value a living record of the same object has already.
+fn duplicates(state: &State, object: &Object, write: &Write) -> Vec<FieldError> {
+    let restored = state
+        .rows
+        .get(&write.id)
+        .filter(|_| write.action == Action::Restored)
+        .map(|row| &row.values);
+    let values = restored.unwrap_or(&write.values);
+    object
+        .fields
+        .iter()
+        .filter(|field| field.unique)
+        .filter(|field| {
+            let Some(key) = values
+                .get(&field.name)
+                .and_then(|value| value.key(&field.kind))
+            else {
+                return false;
+            };
+            state.rows.iter().any(|(id, row)| {
+                *id != write.id
+                    && id.prefix() == object.prefix_str()
+                    && row.deleted_at.is_none()
+                    && row
+                        .values
+                        .get(&field.name)
+                        .and_then(|value| value.key(&field.kind))
+                        .as_ref()
+                        == Some(&key)
+            })
+        })
+        .map(|field| FieldError::new(field.name.clone(), Problem::Duplicate))
+        .collect()
+}
+
+impl Store for MemoryStore {
+    fn registry(&self) -> &Registry {
+        &self.workspace.registry
+    }
+
+    fn user(&self) -> User {
+        self.user
+    }
+
+    fn new_id(&self, object: &str) -> Option<RecordId> {
+        self.workspace
+            .registry
+            .object(object)
+            .map(|object| self.workspace.next_id(object.prefix))
+    }
+
+    async fn get(
+        &self,
+        object: &str,
+        id: RecordId,
+        columns: &[Path],
+    ) -> Result<Record, StoreError> {
+        let object = self.object(object)?;
+        let columns = columns_of(&self.workspace.registry, object, columns)?;
+        let state = self.workspace.lock();
+        let row = state
+            .rows
+            .get(&id)
+            .filter(|_| id.prefix() == object.prefix_str())
+            .ok_or(StoreError::NotFound(id))?;
+        Ok(read::record(
+            &state,
+            &self.workspace.registry,
+            &columns,
+            id,
+            row,
+        ))
+    }
+
+    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+        read::list(&self.workspace.lock(), &self.workspace.registry, query)
+    }
+
+    async fn count(&self, query: &Query) -> Result<u64, StoreError> {
+        read::count(&self.workspace.lock(), &self.workspace.registry, query)
+    }
+
+    async fn aggregate(&self, aggregate: &Aggregate) -> Result<Vec<AggregateRow>, StoreError> {
+        read::aggregate(&self.workspace.lock(), &self.workspace.registry, aggregate)
+    }
+
+    async fn apply(&self, changes: &[Change]) -> Result<Vec<Applied>, StoreError> {
+        self.apply_now(changes)
+    }
+
+    async fn history(
+        &self,
+        id: RecordId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
+        let state = self.workspace.lock();
+        let older = |entry: &HistoryEntry| before.is_none_or(|before| entry.sequence < before);
+        let entries = state
+            .history
+            .iter()
+            .rev()
+            .filter(|(of, entry)| *of == id && older(entry))
+            .map(|(_, entry)| entry.clone());
+        Ok(entries.take(limit as usize).collect())
+    }
+
+    async fn names(&self, ids: &[RecordId]) -> Result<HashMap<RecordId, String>, StoreError> {
+        let state = self.workspace.lock();
+        let name = |id: &RecordId| {
+            let object = self.workspace.registry.object_of(*id)?;
+            let name = state
+                .rows
+                .get(id)?
+                .values
+                .get(&object.name_field)?
+                .as_text()?
+                .to_owned();
+            Some((*id, name))
+        };
+        Ok(ids.iter().filter_map(name).collect())
+    }
+
+    async fn changes_since(
+        &self,
+        object: &str,
+        mark: Option<&ChangeMark>,
+    ) -> Result<Changes, StoreError> {
+        let object = self.object(object)?;
+        let columns = columns_of(&self.workspace.registry, object, &[])?;
+        let state = self.workspace.lock();
+        let since = mark.and_then(|mark| mark.0.parse().ok()).unwrap_or(0);
+        let changed = state
+            .rows
+            .iter()
+            .filter(|(id, row)| row.changed > since && id.prefix() == object.prefix_str());
+        let records = changed
+            .map(|(id, row)| read::record(&state, &self.workspace.registry, &columns, *id, row))
+            .collect();
+        Ok(Changes {
+            records,
+            mark: ChangeMark(state.sequence.to_string()),
+        })
+    }
+
+    fn coverage(&self) -> Coverage {
+        Coverage::Whole
+    }
+}
+
+/// The columns for `paths`, or all fields of `object` when there are none.
+pub(crate) fn columns_of(
+    registry: &Registry,
+    object: &Object,
+    paths: &[Path],
+) -> Result<Arc<Columns>, StoreError> {
+    use fieldstone_model::query::QueryError;
+    let all: Vec<Path>;
+    let paths = if paths.is_empty() {
+        all = object
+            .fields
+            .iter()
+            .map(|field| Path::from_text(&field.name))
+            .collect();
+        &all
+    } else {
+        paths
+    };
+    let column = |path: &Path| {
+        let resolved = registry
+            .resolve(object, path)
+            .ok_or_else(|| QueryError::UnknownField(path.to_string()))?;
+        Ok(Column {
+            path: path.clone(),
+            name: path.to_string(),
+            kind: resolved.field.kind.clone(),
+        })
+    };
+    Ok(Arc::new(Columns::new(
+        paths
+            .iter()
+            .map(column)
+            .collect::<Result<_, QueryError>>()?,
+    )))
+}
