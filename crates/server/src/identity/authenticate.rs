@@ -5,13 +5,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use deadpool_postgres::Pool;
 use fieldstone_model::RecordId;
 use http::{HeaderMap, Method, Uri, header};
 use jiff::{SignedDuration, Timestamp};
 use moka::sync::Cache;
 
-use super::{IdentityError, SessionLimits, session::SessionToken, token::ApiToken};
+use super::{AuthPool, IdentityError, SessionLimits, session::SessionToken, token::ApiToken};
 use crate::database::Actor;
 
 /// How long an answer is remembered; also how often a session's idle limit moves.
@@ -47,14 +46,14 @@ pub enum Credential {
 /// Finds out who asks. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Authenticator {
-    auth: Pool,
+    auth: AuthPool,
     limits: SessionLimits,
     known: Cache<[u8; 32], Arc<Identity>>,
 }
 
 impl Authenticator {
     /// `auth` is the pool of `fieldstone_auth`.
-    pub fn new(auth: Pool, limits: SessionLimits) -> Self {
+    pub fn new(auth: AuthPool, limits: SessionLimits) -> Self {
         let known = Cache::builder().max_capacity(CAPACITY).time_to_live(REMEMBERED).build();
         Self { auth, limits, known }
     }

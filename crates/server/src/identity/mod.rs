@@ -4,6 +4,7 @@
 //! only, and no function here returns one that a caller has not just made.
 
 pub mod audit;
+mod auth_pool;
 pub mod authenticate;
 pub mod password;
 mod random;
@@ -15,6 +16,7 @@ pub mod workspace;
 
 use std::net::IpAddr;
 
+pub use auth_pool::AuthPool;
 pub use authenticate::{Authenticator, Identity};
 pub use password::{PasswordHasher, PasswordPolicy};
 pub use session::SessionLimits;

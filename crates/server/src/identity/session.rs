@@ -2,13 +2,12 @@
 
 use std::net::IpAddr;
 
-use deadpool_postgres::Pool;
 use fieldstone_model::{IdSource, RecordId};
 use http::{HeaderMap, header};
 use jiff::{SignedDuration, Timestamp};
 use zeroize::Zeroizing;
 
-use super::{IdentityError, SESSION_PREFIX, random};
+use super::{AuthPool, IdentityError, SESSION_PREFIX, random};
 
 /// The cookie's name. The prefix makes browsers insist on `Secure`, `Path=/` and no `Domain`.
 pub const COOKIE: &str = "__Host-fieldstone";
@@ -75,7 +74,7 @@ pub fn clear_cookie() -> String {
 
 /// Starts a session for a person who has just proved who they are. Always with a fresh secret, so nobody can plant one.
 pub(super) async fn start(
-    auth: &Pool,
+    auth: &AuthPool,
     ids: &IdSource,
     (tenant, user): (RecordId, RecordId),
     limits: SessionLimits,
@@ -106,7 +105,7 @@ pub(super) async fn start(
 }
 
 /// Ends a session; false when it had ended already.
-pub async fn end(auth: &Pool, tenant: RecordId, session: RecordId) -> Result<bool, IdentityError> {
+pub async fn end(auth: &AuthPool, tenant: RecordId, session: RecordId) -> Result<bool, IdentityError> {
     let client = auth.get().await?;
     let statement = client.prepare_cached("SELECT app.end_session($1, $2)").await?;
     Ok(client.query_one(&statement, &[&tenant.as_str(), &session.as_str()]).await?.try_get(0)?)

@@ -4,14 +4,13 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use deadpool_postgres::Pool;
 use fieldstone_model::{IdSource, RecordId};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::json;
 
 use super::{
-    IdentityError, PasswordHasher, SessionLimits, WorkspaceChoice, email_key,
+    AuthPool, IdentityError, PasswordHasher, SessionLimits, WorkspaceChoice, email_key,
     password::Verdict,
     random,
     session::{self, SessionToken},
@@ -60,7 +59,7 @@ pub struct Invitee {
 /// Signs people in. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct SignIn {
-    auth: Pool,
+    auth: AuthPool,
     ids: Arc<IdSource>,
     passwords: PasswordHasher,
     limits: SessionLimits,
@@ -77,7 +76,7 @@ struct Candidate {
 
 impl SignIn {
     /// `auth` is the pool of `fieldstone_auth`.
-    pub fn new(auth: Pool, ids: Arc<IdSource>, passwords: PasswordHasher, limits: SessionLimits) -> Self {
+    pub fn new(auth: AuthPool, ids: Arc<IdSource>, passwords: PasswordHasher, limits: SessionLimits) -> Self {
         Self { auth, ids, passwords, limits, throttle: Throttle::default() }
     }
 

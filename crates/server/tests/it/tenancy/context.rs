@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use fieldstone_model::Role;
 use fieldstone_server::database::Backend;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
-use super::workspaces::{Workspaces, actor, code};
+use super::workspaces::{Workspaces, actor, code, now};
 
 const USERS: &str = "SELECT count(*) FROM app.\"user\"";
 
@@ -34,7 +34,7 @@ async fn a_context_that_is_not_genuine_is_refused() {
     let member = actor("a", Role::Member);
     let signed = app.sign(&member);
     let reused_pid = Backend { start_us: app.backend.start_us - 1, ..app.backend };
-    let past = Timestamp::now() - SignedDuration::from_secs(61);
+    let past = now() - SignedDuration::from_secs(61);
     let cases = [
         ("empty", String::new()),
         ("no parts", "x".repeat(200)),
@@ -42,7 +42,7 @@ async fn a_context_that_is_not_genuine_is_refused() {
         ("a higher role", signed.replace("|member|", "|owner|")),
         ("an unknown key", signed.replacen("1|1|", "1|9|", 1)),
         ("another connection's", other.sign(&member)),
-        ("a former backend's with this pid", workspaces.signer().sign(&member, &reused_pid, Timestamp::now())),
+        ("a former backend's with this pid", workspaces.signer().sign(&member, &reused_pid, now())),
         ("expired", workspaces.signer().sign(&member, &app.backend, past)),
     ];
     for (name, text) in cases {

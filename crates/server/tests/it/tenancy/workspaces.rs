@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use fieldstone_model::{RecordId, Role};
+use fieldstone_model::{Clock as _, RecordId, Role, SystemClock};
 use fieldstone_server::database::{Actor, Backend, ContextSigner, RolePasswords, connect, prepare};
 use fieldstone_testkit::TestDatabase;
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use tokio_postgres::{Client, Config};
 /// One passphrase for all roles: the cluster lives for one test run, on a socket of its own.
 pub(crate) const PASSWORD: &str = "only-for-this-test-run";
 
-static SIGNER: LazyLock<ContextSigner> = LazyLock::new(|| ContextSigner::generate(Timestamp::now()).unwrap());
+static SIGNER: LazyLock<ContextSigner> = LazyLock::new(|| ContextSigner::generate(now()).unwrap());
 
 /// The passwords under which the tests' cluster is prepared.
 pub(crate) fn passwords() -> RolePasswords {
@@ -65,7 +65,7 @@ impl Workspaces {
 impl Connection {
     /// The signed context of `actor` for this connection, good now.
     pub(crate) fn sign(&self, actor: &Actor) -> String {
-        SIGNER.sign(actor, &self.backend, Timestamp::now())
+        SIGNER.sign(actor, &self.backend, now())
     }
 
     /// Begins a transaction as `actor`.
@@ -100,7 +100,7 @@ pub(crate) fn actor(letter: &str, role: Role) -> Actor {
 }
 
 async fn add_workspace(owner: &Client, letter: &str) {
-    let now = Timestamp::now();
+    let now = self::now();
     let tenant = tenant(letter).to_string();
     owner
         .execute("INSERT INTO app.workspace (tenant_id, name, slug, created_at, updated_at) VALUES ($1, $2, $2, $3, $3)", &[&tenant, &letter, &now])
@@ -124,3 +124,8 @@ pub(crate) fn code<T>(result: &Result<T, tokio_postgres::Error>) -> String {
     result.as_ref().err().and_then(tokio_postgres::Error::code).map(|code| code.code().to_owned()).unwrap_or_default()
 }
 
+
+/// The real time: signatures are checked against the database's clock.
+pub(crate) fn now() -> Timestamp {
+    SystemClock.now()
+}
