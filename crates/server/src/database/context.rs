@@ -153,7 +153,8 @@ impl ContextSigner {
     pub fn to_text(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(256));
         for key in &self.keys {
-            text.push_str(&format!("{} {} ", key.kid, key.not_after));
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{} {} ", key.kid, key.not_after);
             push_hex(&mut text, key.secret.as_slice());
             text.push('\n');
         }

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use fieldstone_model::Role;
 use fieldstone_server::database::Backend;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
-use super::workspaces::{Workspaces, actor, code};
+use super::workspaces::{Workspaces, actor, code, now};
 
 const USERS: &str = "SELECT count(*) FROM app.\"user\"";
 
@@ -54,11 +54,16 @@ async fn a_context_that_is_not_genuine_is_refused() {
     let (app, other) = (workspaces.app().await, workspaces.app().await);
     let member = actor("a", Role::Member);
     let signed = app.sign(&member);
+<<<<<<< HEAD
     let reused_pid = Backend {
         start_us: app.backend.start_us - 1,
         ..app.backend
     };
     let past = Timestamp::now() - SignedDuration::from_secs(61);
+=======
+    let reused_pid = Backend { start_us: app.backend.start_us - 1, ..app.backend };
+    let past = now() - SignedDuration::from_secs(61);
+>>>>>>> tenancy
     let cases = [
         ("empty", String::new()),
         ("no parts", "x".repeat(200)),
@@ -69,6 +74,7 @@ async fn a_context_that_is_not_genuine_is_refused() {
         ("a higher role", signed.replace("|member|", "|owner|")),
         ("an unknown key", signed.replacen("1|1|", "1|9|", 1)),
         ("another connection's", other.sign(&member)),
+<<<<<<< HEAD
         (
             "a former backend's with this pid",
             workspaces
@@ -79,6 +85,10 @@ async fn a_context_that_is_not_genuine_is_refused() {
             "expired",
             workspaces.signer().sign(&member, &app.backend, past),
         ),
+=======
+        ("a former backend's with this pid", workspaces.signer().sign(&member, &reused_pid, now())),
+        ("expired", workspaces.signer().sign(&member, &app.backend, past)),
+>>>>>>> tenancy
     ];
     for (name, text) in cases {
         app.client.batch_execute("BEGIN").await.unwrap();

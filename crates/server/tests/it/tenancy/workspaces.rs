@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use fieldstone_model::{RecordId, Role};
+use fieldstone_model::{Clock as _, RecordId, Role, SystemClock};
 use fieldstone_server::database::{Actor, Backend, ContextSigner, RolePasswords, connect, prepare};
 use fieldstone_testkit::TestDatabase;
 use jiff::Timestamp;
@@ -11,18 +11,12 @@ use tokio_postgres::{Client, Config};
 /// One passphrase for all roles: the cluster lives for one test run, on a socket of its own.
 pub(crate) const PASSWORD: &str = "only-for-this-test-run";
 
-static SIGNER: LazyLock<ContextSigner> =
-    LazyLock::new(|| ContextSigner::generate(Timestamp::now()).unwrap());
+static SIGNER: LazyLock<ContextSigner> = LazyLock::new(|| ContextSigner::generate(now()).unwrap());
 
 /// The passwords under which the tests' cluster is prepared.
 pub(crate) fn passwords() -> RolePasswords {
     let password = || PASSWORD.into();
-    RolePasswords {
-        owner: password(),
-        app: password(),
-        auth: password(),
-        worker: password(),
-    }
+    RolePasswords { owner: password(), app: password(), auth: password(), worker: password() }
 }
 
 /// Two workspaces, `a` and `b`, with a user of each role.
@@ -38,10 +32,7 @@ pub(crate) struct Connection {
 
 impl Workspaces {
     pub(crate) async fn new() -> Self {
-        let database = TestDatabase::cloned_from(async |admin: &Config| {
-            prepare(admin, &passwords()).await.map(drop)
-        })
-        .await;
+        let database = TestDatabase::cloned_from(async |admin: &Config| prepare(admin, &passwords()).await.map(drop)).await;
         let workspaces = Self { database };
         let mut owner = workspaces.connect("fieldstone_owner").await;
         SIGNER.install(&mut owner).await.unwrap();
@@ -74,7 +65,7 @@ impl Workspaces {
 impl Connection {
     /// The signed context of `actor` for this connection, good now.
     pub(crate) fn sign(&self, actor: &Actor) -> String {
-        SIGNER.sign(actor, &self.backend, Timestamp::now())
+        SIGNER.sign(actor, &self.backend, now())
     }
 
     /// Begins a transaction as `actor`.
@@ -84,19 +75,9 @@ impl Connection {
     }
 
     /// Enters a context given as text.
-    pub(crate) async fn enter(
-        &self,
-        signed: &str,
-        actor: &Actor,
-    ) -> Result<(), tokio_postgres::Error> {
+    pub(crate) async fn enter(&self, signed: &str, actor: &Actor) -> Result<(), tokio_postgres::Error> {
         let credential = actor.credential.map(|id| id.to_string());
-        self.client
-            .execute(
-                "SELECT app.enter($1, $2, $3, $4)",
-                &[&signed, &credential, &actor.member_version, &1_i64],
-            )
-            .await
-            .map(drop)
+        self.client.execute("SELECT app.enter($1, $2, $3, $4)", &[&signed, &credential, &actor.member_version, &1_i64]).await.map(drop)
     }
 
     pub(crate) async fn rollback(&self) {
@@ -115,19 +96,11 @@ pub(crate) fn tenant(letter: &str) -> RecordId {
 
 /// The one user of workspace `letter` with `role`.
 pub(crate) fn actor(letter: &str, role: Role) -> Actor {
-    Actor {
-        tenant: tenant(letter),
-        user: format!("005000000{}{letter}", &role.name()[..5])
-            .parse()
-            .unwrap(),
-        role,
-        member_version: 1,
-        credential: None,
-    }
+    Actor { tenant: tenant(letter), user: format!("005000000{}{letter}", &role.name()[..5]).parse().unwrap(), role, member_version: 1, credential: None }
 }
 
 async fn add_workspace(owner: &Client, letter: &str) {
-    let now = Timestamp::now();
+    let now = self::now();
     let tenant = tenant(letter).to_string();
     owner
         .execute("INSERT INTO app.workspace (tenant_id, name, slug, created_at, updated_at) VALUES ($1, $2, $2, $3, $3)", &[&tenant, &letter, &now])
@@ -148,10 +121,11 @@ async fn add_workspace(owner: &Client, letter: &str) {
 
 /// The SQLSTATE of a refusal; empty when there was none.
 pub(crate) fn code<T>(result: &Result<T, tokio_postgres::Error>) -> String {
-    result
-        .as_ref()
-        .err()
-        .and_then(tokio_postgres::Error::code)
-        .map(|code| code.code().to_owned())
-        .unwrap_or_default()
+    result.as_ref().err().and_then(tokio_postgres::Error::code).map(|code| code.code().to_owned()).unwrap_or_default()
+}
+
+
+/// The real time: signatures are checked against the database's clock.
+pub(crate) fn now() -> Timestamp {
+    SystemClock.now()
 }
