@@ -9,4 +9,5 @@
 )]
 
 mod embedded;
+mod process;
 mod tenancy;
