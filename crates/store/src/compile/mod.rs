@@ -104,7 +104,6 @@ impl Writer {
         }
         self.name(table)
     }
-    }
 }
 
 /// The parameter a key is compared with.
