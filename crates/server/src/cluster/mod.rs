@@ -133,7 +133,7 @@ impl Cluster {
             .map_err(|source| ClusterError::file(&log_dir, source))?;
 
         if folder.exists() {
-            postmaster::stop_left_over(&folder).await?;
+            postmaster::stop_left_over(&folder, &socket_dir).await?;
         } else {
             let password = data_dir.secret(ADMIN_SECRET)?;
             initialise::initialise(&binaries, account, &folder, &password, options).await?;

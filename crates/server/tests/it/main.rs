@@ -10,4 +10,5 @@
 
 mod embedded;
 mod process;
+mod serving;
 mod tenancy;
