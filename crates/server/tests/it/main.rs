@@ -9,4 +9,6 @@
 )]
 
 mod embedded;
+mod process;
+mod serving;
 mod tenancy;
