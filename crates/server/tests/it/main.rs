@@ -11,4 +11,5 @@
 mod embedded;
 mod process;
 mod serving;
+mod store;
 mod tenancy;
