@@ -8,5 +8,6 @@
     reason = "a test stops at the first thing that is wrong"
 )]
 
+mod attacks;
 mod embedded;
 mod tenancy;
