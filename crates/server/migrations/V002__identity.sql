@@ -173,7 +173,7 @@ SELECT app.protect('app.idempotency_key', 'personal');
 --
 -- `context` is the signed text, `credential` a session's or API token's id (NULL for jobs and operator commands, which act
 -- for a person without one). Raises 28000 for a context that is not genuine or not for this backend and moment, FS001 when
--- access has ended or changed, FS002 when the workspace's schema is another than the caller knows.
+-- access has ended or changed, FS002 when the workspace's schema is another than the caller knows (NULL: about to read it).
 CREATE FUNCTION app.enter(context text, credential text, member_version bigint, schema_version bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
@@ -218,7 +218,7 @@ BEGIN
     IF NOT alive OR person.active IS NOT TRUE OR person.role <> part[5] OR person.member_version IS DISTINCT FROM enter.member_version THEN
         RAISE EXCEPTION 'access has ended or changed' USING ERRCODE = 'FS001';
     END IF;
-    IF person.schema_version IS DISTINCT FROM enter.schema_version THEN
+    IF enter.schema_version IS NOT NULL AND person.schema_version IS DISTINCT FROM enter.schema_version THEN
         RAISE EXCEPTION 'the workspace''s schema has changed' USING ERRCODE = 'FS002';
     END IF;
 

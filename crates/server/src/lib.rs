@@ -1,9 +1,13 @@
 //! The platform: PostgreSQL store, identity, API, pages, and the process around them.
 
+pub mod cli;
 pub mod cluster;
+pub mod config;
 pub mod data_dir;
 pub mod database;
 pub mod http;
 pub mod identity;
+pub mod platform;
 pub mod serve;
+pub mod store;
 pub mod tls;

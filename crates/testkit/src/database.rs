@@ -31,7 +31,12 @@ impl TestDatabase {
     /// A clone of the template that the server's own migrations make.
     pub async fn new() -> Self {
         let password = || SecretString::from(PASSWORD);
-        let passwords = RolePasswords { owner: password(), app: password(), auth: password(), worker: password() };
+        let passwords = RolePasswords {
+            owner: password(),
+            app: password(),
+            auth: password(),
+            worker: password(),
+        };
         Self::cloned_from(async |admin: &Config| prepare(admin, &passwords).await.map(drop)).await
     }
 

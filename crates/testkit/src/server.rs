@@ -123,7 +123,7 @@ impl Server {
         }
     }
 
-    /// Its address: `https://localhost:…`.
+    /// Its address: `https://127.0.0.1:…`.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -174,6 +174,12 @@ impl Server {
     /// Sends a signal and waits for the end.
     pub fn end(mut self, signal: Signal) -> ExitStatus {
         self.signal_and_wait(signal)
+    }
+
+    /// Waits for it to end by itself, and answers with everything it said.
+    pub fn ended(mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().expect("the server's end");
+        (status, self.log())
     }
 
     fn signal_and_wait(&mut self, signal: Signal) -> ExitStatus {

@@ -133,7 +133,7 @@ impl Cluster {
             .map_err(|source| ClusterError::file(&log_dir, source))?;
 
         if folder.exists() {
-            postmaster::stop_left_over(&folder).await?;
+            postmaster::stop_left_over(&folder, &socket_dir).await?;
         } else {
             let password = data_dir.secret(ADMIN_SECRET)?;
             initialise::initialise(&binaries, account, &folder, &password, options).await?;
@@ -218,4 +218,13 @@ fn write_if_changed(path: &Path, content: &str) -> Result<(), ClusterError> {
         return Ok(());
     }
     write_public(path, content.as_bytes()).map_err(|source| ClusterError::file(path, source))
+}
+
+/// What a start of the cluster in `data_dir` would run, in words, or why it would be refused. Changes nothing.
+pub fn examine(data_dir: &Path) -> Result<String, ClusterError> {
+    let nearest = data_dir.ancestors().find(|folder| folder.exists()).unwrap_or(data_dir);
+    let nearest = fs::canonicalize(nearest).map_err(|source| ClusterError::file(nearest, source))?;
+    Account::choose()?.check_reach(&nearest)?;
+    let binaries = Binaries::find(major_version(&data_dir.join("postgres"))?)?;
+    Ok(binaries.postgres().display().to_string())
 }

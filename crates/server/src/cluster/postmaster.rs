@@ -1,6 +1,7 @@
 //! The process that is the database: started, watched, stopped, and replaced when an earlier server left one behind.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -46,23 +47,10 @@ impl Postmaster {
             let Some(status) = postmaster.ready_or_gone(folder).await? else {
                 return Ok(postmaster);
             };
-            let said = fs::read_to_string(&log).unwrap_or_default();
+            let said = last_complaint(log_dir).unwrap_or_else(|| status.to_string());
             // After a kill -9 of the whole group the database's workers may outlive it for a moment.
             if !said.contains("pre-existing shared memory block") || Instant::now() > deadline {
-                let reason = said.lines().rfind(|line| line.contains("FATAL:"));
-                let reason = reason.map_or_else(
-                    || status.to_string(),
-                    |line| {
-                        line.split_once("FATAL:")
-                            .map_or(line, |(_, rest)| rest)
-                            .trim()
-                            .to_owned()
-                    },
-                );
-                return Err(ClusterError::Start {
-                    reason,
-                    log_dir: log_dir.to_owned(),
-                });
+                return Err(ClusterError::Start { reason: said, log_dir: log_dir.to_owned() });
             }
             sleep(10 * POLL).await;
         }
@@ -158,22 +146,32 @@ impl Postmaster {
     }
 }
 
+/// The last thing that kept a database from starting: early on it complains to `start.log`, later to its own log.
+fn last_complaint(log_dir: &Path) -> Option<String> {
+    let logs = fs::read_dir(log_dir).ok()?.flatten();
+    let newest = logs.max_by_key(|log| log.metadata().and_then(|facts| facts.modified()).ok())?;
+    let text = fs::read_to_string(newest.path()).ok()?;
+    let complaint = text.lines().rev().find_map(|line| line.split_once("FATAL:"))?.1;
+    Some(complaint.trim().to_owned())
+}
+
 /// Stops a database that an earlier server, killed before it could do so, left running on `folder`.
 ///
 /// The process named by a stale file may be anyone's by now: only one that runs on this very folder is touched. A stale file that
-/// names a stranger is removed, since PostgreSQL would take the stranger for itself; one that names nobody is PostgreSQL's to judge.
-pub(super) async fn stop_left_over(folder: &Path) -> Result<(), ClusterError> {
-    let Some(PidFile { pid, .. }) = PidFile::read(folder) else {
+/// names a stranger, or a process that has ended and that nobody has buried, is removed, since PostgreSQL would take either for a
+/// server at work. One that names nobody is PostgreSQL's to judge.
+pub(super) async fn stop_left_over(folder: &Path, socket_dir: &Path) -> Result<(), ClusterError> {
+    let Some(PidFile { pid, shared_memory, .. }) = PidFile::read(folder) else {
         return Ok(());
     };
     if !serves(pid, folder) {
-        let file = folder.join("postmaster.pid");
-        let stranger = program(pid).is_some_and(|program| !program.ends_with(b"postgres"));
-        return if stranger {
-            fs::remove_file(&file).map_err(|source| ClusterError::file(&file, source))
-        } else {
-            Ok(())
-        };
+        if command_line(pid).is_some_and(|line| !program(&line).ends_with(b"postgres")) {
+            workers_gone(shared_memory).await?;
+            for file in [folder.join("postmaster.pid"), socket_dir.join(".s.PGSQL.5432.lock")] {
+                remove(&file)?;
+            }
+        }
+        return Ok(());
     }
     tracing::info!("Stopping the database that an interrupted run left behind …");
     for (signal, patience) in [
@@ -195,36 +193,62 @@ pub(super) async fn stop_left_over(folder: &Path) -> Result<(), ClusterError> {
     Err(ClusterError::WontStop)
 }
 
-/// Whether this process is a PostgreSQL on `folder`. (The command line of one that has ended is empty, even unreaped.)
-fn serves(pid: Pid, folder: &Path) -> bool {
-    let Some(command_line) = command_line(pid) else {
+fn remove(file: &Path) -> Result<(), ClusterError> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(ClusterError::file(file, error)),
+        _ => Ok(()),
+    }
+}
+
+/// Waits until nobody works on the shared memory of a database that has ended: its workers may outlive it for a moment.
+async fn workers_gone(shared_memory: Option<u64>) -> Result<(), ClusterError> {
+    let deadline = Instant::now() + ORPHANS;
+    while shared_memory.is_some_and(is_attached) {
+        if Instant::now() > deadline {
+            return Err(ClusterError::WontStop);
+        }
+        sleep(POLL).await;
+    }
+    Ok(())
+}
+
+/// Whether any process is attached to the System V shared memory segment with this id.
+fn is_attached(id: u64) -> bool {
+    let Ok(table) = fs::read_to_string("/proc/sysvipc/shm") else {
         return false;
     };
-    let mut arguments = command_line.split(|byte| *byte == 0);
-    arguments
-        .next()
-        .is_some_and(|program| program.ends_with(b"/postgres"))
-        && arguments.next() == Some(b"-D")
-        && arguments.next() == Some(folder.as_os_str().as_encoded_bytes())
+    // Columns: key, shmid, perms, size, cpid, lpid, nattch, …
+    table.lines().skip(1).any(|line| {
+        let column = |number| line.split_whitespace().nth(number).and_then(|text| text.parse::<u64>().ok());
+        column(1) == Some(id) && column(6).is_some_and(|attached| attached > 0)
+    })
 }
 
-/// The program that a live process was started as.
-fn program(pid: Pid) -> Option<Vec<u8>> {
-    command_line(pid)?
-        .split(|byte| *byte == 0)
-        .next()
-        .map(<[u8]>::to_vec)
+/// Whether this process is a PostgreSQL on `folder`.
+fn serves(pid: Pid, folder: &Path) -> bool {
+    command_line(pid).is_some_and(|line| {
+        let mut arguments = line.split(|byte| *byte == 0).skip(1);
+        program(&line).ends_with(b"/postgres")
+            && arguments.next() == Some(b"-D")
+            && arguments.next() == Some(folder.as_os_str().as_encoded_bytes())
+    })
 }
 
+/// The program that a process was started as.
+fn program(command_line: &[u8]) -> &[u8] {
+    command_line.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+/// What a process was started as; empty for one that has ended but is still in the table, nothing when there is no such process.
 fn command_line(pid: Pid) -> Option<Vec<u8>> {
-    fs::read(format!("/proc/{pid}/cmdline"))
-        .ok()
-        .filter(|command_line| !command_line.is_empty())
+    fs::read(format!("/proc/{pid}/cmdline")).ok()
 }
 
-/// What `postmaster.pid` says (its format is fixed by `pidfile.h`): line 1 the process, line 8 its state.
+/// What `postmaster.pid` says (its format is fixed by `pidfile.h`): line 1 the process, line 7 its shared memory (key and id), line 8 its
+/// state.
 struct PidFile {
     pid: Pid,
+    shared_memory: Option<u64>,
     ready: bool,
 }
 
@@ -234,21 +258,10 @@ impl PidFile {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let pid = text
-            .lines()
-            .next()?
-            .trim()
-            .parse::<i32>()
-            .ok()
-            .filter(|pid| *pid > 1)?;
-        let ready = text
-            .lines()
-            .nth(7)
-            .is_some_and(|state| state.trim() == "ready");
-        Some(Self {
-            pid: Pid::from_raw(pid),
-            ready,
-        })
+        let pid = text.lines().next()?.trim().parse::<i32>().ok().filter(|pid| *pid > 1)?;
+        let shared_memory = text.lines().nth(6).and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+        let ready = text.lines().nth(7).is_some_and(|state| state.trim() == "ready");
+        Some(Self { pid: Pid::from_raw(pid), shared_memory, ready })
     }
 }
 
@@ -262,7 +275,7 @@ mod tests {
             "4242\n/data/postgres\n1700000000\n5432\n/data/run\n\n  5432001  32768\nready   \n",
         )
         .unwrap();
-        assert_eq!((file.pid.as_raw(), file.ready), (4242, true));
+        assert_eq!((file.pid.as_raw(), file.shared_memory, file.ready), (4242, Some(32768), true));
         let file = PidFile::parse(
             "4242\n/data/postgres\n1700000000\n5432\n/data/run\n\n  5432001  32768\nstarting\n",
         )

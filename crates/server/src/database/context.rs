@@ -48,8 +48,13 @@ pub struct Backend {
 impl Backend {
     /// Asks a new connection who it is. Has to run once on every connection before its first context.
     pub async fn of(client: &Client) -> Result<Self, DatabaseError> {
-        let row = client.query_one("SELECT pid, start_us FROM app.hello()", &[]).await?;
-        Ok(Self { pid: row.try_get(0)?, start_us: row.try_get(1)? })
+        let row = client
+            .query_one("SELECT pid, start_us FROM app.hello()", &[])
+            .await?;
+        Ok(Self {
+            pid: row.try_get(0)?,
+            start_us: row.try_get(1)?,
+        })
     }
 }
 
@@ -63,19 +68,27 @@ struct ContextKey {
 impl ContextKey {
     fn new(kid: i16, secret: Zeroizing<[u8; 32]>, not_after: Timestamp) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_slice());
-        Self { kid, secret, not_after, key }
+        Self {
+            kid,
+            secret,
+            not_after,
+            key,
+        }
     }
 
     fn generate(kid: i16, now: Timestamp) -> Result<Self, DatabaseError> {
         let mut secret = Zeroizing::new([0; 32]);
-        rand::fill(secret.as_mut_slice()).map_err(|_| DatabaseError::ContextKey("no randomness"))?;
+        rand::fill(secret.as_mut_slice())
+            .map_err(|_| DatabaseError::ContextKey("no randomness"))?;
         Ok(Self::new(kid, secret, now + KEY_LIFETIME))
     }
 
     /// The key, filled to a block and combined with RFC 2104's pad byte.
     fn pad(&self, byte: u8) -> Zeroizing<Vec<u8>> {
         let mut pad = Zeroizing::new(vec![byte; BLOCK_LEN]);
-        pad.iter_mut().zip(self.secret.iter()).for_each(|(pad, secret)| *pad ^= secret);
+        pad.iter_mut()
+            .zip(self.secret.iter())
+            .for_each(|(pad, secret)| *pad ^= secret);
         pad
     }
 }
@@ -88,14 +101,18 @@ pub struct ContextSigner {
 
 impl fmt::Debug for ContextSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.keys.iter().map(|key| key.kid)).finish()
+        f.debug_list()
+            .entries(self.keys.iter().map(|key| key.kid))
+            .finish()
     }
 }
 
 impl ContextSigner {
     /// Makes a signer with one fresh key.
     pub fn generate(now: Timestamp) -> Result<Self, DatabaseError> {
-        Ok(Self { keys: vec![ContextKey::generate(1, now)?] })
+        Ok(Self {
+            keys: vec![ContextKey::generate(1, now)?],
+        })
     }
 
     /// Adds a fresh key that signs from now on, and lets only the one before it stay valid for a day.
@@ -112,14 +129,22 @@ impl ContextSigner {
 
     /// Whether it is time to rotate: the signing key has a third of its life left.
     pub fn should_rotate(&self, now: Timestamp) -> bool {
-        self.keys.last().is_none_or(|key| key.not_after - KEY_LIFETIME / 3 < now)
+        self.keys
+            .last()
+            .is_none_or(|key| key.not_after - KEY_LIFETIME / 3 < now)
     }
 
     /// Reads the text that [`Self::to_text`] wrote: a line per key, `kid not_after secret`, newest last.
     pub fn from_text(text: &str) -> Result<Self, DatabaseError> {
-        let keys = text.lines().filter(|line| !line.trim().is_empty()).map(read_key).collect::<Result<Vec<_>, _>>()?;
+        let keys = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .map(read_key)
+            .collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() || keys.len() > 2 {
-            return Err(DatabaseError::ContextKey("it has to hold one key, or two during rotation"));
+            return Err(DatabaseError::ContextKey(
+                "it has to hold one key, or two during rotation",
+            ));
         }
         Ok(Self { keys })
     }
@@ -142,7 +167,12 @@ impl ContextSigner {
     pub async fn install(&self, owner: &mut Client) -> Result<(), DatabaseError> {
         let transaction = owner.transaction().await?;
         let kids: Vec<i16> = self.keys.iter().map(|key| key.kid).collect();
-        let mut changed = transaction.execute("DELETE FROM app.context_key WHERE kid <> ALL ($1)", &[&kids]).await?;
+        let mut changed = transaction
+            .execute(
+                "DELETE FROM app.context_key WHERE kid <> ALL ($1)",
+                &[&kids],
+            )
+            .await?;
         for key in &self.keys {
             changed += transaction
                 .execute(
@@ -154,7 +184,9 @@ impl ContextSigner {
                 .await?;
         }
         if changed > 0 {
-            transaction.batch_execute("SELECT app.rotate_seal()").await?;
+            transaction
+                .batch_execute("SELECT app.rotate_seal()")
+                .await?;
         }
         transaction.commit().await?;
         Ok(())
@@ -184,7 +216,9 @@ impl ContextSigner {
 fn read_key(line: &str) -> Result<ContextKey, DatabaseError> {
     let damaged = || DatabaseError::ContextKey("a line is not `kid not_after secret`");
     let mut words = line.split_whitespace();
-    let (Some(kid), Some(not_after), Some(hex), None) = (words.next(), words.next(), words.next(), words.next()) else {
+    let (Some(kid), Some(not_after), Some(hex), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
         return Err(damaged());
     };
     let mut secret = Zeroizing::new([0; 32]);
@@ -195,7 +229,11 @@ fn read_key(line: &str) -> Result<ContextKey, DatabaseError> {
         let digits = std::str::from_utf8(digits).map_err(|_| damaged())?;
         *byte = u8::from_str_radix(digits, 16).map_err(|_| damaged())?;
     }
-    Ok(ContextKey::new(kid.parse().map_err(|_| damaged())?, secret, not_after.parse().map_err(|_| damaged())?))
+    Ok(ContextKey::new(
+        kid.parse().map_err(|_| damaged())?,
+        secret,
+        not_after.parse().map_err(|_| damaged())?,
+    ))
 }
 
 fn push_hex(text: &mut String, bytes: &[u8]) {
@@ -222,10 +260,22 @@ mod tests {
     #[test]
     fn the_text_has_the_published_shape() {
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let signer = ContextSigner::from_text(&format!("7 2026-12-31T00:00:00Z {}\n", "0b".repeat(32))).unwrap();
-        let signed = signer.sign(&actor(), &Backend { pid: 42, start_us: 1_700_000_000_000_001 }, now);
+        let signer =
+            ContextSigner::from_text(&format!("7 2026-12-31T00:00:00Z {}\n", "0b".repeat(32)))
+                .unwrap();
+        let signed = signer.sign(
+            &actor(),
+            &Backend {
+                pid: 42,
+                start_us: 1_700_000_000_000_001,
+            },
+            now,
+        );
         let (plain, tag) = signed.split_at(signed.len() - 64);
-        assert_eq!(plain, "1|7|00D000000000001|005000000000001|member|42|1700000000000001|1767225660|");
+        assert_eq!(
+            plain,
+            "1|7|00D000000000001|005000000000001|member|42|1700000000000001|1767225660|"
+        );
         let key = hmac::Key::new(hmac::HMAC_SHA256, &[0x0b; 32]);
         let mut expected = String::new();
         push_hex(&mut expected, hmac::sign(&key, plain.as_bytes()).as_ref());
@@ -248,7 +298,12 @@ mod tests {
 
     #[test]
     fn a_damaged_file_is_refused() {
-        for text in ["", "1 2026-01-01T00:00:00Z abc", "x 2026-01-01T00:00:00Z 00", "1 2\n"] {
+        for text in [
+            "",
+            "1 2026-01-01T00:00:00Z abc",
+            "x 2026-01-01T00:00:00Z 00",
+            "1 2\n",
+        ] {
             assert!(ContextSigner::from_text(text).is_err(), "{text:?}");
         }
     }

@@ -7,10 +7,14 @@ use tokio_postgres::error::SqlState;
 #[non_exhaustive]
 pub enum DatabaseError {
     /// No connection.
-    #[error("the database cannot be reached; check that it runs and that address, user and password are right")]
+    #[error(
+        "the database cannot be reached; check that it runs and that address, user and password are right"
+    )]
     Unreachable(#[source] tokio_postgres::Error),
     /// The database was written by a later version.
-    #[error("the database belongs to a newer Fieldstone (schema {found}, this program knows {known}); start that version or a later one")]
+    #[error(
+        "the database belongs to a newer Fieldstone (schema {found}, this program knows {known}); start that version or a later one"
+    )]
     Newer {
         /// The last migration the database has seen.
         found: i32,
@@ -18,10 +22,14 @@ pub enum DatabaseError {
         known: i32,
     },
     /// A migration of the database is not the one this program has under the same number.
-    #[error("migration {0} of the database is not this program's migration {0}; the database belongs to another build")]
+    #[error(
+        "migration {0} of the database is not this program's migration {0}; the database belongs to another build"
+    )]
     Diverged(i32),
     /// The roles are missing and the credentials cannot make them.
-    #[error("the role {0} is missing; let a database superuser run `fieldstone migrate` once, or create the roles by hand")]
+    #[error(
+        "the role {0} is missing; let a database superuser run `fieldstone migrate` once, or create the roles by hand"
+    )]
     RoleMissing(String),
     /// A migration failed; the database is as it was before that migration.
     #[error("a database migration failed and was rolled back")]
@@ -39,7 +47,10 @@ pub enum DatabaseError {
 
 impl DatabaseError {
     pub(crate) fn connect(error: tokio_postgres::Error) -> Self {
-        if error.code().is_some_and(|code| *code == SqlState::INVALID_CATALOG_NAME) {
+        if error
+            .code()
+            .is_some_and(|code| *code == SqlState::INVALID_CATALOG_NAME)
+        {
             Self::Refused(error)
         } else {
             Self::Unreachable(error)

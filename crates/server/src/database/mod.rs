@@ -6,6 +6,7 @@ pub mod bootstrap;
 pub mod context;
 mod error;
 pub mod migration;
+pub mod pool;
 mod scram;
 
 pub use bootstrap::{Prepared, RolePasswords, prepare};
@@ -22,7 +23,10 @@ pub const DEFAULT_DATABASE: &str = "fieldstone";
 ///
 /// The connection ends when the client is dropped.
 pub async fn connect(config: &Config) -> Result<Client, DatabaseError> {
-    let (client, connection) = config.connect(NoTls).await.map_err(DatabaseError::connect)?;
+    let (client, connection) = config
+        .connect(NoTls)
+        .await
+        .map_err(DatabaseError::connect)?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::warn!(%error, "a database connection ended");

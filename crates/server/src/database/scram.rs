@@ -35,14 +35,24 @@ pub(super) fn verifies(stored: &str, password: &SecretString) -> bool {
     })
 }
 
-fn compose(password: &SecretString, salt: &[u8], iterations: NonZeroU32) -> Result<String, DatabaseError> {
+fn compose(
+    password: &SecretString,
+    salt: &[u8],
+    iterations: NonZeroU32,
+) -> Result<String, DatabaseError> {
     let password = password.expose_secret().as_bytes();
     // SASLprep leaves printable ASCII as it is; anything else would need it.
     if !(16..=256).contains(&password.len()) || !password.iter().all(u8::is_ascii_graphic) {
         return Err(DatabaseError::UnusablePassword);
     }
     let mut salted = [0; digest::SHA256_OUTPUT_LEN];
-    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, salt, password, &mut salted);
+    pbkdf2::derive(
+        pbkdf2::PBKDF2_HMAC_SHA256,
+        iterations,
+        salt,
+        password,
+        &mut salted,
+    );
     let salted = hmac::Key::new(hmac::HMAC_SHA256, &salted);
     let stored_key = digest::digest(&digest::SHA256, hmac::sign(&salted, b"Client Key").as_ref());
     let server_key = hmac::sign(&salted, b"Server Key");
@@ -66,13 +76,20 @@ mod tests {
         assert!(!verifies(&made, &SecretString::from("0123456789abcdeF")));
         assert!(!verifies("md5abc", &right));
         assert!(!verifies("", &right));
-        assert_ne!(made, verifier(&right).unwrap(), "each has a salt of its own");
+        assert_ne!(
+            made,
+            verifier(&right).unwrap(),
+            "each has a salt of its own"
+        );
     }
 
     #[test]
     fn a_password_that_needs_normalisation_is_refused() {
         for unusable in ["short", "0123456789abcdeé", "0123456789 abcdef"] {
-            assert!(matches!(verifier(&SecretString::from(unusable)), Err(DatabaseError::UnusablePassword)));
+            assert!(matches!(
+                verifier(&SecretString::from(unusable)),
+                Err(DatabaseError::UnusablePassword)
+            ));
         }
     }
 }

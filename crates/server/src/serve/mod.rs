@@ -1,5 +1,6 @@
 //! The accept loop: TLS connections in, requests to the router, an orderly end.
 
+mod in_flight;
 mod plain;
 
 use std::io;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -23,8 +25,13 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
+use self::in_flight::InFlight;
+
 /// The first byte of a TLS connection: a record of the type *handshake* (RFC 8446, 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
+
+/// What the last bytes of an answer need to leave, and a polite client to hang up, once no request is in progress.
+const GOODBYE: Duration = Duration::from_millis(500);
 
 /// What one client may take of the server before it has proved anything.
 #[derive(Debug, Clone)]
@@ -71,6 +78,7 @@ pub async fn serve(
         router,
         http: protocol(&limits),
         limits,
+        in_flight: InFlight::new(),
     });
     let mut shutdown = pin!(shutdown);
     loop {
@@ -97,15 +105,16 @@ pub async fn serve(
     }
     // Nobody new gets in while the others finish.
     drop(listener);
-    let open = graceful.count();
-    if timeout(connections.limits.drain, graceful.shutdown())
-        .await
-        .is_err()
-    {
-        tracing::warn!(
-            "Of {open} connections some did not finish in {:?}; they are cut.",
-            connections.limits.drain
-        );
+    let finished = async {
+        connections.in_flight.done().await;
+        tokio::time::sleep(GOODBYE).await;
+    };
+    let drain = connections.limits.drain;
+    tokio::select! {
+        () = graceful.shutdown() => {}
+        // Connections without a request may belong to somebody who fell asleep: they are not waited for.
+        () = finished => {}
+        () = tokio::time::sleep(drain) => tracing::warn!("Requests that did not finish in {drain:?} are cut off."),
     }
 }
 
@@ -115,6 +124,7 @@ struct Connections {
     router: Router,
     http: Builder<TokioExecutor>,
     limits: Limits,
+    in_flight: InFlight,
 }
 
 impl Connections {
@@ -140,8 +150,10 @@ impl Connections {
         };
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
+            let in_progress = self.in_flight.begin();
             // A router is always ready, and cheap to clone.
-            self.router.clone().call(request)
+            let answer = self.router.clone().call(request);
+            async move { answer.await.map(|answer: Response| answer.map(|body| in_progress.until_sent(body))) }
         });
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         if let Err(error) = watcher.watch(connection).await {

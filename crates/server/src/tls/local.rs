@@ -71,8 +71,7 @@ impl Names {
 
     /// This machine's own name.
     pub fn of_this_machine(listen: IpAddr) -> Self {
-        let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        Self::new(Some(listen), Some(host.trim()))
+        Self::new(Some(listen), Some(&host_name()))
     }
 
     /// The same without the machine's name, which may have changed since the authority was made.
@@ -105,6 +104,12 @@ impl Names {
                 .map(|address| ServerName::IpAddress(address.into())),
         )
     }
+}
+
+/// What this machine calls itself.
+pub fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
 }
 
 /// The folder that holds the authority (`ca.pem`, `ca-key.pem`) and the server's certificate (`server.pem`, `server-key.pem`).

@@ -17,7 +17,7 @@ use rustls::version::TLS13;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-pub use self::local::{LocalAuthority, Names};
+pub use self::local::{LocalAuthority, Names, host_name};
 
 /// How often a running server looks whether its certificate has to be, or has been, renewed.
 const RENEWAL: Duration = Duration::from_hours(12);

@@ -10,4 +10,7 @@
 
 mod attacks;
 mod embedded;
+mod process;
+mod serving;
+mod store;
 mod tenancy;
