@@ -8,6 +8,7 @@
     reason = "a test stops at the first thing that is wrong"
 )]
 
+mod attacks;
 mod embedded;
 mod process;
 mod serving;
