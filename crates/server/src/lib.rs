@@ -1,1 +1,14 @@
-//! server
+//! The platform: PostgreSQL store, identity, API, pages, and the process around them.
+
+pub mod cli;
+pub mod cluster;
+pub mod config;
+pub mod data_dir;
+pub mod database;
+pub mod http;
+pub mod identity;
+pub mod platform;
+pub mod schema;
+pub mod serve;
+pub mod store;
+pub mod tls;

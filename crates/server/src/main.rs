@@ -1,2 +1,7 @@
 //! The binary `fieldstone`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    fieldstone_server::cli::main()
+}

@@ -1,1 +1,19 @@
-//! testkit
+//! What tests share: a private PostgreSQL, databases cloned from a migrated template, and the real server process.
+//!
+//! A test harness may stop at the first thing that is wrong, so these functions panic with a sentence instead of returning errors.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    clippy::print_stderr,
+    reason = "a test that can't be set up must fail loudly"
+)]
+
+mod cluster;
+mod database;
+mod server;
+
+pub use cluster::{CLUSTER_VARIABLE, TestCluster};
+pub use database::TestDatabase;
+pub use server::{Server, ServerOptions, binary, free_port};

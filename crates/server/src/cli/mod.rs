@@ -1,0 +1,71 @@
+//! The command line: what is asked, one file per command, and how a refusal is told.
+//!
+//! A secret is never an argument: other users see arguments.
+
+mod doctor;
+mod failure;
+mod logging;
+mod migrate;
+mod running;
+mod serve;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::failure::Failure;
+
+/// What `fieldstone` can be told.
+#[derive(Debug, Parser)]
+#[command(name = "fieldstone", version, about = "Fieldstone: a multi-tenant CRM platform", arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything on this machine: database, certificate, server
+    Up(up::Up),
+    /// Run a server against an external database
+    Serve(serve::Serve),
+    /// Bring an external database up to date
+    Migrate(migrate::Migrate),
+    /// Say what this machine has and lacks
+    Doctor(doctor::Doctor),
+}
+
+/// Runs the command. Status 0: done; 1: refused or failed, with one sentence on standard error; 2: not understood.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::new(format!("The runtime can't be started: {error}")).report(),
+    };
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Up(up) => up.run().await,
+            Command::Serve(serve) => serve.run().await,
+            Command::Migrate(migrate) => migrate.run().await,
+            Command::Doctor(doctor) => doctor.run(),
+        }
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,45 @@
+//! `fieldstone serve`: one node against an external database.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use fieldstone_model::clock::{Clock, SystemClock};
+
+use super::failure::Failure;
+use super::running::{listen, serve_until_told};
+use crate::config::Configuration;
+use crate::database::migrate;
+use crate::platform::{ContextKeys, Platform, routes};
+use crate::tls::{CertificateSource, Tls};
+
+/// Run a server against an external database
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// The configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl Serve {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let configuration = Configuration::read(&self.config)?;
+        let databases = configuration.databases()?;
+        let listener = listen(configuration.listen).await?;
+        let (certificate, key) = (configuration.tls.certificate.clone(), configuration.tls.key.clone());
+        let tls = Tls::load(CertificateSource::Files { certificate, key }, clock.now())?;
+        let keys = ContextKeys::shared(configuration.context_key_file.clone())?;
+
+        // A node without the owner's credentials leaves this to one that has them, or to `fieldstone migrate`.
+        if let Some(owner) = &databases.owner {
+            for migration in migrate(owner).await? {
+                tracing::info!("Applied {migration}");
+            }
+            keys.install(owner).await?;
+        }
+        let security_contact = configuration.security_contact.clone();
+        let platform = Platform { databases, context_keys: Arc::new(keys), clock, security_contact };
+        serve_until_told(listener, tls, routes(&platform), &platform).await
+    }
+}

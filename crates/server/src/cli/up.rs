@@ -1,0 +1,112 @@
+//! `fieldstone up`: everything on one machine.
+
+use std::env;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use fieldstone_model::clock::{Clock, SystemClock};
+use nix::unistd::geteuid;
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::net::TcpListener;
+use tokio_postgres::Config;
+
+use super::failure::Failure;
+use super::running::{listen, serve_until_told};
+use crate::cluster::Cluster;
+use crate::data_dir::DataDir;
+use crate::database::{DEFAULT_DATABASE, RolePasswords, prepare};
+use crate::platform::{ContextKeys, Databases, Platform, routes};
+use crate::tls::{CertificateSource, LocalAuthority, Names, Tls, host_name};
+
+/// Run everything on this machine: database, certificate, server
+#[derive(Debug, Args)]
+pub(super) struct Up {
+    /// Where everything is kept [default: ~/.local/share/fieldstone, for root /var/lib/fieldstone]
+    #[arg(long, value_name = "DIR", env = "FIELDSTONE_DATA")]
+    data: Option<PathBuf>,
+
+    /// The address to serve on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
+    listen: SocketAddr,
+
+    /// Where a vulnerability of this installation is reported, for /.well-known/security.txt [default: mailto:security@ this machine]
+    #[arg(long, value_name = "URI")]
+    security_contact: Option<String>,
+}
+
+impl Up {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let data_dir = DataDir::open(&self.data.clone().map_or_else(default_data_dir, Ok)?)?;
+        let _lock = data_dir.lock()?;
+        let listener = listen(self.listen).await?;
+        let authority = LocalAuthority::new(data_dir.tls(), Names::of_this_machine(self.listen.ip()));
+        let ca = authority.ca_file();
+        let tls = Tls::load(CertificateSource::Local(authority), clock.now())?;
+        let keys = ContextKeys::own(data_dir.context_key(), clock.now())?;
+
+        let mut cluster = Cluster::start(&data_dir).await?;
+        let admin = cluster.admin_config();
+        let served = async {
+            let platform = self.prepare(&data_dir, admin, keys, clock).await?;
+            tracing::info!("Clients trust the certificate authority in {}", ca.display());
+            self.serve(listener, tls, &platform).await
+        };
+        let outcome = tokio::select! {
+            outcome = served => outcome,
+            ended = cluster.ended() => Err(Failure::new(match ended {
+                Ok(status) => format!("The database ended unexpectedly ({status}); its log is in {}.", data_dir.log().display()),
+                Err(error) => error.to_string(),
+            })),
+        };
+        cluster.stop().await?;
+        outcome
+    }
+
+    /// Brings the database to where requests can be served from it.
+    async fn prepare(&self, data_dir: &DataDir, mut admin: Config, keys: ContextKeys, clock: Arc<dyn Clock>) -> Result<Platform, Failure> {
+        let passwords = data_dir.role_passwords()?;
+        admin.dbname(DEFAULT_DATABASE);
+        let prepared = prepare(&admin, &passwords).await?;
+        if !prepared.migrated.is_empty() {
+            tracing::info!("The database was migrated to version {}", prepared.schema);
+        }
+        let databases = databases(&admin, &passwords);
+        if let Some(owner) = &databases.owner {
+            keys.install(owner).await?;
+        }
+        let security_contact = self.security_contact.clone().unwrap_or_else(|| format!("mailto:security@{}", host_name()));
+        Ok(Platform { databases, context_keys: Arc::new(keys), clock, security_contact })
+    }
+
+    async fn serve(&self, listener: TcpListener, tls: Tls, platform: &Platform) -> Result<(), Failure> {
+        serve_until_told(listener, tls, routes(platform), platform).await
+    }
+}
+
+/// The same database as each of its roles.
+fn databases(admin: &Config, passwords: &RolePasswords) -> Databases {
+    let role = |name: &str, password: &SecretString| {
+        let mut config = admin.clone();
+        config.user(name).password(password.expose_secret());
+        config
+    };
+    Databases {
+        owner: Some(role("fieldstone_owner", &passwords.owner)),
+        app: role("fieldstone_app", &passwords.app),
+        auth: role("fieldstone_auth", &passwords.auth),
+        worker: role("fieldstone_worker", &passwords.worker),
+    }
+}
+
+/// Where data is kept when nobody says: the system's place for root, the user's own otherwise (XDG base directories).
+pub(super) fn default_data_dir() -> Result<PathBuf, Failure> {
+    if geteuid().is_root() {
+        return Ok("/var/lib/fieldstone".into());
+    }
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let share = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")));
+    share.map(|share| share.join("fieldstone")).ok_or_else(|| Failure::new("There is no home folder to keep data in; name one with --data."))
+}

@@ -1,0 +1,258 @@
+//! The configuration of `fieldstone serve` and `fieldstone migrate`: a TOML file.
+//!
+//! ```toml
+//! listen = "0.0.0.0:8443"
+//! security_contact = "mailto:security@crm.example"
+//! context_key_file = "/run/credentials/fieldstone/context.key"
+//!
+//! [tls]
+//! certificate = "/etc/fieldstone/tls.pem"
+//! key = "/run/credentials/fieldstone/tls-key.pem"
+//!
+//! [database]
+//! owner_url_file = "/run/credentials/fieldstone/owner-url"   # optional on nodes that don't migrate
+//! app_url_file = "/run/credentials/fieldstone/app-url"
+//! auth_url_file = "/run/credentials/fieldstone/auth-url"
+//! worker_url_file = "/run/credentials/fieldstone/worker-url"
+//! ```
+//!
+//! Each `…_url_file` may be `…_url` with the address itself (`postgres://user:password@host/fieldstone`); then the file must be
+//! private. `fieldstone migrate` also takes `admin_url` or `admin_url_file`.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use tokio_postgres::Config;
+
+use crate::database::RolePasswords;
+use crate::platform::Databases;
+
+/// What is wrong with a configuration. Each message is a whole sentence for an operator, and never quotes a secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A file can't be read.
+    #[error("The file {path} can't be read: {source}.")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the operating system answered.
+        source: io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("The configuration {path} is not valid: {reason}.")]
+    Invalid {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong, without the text around it, which may hold a secret.
+        reason: String,
+    },
+    /// A file with a secret in it is open to others.
+    #[error("The file {0} holds a secret and can be read by other users; make it private (chmod 600).")]
+    Exposed(PathBuf),
+    /// A database address is missing or given twice.
+    #[error("The configuration needs exactly one of {name}_url and {name}_url_file under [database].")]
+    Address {
+        /// Whose address.
+        name: &'static str,
+    },
+    /// A database address can't be understood.
+    #[error("The database address {name}_url is not of the form postgres://user:password@host/database.")]
+    Malformed {
+        /// Whose address.
+        name: &'static str,
+    },
+}
+
+/// The file's content.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Configuration {
+    /// The address to serve on.
+    pub listen: SocketAddr,
+    /// Where a vulnerability of this installation is reported.
+    pub security_contact: String,
+    /// The keys that sign the tenant context, the same on all nodes; `fieldstone migrate` makes and rotates them.
+    pub context_key_file: PathBuf,
+    /// The server's certificate.
+    pub tls: TlsFiles,
+    database: Addresses,
+}
+
+/// The server's certificate.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsFiles {
+    /// The certificate with its chain, PEM.
+    pub certificate: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Addresses {
+    admin_url: Option<SecretString>,
+    admin_url_file: Option<PathBuf>,
+    owner_url: Option<SecretString>,
+    owner_url_file: Option<PathBuf>,
+    app_url: Option<SecretString>,
+    app_url_file: Option<PathBuf>,
+    auth_url: Option<SecretString>,
+    auth_url_file: Option<PathBuf>,
+    worker_url: Option<SecretString>,
+    worker_url_file: Option<PathBuf>,
+}
+
+impl Configuration {
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = read(path)?;
+        let configuration = Self::parse(path, &text)?;
+        let database = &configuration.database;
+        let inline = [&database.admin_url, &database.owner_url, &database.app_url, &database.auth_url, &database.worker_url];
+        if inline.iter().any(|url| url.is_some()) {
+            check_private(path)?;
+        }
+        Ok(configuration)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| ConfigError::Invalid { path: path.to_owned(), reason: error.message().to_owned() })
+    }
+
+    /// The database as each role.
+    pub fn databases(&self) -> Result<Databases, ConfigError> {
+        let given = &self.database;
+        let needed = |name, url: &Option<SecretString>, file: &Option<PathBuf>| {
+            address(name, url.as_ref(), file.as_deref())?.ok_or(ConfigError::Address { name })
+        };
+        Ok(Databases {
+            owner: address("owner", given.owner_url.as_ref(), given.owner_url_file.as_deref())?,
+            app: needed("app", &given.app_url, &given.app_url_file)?,
+            auth: needed("auth", &given.auth_url, &given.auth_url_file)?,
+            worker: needed("worker", &given.worker_url, &given.worker_url_file)?,
+        })
+    }
+
+    /// The database as a superuser, to set up roles and rights.
+    pub fn admin(&self) -> Result<Option<Config>, ConfigError> {
+        address("admin", self.database.admin_url.as_ref(), self.database.admin_url_file.as_deref())
+    }
+
+    /// The passwords in the addresses, which the roles are to get.
+    pub fn role_passwords(&self, databases: &Databases) -> Result<RolePasswords, ConfigError> {
+        let password = |name, config: Option<&Config>| {
+            let password = config.ok_or(ConfigError::Address { name })?.get_password().ok_or(ConfigError::Malformed { name })?;
+            let password = str::from_utf8(password).map_err(|_| ConfigError::Malformed { name })?;
+            Ok(SecretString::from(password))
+        };
+        Ok(RolePasswords {
+            owner: password("owner", databases.owner.as_ref())?,
+            app: password("app", Some(&databases.app))?,
+            auth: password("auth", Some(&databases.auth))?,
+            worker: password("worker", Some(&databases.worker))?,
+        })
+    }
+}
+
+/// An address given in one of two ways, or not at all.
+fn address(name: &'static str, url: Option<&SecretString>, file: Option<&Path>) -> Result<Option<Config>, ConfigError> {
+    let text = match (url, file) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => return Err(ConfigError::Address { name }),
+        (Some(url), None) => url.expose_secret().to_owned(),
+        (None, Some(file)) => {
+            check_private(file)?;
+            read(file)?
+        }
+    };
+    let config = text.trim().parse::<Config>().map_err(|_| ConfigError::Malformed { name })?;
+    if config.get_hosts().is_empty() || config.get_user().is_none() {
+        return Err(ConfigError::Malformed { name });
+    }
+    Ok(Some(config))
+}
+
+fn read(path: &Path) -> Result<String, ConfigError> {
+    fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })
+}
+
+fn check_private(path: &Path) -> Result<(), ConfigError> {
+    let facts = fs::metadata(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
+    if facts.mode() & 0o077 != 0 { Err(ConfigError::Exposed(path.to_owned())) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    const FRAME: &str = r#"
+        listen = "127.0.0.1:8443"
+        security_contact = "mailto:security@crm.example"
+        context_key_file = "context.key"
+        [tls]
+        certificate = "tls.pem"
+        key = "tls-key.pem"
+        [database]
+        auth_url = "postgres://fieldstone_auth:two@db.example/fieldstone"
+        worker_url = "postgres://fieldstone_worker:three@db.example/fieldstone"
+    "#;
+
+    fn read_with(lines: &str) -> Result<Databases, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, format!("{FRAME}{lines}")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        Configuration::read(&path)?.databases()
+    }
+
+    #[test]
+    fn an_address_stands_in_the_file_or_in_one_of_its_own() {
+        let databases = read_with(r#"app_url = "postgres://fieldstone_app:one@db.example/fieldstone""#).unwrap();
+        assert_eq!(databases.app.get_user(), Some("fieldstone_app"));
+        assert!(databases.owner.is_none());
+
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("app-url");
+        fs::write(&file, "postgres://fieldstone_app:one@db.example/fieldstone\n").unwrap();
+        let line = format!("app_url_file = {file:?}");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(matches!(read_with(&line), Err(ConfigError::Exposed(_))));
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(read_with(&line).unwrap().app.get_password(), Some(&b"one"[..]));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_without_the_secret() {
+        for lines in [
+            "",
+            r#"app_url = "postgres://secret@""#,
+            r#"app_url = "postgres://fieldstone_app:secret@db.example:port/""#,
+            "app_url = 'postgres://fieldstone_app:secret@db.example/'\napp_url_file = 'x'",
+            r#"app_uri = "postgres://fieldstone_app:secret@db.example/""#,
+            r#"app_url = ["secret"]"#,
+            r#"app_url = "secret"#,
+        ] {
+            let message = read_with(lines).unwrap_err().to_string();
+            assert!(!message.contains("secret") || message.contains("holds a secret"), "{lines}: {message}");
+            assert!(!message.contains('\n'), "{lines}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_with_addresses_in_it_has_to_be_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, FRAME).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(Configuration::read(&path), Err(ConfigError::Exposed(_))));
+    }
+}

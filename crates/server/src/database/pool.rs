@@ -1,0 +1,273 @@
+//! Pooled connections of the serving roles, and transactions that travel in one flight.
+//!
+//! Nothing runs outside a signed context here: `BEGIN`, `app.enter()`, the statements and `COMMIT` are sent together, and a connection
+//! goes back to the pool only after `app.connection_is_clean()` has said so through a freshly parsed statement.
+
+use std::{collections::HashMap, sync::Arc};
+
+use deadpool::managed::{self, Metrics, RecycleResult};
+use fieldstone_model::Clock;
+use jiff::Timestamp;
+use futures_util::future::join_all;
+use tokio_postgres::{Client, Config, Row, Statement, types::ToSql};
+
+use super::{Actor, Backend, DatabaseError, connect};
+
+/// Prepared statements kept for a connection; beyond it they are all dropped and made again.
+const STATEMENTS_MAX: usize = 400;
+
+const BEGIN: &str = "BEGIN";
+const COMMIT: &str = "COMMIT";
+const ENTER: &str = "SELECT app.enter($1, $2, $3, $4)";
+const IS_CLEAN: &str = "SELECT app.connection_is_clean()";
+
+/// One connection with what it knows of its backend.
+#[derive(Debug)]
+pub struct Connection {
+    client: Client,
+    backend: Backend,
+    statements: HashMap<Box<str>, Statement>,
+}
+
+/// Makes connections for the pool.
+#[derive(Debug)]
+pub struct Manager {
+    config: Config,
+}
+
+impl managed::Manager for Manager {
+    type Type = Connection;
+    type Error = DatabaseError;
+
+    async fn create(&self) -> Result<Connection, DatabaseError> {
+        let client = connect(&self.config).await?;
+        let backend = Backend::of(&client).await?;
+        Ok(Connection {
+            client,
+            backend,
+            statements: HashMap::new(),
+        })
+    }
+
+    async fn recycle(
+        &self,
+        connection: &mut Connection,
+        _: &Metrics,
+    ) -> RecycleResult<DatabaseError> {
+        if connection.client.is_closed() {
+            Err(managed::RecycleError::message("the connection is closed"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Signs contexts with whatever key is current.
+pub type Sign = Arc<dyn Fn(&Actor, &Backend, Timestamp) -> String + Send + Sync>;
+
+/// Connections of one serving role.
+#[derive(Clone)]
+pub struct Pool {
+    connections: managed::Pool<Manager>,
+    sign: Sign,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool")
+            .field("status", &self.connections.status())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a flight failed.
+#[derive(Debug, thiserror::Error)]
+pub enum FlightError {
+    /// No connection could be had in time.
+    #[error("no database connection is free")]
+    Busy,
+    /// The database could not be reached.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// A statement was refused.
+    #[error(transparent)]
+    Statement(#[from] tokio_postgres::Error),
+}
+
+/// One statement of a flight.
+#[derive(Debug, Clone, Copy)]
+pub struct Step<'a> {
+    /// Its text; placeholders from `$1`.
+    pub sql: &'a str,
+    /// Its values.
+    pub params: &'a [&'a (dyn ToSql + Sync)],
+}
+
+impl Pool {
+    /// Up to `size` connections made with `config` as they are needed.
+    pub fn new(
+        config: Config,
+        size: usize,
+        sign: Sign,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, DatabaseError> {
+        let connections = managed::Pool::builder(Manager { config })
+            .max_size(size)
+            .runtime(deadpool::Runtime::Tokio1)
+            .wait_timeout(Some(std::time::Duration::from_secs(5)))
+            .create_timeout(Some(std::time::Duration::from_secs(10)))
+            .build()
+            .map_err(|_| DatabaseError::ContextKey("the pool needs a runtime"))?;
+        Ok(Self {
+            connections,
+            sign,
+            clock,
+        })
+    }
+
+    /// Runs `steps` as one transaction of `actor`, in one flight: one round trip whatever their number.
+    ///
+    /// `schema` is the schema version the caller knows; `None` when it is about to read it.
+    pub async fn flight(
+        &self,
+        actor: &Actor,
+        schema: Option<i64>,
+        steps: &[Step<'_>],
+    ) -> Result<Vec<Vec<Row>>, FlightError> {
+        let mut transaction = self.transaction(actor, schema).await?;
+        transaction.run(steps, true).await
+    }
+
+    /// Takes a connection for a transaction of `actor` with several flights.
+    pub async fn transaction(
+        &self,
+        actor: &Actor,
+        schema: Option<i64>,
+    ) -> Result<Transaction, FlightError> {
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "this is the one place that takes a connection and sees to its context"
+        )]
+        let connection = self.connections.get().await.map_err(|error| match error {
+            managed::PoolError::Backend(error) => FlightError::Database(error),
+            _ => FlightError::Busy,
+        })?;
+        let context = (self.sign)(actor, &connection.backend, self.clock.now());
+        let entry = Entry {
+            context,
+            credential: actor.credential.map(|id| id.to_string()),
+            member_version: actor.member_version,
+            schema,
+        };
+        Ok(Transaction {
+            connection: Some(connection),
+            entry: Some(entry),
+            reusable: true,
+        })
+    }
+
+    /// Takes a connection that acts for nobody: for probes and for attacks on it in tests.
+    pub fn status(&self) -> managed::Status {
+        self.connections.status()
+    }
+}
+
+struct Entry {
+    context: String,
+    credential: Option<String>,
+    member_version: i64,
+    schema: Option<i64>,
+}
+
+/// A transaction under way. Dropped before its last flight, its connection is thrown away, and with it the transaction.
+pub struct Transaction {
+    connection: Option<managed::Object<Manager>>,
+    entry: Option<Entry>,
+    reusable: bool,
+}
+
+impl Transaction {
+    /// Sends `steps` in one flight, the first with `BEGIN` and the context, the `last` with `COMMIT` and the check of the connection.
+    ///
+    /// After an error the transaction is over.
+    pub async fn run(
+        &mut self,
+        steps: &[Step<'_>],
+        last: bool,
+    ) -> Result<Vec<Vec<Row>>, FlightError> {
+        let Some(connection) = self.connection.as_mut() else {
+            return Err(FlightError::Busy);
+        };
+        self.reusable = false;
+        let entry = self.entry.take();
+        let begin = connection.statement(BEGIN).await?;
+        let enter = connection.statement(ENTER).await?;
+        let commit = connection.statement(COMMIT).await?;
+        let mut statements = Vec::with_capacity(steps.len());
+        for step in steps {
+            statements.push(connection.statement(step.sql).await?);
+        }
+        let client = &connection.client;
+        let entering = async {
+            let Some(entry) = entry else { return Ok(()) };
+            let enter_params: [&(dyn ToSql + Sync); 4] = [
+                &entry.context,
+                &entry.credential,
+                &entry.member_version,
+                &entry.schema,
+            ];
+            let (begun, entered) = tokio::join!(biased; client.execute(&begin, &[]), client.execute(&enter, &enter_params));
+            begun.and(entered).map(drop)
+        };
+        let running = join_all(
+            statements
+                .iter()
+                .zip(steps)
+                .map(|(statement, step)| client.query(statement, step.params)),
+        );
+        let ending = async {
+            if !last {
+                return Ok(true);
+            }
+            let (committed, clean) = tokio::join!(biased; client.execute(&commit, &[]), client.query_typed(IS_CLEAN, &[]));
+            // A failed check is a dirty connection; a failed commit is the caller's error.
+            let clean = clean
+                .ok()
+                .and_then(|rows| rows.first().and_then(|row| row.try_get::<_, bool>(0).ok()))
+                .unwrap_or(false);
+            committed.map(|_| clean)
+        };
+        let (entered, results, ended) = tokio::join!(biased; entering, running, ending);
+        entered?;
+        let rows = results.into_iter().collect::<Result<Vec<_>, _>>()?;
+        self.reusable = last && ended?;
+        Ok(rows)
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        if !self.reusable {
+            // Closing the connection rolls back whatever is open on it.
+            drop(managed::Object::take(connection));
+        }
+    }
+}
+
+impl Connection {
+    async fn statement(&mut self, sql: &str) -> Result<Statement, tokio_postgres::Error> {
+        if let Some(statement) = self.statements.get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self.client.prepare(sql).await?;
+        if self.statements.len() >= STATEMENTS_MAX {
+            self.statements.clear();
+        }
+        self.statements.insert(sql.into(), statement.clone());
+        Ok(statement)
+    }
+}

@@ -1,0 +1,67 @@
+//! The audit log of a workspace: what happened, chained by hashes, never changed.
+//!
+//! The database fills number, time, actor and hashes. Here only what happened is said. Details carry no secrets.
+
+use fieldstone_model::RecordId;
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio_postgres::GenericClient;
+
+use super::IdentityError;
+
+/// One event as a person reads it.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct AuditEvent {
+    /// Its number in the workspace, from 1 without gaps.
+    pub seq: i64,
+    /// When.
+    pub at: Timestamp,
+    /// Who: a user's id, or `operator`.
+    pub actor: String,
+    /// What, e.g. `session.start`.
+    pub action: String,
+    /// On whom or what: an id, or empty.
+    pub target: String,
+    /// More, by action.
+    pub detail: Value,
+}
+
+/// Adds an event to the workspace `tenant`. Under a context the actor is the person of that context.
+pub async fn record<C: GenericClient>(client: &C, tenant: RecordId, action: &str, target: &str, detail: &Value) -> Result<(), IdentityError> {
+    client
+        .execute(
+            "INSERT INTO app.audit_event (tenant_id, seq, at, actor, action, target, detail, prev_hash, hash)
+             VALUES ($1, 0, transaction_timestamp(), '', $2, $3, $4, '', '')",
+            &[&tenant.as_str(), &action, &target, detail],
+        )
+        .await?;
+    Ok(())
+}
+
+/// The newest `limit` events before number `before` of the workspace whose context the transaction has entered.
+pub async fn list<C: GenericClient>(client: &C, before: Option<i64>, limit: i64) -> Result<Vec<AuditEvent>, IdentityError> {
+    let rows = client
+        .query(
+            "SELECT seq, at, actor, action, target, detail FROM app.audit_event
+             WHERE tenant_id = (SELECT app.tenant_id()) AND seq < $1 ORDER BY seq DESC LIMIT $2",
+            &[&before.unwrap_or(i64::MAX), &limit],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(AuditEvent {
+                seq: row.try_get(0)?,
+                at: row.try_get(1)?,
+                actor: row.try_get(2)?,
+                action: row.try_get(3)?,
+                target: row.try_get(4)?,
+                detail: row.try_get(5)?,
+            })
+        })
+        .collect()
+}
+
+/// The number of the first event at which the chain of the entered workspace breaks; `None` when it is whole.
+pub async fn first_break<C: GenericClient>(client: &C) -> Result<Option<i64>, IdentityError> {
+    Ok(client.query_one("SELECT app.audit_first_break()", &[]).await?.try_get(0)?)
+}

@@ -1,0 +1,187 @@
+//! From a request's headers to the person behind it.
+//!
+//! Answers are remembered for a moment. That is safe because `app.enter()` checks credential and membership again in
+//! every transaction; a caller that is told FS001 there calls [`Authenticator::renew`].
+
+use std::{sync::Arc, time::Duration};
+
+use fieldstone_model::RecordId;
+use http::{HeaderMap, Method, Uri, header};
+use jiff::{SignedDuration, Timestamp};
+use moka::sync::Cache;
+
+use super::{AuthPool, IdentityError, SessionLimits, session::SessionToken, token::ApiToken};
+use crate::database::Actor;
+
+/// How long an answer is remembered; also how often a session's idle limit moves.
+const REMEMBERED: Duration = Duration::from_mins(1);
+/// Most answers remembered.
+const CAPACITY: u64 = 50_000;
+
+/// Who asks, and what the server knows of their workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// For the tenant context.
+    pub actor: Actor,
+    /// The workspace's schema version when it was looked up.
+    pub schema_version: i64,
+    /// By what they proved it.
+    pub credential: Credential,
+    /// SHA-256 of the secret: what the answer is remembered under.
+    key: [u8; 32],
+}
+
+/// What a request proved itself with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// A browser's cookie.
+    Session,
+    /// A program's token, and what it may do; empty means everything its owner may.
+    ApiToken {
+        /// Names of capabilities.
+        scopes: Vec<String>,
+    },
+}
+
+/// Finds out who asks. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Authenticator {
+    auth: AuthPool,
+    limits: SessionLimits,
+    known: Cache<[u8; 32], Arc<Identity>>,
+}
+
+impl Authenticator {
+    /// `auth` is the pool of `fieldstone_auth`.
+    pub fn new(auth: AuthPool, limits: SessionLimits) -> Self {
+        let known = Cache::builder().max_capacity(CAPACITY).time_to_live(REMEMBERED).build();
+        Self { auth, limits, known }
+    }
+
+    /// Who sent a request with these headers.
+    ///
+    /// A token in `Authorization` counts before a cookie. A request with a cookie that changes something has to come from
+    /// a page of this site.
+    pub async fn authenticate(&self, method: &Method, uri: &Uri, headers: &HeaderMap, now: Timestamp) -> Result<Arc<Identity>, IdentityError> {
+        if headers.contains_key(header::AUTHORIZATION) {
+            let token = ApiToken::from_headers(headers).ok_or(IdentityError::Unauthenticated)?;
+            return self.identify(token.hash(), false, now).await;
+        }
+        let token = SessionToken::from_headers(headers).ok_or(IdentityError::Unauthenticated)?;
+        if !method.is_safe() {
+            check_same_origin(uri, headers)?;
+        }
+        self.identify(token.hash(), true, now).await
+    }
+
+    /// Looks a person up again after the database said that their access has changed.
+    pub async fn renew(&self, identity: &Identity, now: Timestamp) -> Result<Arc<Identity>, IdentityError> {
+        self.forget(identity);
+        self.identify(identity.key, identity.credential == Credential::Session, now).await
+    }
+
+    /// Forgets an answer, as at sign-out.
+    pub fn forget(&self, identity: &Identity) {
+        self.known.invalidate(&identity.key);
+    }
+
+    async fn identify(&self, key: [u8; 32], is_session: bool, now: Timestamp) -> Result<Arc<Identity>, IdentityError> {
+        if let Some(identity) = self.known.get(&key)
+            && (identity.credential == Credential::Session) == is_session
+        {
+            return Ok(identity);
+        }
+        let identity = if is_session { self.find_session(key, now).await? } else { self.find_token(key).await? };
+        let identity = Arc::new(identity);
+        self.known.insert(key, identity.clone());
+        Ok(identity)
+    }
+
+    async fn find_session(&self, key: [u8; 32], now: Timestamp) -> Result<Identity, IdentityError> {
+        let client = self.auth.get().await?;
+        let statement = client
+            .prepare_cached("SELECT tenant_id, id, user_id, role, member_version, schema_version, last_seen_at FROM app.find_session($1)")
+            .await?;
+        let row = client.query_opt(&statement, &[&key.as_slice()]).await?.ok_or(IdentityError::Unauthenticated)?;
+        let identity = identity(&row, Credential::Session, key)?;
+        let seen: Timestamp = row.try_get(6)?;
+        if let Some(session) = identity.actor.credential
+            && now.duration_since(seen) >= SignedDuration::from_secs(60)
+        {
+            let idle = i32::try_from(self.limits.idle.as_secs()).unwrap_or(i32::MAX);
+            let touch = client.prepare_cached("SELECT app.touch_session($1, $2, $3)").await?;
+            client.execute(&touch, &[&identity.actor.tenant.as_str(), &session.as_str(), &idle]).await?;
+        }
+        Ok(identity)
+    }
+
+    async fn find_token(&self, key: [u8; 32]) -> Result<Identity, IdentityError> {
+        let client = self.auth.get().await?;
+        let statement = client
+            .prepare_cached("SELECT tenant_id, id, user_id, role, member_version, schema_version, scopes FROM app.find_api_token($1)")
+            .await?;
+        let row = client.query_opt(&statement, &[&key.as_slice()]).await?.ok_or(IdentityError::Unauthenticated)?;
+        identity(&row, Credential::ApiToken { scopes: row.try_get(6)? }, key)
+    }
+}
+
+fn identity(row: &tokio_postgres::Row, credential: Credential, key: [u8; 32]) -> Result<Identity, IdentityError> {
+    let id = |at: usize| -> Result<RecordId, IdentityError> { row.try_get::<_, &str>(at)?.parse().map_err(|_| IdentityError::Crypto) };
+    Ok(Identity {
+        actor: Actor {
+            tenant: id(0)?,
+            user: id(2)?,
+            role: row.try_get::<_, &str>(3)?.parse().map_err(|_| IdentityError::Crypto)?,
+            member_version: row.try_get(4)?,
+            credential: Some(id(1)?),
+        },
+        schema_version: row.try_get(5)?,
+        credential,
+        key,
+    })
+}
+
+/// Refuses a request that a page of another origin made the browser send (ASVS 5.0, 3.5.1).
+///
+/// `Sec-Fetch-Site` is what browsers say today; `Origin` is for those that don't. A request with a cookie and neither
+/// comes from no browser.
+pub fn check_same_origin(uri: &Uri, headers: &HeaderMap) -> Result<(), IdentityError> {
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return if site == "same-origin" { Ok(()) } else { Err(IdentityError::CrossSite) };
+    }
+    // HTTP/2 names the host in the request target.
+    let host = uri.authority().map(http::uri::Authority::as_str).or_else(|| headers.get(header::HOST)?.to_str().ok());
+    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).and_then(|origin| origin.strip_prefix("https://"));
+    match (host, origin) {
+        (Some(host), Some(origin)) if host.eq_ignore_ascii_case(origin) => Ok(()),
+        _ => Err(IdentityError::CrossSite),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_sites_pages_change_something() {
+        let uri: Uri = "/deals".parse().unwrap();
+        let ask = |pairs: &[(&'static str, &str)]| {
+            let headers: HeaderMap = pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+            check_same_origin(&uri, &headers).is_ok()
+        };
+        assert!(ask(&[("sec-fetch-site", "same-origin")]));
+        assert!(ask(&[("host", "crm.example:8443"), ("origin", "https://crm.example:8443")]));
+        for refused in [
+            vec![],
+            vec![("host", "crm.example")],
+            vec![("sec-fetch-site", "same-site")],
+            vec![("sec-fetch-site", "none")],
+            vec![("sec-fetch-site", "cross-site"), ("host", "crm.example"), ("origin", "https://crm.example")],
+            vec![("host", "crm.example"), ("origin", "http://crm.example")],
+            vec![("host", "crm.example"), ("origin", "https://crm.example.evil")],
+            vec![("host", "crm.example"), ("origin", "null")],
+        ] {
+            assert!(!ask(&refused), "{refused:?}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Sessions: a `__Host-` cookie of 256 random bits, of which the database keeps the SHA-256.
+
+use std::net::IpAddr;
+
+use fieldstone_model::{IdSource, RecordId};
+use http::{HeaderMap, header};
+use jiff::{SignedDuration, Timestamp};
+use zeroize::Zeroizing;
+
+use super::{AuthPool, IdentityError, SESSION_PREFIX, random};
+
+/// The cookie's name. The prefix makes browsers insist on `Secure`, `Path=/` and no `Domain`.
+pub const COOKIE: &str = "__Host-fieldstone";
+
+/// How long a session lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// Without a request.
+    pub idle: SignedDuration,
+    /// At all.
+    pub absolute: SignedDuration,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self { idle: SignedDuration::from_mins(30), absolute: SignedDuration::from_hours(12) }
+    }
+}
+
+/// The secret in the cookie.
+#[derive(Clone)]
+pub struct SessionToken(Zeroizing<String>);
+
+impl std::fmt::Debug for SessionToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SessionToken(…)")
+    }
+}
+
+impl SessionToken {
+    /// A fresh one.
+    pub fn generate() -> Result<Self, IdentityError> {
+        Ok(Self(Zeroizing::new(random::secret()?)))
+    }
+
+    /// The one in a request's cookies. Two cookies of this name are none: somebody is playing.
+    pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
+        let mut found = headers
+            .get_all(header::COOKIE)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|line| line.split(';'))
+            .filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='));
+        let (value, None) = (found.next()?, found.next()) else {
+            return None;
+        };
+        random::is_secret(value).then(|| Self(Zeroizing::new(value.to_owned())))
+    }
+
+    pub(super) fn hash(&self) -> [u8; 32] {
+        random::hash(&self.0)
+    }
+
+    /// The `Set-Cookie` value. A session cookie: the server decides when it ends.
+    pub fn set_cookie(&self) -> Zeroizing<String> {
+        Zeroizing::new(format!("{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax", self.0.as_str()))
+    }
+}
+
+/// The `Set-Cookie` value that takes the cookie away.
+pub fn clear_cookie() -> String {
+    format!("{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0")
+}
+
+/// Starts a session for a person who has just proved who they are. Always with a fresh secret, so nobody can plant one.
+pub(super) async fn start(
+    auth: &AuthPool,
+    ids: &IdSource,
+    (tenant, user): (RecordId, RecordId),
+    limits: SessionLimits,
+    (address, user_agent): (IpAddr, &str),
+    now: Timestamp,
+) -> Result<(SessionToken, RecordId), IdentityError> {
+    let token = SessionToken::generate()?;
+    let id = random::id(ids, SESSION_PREFIX, now)?;
+    let seconds = |span: SignedDuration| i32::try_from(span.as_secs()).unwrap_or(i32::MAX);
+    let client = auth.get().await?;
+    let statement = client.prepare_cached("SELECT app.start_session($1, $2, $3, $4, $5, $6, $7, $8)").await?;
+    client
+        .execute(
+            &statement,
+            &[
+                &tenant.as_str(),
+                &id.as_str(),
+                &user.as_str(),
+                &token.hash().as_slice(),
+                &seconds(limits.idle),
+                &seconds(limits.absolute),
+                &user_agent.replace('\0', ""),
+                &address.to_string(),
+            ],
+        )
+        .await?;
+    Ok((token, id))
+}
+
+/// Ends a session; false when it had ended already.
+pub async fn end(auth: &AuthPool, tenant: RecordId, session: RecordId) -> Result<bool, IdentityError> {
+    let client = auth.get().await?;
+    let statement = client.prepare_cached("SELECT app.end_session($1, $2)").await?;
+    Ok(client.query_one(&statement, &[&tenant.as_str(), &session.as_str()]).await?.try_get(0)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(cookies: &[&str]) -> HeaderMap {
+        cookies.iter().map(|cookie| (header::COOKIE, cookie.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn the_cookie_round_trips_and_has_every_attribute() {
+        let token = SessionToken::generate().unwrap();
+        let set = token.set_cookie();
+        let (pair, attributes) = set.split_once("; ").unwrap();
+        assert_eq!(attributes, "Path=/; Secure; HttpOnly; SameSite=Lax");
+        let read = SessionToken::from_headers(&headers(&[&format!("a=b; {pair}; c=d")])).unwrap();
+        assert_eq!(read.hash(), token.hash());
+        assert!(!format!("{token:?}").contains(token.0.as_str()));
+    }
+
+    #[test]
+    fn other_cookies_are_no_session() {
+        let good = "A".repeat(43);
+        for cookies in [
+            vec![],
+            vec!["__Host-fieldstone=".to_owned()],
+            vec![format!("__Host-fieldstone={good}x")],
+            vec![format!("__Host-fieldstone2={good}")],
+            vec![format!("__host-fieldstone={good}")],
+            vec![format!("__Host-fieldstone={good}; __Host-fieldstone={good}")],
+            vec![format!("__Host-fieldstone={good}"), format!("__Host-fieldstone={good}")],
+            vec![format!("__Host-fieldstone={}", "'".repeat(43))],
+        ] {
+            let cookies: Vec<&str> = cookies.iter().map(String::as_str).collect();
+            assert!(SessionToken::from_headers(&headers(&cookies)).is_none(), "{cookies:?}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! How often somebody may try: one token bucket per account and one per network address, in memory.
+//!
+//! Each server process counts for itself. The slow hash is what bounds guessing; this bounds what it may cost.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use moka::sync::Cache;
+
+use super::{IdentityError, network};
+
+/// A bucket: how many attempts at once, and how often another comes back.
+#[derive(Debug, Clone, Copy)]
+struct Rule {
+    burst: f64,
+    refill: SignedDuration,
+}
+
+const PER_ACCOUNT: Rule = Rule { burst: 10.0, refill: SignedDuration::from_secs(60) };
+const PER_NETWORK: Rule = Rule { burst: 60.0, refill: SignedDuration::from_secs(5) };
+/// Most buckets remembered of each kind; the least used go first.
+const REMEMBERED: u64 = 100_000;
+
+#[derive(Debug)]
+struct Bucket {
+    tokens: f64,
+    filled_at: Timestamp,
+}
+
+type Buckets = Cache<String, Arc<Mutex<Bucket>>>;
+
+/// Counts attempts to sign in.
+#[derive(Debug, Clone)]
+pub struct Throttle {
+    accounts: Buckets,
+    networks: Buckets,
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self { accounts: Cache::new(REMEMBERED), networks: Cache::new(REMEMBERED) }
+    }
+}
+
+impl Throttle {
+    /// Takes one attempt for the account (its folded e-mail address) and for the network, or says how long to wait.
+    pub fn admit(&self, email_key: &str, address: IpAddr, now: Timestamp) -> Result<(), IdentityError> {
+        take(&self.networks, network(address), PER_NETWORK, now)?;
+        take(&self.accounts, email_key.to_owned(), PER_ACCOUNT, now)
+    }
+
+    /// Gives an account's attempts back after a right password.
+    pub fn succeeded(&self, email_key: &str) {
+        self.accounts.invalidate(email_key);
+    }
+}
+
+fn take(buckets: &Buckets, key: String, rule: Rule, now: Timestamp) -> Result<(), IdentityError> {
+    let bucket = buckets.get_with(key, || Arc::new(Mutex::new(Bucket { tokens: rule.burst, filled_at: now })));
+    let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+    let elapsed = now.duration_since(bucket.filled_at).as_secs_f64().max(0.0);
+    bucket.tokens = (bucket.tokens + elapsed / rule.refill.as_secs_f64()).min(rule.burst);
+    bucket.filled_at = now.max(bucket.filled_at);
+    if bucket.tokens >= 1.0 {
+        bucket.tokens -= 1.0;
+        return Ok(());
+    }
+    let wait = SignedDuration::from_secs_f64((1.0 - bucket.tokens) * rule.refill.as_secs_f64());
+    Err(IdentityError::Throttled { retry_after_s: wait.as_secs().unsigned_abs() + 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+    }
+
+    #[test]
+    fn an_account_runs_dry_and_fills_again() {
+        let throttle = Throttle::default();
+        // From a different network each time, so only the account counts.
+        let address = |n: u8| IpAddr::from([198, 51, 100, n]);
+        for n in 0..10 {
+            assert!(throttle.admit("ann@example.com", address(n), at(0)).is_ok());
+        }
+        let Err(IdentityError::Throttled { retry_after_s }) = throttle.admit("ann@example.com", address(11), at(0)) else {
+            panic!("the eleventh attempt was let in");
+        };
+        assert!((59..=61).contains(&retry_after_s));
+        assert!(throttle.admit("bob@example.com", address(12), at(0)).is_ok(), "another account is not affected");
+        assert!(throttle.admit("ann@example.com", address(13), at(61)).is_ok());
+        assert!(throttle.admit("ann@example.com", address(14), at(61)).is_err());
+        throttle.succeeded("ann@example.com");
+        assert!(throttle.admit("ann@example.com", address(15), at(61)).is_ok());
+    }
+
+    #[test]
+    fn a_network_that_tries_many_accounts_runs_dry() {
+        let throttle = Throttle::default();
+        let address = IpAddr::from([203, 0, 113, 9]);
+        let admitted = (0..100).filter(|n| throttle.admit(&format!("{n}@example.com"), address, at(0)).is_ok()).count();
+        assert_eq!(admitted, 60);
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_gives_nothing_away() {
+        let throttle = Throttle::default();
+        let address = IpAddr::from([203, 0, 113, 9]);
+        for second in [0, -3600, 0, -3600, 0, -3600, 0, -3600, 0, -3600] {
+            assert!(throttle.admit("ann@example.com", address, at(second)).is_ok());
+        }
+        assert!(throttle.admit("ann@example.com", address, at(0)).is_err());
+    }
+}

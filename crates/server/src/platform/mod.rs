@@ -1,0 +1,46 @@
+//! What requests are served from: the database as each role, the keys of the tenant context, the clock, and the routes over them.
+
+mod context_keys;
+mod health;
+mod routes;
+
+use std::fmt;
+use std::sync::Arc;
+
+use fieldstone_model::clock::Clock;
+use tokio_postgres::Config;
+
+pub use self::context_keys::{ContextKeyError, ContextKeys};
+pub use self::routes::routes;
+
+/// How to reach the database as each of its roles.
+#[derive(Debug, Clone)]
+pub struct Databases {
+    /// Owns the schema. A serving node may do without: then somebody else migrates.
+    pub owner: Option<Config>,
+    /// Serves requests under a signed context.
+    pub app: Config,
+    /// Signs people in.
+    pub auth: Config,
+    /// Runs jobs.
+    pub worker: Config,
+}
+
+/// Everything that is the same for all requests of one server. Cheap to clone.
+#[derive(Clone)]
+pub struct Platform {
+    /// The database.
+    pub databases: Databases,
+    /// What signs a tenant context.
+    pub context_keys: Arc<ContextKeys>,
+    /// What tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Where a vulnerability of this installation is reported: a `mailto:` or `https:` address.
+    pub security_contact: String,
+}
+
+impl fmt::Debug for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Platform").finish_non_exhaustive()
+    }
+}

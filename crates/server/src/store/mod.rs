@@ -1,0 +1,184 @@
+//! The `Store` on PostgreSQL: one tenant, one user, every method one transaction under the signed context.
+//!
+//! No statement here names a tenant: the policies do, by the context that each flight enters.
+
+mod error;
+mod read;
+mod registry;
+mod wire;
+mod write;
+
+use std::{collections::HashMap, sync::Arc};
+
+use aws_lc_rs::rand;
+use fieldstone_model::{Change, Clock, IdSource, Query, Record, RecordId, Registry, query::Path};
+use fieldstone_store::{
+    Aggregate, AggregateRow, Applied, ChangeMark, Changes, Coverage, HistoryEntry, Page, Store,
+    StoreError, User,
+};
+
+use crate::database::{Actor, pool::Pool};
+pub(crate) use error::store_error;
+pub use registry::Registries;
+
+/// Makes stores: what they all share.
+#[derive(Clone)]
+pub struct Stores {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    pool: Pool,
+    registries: Registries,
+    ids: IdSource,
+    clock: Arc<dyn Clock>,
+}
+
+impl Stores {
+    /// Stores over this pool of the serving role.
+    pub fn new(pool: Pool, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                pool,
+                registries: Registries::default(),
+                ids: IdSource::default(),
+                clock,
+            }),
+        }
+    }
+
+    /// The store of `actor`.
+    pub async fn open(&self, actor: Actor) -> Result<PgStore, StoreError> {
+        let registry = self
+            .shared
+            .registries
+            .get(&self.shared.pool, &actor)
+            .await?;
+        Ok(PgStore {
+            shared: self.shared.clone(),
+            actor: Arc::new(actor),
+            registry,
+        })
+    }
+
+    /// The pool beneath.
+    pub fn pool(&self) -> &Pool {
+        &self.shared.pool
+    }
+}
+
+/// Records of one tenant as one user may see and change them.
+#[derive(Clone)]
+pub struct PgStore {
+    shared: Arc<Shared>,
+    actor: Arc<Actor>,
+    registry: Registry,
+}
+
+impl PgStore {
+    /// Who acts.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.shared.pool
+    }
+
+    /// The registry as it is now, after a flight has said that this one is outdated.
+    pub async fn fresh_registry(&self) -> Result<Registry, StoreError> {
+        self.shared
+            .registries
+            .reload(self.pool(), &self.actor)
+            .await
+    }
+}
+
+/// Runs an operation with the registry at hand, and once more with a fresh one if the schema has moved on.
+macro_rules! with_registry {
+    ($store:ident, $registry:ident => $operation:expr) => {{
+        let $registry = &$store.registry;
+        match $operation.await {
+            Err(StoreError::SchemaChanged) => {
+                let $registry = &$store.fresh_registry().await?;
+                $operation.await
+            }
+            outcome => outcome,
+        }
+    }};
+}
+
+impl Store for PgStore {
+    fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    fn user(&self) -> User {
+        User {
+            id: self.actor.user,
+            role: self.actor.role,
+        }
+    }
+
+    fn new_id(&self, object: &str) -> Option<RecordId> {
+        let prefix = self.registry.object(object)?.prefix;
+        let mut random = [0; 8];
+        // Without randomness ids stay ordered and different; an id is never a secret.
+        let _ = rand::fill(&mut random);
+        Some(
+            self.shared
+                .ids
+                .next(prefix, self.shared.clock.now(), u64::from_le_bytes(random)),
+        )
+    }
+
+    async fn get(
+        &self,
+        object: &str,
+        id: RecordId,
+        columns: &[Path],
+    ) -> Result<Record, StoreError> {
+        with_registry!(self, registry => self.read_one(registry, object, id, columns))
+    }
+
+    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+        with_registry!(self, registry => self.read_page(registry, query))
+    }
+
+    async fn count(&self, query: &Query) -> Result<u64, StoreError> {
+        with_registry!(self, registry => self.read_count(registry, query))
+    }
+
+    async fn aggregate(&self, aggregate: &Aggregate) -> Result<Vec<AggregateRow>, StoreError> {
+        with_registry!(self, registry => self.read_aggregate(registry, aggregate))
+    }
+
+    async fn apply(&self, changes: &[Change]) -> Result<Vec<Applied>, StoreError> {
+        with_registry!(self, registry => self.write(registry, changes))
+    }
+
+    async fn history(
+        &self,
+        id: RecordId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
+        with_registry!(self, registry => self.read_history(registry, id, before, limit))
+    }
+
+    async fn names(&self, ids: &[RecordId]) -> Result<HashMap<RecordId, String>, StoreError> {
+        with_registry!(self, registry => self.read_names(registry, ids))
+    }
+
+    async fn changes_since(
+        &self,
+        object: &str,
+        mark: Option<&ChangeMark>,
+    ) -> Result<Changes, StoreError> {
+        with_registry!(self, registry => self.read_changes(registry, object, mark))
+    }
+
+    fn coverage(&self) -> Coverage {
+        Coverage::Whole
+    }
+}

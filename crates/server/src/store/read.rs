@@ -1,0 +1,485 @@
+//! Reading: compiled queries run in one flight, rows turned into records.
+
+use std::{collections::HashMap, sync::Arc};
+
+use fieldstone_model::{
+    Columns, FieldType, Object, Query, Record, RecordId, Registry, Value,
+    query::{Cursor, CursorKey, Path, QueryError},
+    record::Column,
+};
+use fieldstone_store::{
+    Action, Aggregate, AggregateRow, ChangeMark, Changes, FieldChange, HistoryEntry, Page,
+    StoreError,
+    compile::{Dialect, Param, Select, Sql, compile_aggregate, compile_count, phases},
+};
+use tokio_postgres::{Row, types::ToSql};
+
+use super::{
+    PgStore,
+    error::store_error,
+    wire::{Cell, Sent},
+};
+use crate::database::pool::Step;
+
+/// Columns of a result and how each is read.
+struct Plan {
+    columns: Arc<Columns>,
+    paths: Vec<Path>,
+    custom: Vec<bool>,
+}
+
+impl Plan {
+    fn new(registry: &Registry, object: &Object, paths: &[Path]) -> Result<Self, QueryError> {
+        let paths: Vec<Path> = if paths.is_empty() {
+            object
+                .fields
+                .iter()
+                .map(|field| Path::from_text(&field.name))
+                .collect()
+        } else {
+            paths.to_vec()
+        };
+        let mut columns = Vec::with_capacity(paths.len());
+        let mut custom = Vec::with_capacity(paths.len());
+        for path in &paths {
+            let field = registry
+                .resolve(object, path)
+                .ok_or_else(|| QueryError::UnknownField(path.to_string()))?
+                .field;
+            columns.push(Column {
+                path: path.clone(),
+                name: path.to_string(),
+                kind: field.kind.clone(),
+            });
+            custom.push(field.custom);
+        }
+        Ok(Self {
+            columns: Arc::new(Columns::new(columns)),
+            paths,
+            custom,
+        })
+    }
+
+    /// A row of `Select`: id, version, deletion, columns, keys.
+    fn record(&self, row: &Row) -> Result<Record, StoreError> {
+        let id: &str = row.try_get(0).map_err(StoreError::internal)?;
+        let deleted = cell(row, 2)? != Cell::Null;
+        let values = self
+            .columns
+            .iter()
+            .zip(&self.custom)
+            .enumerate()
+            .map(|(at, (column, custom))| Ok(cell(row, at + 3)?.into_value(&column.kind, *custom)))
+            .collect::<Result<Vec<Value>, StoreError>>()?;
+        Ok(Record {
+            id: id.parse().map_err(StoreError::internal)?,
+            version: row.try_get(1).map_err(StoreError::internal)?,
+            deleted,
+            columns: self.columns.clone(),
+            values,
+        })
+    }
+
+    fn cursor(&self, row: &Row, keys: usize, backward: bool) -> Result<Cursor, StoreError> {
+        let id: &str = row.try_get(0).map_err(StoreError::internal)?;
+        let first = self.columns.len() + 3;
+        let key = |at| {
+            Ok(match cell(row, first + at)? {
+                Cell::Null => CursorKey::Null,
+                Cell::Bool(yes) => CursorKey::Int(i64::from(yes)),
+                Cell::Int(number) => CursorKey::Int(number),
+                Cell::Text(text) => CursorKey::Text(text),
+            })
+        };
+        Ok(Cursor {
+            keys: (0..keys).map(key).collect::<Result<_, StoreError>>()?,
+            id: id.parse().map_err(StoreError::internal)?,
+            backward,
+        })
+    }
+}
+
+fn cell(row: &Row, at: usize) -> Result<Cell, StoreError> {
+    row.try_get(at).map_err(StoreError::internal)
+}
+
+impl PgStore {
+    pub(super) async fn run_one(
+        &self,
+        registry: &Registry,
+        sql: &Sql,
+    ) -> Result<Vec<Row>, StoreError> {
+        let sent: Vec<Sent<'_>> = sql.params.iter().map(Sent).collect();
+        let params: Vec<&(dyn ToSql + Sync)> = sent.iter().map(|param| param as _).collect();
+        let step = Step {
+            sql: &sql.text,
+            params: &params,
+        };
+        let rows = self
+            .pool()
+            .flight(self.actor(), Some(registry.version()), &[step])
+            .await
+            .map_err(store_error)?;
+        Ok(rows.into_iter().next().unwrap_or_default())
+    }
+
+    pub(super) async fn read_one(
+        &self,
+        registry: &Registry,
+        object: &str,
+        id: RecordId,
+        columns: &[Path],
+    ) -> Result<Record, StoreError> {
+        let object = registry
+            .object(object)
+            .ok_or_else(|| StoreError::UnknownObject(object.to_owned()))?;
+        if id.prefix() != object.prefix_str() {
+            return Err(StoreError::NotFound(id));
+        }
+        let plan = Plan::new(registry, object, columns)?;
+        let mut query = Query::new(object.name.clone()).limit(1);
+        query.presence = fieldstone_model::query::Presence::All;
+        query.filter = fieldstone_model::Filter::equal("id", Value::Id(id));
+        let sql = self.select(registry, &query, &plan, 1)?;
+        let rows = self
+            .run_one(registry, sql.first().ok_or(StoreError::NotFound(id))?)
+            .await?;
+        plan.record(rows.first().ok_or(StoreError::NotFound(id))?)
+    }
+
+    fn select(
+        &self,
+        registry: &Registry,
+        query: &Query,
+        plan: &Plan,
+        limit: u32,
+    ) -> Result<Vec<Sql>, QueryError> {
+        let select = Select::new(Dialect::Postgres, registry, query, &plan.paths);
+        phases(registry, query)?
+            .iter()
+            .map(|phase| select.compile(phase, limit))
+            .collect()
+    }
+
+    pub(super) async fn read_page(
+        &self,
+        registry: &Registry,
+        query: &Query,
+    ) -> Result<Page, StoreError> {
+        let object = query.check(registry)?;
+        let plan = Plan::new(registry, object, &query.columns)?;
+        let limit = query.limit as usize;
+        let backward = query.cursor.as_ref().is_some_and(|cursor| cursor.backward);
+        // One more than the page tells whether there is another one.
+        let mut rows: Vec<Row> = Vec::new();
+        for sql in self.select(registry, query, &plan, query.limit + 1)? {
+            rows.extend(self.run_one(registry, &sql).await?);
+            if rows.len() > limit {
+                break;
+            }
+        }
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        if backward {
+            rows.reverse();
+        }
+        let keys = query.order.len();
+        let edge = |row: Option<&Row>, wanted: bool, backward| match row {
+            Some(row) if wanted => plan.cursor(row, keys, backward).map(Some),
+            _ => Ok(None),
+        };
+        // Going backward there is a next page, the one we came from; going forward from a cursor there is a previous one.
+        let next = edge(
+            rows.last(),
+            if backward {
+                query.cursor.is_some()
+            } else {
+                more
+            },
+            false,
+        )?;
+        let previous = edge(
+            rows.first(),
+            if backward {
+                more
+            } else {
+                query.cursor.is_some()
+            },
+            true,
+        )?;
+        let records = rows
+            .iter()
+            .map(|row| plan.record(row))
+            .collect::<Result<_, _>>()?;
+        Ok(Page {
+            records,
+            next,
+            previous,
+        })
+    }
+
+    pub(super) async fn read_count(
+        &self,
+        registry: &Registry,
+        query: &Query,
+    ) -> Result<u64, StoreError> {
+        let rows = self
+            .run_one(
+                registry,
+                &compile_count(Dialect::Postgres, registry, query)?,
+            )
+            .await?;
+        let count: i64 = rows
+            .first()
+            .map_or(Ok(0), |row| row.try_get(0))
+            .map_err(StoreError::internal)?;
+        Ok(count.unsigned_abs())
+    }
+
+    pub(super) async fn read_aggregate(
+        &self,
+        registry: &Registry,
+        aggregate: &Aggregate,
+    ) -> Result<Vec<AggregateRow>, StoreError> {
+        let object = aggregate.check(registry)?;
+        let rows = self
+            .run_one(
+                registry,
+                &compile_aggregate(Dialect::Postgres, registry, aggregate)?,
+            )
+            .await?;
+        let kind_of = |path: &Path| {
+            registry
+                .resolve(object, path)
+                .map(|resolved| (resolved.field.kind.clone(), resolved.field.custom))
+                .unwrap_or_default()
+        };
+        let read = |row: &Row| {
+            let mut at = 0;
+            let mut keys = Vec::new();
+            for group in &aggregate.groups {
+                let (kind, custom) = kind_of(&group.path);
+                let kind = if group.bucket.is_some() {
+                    FieldType::Date
+                } else {
+                    kind
+                };
+                // A custom field's group is its key, a text only where the field is shown as text.
+                keys.push(cell(row, at)?.into_value(&kind, custom && kind.is_folded()));
+                at += 1;
+            }
+            let mut figures = Vec::new();
+            for measure in &aggregate.measures {
+                let kind = match (&measure.path, measure.function) {
+                    (
+                        Some(path),
+                        fieldstone_store::Function::Min | fieldstone_store::Function::Max,
+                    ) => kind_of(path).0,
+                    _ => FieldType::Integer,
+                };
+                figures.push(cell(row, at)?.into_value(&kind, false));
+                at += 1;
+            }
+            Ok(AggregateRow { keys, figures })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    pub(super) async fn read_history(
+        &self,
+        registry: &Registry,
+        id: RecordId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
+        let text = format!(
+            "SELECT h.version, h.at, h.by_id, h.action, h.changes::text FROM app.history h \
+             WHERE h.record_id = $1 AND h.version < $2 ORDER BY h.version DESC LIMIT {}",
+            limit.min(500)
+        );
+        let before = before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX));
+        let sql = Sql {
+            text,
+            params: vec![Param::Text(id.to_string()), Param::Int(before)],
+        };
+        let rows = self.run_one(registry, &sql).await?;
+        let object = registry.object_of(id);
+        rows.iter()
+            .map(|row| history_entry(row, object.map(AsRef::as_ref)))
+            .collect()
+    }
+
+    pub(super) async fn read_names(
+        &self,
+        registry: &Registry,
+        ids: &[RecordId],
+    ) -> Result<HashMap<RecordId, String>, StoreError> {
+        let mut by_object: HashMap<&str, (&Object, Vec<String>)> = HashMap::new();
+        for id in ids {
+            if let Some(object) = registry.object_of(*id) {
+                by_object
+                    .entry(&object.name)
+                    .or_insert_with(|| (object, Vec::new()))
+                    .1
+                    .push(id.to_string());
+            }
+        }
+        if by_object.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut text = String::new();
+        let mut params = Vec::new();
+        for (object, ids) in by_object.into_values() {
+            params.push(Param::Texts(ids));
+            let table = if object.custom {
+                "custom_record"
+            } else {
+                &object.name
+            };
+            let union = if text.is_empty() { "" } else { " UNION ALL " };
+            text.push_str(&format!(
+                "{union}SELECT t.id, t.\"{}\" FROM app.\"{table}\" t WHERE t.id = ANY (${})",
+                object.name_field,
+                params.len()
+            ));
+        }
+        let rows = self.run_one(registry, &Sql { text, params }).await?;
+        let name = |row: &Row| {
+            let id: RecordId = cell(row, 0)?
+                .text()
+                .and_then(|id| id.parse().ok())
+                .ok_or_else(|| StoreError::internal("a record without an id"))?;
+            Ok((id, cell(row, 1)?.text().unwrap_or_default()))
+        };
+        rows.iter().map(name).collect()
+    }
+
+    /// Reads what the mark's snapshot doesn't see, and a new snapshot, in one statement: one statement has one snapshot.
+    pub(super) async fn read_changes(
+        &self,
+        registry: &Registry,
+        object: &str,
+        mark: Option<&ChangeMark>,
+    ) -> Result<Changes, StoreError> {
+        let object = registry
+            .object(object)
+            .ok_or_else(|| StoreError::UnknownObject(object.to_owned()))?;
+        let plan = Plan::new(registry, object, &[])?;
+        let mut query = Query::new(object.name.clone());
+        query.presence = fieldstone_model::query::Presence::All;
+        let mut sql = self
+            .select(registry, &query, &plan, 1)?
+            .into_iter()
+            .next()
+            .ok_or_else(|| StoreError::internal("no statement"))?;
+        // The compiled text ends in an order and a limit of its own; changes have neither.
+        let end = sql.text.rfind(" ORDER BY ").unwrap_or(sql.text.len());
+        sql.text.truncate(end);
+        let select =
+            sql.text
+                .replacen("SELECT ", "SELECT pg_current_snapshot()::text AS mark, ", 1);
+        let text = match mark {
+            None => format!("{select} ORDER BY t.id"),
+            Some(mark) => {
+                sql.params.push(Param::Text(mark.0.clone()));
+                let at = sql.params.len();
+                format!(
+                    "SELECT * FROM ({select} AND t.changed_xid >= pg_snapshot_xmax(${at}::text::pg_snapshot) UNION ALL \
+                     SELECT q.* FROM pg_snapshot_xip(${at}::text::pg_snapshot) x CROSS JOIN LATERAL ({select} AND t.changed_xid = x OFFSET 0) q) d ORDER BY d.id"
+                )
+            }
+        };
+        let sql = Sql {
+            text,
+            params: sql.params,
+        };
+        let rows = self.run_one(registry, &sql).await?;
+        let mark = match (rows.first(), mark) {
+            (Some(row), _) => cell(row, 0)?.text().unwrap_or_default(),
+            // Nothing read: the mark still stands.
+            (None, Some(mark)) => mark.0.clone(),
+            (None, None) => "1:1:".to_owned(),
+        };
+        let records = rows
+            .iter()
+            .map(|row| plan.record_after_mark(row))
+            .collect::<Result<_, _>>()?;
+        Ok(Changes {
+            records,
+            mark: ChangeMark(mark),
+        })
+    }
+}
+
+impl Plan {
+    /// A row of `Select` with the mark before it.
+    fn record_after_mark(&self, row: &Row) -> Result<Record, StoreError> {
+        let id: &str = row.try_get(1).map_err(StoreError::internal)?;
+        let deleted = cell(row, 3)? != Cell::Null;
+        let values = self
+            .columns
+            .iter()
+            .zip(&self.custom)
+            .enumerate()
+            .map(|(at, (column, custom))| Ok(cell(row, at + 4)?.into_value(&column.kind, *custom)))
+            .collect::<Result<Vec<Value>, StoreError>>()?;
+        Ok(Record {
+            id: id.parse().map_err(StoreError::internal)?,
+            version: row.try_get(2).map_err(StoreError::internal)?,
+            deleted,
+            columns: self.columns.clone(),
+            values,
+        })
+    }
+}
+
+fn history_entry(row: &Row, object: Option<&Object>) -> Result<HistoryEntry, StoreError> {
+    let broken = || StoreError::internal("a history entry can't be read");
+    let version = cell(row, 0)?.int().ok_or_else(broken)?;
+    let at = cell(row, 1)?.into_value(&FieldType::DateTime, false);
+    let Value::DateTime(at) = at else {
+        return Err(broken());
+    };
+    let by = cell(row, 2)?
+        .text()
+        .and_then(|id| id.parse().ok())
+        .ok_or_else(broken)?;
+    let action = cell(row, 3)?
+        .text()
+        .and_then(|name| Action::from_name(&name))
+        .ok_or_else(broken)?;
+    let fields = match cell(row, 4)?.text() {
+        Some(json) => {
+            let changes: serde_json::Map<String, serde_json::Value> =
+                serde_json::from_str(&json).map_err(StoreError::internal)?;
+            changes
+                .into_iter()
+                .map(|(field, pair)| field_change(object, field, &pair))
+                .collect()
+        }
+        None => Vec::new(),
+    };
+    Ok(HistoryEntry {
+        sequence: version.unsigned_abs(),
+        at,
+        by,
+        action,
+        fields,
+    })
+}
+
+/// A stored `[old, new]` pair. A field that is gone is shown as the texts that were stored.
+fn field_change(object: Option<&Object>, name: String, pair: &serde_json::Value) -> FieldChange {
+    let field = object.and_then(|object| object.field(&name));
+    let read = |at: usize| match (pair.get(at), field) {
+        (Some(json), Some(field)) => Value::from_json(field, json).unwrap_or_default(),
+        (Some(serde_json::Value::String(text)), None) => Value::Text(text.clone()),
+        (Some(json), None) if !json.is_null() => Value::Text(json.to_string()),
+        _ => Value::Null,
+    };
+    FieldChange {
+        old: read(0),
+        new: read(1),
+        field: name,
+    }
+}

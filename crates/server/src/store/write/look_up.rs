@@ -1,0 +1,339 @@
+//! The first flight of a write: what the changes build on, locked where it will change.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use fieldstone_model::{
+    Change, Field, FieldType, Object, ObjectClass, RecordId, Registry, Values, field::Origin,
+    value::Key,
+};
+use fieldstone_store::{StoreError, compile::Param, write::Stored};
+use tokio_postgres::{Row, types::ToSql};
+
+use super::{
+    super::{
+        error::store_error,
+        wire::{Cell, Sent},
+    },
+    Keys,
+};
+use crate::database::pool::{Step, Transaction};
+
+/// What to look up, gathered from the changes. Maps are ordered, so that two transactions lock in one order.
+pub(super) struct LookUp<'a> {
+    /// Records to change (or to find taken), by object.
+    records: BTreeMap<&'a str, (&'a Object, BTreeSet<RecordId>)>,
+    /// Records referred to, by object.
+    references: BTreeMap<String, BTreeSet<RecordId>>,
+    /// Unique keys wanted, by object and field.
+    keys: BTreeMap<(&'a str, u16), (&'a Object, &'a Field, BTreeSet<Key>)>,
+    restores: bool,
+}
+
+/// What was found.
+pub(super) struct Found {
+    pub(super) stored: HashMap<RecordId, Stored>,
+    pub(super) references: HashSet<RecordId>,
+    pub(super) keys: Keys,
+}
+
+/// What the rows of one statement are.
+enum Kind<'a> {
+    Records(&'a Object),
+    References,
+    Keys(&'a Object, &'a Field),
+}
+
+impl<'a> LookUp<'a> {
+    pub(super) fn of(registry: &Registry, objects: &[&'a Object], changes: &[Change]) -> Self {
+        let mut look_up = Self {
+            records: BTreeMap::new(),
+            references: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            restores: false,
+        };
+        for (change, object) in changes.iter().zip(objects) {
+            look_up
+                .records
+                .entry(object.name.as_ref())
+                .or_insert_with(|| (object, BTreeSet::new()))
+                .1
+                .insert(change.id());
+            match change {
+                Change::Create { values, .. } | Change::Update { values, .. } => {
+                    look_up.add_values(registry, object, values)
+                }
+                Change::Restore { .. } => look_up.restores = true,
+                Change::Delete { .. } => {}
+            }
+        }
+        look_up
+    }
+
+    fn add_values(&mut self, registry: &Registry, object: &'a Object, values: &Values) {
+        for (name, value) in values.iter() {
+            let Some(field) = object.field(name) else {
+                continue;
+            };
+            if field.kind.is_relation()
+                && let Some(id) = value.as_id()
+                && let Some(target) = registry.object_of(id)
+            {
+                self.references
+                    .entry(target.name.to_string())
+                    .or_default()
+                    .insert(id);
+            }
+            if field.unique
+                && let Some(key) = value.key(&field.kind)
+            {
+                self.keys
+                    .entry((object.name.as_ref(), field.id))
+                    .or_insert_with(|| (object, field, BTreeSet::new()))
+                    .2
+                    .insert(key);
+            }
+        }
+    }
+
+    /// Runs the flight, and a second one for the unique keys of records to restore.
+    pub(super) async fn run(
+        mut self,
+        transaction: &mut Transaction,
+        registry: &Registry,
+    ) -> Result<Found, StoreError> {
+        let mut found = Found {
+            stored: HashMap::new(),
+            references: HashSet::new(),
+            keys: HashMap::new(),
+        };
+        let mut statements: Vec<(Kind<'a>, String, Param)> = Vec::new();
+        for (object, ids) in self.records.values() {
+            statements.push((
+                Kind::Records(object),
+                select_records(object),
+                Param::Texts(ids.iter().map(ToString::to_string).collect()),
+            ));
+        }
+        for (target, ids) in &self.references {
+            let Some(target) = registry.object(target) else {
+                continue;
+            };
+            statements.push((
+                Kind::References,
+                select_references(target),
+                Param::Texts(ids.iter().map(ToString::to_string).collect()),
+            ));
+        }
+        statements.extend(self.key_statements());
+        run_all(transaction, &statements, &mut found).await?;
+        if self.restores {
+            self.keys.clear();
+            for (object, ids) in self.records.values() {
+                for values in ids
+                    .iter()
+                    .filter_map(|id| found.stored.get(id))
+                    .filter(|stored| stored.deleted)
+                    .map(|stored| &stored.values)
+                {
+                    for field in object.fields.iter().filter(|field| field.unique) {
+                        if let Some(key) = values
+                            .get(&field.name)
+                            .and_then(|value| value.key(&field.kind))
+                        {
+                            self.keys
+                                .entry((object.name.as_ref(), field.id))
+                                .or_insert_with(|| (object, field, BTreeSet::new()))
+                                .2
+                                .insert(key);
+                        }
+                    }
+                }
+            }
+            let statements: Vec<_> = self.key_statements().collect();
+            run_all(transaction, &statements, &mut found).await?;
+        }
+        Ok(found)
+    }
+
+    fn key_statements(&self) -> impl Iterator<Item = (Kind<'a>, String, Param)> {
+        self.keys.values().map(|(object, field, keys)| {
+            let ints: Vec<i64> = keys
+                .iter()
+                .filter_map(|key| {
+                    if let Key::Int(number) = key {
+                        Some(*number)
+                    } else {
+                        None
+                    }
+                })
+                .collect();
+            let texts: Vec<String> = keys
+                .iter()
+                .filter_map(|key| {
+                    if let Key::Text(text) = key {
+                        Some(text.clone())
+                    } else {
+                        None
+                    }
+                })
+                .collect();
+            let param = if ints.is_empty() {
+                Param::Texts(texts)
+            } else {
+                Param::Ints(ints)
+            };
+            (Kind::Keys(object, field), select_keys(object, field), param)
+        })
+    }
+}
+
+async fn run_all(
+    transaction: &mut Transaction,
+    statements: &[(Kind<'_>, String, Param)],
+    found: &mut Found,
+) -> Result<(), StoreError> {
+    let sent: Vec<Sent<'_>> = statements.iter().map(|(_, _, param)| Sent(param)).collect();
+    let params: Vec<[&(dyn ToSql + Sync); 1]> = sent
+        .iter()
+        .map(|param| [param as &(dyn ToSql + Sync)])
+        .collect();
+    let steps: Vec<Step<'_>> = statements
+        .iter()
+        .zip(&params)
+        .map(|((_, sql, _), params)| Step { sql, params })
+        .collect();
+    let results = transaction.run(&steps, false).await.map_err(store_error)?;
+    for ((kind, _, _), rows) in statements.iter().zip(results) {
+        for row in &rows {
+            found.take(kind, row)?;
+        }
+    }
+    Ok(())
+}
+
+impl Found {
+    fn take(&mut self, kind: &Kind<'_>, row: &Row) -> Result<(), StoreError> {
+        let cell = |at: usize| row.try_get::<_, Cell>(at).map_err(StoreError::internal);
+        let id: RecordId = cell(0)?
+            .text()
+            .and_then(|id| id.parse().ok())
+            .ok_or_else(|| StoreError::internal("a record without an id"))?;
+        match kind {
+            Kind::References => {
+                self.references.insert(id);
+            }
+            Kind::Keys(object, field) => {
+                let key = match cell(1)? {
+                    Cell::Int(number) => Key::Int(number),
+                    Cell::Text(text) => Key::Text(text),
+                    Cell::Bool(_) | Cell::Null => return Ok(()),
+                };
+                self.keys
+                    .insert((object.name.to_string(), field.id, key), id);
+            }
+            Kind::Records(object) => {
+                let version = cell(1)?.int().unwrap_or(0);
+                let deleted = cell(2)? != Cell::Null;
+                let values = stored_fields(object)
+                    .enumerate()
+                    .map(|(at, field)| {
+                        Ok((
+                            field.name.to_string(),
+                            cell(at + 3)?.into_value(&field.kind, field.custom),
+                        ))
+                    })
+                    .collect::<Result<Values, StoreError>>()?;
+                self.stored.insert(
+                    id,
+                    Stored {
+                        version,
+                        deleted,
+                        values,
+                    },
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Fields that changes build on: all but those the store keeps.
+fn stored_fields(object: &Object) -> impl Iterator<Item = &Field> {
+    object
+        .fields
+        .iter()
+        .filter(|field| field.origin != Origin::System)
+}
+
+/// The table with an object's records.
+pub(super) fn table_of(object: &Object) -> &str {
+    if object.custom {
+        "custom_record"
+    } else {
+        &object.name
+    }
+}
+
+fn select_records(object: &Object) -> String {
+    let mut sql = "SELECT t.id, t.version, t.deleted_at".to_owned();
+    for field in stored_fields(object) {
+        if field.custom {
+            sql.push_str(&format!(", t.custom ->> '{}'", field.id));
+        } else {
+            sql.push_str(&format!(", t.\"{}\"", field.name));
+        }
+    }
+    sql.push_str(&format!(
+        " FROM app.\"{}\" t WHERE t.id = ANY ($1) ORDER BY t.id FOR NO KEY UPDATE",
+        table_of(object)
+    ));
+    sql
+}
+
+/// Records stay while something refers to them; settings and users are read without a lock, since only managers may lock them.
+fn select_references(target: &Object) -> String {
+    let lock = if target.class == ObjectClass::Record {
+        " ORDER BY t.id FOR KEY SHARE"
+    } else {
+        ""
+    };
+    format!(
+        "SELECT t.id FROM app.\"{}\" t WHERE t.id = ANY ($1) AND t.deleted_at IS NULL{lock}",
+        table_of(target)
+    )
+}
+
+fn select_keys(object: &Object, field: &Field) -> String {
+    if field.custom {
+        let column = key_column(&field.kind);
+        return format!(
+            "SELECT v.record_id, v.{column} FROM app.field_value v WHERE v.object = '{}' AND v.field = {} AND v.{column} = ANY ($1) AND v.is_unique AND v.living",
+            object.name, field.id
+        );
+    }
+    let column = if field.kind.is_folded() {
+        format!("{}_key", field.name)
+    } else {
+        field.name.to_string()
+    };
+    let object_is = if object.custom {
+        format!(" AND t.object = '{}'", object.name)
+    } else {
+        String::new()
+    };
+    format!(
+        "SELECT t.id, t.\"{column}\" FROM app.\"{}\" t WHERE t.\"{column}\" = ANY ($1){object_is} AND t.deleted_at IS NULL",
+        table_of(object)
+    )
+}
+
+/// The `field_value` column that keys of this type are in.
+fn key_column(kind: &FieldType) -> &'static str {
+    let is_text = kind.is_folded()
+        || kind.is_relation()
+        || matches!(
+            kind,
+            FieldType::Choice { .. } | FieldType::MultiChoice { .. }
+        );
+    if is_text { "key_text" } else { "key_int" }
+}

@@ -1,0 +1,233 @@
+//! Writing: any number of changes as one transaction of two flights.
+//!
+//! The first flight locks and reads what the changes build on; what they write is then worked out by `fieldstone_store::write`, the same
+//! code as on a device; the second flight writes it in bulk, with history, search tokens and keys, and commits.
+
+mod look_up;
+mod statements;
+
+use std::collections::{HashMap, HashSet};
+
+use fieldstone_model::{
+    Change, FieldError, Object, Problem, RecordId, Registry, Value, value::Key,
+};
+use fieldstone_store::{
+    Action, Applied, ChangeError, StoreError,
+    write::{self, Stored, Write},
+};
+
+use super::{
+    PgStore,
+    error::{is_missing_reference, is_unique_violation, store_error},
+};
+use look_up::{Found, LookUp};
+use statements::Statements;
+
+/// Most changes in one call; larger jobs are cut by their caller.
+pub(super) const CHANGES_MAX: usize = 5_000;
+
+impl PgStore {
+    pub(super) async fn write(
+        &self,
+        registry: &Registry,
+        changes: &[Change],
+    ) -> Result<Vec<Applied>, StoreError> {
+        if changes.is_empty() {
+            return Ok(Vec::new());
+        }
+        if changes.len() > CHANGES_MAX {
+            return Err(StoreError::Query(
+                fieldstone_model::query::QueryError::TooLarge,
+            ));
+        }
+        let user = fieldstone_store::Store::user(self);
+        let mut objects = Vec::with_capacity(changes.len());
+        for change in changes {
+            let object = registry
+                .object(change.object())
+                .ok_or_else(|| StoreError::UnknownObject(change.object().to_owned()))?;
+            if !write::may_write(user, object, change) {
+                return Err(StoreError::Denied);
+            }
+            objects.push(object.as_ref());
+        }
+        match self.try_write(registry, &objects, changes).await {
+            // Another transaction took a key or removed a record between the flights: the second look sees it and says which change it was.
+            Err(Attempt::Raced) => {
+                self.try_write(registry, &objects, changes)
+                    .await
+                    .map_err(|attempt| match attempt {
+                        Attempt::Raced => StoreError::Busy,
+                        Attempt::Failed(error) => error,
+                    })
+            }
+            outcome => outcome.map_err(|attempt| match attempt {
+                Attempt::Raced => StoreError::Busy,
+                Attempt::Failed(error) => error,
+            }),
+        }
+    }
+
+    async fn try_write(
+        &self,
+        registry: &Registry,
+        objects: &[&Object],
+        changes: &[Change],
+    ) -> Result<Vec<Applied>, Attempt> {
+        let mut transaction = self
+            .pool()
+            .transaction(self.actor(), Some(registry.version()))
+            .await
+            .map_err(store_error)?;
+        let look_up = LookUp::of(registry, objects, changes);
+        let found = look_up.run(&mut transaction, registry).await?;
+        let now = self.shared.clock.now();
+        let (writes, applied) = plan(self, registry, objects, changes, found, now)?;
+        let mut statements = Statements::new(self.actor().user, now);
+        for (object, write) in &writes {
+            statements.add(object, write);
+        }
+        match statements.run(&mut transaction).await {
+            Ok(()) => Ok(applied),
+            Err(error) if is_unique_violation(&error) || is_missing_reference(&error) => {
+                Err(Attempt::Raced)
+            }
+            Err(error) => Err(store_error(error).into()),
+        }
+    }
+}
+
+/// How one try ended when it didn't succeed.
+enum Attempt {
+    /// Another transaction came between the flights.
+    Raced,
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Attempt {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Works out all writes in order; each change builds on what the changes before it made.
+fn plan<'a>(
+    store: &PgStore,
+    registry: &Registry,
+    objects: &[&'a Object],
+    changes: &[Change],
+    found: Found,
+    now: jiff::Timestamp,
+) -> Result<(Vec<(&'a Object, Write)>, Vec<Applied>), StoreError> {
+    let user = fieldstone_store::Store::user(store);
+    let Found {
+        mut stored,
+        mut references,
+        mut keys,
+    } = found;
+    let mut writes = Vec::with_capacity(changes.len());
+    let mut applied = Vec::with_capacity(changes.len());
+    for (index, (change, object)) in changes.iter().zip(objects).enumerate() {
+        let id = change.id();
+        let before = stored.get(&id);
+        let prepared = write::prepare(registry, object, user, now, change, before)
+            .map_err(|error| StoreError::Change(index, error))?;
+        let Some(write) = prepared else {
+            applied.push(Applied {
+                id,
+                version: before.map_or(0, |stored| stored.version),
+            });
+            continue;
+        };
+        let mut errors: Vec<FieldError> = write
+            .references
+            .iter()
+            .filter(|(_, to)| *to != user.id && !references.contains(to))
+            .map(|(field, _)| FieldError::new(field.clone(), Problem::MissingReference))
+            .collect();
+        errors.extend(claim_keys(object, &write, before, &mut keys));
+        if !errors.is_empty() {
+            return Err(StoreError::Change(index, ChangeError::Invalid(errors)));
+        }
+        follow(&mut stored, &mut references, &write);
+        applied.push(Applied {
+            id,
+            version: write.version,
+        });
+        writes.push((*object, write));
+    }
+    Ok((writes, applied))
+}
+
+/// Unique keys by object, field and key, with the living record that has each.
+type Keys = HashMap<(String, u16, Key), RecordId>;
+
+/// Takes the unique keys that `write` needs, frees those it gives up, and names the fields whose key another record has.
+fn claim_keys(
+    object: &Object,
+    write: &Write,
+    before: Option<&Stored>,
+    keys: &mut Keys,
+) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    for field in object.fields.iter().filter(|field| field.unique) {
+        let key_of = |value: &Value| {
+            value
+                .key(&field.kind)
+                .map(|key| (object.name.to_string(), field.id, key))
+        };
+        let old = before
+            .and_then(|stored| stored.values.get(&field.name))
+            .and_then(key_of);
+        let new = match write.action {
+            Action::Created | Action::Updated => write.values.get(&field.name).map(key_of),
+            Action::Restored => Some(old.clone()),
+            Action::Deleted => Some(None),
+        };
+        // The field stays as it is.
+        let Some(new) = new else { continue };
+        if let Some(old) = old
+            && keys.get(&old) == Some(&write.id)
+        {
+            keys.remove(&old);
+        }
+        let Some(new) = new else { continue };
+        match keys.get(&new) {
+            Some(holder) if *holder != write.id => {
+                errors.push(FieldError::new(field.name.clone(), Problem::Duplicate))
+            }
+            _ => {
+                keys.insert(new, write.id);
+            }
+        }
+    }
+    errors
+}
+
+/// Makes the records in memory what the write makes them in the database.
+fn follow(
+    stored: &mut HashMap<RecordId, Stored>,
+    references: &mut HashSet<RecordId>,
+    write: &Write,
+) {
+    let record = stored.entry(write.id).or_insert_with(|| Stored {
+        version: 0,
+        deleted: false,
+        values: fieldstone_model::Values::new(),
+    });
+    record.version = write.version;
+    for (name, value) in write.values.iter() {
+        record.values.set(name, value.clone());
+    }
+    match write.action {
+        Action::Deleted => {
+            record.deleted = true;
+            references.remove(&write.id);
+        }
+        Action::Restored | Action::Created => {
+            record.deleted = false;
+            references.insert(write.id);
+        }
+        Action::Updated => {}
+    }
+}

@@ -1,0 +1,501 @@
+//! The second flight of a write: everything in bulk, each table's rows as arrays.
+//!
+//! `COPY` doesn't work under row-level security; `INSERT … SELECT FROM unnest(…)` does, and is nearly as fast.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use fieldstone_model::{FieldType, Object, RecordId, Value, value::Key};
+use fieldstone_store::{Action, write::Write};
+use jiff::Timestamp;
+use tokio_postgres::types::ToSql;
+
+use super::{
+    super::wire::{Cell, custom_to_json},
+    look_up::table_of,
+};
+use crate::database::pool::{FlightError, Step, Transaction};
+
+/// Statements of one transaction, in the order that references and repeated changes need.
+pub(super) struct Statements<'a> {
+    user: String,
+    now: Cell,
+    groups: Vec<Group<'a>>,
+    /// For each record of this transaction: the last wave that writes it, its object, and whether that wave creates it.
+    waves: HashMap<RecordId, (usize, &'a str, bool)>,
+    history: History,
+    tokens: Tokens,
+    keys: FieldValues,
+}
+
+/// Writes of one kind to one table, done by one statement.
+struct Group<'a> {
+    wave: usize,
+    object: &'a Object,
+    action: Action,
+    /// Columns written; empty for deletions and restorations. Creations of one group share the union of their columns.
+    columns: Vec<&'a str>,
+    rows: Vec<Write>,
+}
+
+#[derive(Default)]
+struct History {
+    record_ids: Vec<String>,
+    versions: Vec<i64>,
+    actions: Vec<&'static str>,
+    changes: Vec<Option<String>>,
+}
+
+#[derive(Default)]
+struct Tokens {
+    replaced: Vec<String>,
+    record_ids: Vec<String>,
+    tokens: Vec<String>,
+    objects: Vec<String>,
+}
+
+#[derive(Default)]
+struct FieldValues {
+    replaced_records: Vec<String>,
+    replaced_fields: Vec<i32>,
+    record_ids: Vec<String>,
+    fields: Vec<i32>,
+    ordinals: Vec<i16>,
+    objects: Vec<String>,
+    ints: Vec<Option<i64>>,
+    texts: Vec<Option<String>>,
+    unique: Vec<bool>,
+    died: Vec<String>,
+    revived: Vec<String>,
+}
+
+type Params = Vec<Box<dyn ToSql + Sync + Send>>;
+
+impl<'a> Statements<'a> {
+    pub(super) fn new(user: RecordId, now: Timestamp) -> Self {
+        Self {
+            user: user.to_string(),
+            now: Cell::Int(now.as_microsecond()),
+            groups: Vec::new(),
+            waves: HashMap::new(),
+            history: History::default(),
+            tokens: Tokens::default(),
+            keys: FieldValues::default(),
+        }
+    }
+
+    pub(super) fn add(&mut self, object: &'a Object, write: &Write) {
+        self.history.add(object, write);
+        self.tokens.add(object, write);
+        self.keys.add(object, write);
+        // A record is written after what it refers to, and after what was done to it before.
+        let creates = write.action == Action::Created;
+        let own = self.waves.get(&write.id).map_or(0, |(wave, ..)| wave + 1);
+        let referred = write
+            .references
+            .iter()
+            .filter_map(|(_, to)| self.waves.get(to))
+            .map(|(wave, of, created)| {
+                // One statement's rows may refer to each other; nobody waits for an update.
+                let together = creates && *of == object.name;
+                if *created && !together {
+                    wave + 1
+                } else {
+                    *wave * usize::from(*created)
+                }
+            });
+        let wave = referred.max().unwrap_or(0).max(own);
+        self.waves.insert(write.id, (wave, &object.name, creates));
+        let columns: Vec<&'a str> = object
+            .fields
+            .iter()
+            .filter(|field| write.values.get(&field.name).is_some())
+            .map(|field| field.name.as_ref())
+            .collect();
+        let fits = |group: &&mut Group<'a>| {
+            group.wave == wave
+                && group.object.name == object.name
+                && group.action == write.action
+                && (creates || group.columns == columns)
+        };
+        let group = match self.groups.iter_mut().find(fits) {
+            Some(group) => group,
+            None => {
+                self.groups.push(Group {
+                    wave,
+                    object,
+                    action: write.action,
+                    columns: Vec::new(),
+                    rows: Vec::new(),
+                });
+                match self.groups.last_mut() {
+                    Some(group) => group,
+                    None => return,
+                }
+            }
+        };
+        for column in columns {
+            if !group.columns.contains(&column) {
+                group.columns.push(column);
+            }
+        }
+        group.rows.push(write.clone());
+    }
+
+    /// Sends everything and commits.
+    pub(super) async fn run(mut self, transaction: &mut Transaction) -> Result<(), FlightError> {
+        self.groups.sort_by_key(|group| group.wave);
+        let mut statements: Vec<(Cow<'static, str>, Params)> = Vec::new();
+        for group in &mut self.groups {
+            // The same columns give the same text, whatever order they were met in.
+            group.columns.sort_unstable();
+            statements.push(match group.action {
+                Action::Created => insert(group, &self.user, &self.now),
+                Action::Updated => update(group, &self.user, &self.now),
+                Action::Deleted | Action::Restored => mark(group, &self.user, &self.now),
+            });
+        }
+        statements.extend(self.tokens.statements());
+        statements.extend(self.keys.statements());
+        statements.extend(self.history.statements(&self.user, &self.now));
+        let params: Vec<Vec<&(dyn ToSql + Sync)>> = statements
+            .iter()
+            .map(|(_, params)| {
+                params
+                    .iter()
+                    .map(|param| param.as_ref() as &(dyn ToSql + Sync))
+                    .collect()
+            })
+            .collect();
+        let steps: Vec<Step<'_>> = statements
+            .iter()
+            .zip(&params)
+            .map(|((sql, _), params)| Step { sql, params })
+            .collect();
+        transaction.run(&steps, true).await.map(drop)
+    }
+}
+
+/// The SQL type of a standard field's column.
+fn sql_type(kind: &FieldType) -> &'static str {
+    match kind {
+        FieldType::Boolean => "boolean",
+        FieldType::Date => "date",
+        FieldType::Time => "time",
+        FieldType::DateTime => "timestamptz",
+        kind if kind.scale().is_some() => "bigint",
+        _ => "text",
+    }
+}
+
+/// The arrays of a group: name, type and values of each column of its rows, ids first. Custom fields together are one column.
+fn arrays(group: &Group<'_>) -> Vec<(String, &'static str, Vec<Cell>)> {
+    let of_rows = |value: &dyn Fn(&Write) -> Cell| group.rows.iter().map(value).collect::<Vec<_>>();
+    let mut arrays = vec![(
+        "id".to_owned(),
+        "text",
+        of_rows(&|row| Cell::Text(row.id.to_string())),
+    )];
+    let mut has_custom = false;
+    for field in group
+        .object
+        .fields
+        .iter()
+        .filter(|field| group.columns.contains(&field.name.as_ref()))
+    {
+        if field.custom {
+            has_custom = true;
+            continue;
+        }
+        let value = |row: &Write| {
+            row.values
+                .get(&field.name)
+                .map_or(Cell::Null, Cell::from_value)
+        };
+        arrays.push((
+            field.name.to_string(),
+            sql_type(&field.kind),
+            of_rows(&value),
+        ));
+        if field.kind.is_folded() {
+            let key = |row: &Write| match row
+                .values
+                .get(&field.name)
+                .and_then(|value| value.key(&field.kind))
+            {
+                Some(Key::Text(key)) => Cell::Text(key),
+                _ => Cell::Null,
+            };
+            arrays.push((format!("{}_key", field.name), "text", of_rows(&key)));
+        }
+    }
+    if has_custom {
+        let custom = |row: &Write| {
+            let members = row.values.iter().filter_map(|(name, value)| {
+                let field = group.object.field(name).filter(|field| field.custom)?;
+                Some((field.id.to_string(), custom_to_json(value, &field.kind)))
+            });
+            Cell::Text(serde_json::Value::Object(members.collect()).to_string())
+        };
+        arrays.push(("custom".to_owned(), "jsonb", of_rows(&custom)));
+    }
+    arrays
+}
+
+/// `unnest($1::text[], $2::bigint[], …) AS v (id, …)`, with the values appended to `params`.
+fn unnest(
+    arrays: Vec<(String, &'static str, Vec<Cell>)>,
+    params: &mut Params,
+) -> (Vec<String>, String) {
+    let mut names = Vec::with_capacity(arrays.len());
+    let mut items = Vec::with_capacity(arrays.len());
+    for (name, kind, cells) in arrays {
+        params.push(Box::new(cells));
+        items.push(format!("${}::{kind}[]", params.len()));
+        names.push(format!("\"{name}\""));
+    }
+    let from = format!("unnest({}) AS v ({})", items.join(", "), names.join(", "));
+    (names, from)
+}
+
+fn insert(group: &Group<'_>, user: &str, now: &Cell) -> (Cow<'static, str>, Params) {
+    let mut params: Params = vec![Box::new(user.to_owned()), Box::new(now.clone())];
+    let (names, from) = unnest(arrays(group), &mut params);
+    let (object_column, object_value) = if group.object.custom {
+        (", object", format!(", '{}'", group.object.name))
+    } else {
+        ("", String::new())
+    };
+    let sql = format!(
+        "INSERT INTO app.\"{}\" (tenant_id, version, created_at, created_by_id, updated_at, updated_by_id{object_column}, {columns}) \
+         SELECT (SELECT app.tenant_id()), 1, $2::timestamptz, $1::text, $2::timestamptz, $1::text{object_value}, v.{values} FROM {from}",
+        table_of(group.object),
+        columns = names.join(", "),
+        values = names.join(", v."),
+    );
+    (sql.into(), params)
+}
+
+fn update(group: &Group<'_>, user: &str, now: &Cell) -> (Cow<'static, str>, Params) {
+    let mut params: Params = vec![Box::new(user.to_owned()), Box::new(now.clone())];
+    let mut columns = arrays(group);
+    columns.push((
+        "version".to_owned(),
+        "bigint",
+        group
+            .rows
+            .iter()
+            .map(|row| Cell::Int(row.version))
+            .collect(),
+    ));
+    let (names, from) = unnest(columns, &mut params);
+    let sets: Vec<String> = names
+        .iter()
+        .filter(|name| *name != "\"id\"")
+        .map(|name| {
+            if name == "\"custom\"" {
+                "custom = jsonb_strip_nulls(t.custom || v.custom)".to_owned()
+            } else {
+                format!("{name} = v.{name}")
+            }
+        })
+        .collect();
+    let sql = format!(
+        "UPDATE app.\"{}\" t SET {}, updated_at = $2::timestamptz, updated_by_id = $1::text FROM {from} WHERE t.id = v.id",
+        table_of(group.object),
+        sets.join(", ")
+    );
+    (sql.into(), params)
+}
+
+/// Deletes or restores.
+fn mark(group: &Group<'_>, user: &str, now: &Cell) -> (Cow<'static, str>, Params) {
+    let mut params: Params = vec![Box::new(user.to_owned()), Box::new(now.clone())];
+    let ids = group
+        .rows
+        .iter()
+        .map(|row| Cell::Text(row.id.to_string()))
+        .collect();
+    let versions = group
+        .rows
+        .iter()
+        .map(|row| Cell::Int(row.version))
+        .collect();
+    let (_, from) = unnest(
+        vec![
+            ("id".to_owned(), "text", ids),
+            ("version".to_owned(), "bigint", versions),
+        ],
+        &mut params,
+    );
+    let deleted_at = if group.action == Action::Deleted {
+        "$2::timestamptz"
+    } else {
+        "NULL"
+    };
+    let sql = format!(
+        "UPDATE app.\"{}\" t SET deleted_at = {deleted_at}, version = v.version, updated_at = $2::timestamptz, updated_by_id = $1::text FROM {from} WHERE t.id = v.id",
+        table_of(group.object)
+    );
+    (sql.into(), params)
+}
+
+impl History {
+    fn add(&mut self, object: &Object, write: &Write) {
+        self.record_ids.push(write.id.to_string());
+        self.versions.push(write.version);
+        self.actions.push(write.action.name());
+        let plain = |field: &str, value: &Value| match object.field(field) {
+            Some(field) => {
+                let mut json = String::new();
+                value.write_json(&field.kind, &mut json);
+                json
+            }
+            None => "null".to_owned(),
+        };
+        let changes: Vec<String> = write
+            .changes
+            .iter()
+            .map(|change| {
+                format!(
+                    "\"{}\":[{},{}]",
+                    change.field,
+                    plain(&change.field, &change.old),
+                    plain(&change.field, &change.new)
+                )
+            })
+            .collect();
+        self.changes
+            .push((!changes.is_empty()).then(|| format!("{{{}}}", changes.join(","))));
+    }
+
+    fn statements(self, user: &str, now: &Cell) -> Option<(Cow<'static, str>, Params)> {
+        if self.record_ids.is_empty() {
+            return None;
+        }
+        let sql = "INSERT INTO app.history (tenant_id, record_id, version, at, by_id, action, changes) \
+            SELECT (SELECT app.tenant_id()), v.record_id, v.version, $2::timestamptz, $1::text, v.action, v.changes::jsonb \
+            FROM unnest($3::text[], $4::bigint[], $5::text[], $6::text[]) AS v (record_id, version, action, changes)";
+        let params: Params = vec![
+            Box::new(user.to_owned()),
+            Box::new(now.clone()),
+            Box::new(self.record_ids),
+            Box::new(self.versions),
+            Box::new(self.actions),
+            Box::new(self.changes),
+        ];
+        Some((sql.into(), params))
+    }
+}
+
+impl Tokens {
+    fn add(&mut self, object: &Object, write: &Write) {
+        let Some(tokens) = &write.tokens else { return };
+        if write.action != Action::Created {
+            self.replaced.push(write.id.to_string());
+        }
+        for token in tokens {
+            self.record_ids.push(write.id.to_string());
+            self.tokens.push(token.clone());
+            self.objects.push(object.name.to_string());
+        }
+    }
+
+    fn statements(self) -> impl Iterator<Item = (Cow<'static, str>, Params)> {
+        let remove = (!self.replaced.is_empty()).then(|| {
+            let params: Params = vec![Box::new(self.replaced)];
+            (
+                Cow::Borrowed(
+                    "DELETE FROM app.search_token s WHERE s.record_id = ANY ($1::text[])",
+                ),
+                params,
+            )
+        });
+        // A record changed twice leaves tokens of both states: the union finds it, and the next change tidies up.
+        let add = (!self.record_ids.is_empty()).then(|| {
+            let sql = "INSERT INTO app.search_token (tenant_id, record_id, token, object) \
+                SELECT (SELECT app.tenant_id()), v.record_id, v.token, v.object \
+                FROM unnest($1::text[], $2::text[], $3::text[]) AS v (record_id, token, object) ON CONFLICT DO NOTHING";
+            let params: Params = vec![Box::new(self.record_ids), Box::new(self.tokens), Box::new(self.objects)];
+            (Cow::Borrowed(sql), params)
+        });
+        remove.into_iter().chain(add)
+    }
+}
+
+impl FieldValues {
+    fn add(&mut self, object: &Object, write: &Write) {
+        match write.action {
+            Action::Deleted => self.died.push(write.id.to_string()),
+            Action::Restored => self.revived.push(write.id.to_string()),
+            Action::Created | Action::Updated => {}
+        }
+        for field in &write.keys {
+            let number = i32::from(field.field);
+            if write.action != Action::Created {
+                self.replaced_records.push(write.id.to_string());
+                self.replaced_fields.push(number);
+            }
+            for (ordinal, key) in field.keys.iter().enumerate() {
+                self.record_ids.push(write.id.to_string());
+                self.fields.push(number);
+                self.ordinals
+                    .push(i16::try_from(ordinal).unwrap_or(i16::MAX));
+                self.objects.push(object.name.to_string());
+                self.ints.push(if let Key::Int(number) = key {
+                    Some(*number)
+                } else {
+                    None
+                });
+                self.texts.push(if let Key::Text(text) = key {
+                    Some(text.clone())
+                } else {
+                    None
+                });
+                self.unique.push(field.unique);
+            }
+        }
+    }
+
+    fn statements(self) -> impl Iterator<Item = (Cow<'static, str>, Params)> {
+        let mut statements: Vec<(Cow<'static, str>, Params)> = Vec::new();
+        if !self.replaced_records.is_empty() {
+            let sql = "DELETE FROM app.field_value f USING unnest($1::text[], $2::integer[]) AS v (record_id, field) \
+                WHERE f.record_id = v.record_id AND f.field = v.field";
+            statements.push((
+                sql.into(),
+                vec![
+                    Box::new(self.replaced_records),
+                    Box::new(self.replaced_fields),
+                ],
+            ));
+        }
+        if !self.record_ids.is_empty() {
+            // A field set twice in one transaction keeps its last keys.
+            let sql = "INSERT INTO app.field_value AS f (tenant_id, record_id, field, ordinal, object, key_int, key_text, is_unique, living) \
+                SELECT DISTINCT ON (v.record_id, v.field, v.ordinal) \
+                (SELECT app.tenant_id()), v.record_id, v.field, v.ordinal, v.object, v.key_int, v.key_text, v.is_unique, true \
+                FROM unnest($1::text[], $2::integer[], $3::smallint[], $4::text[], $5::bigint[], $6::text[], $7::boolean[]) \
+                WITH ORDINALITY AS v (record_id, field, ordinal, object, key_int, key_text, is_unique, place) \
+                ORDER BY v.record_id, v.field, v.ordinal, v.place DESC";
+            statements.push((
+                sql.into(),
+                vec![
+                    Box::new(self.record_ids),
+                    Box::new(self.fields),
+                    Box::new(self.ordinals),
+                    Box::new(self.objects),
+                    Box::new(self.ints),
+                    Box::new(self.texts),
+                    Box::new(self.unique),
+                ],
+            ));
+        }
+        for (ids, living) in [(self.died, false), (self.revived, true)] {
+            if !ids.is_empty() {
+                let sql = "UPDATE app.field_value f SET living = $2 WHERE f.record_id = ANY ($1::text[]) AND f.is_unique";
+                statements.push((sql.into(), vec![Box::new(ids), Box::new(living)]));
+            }
+        }
+        statements.into_iter()
+    }
+}

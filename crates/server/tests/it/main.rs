@@ -1,0 +1,16 @@
+//! The platform from outside: its database, its process, its answers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test stops at the first thing that is wrong"
+)]
+
+mod attacks;
+mod embedded;
+mod process;
+mod serving;
+mod store;
+mod tenancy;

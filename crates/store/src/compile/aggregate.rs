@@ -1,0 +1,188 @@
+//! Figures over groups of records.
+
+use fieldstone_model::{
+    Registry,
+    query::{Presence, QueryError},
+};
+
+use super::{
+    Dialect, Sql, Writer,
+    filter::write_where,
+    source::{Place, Source},
+};
+use crate::{Aggregate, Bucket, Function};
+
+/// The statement of an aggregate. A row is: one value for each grouping, then one figure for each measure.
+///
+/// Texts are grouped by what they compare by and shown as one of the spellings found. Groups without a value come last.
+pub fn compile_aggregate(
+    dialect: Dialect,
+    registry: &Registry,
+    aggregate: &Aggregate,
+) -> Result<Sql, QueryError> {
+    let root = aggregate.check(registry)?;
+    let mut source = Source::new(registry, root);
+    let groups = aggregate
+        .groups
+        .iter()
+        .map(|group| source.place(&group.path).map(|place| (place, group.bucket)))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut sql = Writer::new(dialect);
+    sql.push("SELECT ");
+    let mut first = true;
+    for (at, (place, bucket)) in groups.iter().enumerate() {
+        separate(&mut sql, &mut first);
+        if place.field.kind.is_folded() {
+            sql.push("min(");
+            place.write_value(&mut sql);
+            sql.push(")");
+        } else {
+            write_group_key(&mut sql, place, *bucket, at);
+        }
+    }
+    for measure in &aggregate.measures {
+        separate(&mut sql, &mut first);
+        match &measure.path {
+            None => {
+                sql.push("count(*)");
+            }
+            Some(path) => {
+                let place = source.place(path)?;
+                write_measure(&mut sql, &place, measure.function);
+            }
+        }
+    }
+    if first {
+        sql.push("NULL");
+    }
+    let mut rest = Writer::new(dialect);
+    write_where(
+        &mut rest,
+        &mut source,
+        &aggregate.filter,
+        None,
+        Presence::Living,
+    )?;
+    source.write_from(&mut sql);
+    for (at, (place, _)) in groups
+        .iter()
+        .enumerate()
+        .filter(|(_, (place, _))| place.field.custom)
+    {
+        let alias = format!("g{at}");
+        sql.push(" LEFT JOIN ")
+            .table("field_value")
+            .push(" ")
+            .push(&alias)
+            .push(" ON ");
+        place.write_key_row(&mut sql, &alias);
+    }
+    sql.push(&rest.text);
+    if !groups.is_empty() {
+        let keys: Vec<String> = groups
+            .iter()
+            .enumerate()
+            .map(|(at, (place, bucket))| {
+                let mut key = Writer::new(dialect);
+                write_group_key(&mut key, place, *bucket, at);
+                key.text
+            })
+            .collect();
+        sql.push(" GROUP BY ").push(&keys.join(", "));
+        sql.push(" ORDER BY ")
+            .push(&keys.join(" NULLS LAST, "))
+            .push(" NULLS LAST");
+    }
+    sql.push(" LIMIT ").push(&aggregate.limit.to_string());
+    Ok(Sql {
+        text: sql.text,
+        params: rest.params,
+    })
+}
+
+fn separate(sql: &mut Writer, first: &mut bool) {
+    if !std::mem::take(first) {
+        sql.push(", ");
+    }
+}
+
+fn write_group_key(sql: &mut Writer, place: &Place<'_>, bucket: Option<Bucket>, at: usize) {
+    let mut key = Writer::new(sql.dialect);
+    if place.field.custom {
+        key.push("g")
+            .push(&at.to_string())
+            .push(".")
+            .push(place.key_column());
+    } else {
+        place.write_key(&mut key);
+    }
+    let is_instant = matches!(place.field.kind, fieldstone_model::FieldType::DateTime);
+    match (bucket, sql.dialect) {
+        (None, _) => sql.push(&key.text),
+        (Some(bucket), Dialect::Postgres) => {
+            let unit = if bucket == Bucket::Month {
+                "month"
+            } else {
+                "year"
+            };
+            let value = match (place.field.custom, is_instant) {
+                (true, true) => format!(
+                    "timestamp 'epoch' + {} * interval '1 microsecond'",
+                    key.text
+                ),
+                (true, false) => format!("date '1970-01-01' + {}::integer", key.text),
+                (false, true) => format!("{} AT TIME ZONE 'UTC'", key.text),
+                (false, false) => key.text,
+            };
+            sql.push("date_trunc('")
+                .push(unit)
+                .push("', (")
+                .push(&value)
+                .push(")::timestamp)::date")
+        }
+        (Some(bucket), Dialect::Sqlite) => {
+            let seconds = if is_instant {
+                format!("{} / 1000000", key.text)
+            } else {
+                format!("{} * 86400", key.text)
+            };
+            let unit = if bucket == Bucket::Month {
+                "month"
+            } else {
+                "year"
+            };
+            sql.push("unixepoch(")
+                .push(&seconds)
+                .push(", 'unixepoch', 'start of ")
+                .push(unit)
+                .push("') / 86400")
+        }
+    };
+}
+
+fn write_measure(sql: &mut Writer, place: &Place<'_>, function: Function) {
+    let name = match function {
+        Function::Count => "count(",
+        Function::Sum => "sum(",
+        Function::Min => "min(",
+        Function::Max => "max(",
+    };
+    sql.push(name);
+    if place.field.custom {
+        // A custom number, date or instant has one key; the sub-select is a look-up in its primary key.
+        sql.push("(SELECT m.")
+            .push(place.key_column())
+            .push(" FROM ")
+            .table("field_value")
+            .push(" m WHERE ");
+        place.write_key_row(sql, "m");
+        sql.push(" LIMIT 1)");
+    } else {
+        place.write_key(sql);
+    }
+    sql.push(")");
+    // PostgreSQL sums integers as numeric.
+    if function == Function::Sum && sql.dialect == Dialect::Postgres {
+        sql.push("::bigint");
+    }
+}

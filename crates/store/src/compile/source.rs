@@ -1,0 +1,177 @@
+//! Where columns come from: the object's table, the tables of related records joined to it, and the index of custom fields.
+
+use fieldstone_model::{
+    Field, Object, Registry,
+    query::{Path, QueryError},
+};
+
+use super::{Dialect, Writer, has_text_key};
+
+/// The tables of one statement: the root as `t`, joined relations as `j1`, `j2`, …
+pub(super) struct Source<'a> {
+    registry: &'a Registry,
+    pub(super) root: &'a Object,
+    joins: Vec<Join<'a>>,
+}
+
+struct Join<'a> {
+    from: String,
+    relation: &'a Field,
+    target: &'a Object,
+    alias: String,
+}
+
+/// A field of one of the statement's tables.
+#[derive(Debug, Clone)]
+pub(super) struct Place<'a> {
+    pub(super) alias: String,
+    pub(super) object: &'a Object,
+    pub(super) field: &'a Field,
+    /// Whether it has a value in every row.
+    pub(super) always: bool,
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn new(registry: &'a Registry, root: &'a Object) -> Self {
+        Self {
+            registry,
+            root,
+            joins: Vec::new(),
+        }
+    }
+
+    /// Finds the field at the end of `path` and remembers the joins that lead there.
+    pub(super) fn place(&mut self, path: &Path) -> Result<Place<'a>, QueryError> {
+        let resolved = self
+            .registry
+            .resolve(self.root, path)
+            .ok_or_else(|| QueryError::UnknownField(path.to_string()))?;
+        let mut alias = "t".to_owned();
+        for (relation, target) in &resolved.steps {
+            let known = self
+                .joins
+                .iter()
+                .find(|join| join.from == alias && join.relation.id == relation.id)
+                .map(|join| join.alias.clone());
+            alias = known.unwrap_or_else(|| {
+                let joined = format!("j{}", self.joins.len() + 1);
+                self.joins.push(Join {
+                    from: alias.clone(),
+                    relation,
+                    target,
+                    alias: joined.clone(),
+                });
+                joined
+            });
+        }
+        let system_always = matches!(
+            resolved.field.name.as_ref(),
+            "id" | "version" | "created_at" | "updated_at"
+        );
+        let always = resolved.steps.is_empty()
+            && !resolved.field.custom
+            && (resolved.field.required || system_always);
+        Ok(Place {
+            alias,
+            object: resolved.object,
+            field: resolved.field,
+            always,
+        })
+    }
+
+    /// Appends `FROM … LEFT JOIN …`.
+    pub(super) fn write_from(&self, sql: &mut Writer) {
+        sql.push(" FROM ").table(table_of(self.root)).push(" t");
+        for join in &self.joins {
+            sql.push(" LEFT JOIN ")
+                .table(table_of(join.target))
+                .push(" ")
+                .push(&join.alias)
+                .push(" ON ");
+            if sql.dialect == Dialect::Postgres {
+                sql.push(&join.alias)
+                    .push(".tenant_id = ")
+                    .push(&join.from)
+                    .push(".tenant_id AND ");
+            }
+            sql.push(&join.alias).push(".id = ");
+            let place = Place {
+                alias: join.from.clone(),
+                object: join.target,
+                field: join.relation,
+                always: false,
+            };
+            place.write_value(sql);
+        }
+    }
+
+    /// Appends the condition that holds for every row of the root object's table that belongs to it.
+    pub(super) fn write_object_condition(&self, sql: &mut Writer) -> bool {
+        if self.root.custom {
+            sql.push("t.object = ").constant(&self.root.name);
+        }
+        self.root.custom
+    }
+}
+
+impl Place<'_> {
+    /// Appends the stored value: a column, or a member of the `custom` column as text.
+    pub(super) fn write_value(&self, sql: &mut Writer) {
+        sql.push(&self.alias).push(".");
+        if self.field.custom {
+            sql.push("custom ->> ").constant(&self.field.id.to_string());
+        } else {
+            sql.name(&self.field.name);
+        }
+    }
+
+    /// Appends what the field compares by. Not for custom fields: their keys are rows of `field_value`.
+    pub(super) fn write_key(&self, sql: &mut Writer) {
+        sql.push(&self.alias).push(".");
+        if self.field.kind.is_folded() {
+            sql.name(&format!("{}_key", self.field.name));
+        } else {
+            sql.name(&self.field.name);
+        }
+    }
+
+    /// Name of the `field_value` column with the keys of a custom field.
+    pub(super) fn key_column(&self) -> &'static str {
+        if has_text_key(&self.field.kind) {
+            "key_text"
+        } else {
+            "key_int"
+        }
+    }
+
+    /// Appends the condition that a `field_value` row called `alias` is this custom field's row of this record.
+    pub(super) fn write_key_row(&self, sql: &mut Writer, alias: &str) {
+        if sql.dialect == Dialect::Postgres {
+            sql.push(alias)
+                .push(".tenant_id = ")
+                .push(&self.alias)
+                .push(".tenant_id AND ");
+        }
+        sql.push(alias)
+            .push(".object = ")
+            .constant(&self.object.name);
+        sql.push(" AND ")
+            .push(alias)
+            .push(".field = ")
+            .push(&self.field.id.to_string());
+        sql.push(" AND ")
+            .push(alias)
+            .push(".record_id = ")
+            .push(&self.alias)
+            .push(".id");
+    }
+}
+
+/// The table with an object's records: its own, or the one of all custom objects.
+pub(super) fn table_of(object: &Object) -> &str {
+    if object.custom {
+        "custom_record"
+    } else {
+        &object.name
+    }
+}
