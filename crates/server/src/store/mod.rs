@@ -18,6 +18,7 @@ use fieldstone_store::{
 };
 
 use crate::database::{Actor, pool::Pool};
+pub(crate) use error::store_error;
 pub use registry::Registries;
 
 /// Makes stores: what they all share.
@@ -80,12 +81,12 @@ impl PgStore {
         &self.actor
     }
 
-    fn pool(&self) -> &Pool {
+    pub(crate) fn pool(&self) -> &Pool {
         &self.shared.pool
     }
 
     /// The registry as it is now, after a flight has said that this one is outdated.
-    async fn fresh_registry(&self) -> Result<Registry, StoreError> {
+    pub async fn fresh_registry(&self) -> Result<Registry, StoreError> {
         self.shared
             .registries
             .reload(self.pool(), &self.actor)
