@@ -87,7 +87,7 @@ impl Up {
 }
 
 /// The same database as each of its roles.
-fn databases(admin: &Config, passwords: &RolePasswords) -> Databases {
+pub(super) fn databases(admin: &Config, passwords: &RolePasswords) -> Databases {
     let role = |name: &str, password: &SecretString| {
         let mut config = admin.clone();
         config.user(name).password(password.expose_secret());

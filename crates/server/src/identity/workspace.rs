@@ -171,6 +171,58 @@ async fn summaries(owner: &Client, slug: Option<&str>) -> Result<Vec<WorkspaceSu
         .collect()
 }
 
+/// A person of a workspace as an operator sees them.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Member {
+    /// Their id.
+    pub id: RecordId,
+    /// Where mail reaches them.
+    pub email: String,
+    /// What they are called.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// Whether they can sign in.
+    pub active: bool,
+    /// Counts the changes of what they may do.
+    #[serde(skip)]
+    pub member_version: i64,
+}
+
+/// The people of a workspace, by name.
+pub async fn members(owner: &Client, tenant: RecordId) -> Result<Vec<Member>, IdentityError> {
+    let rows = owner
+        .query(
+            "SELECT id, email, name, role, active, member_version FROM app.\"user\"
+             WHERE tenant_id = $1 AND deleted_at IS NULL ORDER BY name_key, id",
+            &[&tenant.as_str()],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Member {
+                id: row.try_get::<_, &str>(0)?.parse().map_err(|_| IdentityError::Crypto)?,
+                email: row.try_get(1)?,
+                name: row.try_get(2)?,
+                role: row.try_get::<_, &str>(3)?.parse().map_err(|_| IdentityError::Crypto)?,
+                active: row.try_get(4)?,
+                member_version: row.try_get(5)?,
+            })
+        })
+        .collect()
+}
+
+/// The active person of a workspace with this address, or its first active owner.
+pub async fn member(owner: &Client, tenant: RecordId, email: Option<&str>) -> Result<Member, IdentityError> {
+    let key = email.map(email_key);
+    let wanted = |member: &Member| match &key {
+        Some(key) => email_key(&member.email) == *key,
+        None => member.role == Role::Owner,
+    };
+    let people = members(owner, tenant).await?.into_iter().filter(|member| member.active && wanted(member));
+    people.min_by_key(|member| member.id).ok_or(IdentityError::Missing("user"))
+}
+
 fn check_slug(slug: &str) -> Result<(), IdentityError> {
     let good = (1..=63).contains(&slug.len())
         && slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
