@@ -8,6 +8,7 @@ pub mod database;
 pub mod http;
 pub mod identity;
 pub mod platform;
+pub mod schema;
 pub mod serve;
 pub mod store;
 pub mod tls;
