@@ -476,8 +476,8 @@ async fn sections<S: Store + Clone + 'static>(
     Ok(sections)
 }
 
-/// A path of this site; anything that could lead elsewhere is dropped.
-pub(crate) fn local_path(path: &str) -> Option<String> {
+/// A path of this site, to send a browser to; `None` for anything that could lead elsewhere.
+pub fn local_path(path: &str) -> Option<String> {
     let local = path.starts_with('/')
         && !path.starts_with("//")
         && !path.contains(['\\', '\r', '\n'])
