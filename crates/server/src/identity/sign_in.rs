@@ -194,28 +194,14 @@ impl SignIn {
         self.start(who, address, user_agent, now).await
     }
 
-    async fn start(
-        &self,
-        who: (RecordId, RecordId),
-        address: IpAddr,
-        user_agent: &str,
-        now: Timestamp,
-    ) -> Result<Started, IdentityError> {
-        let (token, session) = session::start(
-            &self.auth,
-            &self.ids,
-            who,
-            self.limits,
-            (address, user_agent),
-            now,
-        )
-        .await?;
-        Ok(Started {
-            token,
-            session,
-            tenant: who.0,
-            user: who.1,
-        })
+    /// Ends a session; false when it had ended already.
+    pub async fn sign_out(&self, tenant: RecordId, session: RecordId) -> Result<bool, IdentityError> {
+        session::end(&self.auth, tenant, session).await
+    }
+
+    async fn start(&self, who: (RecordId, RecordId), address: IpAddr, user_agent: &str, now: Timestamp) -> Result<Started, IdentityError> {
+        let (token, session) = session::start(&self.auth, &self.ids, who, self.limits, (address, user_agent), now).await?;
+        Ok(Started { token, session, tenant: who.0, user: who.1 })
     }
 
     async fn candidates(
