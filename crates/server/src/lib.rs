@@ -9,6 +9,7 @@ pub mod http;
 pub mod identity;
 pub mod import;
 pub mod platform;
+pub mod schema;
 pub mod serve;
 pub mod store;
 pub mod tls;

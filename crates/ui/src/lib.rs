@@ -1,1 +1,30 @@
-//! ui
+//! The pages: lists, records, forms, search, over any [`Store`](fieldstone_store::Store).
+//!
+//! Whoever runs them puts a store and a [`Viewer`] into each request's extensions; the pages never ask how either came about, never
+//! name a database, and never read the wall clock. An htmx request gets a page's own part, any other the whole document.
+
+mod assets;
+mod error;
+mod form;
+mod frame;
+mod home;
+mod layout;
+mod lead;
+mod list;
+pub mod locale;
+mod notice;
+mod record;
+mod request;
+mod router;
+mod search;
+mod shown;
+mod viewer;
+
+pub use frame::{Ask, Frame, respond};
+pub use router::{CONTENT_SECURITY_POLICY, router};
+pub use viewer::Viewer;
+
+/// The locale that a browser asks for, for pages shown before anyone has signed in.
+pub fn locale_of_browser(headers: &http::HeaderMap) -> locale::Locale {
+    error::of_browser(headers)
+}

@@ -40,6 +40,6 @@ impl Serve {
         }
         let security_contact = configuration.security_contact.clone();
         let platform = Platform { databases, context_keys: Arc::new(keys), clock, security_contact };
-        serve_until_told(listener, tls, routes(&platform), &platform).await
+        serve_until_told(listener, tls, routes(&platform).map_err(|error| Failure::new(error.to_string()))?, &platform).await
     }
 }

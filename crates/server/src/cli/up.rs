@@ -82,7 +82,7 @@ impl Up {
     }
 
     async fn serve(&self, listener: TcpListener, tls: Tls, platform: &Platform) -> Result<(), Failure> {
-        serve_until_told(listener, tls, routes(platform), platform).await
+        serve_until_told(listener, tls, routes(platform).map_err(|error| Failure::new(error.to_string()))?, platform).await
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod bootstrap;
 pub mod context;
 mod error;
+pub mod lint;
 pub mod migration;
 pub mod pool;
 mod scram;

@@ -7,10 +7,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use deadpool::managed::{self, Metrics, RecycleResult};
 use fieldstone_model::Clock;
+use jiff::Timestamp;
 use futures_util::future::join_all;
 use tokio_postgres::{Client, Config, Row, Statement, types::ToSql};
 
-use super::{Actor, Backend, ContextSigner, DatabaseError, connect};
+use super::{Actor, Backend, DatabaseError, connect};
 
 /// Prepared statements kept for a connection; beyond it they are all dropped and made again.
 const STATEMENTS_MAX: usize = 400;
@@ -61,11 +62,14 @@ impl managed::Manager for Manager {
     }
 }
 
+/// Signs contexts with whatever key is current.
+pub type Sign = Arc<dyn Fn(&Actor, &Backend, Timestamp) -> String + Send + Sync>;
+
 /// Connections of one serving role.
 #[derive(Clone)]
 pub struct Pool {
     connections: managed::Pool<Manager>,
-    signer: Arc<ContextSigner>,
+    sign: Sign,
     clock: Arc<dyn Clock>,
 }
 
@@ -105,7 +109,7 @@ impl Pool {
     pub fn new(
         config: Config,
         size: usize,
-        signer: Arc<ContextSigner>,
+        sign: Sign,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, DatabaseError> {
         let connections = managed::Pool::builder(Manager { config })
@@ -117,7 +121,7 @@ impl Pool {
             .map_err(|_| DatabaseError::ContextKey("the pool needs a runtime"))?;
         Ok(Self {
             connections,
-            signer,
+            sign,
             clock,
         })
     }
@@ -149,9 +153,7 @@ impl Pool {
             managed::PoolError::Backend(error) => FlightError::Database(error),
             _ => FlightError::Busy,
         })?;
-        let context = self
-            .signer
-            .sign(actor, &connection.backend, self.clock.now());
+        let context = (self.sign)(actor, &connection.backend, self.clock.now());
         let entry = Entry {
             context,
             credential: actor.credential.map(|id| id.to_string()),

@@ -2,23 +2,29 @@
 
 use axum::Router;
 use axum::extract::State;
+use axum::middleware;
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Platform, health};
+use super::{Application, Platform, gate, health};
 use crate::http::{HttpLimits, wrap};
+use crate::store::PgStore;
 
 /// How far ahead the contact is vouched for (RFC 9116, 2.5.5: less than a year is recommended).
 const SECURITY_EXPIRY: SignedDuration = SignedDuration::from_hours(24 * 180);
 
 /// The router that a server serves.
-pub fn routes(platform: &Platform) -> Router {
+pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
+    let application = Application::new(platform)?;
+    let gated = fieldstone_ui::router::<PgStore>()
+        .layer(middleware::from_fn_with_state(application.clone(), gate::admit));
     let router = Router::new()
         .route("/.well-known/security.txt", get(security_txt))
         .with_state(platform.clone())
-        .merge(health::routes(platform));
-    wrap(router, HttpLimits::default())
+        .merge(health::routes(platform))
+        .merge(gated);
+    Ok(wrap(router, HttpLimits::default()))
 }
 
 /// RFC 9116.

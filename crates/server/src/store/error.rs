@@ -6,7 +6,7 @@ use tokio_postgres::error::SqlState;
 use crate::database::pool::FlightError;
 
 /// A refusal in the store's words.
-pub(super) fn store_error(error: FlightError) -> StoreError {
+pub(crate) fn store_error(error: FlightError) -> StoreError {
     let statement = match error {
         FlightError::Busy | FlightError::Database(_) => {
             tracing::warn!(%error, "the database could not serve a request");

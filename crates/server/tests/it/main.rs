@@ -8,7 +8,9 @@
     reason = "a test stops at the first thing that is wrong"
 )]
 
+mod attacks;
 mod embedded;
 mod process;
 mod serving;
+mod store;
 mod tenancy;

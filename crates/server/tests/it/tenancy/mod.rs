@@ -1,4 +1,6 @@
 //! Tenancy in the database, as the serving roles see it over SQL.
 
+mod bootstrap;
 mod context;
+mod lint;
 pub(crate) mod workspaces;

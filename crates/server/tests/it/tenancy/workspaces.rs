@@ -1,11 +1,14 @@
 //! A database with two workspaces, and connections of every role.
 
-use std::sync::LazyLock;
+use std::{fs, os::unix::fs::PermissionsExt as _, sync::LazyLock};
 
 use fieldstone_model::{Clock as _, RecordId, Role, SystemClock};
+use fieldstone_server::cluster::{Cluster, ClusterOptions};
+use fieldstone_server::data_dir::DataDir;
 use fieldstone_server::database::{Actor, Backend, ContextSigner, RolePasswords, connect, prepare};
 use fieldstone_testkit::TestDatabase;
 use jiff::Timestamp;
+use tempfile::TempDir;
 use tokio_postgres::{Client, Config};
 
 /// One passphrase for all roles: the cluster lives for one test run, on a socket of its own.
@@ -21,7 +24,15 @@ pub(crate) fn passwords() -> RolePasswords {
 
 /// Two workspaces, `a` and `b`, with a user of each role.
 pub(crate) struct Workspaces {
-    pub(crate) database: TestDatabase,
+    admin: Config,
+    _database: Database,
+}
+
+/// What lives as long as the workspaces.
+#[allow(dead_code, reason = "held for their ends: a database is dropped, a cluster stopped, a folder removed")]
+enum Database {
+    Shared(TestDatabase),
+    Own(Cluster, TempDir),
 }
 
 /// A connection and the backend behind it.
@@ -33,7 +44,22 @@ pub(crate) struct Connection {
 impl Workspaces {
     pub(crate) async fn new() -> Self {
         let database = TestDatabase::cloned_from(async |admin: &Config| prepare(admin, &passwords()).await.map(drop)).await;
-        let workspaces = Self { database };
+        Self::filled(database.admin(), Database::Shared(database)).await
+    }
+
+    /// The same in a cluster of its own, for what concerns roles.
+    pub(crate) async fn in_own_cluster() -> Self {
+        let folder = tempfile::Builder::new().prefix("fieldstone-attack-").tempdir_in("/tmp").unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
+        let cluster = Cluster::start_with(&DataDir::open(&folder.path().join("data")).unwrap(), &ClusterOptions::DISPOSABLE).await.unwrap();
+        prepare(&cluster.admin_config(), &passwords()).await.unwrap();
+        let mut admin = cluster.admin_config();
+        admin.dbname("fieldstone");
+        Self::filled(admin, Database::Own(cluster, folder)).await
+    }
+
+    async fn filled(admin: Config, database: Database) -> Self {
+        let workspaces = Self { admin, _database: database };
         let mut owner = workspaces.connect("fieldstone_owner").await;
         SIGNER.install(&mut owner).await.unwrap();
         for tenant in ["a", "b"] {
@@ -42,16 +68,18 @@ impl Workspaces {
         workspaces
     }
 
+    /// What signs for these workspaces.
     pub(crate) fn signer(&self) -> &'static ContextSigner {
         &SIGNER
     }
 
     pub(crate) async fn connect(&self, role: &str) -> Client {
-        connect(&self.database.role(role, PASSWORD)).await.unwrap()
+        let mut config = self.admin.clone();
+        connect(config.user(role).password(PASSWORD)).await.unwrap()
     }
 
     pub(crate) async fn admin(&self) -> Client {
-        connect(&self.database.admin()).await.unwrap()
+        connect(&self.admin).await.unwrap()
     }
 
     /// A serving connection that has said hello.

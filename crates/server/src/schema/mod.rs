@@ -1,0 +1,180 @@
+//! The tenants' own objects and fields: checked here, kept as rows, and from then on treated like standard ones.
+//!
+//! A removed object or field keeps its name, prefix and number: none is ever given to another one.
+
+mod check;
+mod pipeline;
+
+use std::sync::Arc;
+
+use fieldstone_model::{Capability, Field, FieldError, FieldType, Object, Registry, field::Origin};
+use fieldstone_store::{Store, StoreError};
+use tokio_postgres::types::ToSql;
+
+use crate::database::pool::{FlightError, Step};
+use crate::store::{PgStore, store_error};
+pub use pipeline::create_default_pipeline;
+
+/// Most objects of a tenant's own.
+pub const OBJECTS_MAX: usize = 200;
+/// Most fields of a tenant's own in one object.
+pub const FIELDS_MAX: usize = 500;
+
+/// An object to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewObject {
+    /// API name, singular: `inspection`.
+    pub name: String,
+    /// Plural API name: `inspections`.
+    pub plural: String,
+    /// What people call one.
+    pub label: String,
+    /// What people call several.
+    pub plural_label: String,
+}
+
+/// A field to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewField {
+    /// API name; of a relation it ends in `_id`.
+    pub name: String,
+    /// What it holds.
+    pub kind: FieldType,
+    /// What people call it.
+    pub label: String,
+    /// What people should know to fill it in.
+    pub help: Option<String>,
+    /// Must have a value in records written from now on.
+    pub required: bool,
+    /// No two records share a value.
+    pub unique: bool,
+    /// Can be filtered and sorted. Long texts never can.
+    pub indexed: bool,
+    /// Its words are found by search.
+    pub searchable: bool,
+}
+
+/// Why an object or field wasn't made or removed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SchemaError {
+    /// Something about it can't be so.
+    #[error("Some of the details can't be used.")]
+    Invalid(Vec<FieldError>),
+    /// There is none of this name.
+    #[error("There is no custom object or field of this name.")]
+    Missing,
+    /// The tenant has as many as it may have.
+    #[error("There are too many already. Remove some first.")]
+    Full,
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Makes a custom object; answers it as the registry now has it.
+pub async fn create_object(store: &PgStore, new: &NewObject) -> Result<Arc<Object>, SchemaError> {
+    allow(store)?;
+    let registry = store.fresh_registry().await?;
+    check::object(&registry, new)?;
+    let sql = "INSERT INTO app.custom_object (tenant_id, name, plural, prefix, label, plural_label, created_at) \
+        SELECT (SELECT app.tenant_id()), $1, $2, 'a' || $5, $3, $4, transaction_timestamp()";
+    let taken = run(store, &registry, "SELECT count(*) FROM app.custom_object", &[]).await?;
+    let taken = taken.first().and_then(|row| row.try_get::<_, i64>(0).ok()).and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
+    if taken >= OBJECTS_MAX {
+        return Err(SchemaError::Full);
+    }
+    let suffix = base62(taken);
+    run(store, &registry, sql, &[&new.name, &new.plural, &new.label, &new.plural_label, &suffix]).await?;
+    let registry = store.fresh_registry().await?;
+    registry.object(&new.name).cloned().ok_or(SchemaError::Missing)
+}
+
+/// Makes a custom field of any object; answers it as the registry now has it.
+pub async fn create_field(store: &PgStore, object: &str, new: &NewField) -> Result<Field, SchemaError> {
+    allow(store)?;
+    let registry = store.fresh_registry().await?;
+    let of = registry.object(object).ok_or(SchemaError::Missing)?;
+    check::field(&registry, of, new)?;
+    let last = run(store, &registry, "SELECT max(id) FROM app.custom_field WHERE object = $1", &[&object]).await?;
+    let last: Option<i32> = last.first().and_then(|row| row.try_get(0).ok()).flatten();
+    let id = u16::try_from(last.unwrap_or(999) + 1).map_err(|_| SchemaError::Full)?;
+    let field = field_of(id, new);
+    let facts = serde_json::to_string(&field).map_err(StoreError::internal)?;
+    let sql = "INSERT INTO app.custom_field (tenant_id, object, id, name, facts, created_at) \
+        SELECT (SELECT app.tenant_id()), $1, $2, $3, $4::text::jsonb, transaction_timestamp()";
+    run(store, &registry, sql, &[&object, &i32::from(id), &new.name, &facts]).await?;
+    store.fresh_registry().await?;
+    Ok(field)
+}
+
+/// Takes a custom field away from everybody's sight. Its values stay for 30 days.
+pub async fn remove_field(store: &PgStore, object: &str, field: &str) -> Result<(), SchemaError> {
+    allow(store)?;
+    let sql = "UPDATE app.custom_field SET removed_at = transaction_timestamp() WHERE object = $1 AND name = $2 AND removed_at IS NULL RETURNING id";
+    remove(store, sql, &[&object, &field]).await
+}
+
+/// Takes a custom object away from everybody's sight. Its records stay for 30 days.
+pub async fn remove_object(store: &PgStore, object: &str) -> Result<(), SchemaError> {
+    allow(store)?;
+    let sql = "UPDATE app.custom_object SET removed_at = transaction_timestamp() WHERE name = $1 AND removed_at IS NULL RETURNING name";
+    remove(store, sql, &[&object]).await
+}
+
+/// Renames a custom field for people, or changes its help. Programs go on using the API name.
+pub async fn relabel_field(store: &PgStore, object: &str, field: &str, label: &str, help: Option<&str>) -> Result<Field, SchemaError> {
+    allow(store)?;
+    let registry = store.fresh_registry().await?;
+    let of = registry.object(object).ok_or(SchemaError::Missing)?;
+    let mut changed = of.field(field).filter(|field| field.custom).cloned().ok_or(SchemaError::Missing)?;
+    check::labels(&[("label", label)])?;
+    changed.label = Some(label.to_owned());
+    changed.help = help.map(str::to_owned);
+    let facts = serde_json::to_string(&changed).map_err(StoreError::internal)?;
+    let sql = "UPDATE app.custom_field SET facts = $3::text::jsonb WHERE object = $1 AND name = $2 AND removed_at IS NULL RETURNING id";
+    remove(store, sql, &[&object, &field, &facts]).await?;
+    Ok(changed)
+}
+
+fn allow(store: &PgStore) -> Result<(), SchemaError> {
+    if store.user().role.can(Capability::SchemaManage) { Ok(()) } else { Err(StoreError::Denied.into()) }
+}
+
+async fn remove(store: &PgStore, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<(), SchemaError> {
+    let registry = store.fresh_registry().await?;
+    let rows = run(store, &registry, sql, params).await?;
+    store.fresh_registry().await?;
+    if rows.is_empty() { Err(SchemaError::Missing) } else { Ok(()) }
+}
+
+async fn run(store: &PgStore, registry: &Registry, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<tokio_postgres::Row>, SchemaError> {
+    let flight = store.pool().flight(store.actor(), Some(registry.version()), &[Step { sql, params }]).await;
+    match flight {
+        Ok(rows) => Ok(rows.into_iter().next().unwrap_or_default()),
+        // Somebody else took the name, prefix or number in the same moment.
+        Err(FlightError::Statement(error)) if error.code() == Some(&tokio_postgres::error::SqlState::UNIQUE_VIOLATION) => Err(StoreError::Busy.into()),
+        Err(error) => Err(store_error(error).into()),
+    }
+}
+
+fn field_of(id: u16, new: &NewField) -> Field {
+    let mut field = Field::new(id, "", new.kind.clone());
+    field.name = new.name.clone().into();
+    field.required = new.required;
+    field.unique = new.unique;
+    field.indexed = (new.indexed || new.unique || new.kind.is_relation()) && !matches!(new.kind, FieldType::LongText { .. });
+    field.searchable = new.searchable;
+    field.origin = Origin::Entered;
+    field.label = Some(new.label.trim().to_owned());
+    field.help = new.help.clone();
+    field.custom = true;
+    field
+}
+
+/// Two digits of base 62, in ASCII order.
+fn base62(number: usize) -> String {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let digit = |value: usize| DIGITS.get(value % 62).map_or('0', |byte| char::from(*byte));
+    [digit(number / 62), digit(number)].into_iter().collect()
+}

@@ -1,0 +1,4 @@
+//! The store on PostgreSQL.
+
+mod records;
+mod workspace;

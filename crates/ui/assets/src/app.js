@@ -1,0 +1,30 @@
+// What the pages add when script runs. Every page works without it.
+import htmx from "htmx.org/dist/htmx.esm.js";
+import { startNavigation } from "./navigation.js";
+import { startCombobox } from "./combobox.js";
+import { startKeyboard } from "./keyboard.js";
+import { startNotices } from "./notices.js";
+import { startScheme } from "./scheme-choice.js";
+
+Object.assign(htmx.config, {
+  allowEval: false,
+  includeIndicatorStyles: false,
+  allowScriptTags: false,
+  selfRequestsOnly: true,
+  // Records must not outlive the page in the browser's storage.
+  historyCacheSize: 0,
+  refreshOnHistoryMiss: true,
+  scrollBehavior: "auto",
+  defaultSettleDelay: 0,
+  // An answer that says what went wrong is a page too.
+  responseHandling: [
+    { code: "204", swap: false },
+    { code: "[2345]..", swap: true },
+  ],
+});
+
+startNavigation(htmx);
+startCombobox();
+startKeyboard();
+startNotices();
+startScheme();

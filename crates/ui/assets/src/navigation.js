@@ -1,0 +1,93 @@
+// Keeps focus, the current entry of the navigation, and the progress line right when only <main> is replaced.
+
+const main = () => document.getElementById("main");
+
+/** The entry whose address the page's address lies under, the longest first. */
+function markCurrent() {
+  const here = location.pathname;
+  for (const link of document.querySelectorAll("#navigation a[href]")) {
+    const path = new URL(link.href).pathname;
+    const current = path === "/" ? here === "/" : here === path || here.startsWith(`${path}/`);
+    if (current) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+export function startNavigation(htmx) {
+  const root = document.documentElement;
+  let under_way = 0;
+
+  document.addEventListener("htmx:beforeRequest", () => {
+    under_way += 1;
+    root.classList.add("busy");
+  });
+  document.addEventListener("htmx:afterRequest", () => {
+    under_way = Math.max(0, under_way - 1);
+    if (!under_way) root.classList.remove("busy");
+  });
+
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.detail.target !== main()) return;
+    markCurrent();
+    const navigation = document.getElementById("navigation");
+    if (navigation?.matches(":popover-open")) navigation.hidePopover();
+    const first = main().querySelector("[autofocus], [aria-invalid=true]") ?? main().querySelector("h1");
+    if (!first) return;
+    if (first.tagName === "H1") first.tabIndex = -1;
+    first.focus({ preventScroll: first.tagName === "H1" });
+  });
+
+  // No answer at all: leave the page as it is, say so.
+  for (const name of ["htmx:sendError", "htmx:timeout"]) {
+    document.addEventListener(name, () => {
+      const template = document.getElementById("offline-notice");
+      if (template) document.getElementById("notices").replaceChildren(template.content.cloneNode(true));
+    });
+  }
+
+  // A row is one big target, but its link stays the real thing: modifier keys and middle clicks are left alone.
+  document.addEventListener("click", (event) => {
+    if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    const row = event.target.closest("tr[data-row]");
+    if (!row || event.target.closest("a, button, input, label, select") || String(getSelection())) return;
+    row.querySelector("a[href]")?.click();
+  });
+
+  // The filter's sheet closes like a menu.
+  document.addEventListener("click", (event) => {
+    for (const open of document.querySelectorAll("details.filter[open]")) {
+      if (!open.contains(event.target)) open.open = false;
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    const open = event.key === "Escape" && event.target.closest?.("details.filter[open]");
+    if (!open) return;
+    open.open = false;
+    open.querySelector("summary").focus();
+  });
+
+  // Selects and boxes that submit their form by themselves.
+  document.addEventListener("change", (event) => {
+    const form = event.target.closest("form[data-submit-on-change]");
+    if (form) form.requestSubmit();
+  });
+
+  // A form with changes asks the browser to warn before the tab closes.
+  let changed = false;
+  document.addEventListener("input", (event) => {
+    if (event.target.closest("form[data-guard]")) changed = true;
+  });
+  document.addEventListener("submit", () => {
+    changed = false;
+  });
+  document.addEventListener("htmx:afterSettle", () => {
+    if (!document.querySelector("form[data-guard]")) changed = false;
+  });
+  addEventListener("beforeunload", (event) => {
+    if (changed && document.querySelector("form[data-guard]")) event.preventDefault();
+  });
+
+  htmx.onLoad(() => {
+    for (const button of document.querySelectorAll("[data-back]")) button.hidden = history.length < 2;
+  });
+}

@@ -1,0 +1,23 @@
+# Anmelden, Abmelden, Einrichten.
+sign-in-title = Anmelden
+sign-in-email = E-Mail-Adresse
+sign-in-password = Passwort
+sign-in-workspace = Arbeitsbereich
+sign-in-workspace-help = Diese Adresse gibt es in mehreren Arbeitsbereichen. Nennen Sie den gemeinten.
+sign-in-button = Anmelden
+sign-in-wrong = Diese Kombination stimmt nicht. Prüfen Sie Adresse und Passwort und versuchen Sie es noch einmal.
+sign-in-too-often = Zu viele Versuche. Warten Sie einige Minuten und versuchen Sie es dann noch einmal.
+sign-in-busy = Gerade melden sich zu viele Personen an. Versuchen Sie es gleich noch einmal.
+sign-in-signed-out = Sie sind abgemeldet.
+sign-in-ended = Ihre Sitzung ist zu Ende. Melden Sie sich an, um weiterzuarbeiten.
+set-up-title = Arbeitsbereich einrichten
+set-up-advice = Willkommen. Wählen Sie das Passwort, mit dem Sie sich anmelden; Sie sind Inhaber dieses Arbeitsbereichs.
+set-up-name = Ihr Name
+set-up-password = Passwort
+set-up-password-help = Mindestens 12 Zeichen. Ein Satz, den Sie sich merken, ist besser als ein kurzes Rätsel.
+set-up-repeat = Passwort noch einmal
+set-up-button = Beginnen
+set-up-short = Wählen Sie ein Passwort mit mindestens 12 Zeichen.
+set-up-different = Die beiden Passwörter sind verschieden. Geben Sie zweimal dasselbe ein.
+set-up-used-title = Dieser Link wurde bereits verwendet
+set-up-used = Ein Einrichtungslink gilt einmal und für begrenzte Zeit. Wenn Sie Ihren Arbeitsbereich schon eingerichtet haben, melden Sie sich an.

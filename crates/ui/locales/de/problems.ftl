@@ -1,0 +1,23 @@
+# Was an einem Wert nicht stimmt, neben dem Feld. Die Schlüssel sind die Codes des Modells.
+problem-required = Geben Sie einen Wert ein; dieses Feld ist erforderlich.
+problem-too_long = Kürzen Sie den Text auf { $max } Zeichen.
+problem-control_character = Entfernen Sie die Steuerzeichen aus dem Text.
+problem-not_an_integer = Geben Sie eine ganze Zahl ein.
+problem-not_a_number = Geben Sie eine Zahl mit höchstens { $scale } Nachkommastellen ein, etwa { $example }.
+problem-out_of_range = Geben Sie eine Zahl von { $min } bis { $max } ein.
+problem-not_a_date = Geben Sie ein Datum ein.
+problem-not_a_time = Geben Sie eine Uhrzeit ein.
+problem-not_a_date_time = Geben Sie Datum und Uhrzeit ein.
+problem-not_a_boolean = Wählen Sie Ja oder Nein.
+problem-unknown_choice = Wählen Sie einen der aufgeführten Werte.
+problem-not_an_email = Geben Sie eine E-Mail-Adresse ein, etwa name@example.com.
+problem-not_a_phone = Geben Sie eine Telefonnummer mit Ziffern ein.
+problem-not_a_url = Geben Sie eine Webadresse ein, die mit https:// oder http:// beginnt.
+problem-not_a_reference = Wählen Sie einen vorhandenen Datensatz aus der Liste.
+problem-missing_reference = Diesen Datensatz gibt es nicht mehr. Wählen Sie einen anderen.
+problem-duplicate = Ein anderer Datensatz hat bereits diesen Wert. Geben Sie einen anderen ein.
+problem-read_only = Dieses Feld wird vom System geführt und kann nicht gesetzt werden.
+problem-unknown_field = Dieses Feld gibt es nicht mehr.
+problem-wrong_type = Geben Sie einen Wert der richtigen Art ein.
+problem-no_match = Nichts heißt „{ $text }“. Prüfen Sie die Schreibweise oder legen Sie es zuerst an.
+problem-several_match = { $count } Datensätze passen zu „{ $text }“. Schreiben Sie den ganzen Namen oder wählen Sie aus der Liste.

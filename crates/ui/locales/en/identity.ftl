@@ -1,0 +1,23 @@
+# Signing in, signing out, setting up.
+sign-in-title = Sign in
+sign-in-email = E-mail address
+sign-in-password = Password
+sign-in-workspace = Workspace
+sign-in-workspace-help = This address is used in several workspaces. Say which one you mean.
+sign-in-button = Sign in
+sign-in-wrong = That combination isn’t right. Check the address and the password, then try again.
+sign-in-too-often = Too many attempts. Wait a few minutes, then try again.
+sign-in-busy = Too many people are signing in at once. Try again in a moment.
+sign-in-signed-out = You are signed out.
+sign-in-ended = Your session has ended. Sign in to go on.
+set-up-title = Set up your workspace
+set-up-advice = Welcome. Choose the password you will sign in with; you are this workspace’s owner.
+set-up-name = Your name
+set-up-password = Password
+set-up-password-help = At least 12 characters. A sentence you can remember is better than a short riddle.
+set-up-repeat = Password again
+set-up-button = Start
+set-up-short = Choose a password of at least 12 characters.
+set-up-different = The two passwords differ. Enter the same one twice.
+set-up-used-title = This link has been used
+set-up-used = A set-up link works once and for a limited time. If you have set up your workspace already, sign in.

@@ -1,0 +1,23 @@
+# What is wrong with a value, beside its field. Keys are the codes of the model's problems.
+problem-required = Enter a value; this field is required.
+problem-too_long = Shorten this to { $max } characters.
+problem-control_character = Remove the control characters from this text.
+problem-not_an_integer = Enter a whole number.
+problem-not_a_number = Enter a number with at most { $scale } decimals, such as { $example }.
+problem-out_of_range = Enter a number from { $min } to { $max }.
+problem-not_a_date = Enter a date.
+problem-not_a_time = Enter a time of day.
+problem-not_a_date_time = Enter a date and a time.
+problem-not_a_boolean = Choose yes or no.
+problem-unknown_choice = Choose one of the listed values.
+problem-not_an_email = Enter an e-mail address, such as name@example.com.
+problem-not_a_phone = Enter a telephone number with its digits.
+problem-not_a_url = Enter a web address that starts with https:// or http://.
+problem-not_a_reference = Choose an existing record from the list.
+problem-missing_reference = That record doesn’t exist any more. Choose another one.
+problem-duplicate = Another record already has this value. Enter a different one.
+problem-read_only = This field is kept by the system and can’t be set.
+problem-unknown_field = This field doesn’t exist any more.
+problem-wrong_type = Enter a value of the right kind.
+problem-no_match = Nothing is called “{ $text }”. Check the spelling, or create it first.
+problem-several_match = { $count } records match “{ $text }”. Write the whole name, or choose one from the list.

@@ -1,0 +1,252 @@
+//! Two people changed the same record: what fits is merged, what collides is shown field by field to the one who saves last.
+
+use askama::Template;
+use axum::http::StatusCode;
+use fieldstone_model::{
+    Change, Field, FieldType, Record, Values,
+    merge::{Conflict, merge},
+};
+use fieldstone_store::{ChangeError, Store, StoreError};
+
+use super::{control::Choosable, stored, typed::Typed};
+use crate::{
+    list::table::name_of,
+    request::{AtRecord, PageResult},
+    shown::{Names, Showing},
+};
+
+/// Saves that find the record moved on are tried again this often before giving up.
+const ATTEMPTS: usize = 3;
+
+/// What became of a save.
+pub(super) enum Saved {
+    /// Nobody else had changed the record.
+    Plainly,
+    /// Others had, elsewhere in the record.
+    Merged,
+    /// Others had, in the same fields: a person must choose.
+    Not(Box<Collided>),
+}
+
+/// A save that collided.
+pub(super) struct Collided {
+    current: Record,
+    conflicts: Vec<Conflict>,
+    /// The rest of what is wanted, which collides with nothing.
+    rest: Values,
+}
+
+/// Writes `wanted`, which was made from `seen` at `version`.
+pub(super) async fn save<S: Store + Clone + 'static>(
+    at: &AtRecord<S>,
+    version: i64,
+    seen: &Values,
+    wanted: &Values,
+) -> Result<Saved, StoreError> {
+    let (mut expected, mut values) = (version, wanted.clone());
+    for _ in 0..ATTEMPTS {
+        let change = Change::Update {
+            object: at.object.name.to_string(),
+            id: at.id,
+            expected: Some(expected),
+            values: values.clone(),
+        };
+        match at.store.apply(&[change]).await {
+            Err(StoreError::Change(_, ChangeError::Stale { .. })) => {}
+            Ok(_) => {
+                return Ok(if expected == version {
+                    Saved::Plainly
+                } else {
+                    Saved::Merged
+                });
+            }
+            Err(error) => return Err(error),
+        }
+        let current = at.store.get(&at.object.name, at.id, &[]).await?;
+        let merged = merge(&at.object, seen, &stored(&at.object, &current), wanted);
+        if !merged.conflicts.is_empty() {
+            return Ok(Saved::Not(Box::new(Collided {
+                current,
+                conflicts: merged.conflicts,
+                rest: merged.apply,
+            })));
+        }
+        if merged.apply.is_empty() {
+            return Ok(Saved::Merged);
+        }
+        (expected, values) = (current.version, merged.apply);
+    }
+    Err(StoreError::Busy)
+}
+
+#[derive(Template)]
+#[template(path = "form/collision.html")]
+struct Page<'a> {
+    locale: &'a crate::locale::Locale,
+    title: String,
+    list: (String, String),
+    record: (String, String),
+    version: i64,
+    advice: String,
+    fields: Vec<Choice>,
+    /// Sent along unchanged: name and value.
+    hidden: Vec<(String, String)>,
+    /// What others changed that collides with nothing: label, before, after.
+    others: Vec<(String, String, String)>,
+}
+
+/// One field to settle: the other's value, and one's own.
+struct Choice {
+    name: String,
+    legend: String,
+    before: String,
+    theirs: Choosable,
+    mine: Choosable,
+    /// Value of the hidden field that says what was seen; now it is theirs.
+    was: String,
+}
+
+/// Shows both values of every field that collided.
+pub(super) async fn respond<S: Store + Clone + 'static>(
+    at: &AtRecord<S>,
+    collided: &Collided,
+    version: i64,
+) -> PageResult {
+    let locale = &at.viewer.locale;
+    let object = &at.object;
+    let Collided {
+        current,
+        conflicts,
+        rest,
+    } = collided;
+    let entries = at
+        .store
+        .history(
+            at.id,
+            None,
+            u32::try_from(current.version - version)
+                .unwrap_or(50)
+                .clamp(1, 50),
+        )
+        .await?;
+
+    let mut ids: Vec<_> = entries.iter().map(|entry| entry.by).collect();
+    ids.extend(
+        conflicts
+            .iter()
+            .flat_map(|conflict| [&conflict.seen, &conflict.current, &conflict.wanted])
+            .filter_map(fieldstone_model::Value::as_id),
+    );
+    ids.extend(
+        entries
+            .iter()
+            .flat_map(|entry| &entry.fields)
+            .flat_map(|change| [&change.old, &change.new])
+            .filter_map(fieldstone_model::Value::as_id),
+    );
+    ids.extend(rest.iter().filter_map(|(_, value)| value.as_id()));
+    let names = at.store.names(&ids).await?;
+    let showing = Showing {
+        locale,
+        registry: at.registry(),
+        names: &names,
+        today: at.viewer.today(),
+    };
+    let in_words = |field: &Field, value| {
+        let shown = showing.value(object, field, value);
+        if shown.is_blank() {
+            locale.t("value-none").into_owned()
+        } else {
+            shown.text
+        }
+    };
+
+    let choices = conflicts.iter().filter_map(|conflict| {
+        let field = object.field(&conflict.field)?;
+        let choosable = |value, chosen| Choosable {
+            value: sent(at, field, value, &names),
+            label: in_words(field, value),
+            chosen,
+        };
+        Some(Choice {
+            name: field.name.to_string(),
+            legend: locale.field(object, field),
+            before: locale.t1("collision-before", "value", in_words(field, &conflict.seen)),
+            theirs: choosable(&conflict.current, false),
+            mine: choosable(&conflict.wanted, false),
+            was: conflict.current.to_plain(&field.kind),
+        })
+    });
+    let choices: Vec<Choice> = choices.collect();
+    let mut hidden = vec![("choose".to_owned(), "1".to_owned())];
+    for (name, value) in rest.iter() {
+        let Some(field) = object.field(name) else {
+            continue;
+        };
+        hidden.push((
+            format!("was:{name}"),
+            current.get(name).to_plain(&field.kind),
+        ));
+        match value {
+            fieldstone_model::Value::Choices(options) => hidden.extend(
+                options
+                    .iter()
+                    .map(|option| (name.to_owned(), option.clone())),
+            ),
+            value => hidden.push((name.to_owned(), sent(at, field, value, &names))),
+        }
+    }
+    let others = entries
+        .iter()
+        .rev()
+        .flat_map(|entry| &entry.fields)
+        .filter(|change| {
+            !conflicts
+                .iter()
+                .any(|conflict| conflict.field == change.field)
+        })
+        .filter_map(|change| {
+            let field = object.field(&change.field)?;
+            Some((
+                locale.field(object, field),
+                in_words(field, &change.old),
+                in_words(field, &change.new),
+            ))
+        });
+    let who = entries
+        .first()
+        .and_then(|entry| names.get(&entry.by))
+        .cloned()
+        .unwrap_or_else(|| locale.t("person-unknown").into_owned());
+    let name = name_of(at, object, current);
+    let title = locale.t1("collision-title", "name", name.as_str());
+    let page = Page {
+        title: title.clone(),
+        list: (format!("/{}", object.plural), locale.objects(object)),
+        record: (format!("/{}/{}", object.plural, at.id), name),
+        version: current.version,
+        advice: locale.t1("collision-advice", "person", who),
+        fields: choices,
+        hidden,
+        others: others.collect(),
+        locale,
+    };
+    at.page_with(StatusCode::CONFLICT, title, &page)
+}
+
+/// A value as the form's own control would send it.
+fn sent<S: Store>(
+    at: &AtRecord<S>,
+    field: &Field,
+    value: &fieldstone_model::Value,
+    names: &Names,
+) -> String {
+    let typed = Typed::of_value(&at.viewer.locale, field, value, names);
+    match &field.kind {
+        FieldType::MultiChoice { .. } => typed.chosen.join(";"),
+        // To the second, since both sides may differ by less than a control shows.
+        FieldType::DateTime | FieldType::Time => value.to_plain(&field.kind),
+        kind if kind.is_relation() => typed.id,
+        _ => typed.text,
+    }
+}

@@ -1,0 +1,106 @@
+//! What a relation's field suggests while a person types.
+
+use askama::Template;
+use fieldstone_model::{Comparison, Filter, Query, Value};
+use fieldstone_store::Store;
+
+use super::typed::targets;
+use crate::{
+    error::PageError,
+    list::{fragment, table::name_of},
+    request::{AtField, PageResult},
+    shown::{Showing, names_in},
+};
+
+/// Suggestions for one relation, all objects together.
+const SUGGESTIONS: u32 = 12;
+
+#[derive(Template)]
+#[template(path = "form/options.html")]
+struct Options {
+    list: String,
+    options: Vec<Suggestion>,
+    none: String,
+}
+
+struct Suggestion {
+    id: String,
+    label: String,
+    /// What tells it from others of the same name.
+    detail: String,
+}
+
+/// `GET /{objects}/options/{field}?q=…`: records that the field can lead to, as options of a listbox.
+pub(crate) async fn suggest<S: Store + Clone + 'static>(at: AtField<S>) -> PageResult {
+    if !at.field.kind.is_relation() {
+        return Err(PageError::NotFound);
+    }
+    let words = at.parameters.get("q").unwrap_or_default().trim();
+    let locale = &at.viewer.locale;
+    let objects: Vec<_> = targets(&at, &at.field).collect();
+    let each = (SUGGESTIONS / u32::try_from(objects.len()).unwrap_or(1).max(1)).max(3);
+    let mut options = Vec::new();
+    for object in &objects {
+        let detail = ["company", "account_id", "email", "city"]
+            .into_iter()
+            .find(|name| object.field(name).is_some());
+        let mut query = Query::new(object.name.clone())
+            .column(&object.name_field)
+            .limit(if objects.len() > 1 { each } else { SUGGESTIONS });
+        query = detail.into_iter().fold(query, Query::column);
+        if !words.is_empty() {
+            if object.searchable_fields().next().is_some() {
+                query.search = Some(words.to_owned());
+            } else {
+                query = query.filter(Filter::compare(
+                    &object.name_field,
+                    Comparison::StartsWith,
+                    Value::Text(words.to_owned()),
+                ));
+            }
+        }
+        if object.name == "user" {
+            query = query
+                .filter(Filter::equal("active", Value::Bool(true)))
+                .order("name", false);
+        }
+        let records = at.store.list(&query).await?.records;
+        let names = names_in(&at.store, &records.iter().collect::<Vec<_>>()).await?;
+        let showing = Showing {
+            locale,
+            registry: at.registry(),
+            names: &names,
+            today: at.viewer.today(),
+        };
+        for record in &records {
+            let detail = detail
+                .and_then(|name| object.field(name))
+                .map(|field| showing.value(object, field, record.get(&field.name)).text)
+                .unwrap_or_default();
+            let kind = if objects.len() > 1 {
+                locale.object(object)
+            } else {
+                String::new()
+            };
+            options.push(Suggestion {
+                id: record.id.to_string(),
+                label: name_of(&at, object, record),
+                detail: [kind, detail]
+                    .into_iter()
+                    .filter(|part| !part.is_empty())
+                    .collect::<Vec<_>>()
+                    .join(" · "),
+            });
+        }
+    }
+    let list = at.parameters.get("list").unwrap_or("options");
+    let list = list
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+        .collect();
+    Ok(fragment(&Options {
+        list,
+        options,
+        none: locale.t("options-none").into_owned(),
+    }))
+}

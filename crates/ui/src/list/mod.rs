@@ -1,0 +1,258 @@
+//! Lists: the records of one object, filtered, searched, sorted and paged by keys, all of it in the address.
+
+mod filter;
+pub(crate) mod table;
+mod wanted;
+
+use askama::Template;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use fieldstone_store::{Coverage, Store, StoreError};
+
+use crate::{
+    error::PageError,
+    frame::html_response,
+    list::{
+        filter::{Chip, Sheet},
+        table::Table,
+        wanted::Wanted,
+    },
+    notice::Notice,
+    request::{AtObject, PageResult},
+};
+
+#[derive(Template)]
+#[template(path = "list/list.html")]
+struct List<'a, S: Store> {
+    at: &'a AtObject<S>,
+    title: String,
+    notice: Option<Notice>,
+    deleted: bool,
+    wanted: &'a Wanted,
+    chips: Vec<Chip>,
+    sheet: Sheet,
+    table: Table,
+    sorts: Vec<Sort>,
+    previous: Option<String>,
+    next: Option<String>,
+    count: Option<String>,
+    purpose: Option<String>,
+}
+
+/// One way to sort, for screens too narrow for a table's head.
+struct Sort {
+    value: String,
+    label: String,
+    chosen: bool,
+}
+
+/// `GET /{objects}`: living records.
+pub(crate) async fn show<S: Store + Clone + 'static>(at: AtObject<S>) -> PageResult {
+    page(at, false).await
+}
+
+/// `GET /{objects}/deleted`: records that can be restored.
+pub(crate) async fn deleted<S: Store + Clone + 'static>(at: AtObject<S>) -> PageResult {
+    page(at, true).await
+}
+
+async fn page<S: Store + Clone + 'static>(at: AtObject<S>, deleted: bool) -> PageResult {
+    let sheet = match filter::adding(&at).await? {
+        filter::Adding::Added(parameters) => {
+            return Ok(
+                Redirect::to(&format!("{}{}", at.path, parameters.to_query())).into_response(),
+            );
+        }
+        filter::Adding::Sheet(sheet) => sheet,
+    };
+    let wanted = Wanted::read(&at, deleted);
+    let found = if wanted.is_broken() {
+        Ok(fieldstone_store::Page::default())
+    } else {
+        at.store.list(&wanted.query).await
+    };
+    let found = match found {
+        // A cursor of another order, or an address that was cut: start again.
+        Err(StoreError::Query(_)) if wanted.query.cursor.is_some() => {
+            return Ok(
+                Redirect::to(&format!("{}{}", at.path, wanted.parameters.to_query()))
+                    .into_response(),
+            );
+        }
+        found => found?,
+    };
+    let chips = filter::chips(&at, &wanted).await?;
+    let table = Table::of_list(
+        &at,
+        &at.object,
+        &at.layout.columns,
+        &found.records,
+        Some(&wanted),
+    )
+    .await?;
+    let turned = |cursor: Option<&fieldstone_model::query::Cursor>| {
+        cursor.map(|cursor| {
+            format!(
+                "{}{}",
+                at.path,
+                wanted
+                    .parameters
+                    .clone()
+                    .with("cursor", fieldstone_store::encode_cursor(cursor))
+                    .to_query()
+            )
+        })
+    };
+    let locale = &at.viewer.locale;
+    let title = if deleted {
+        locale.t1(
+            "list-deleted-title",
+            "objects",
+            locale.objects_in_text(&at.object),
+        )
+    } else {
+        locale.objects(&at.object)
+    };
+    let list = List {
+        title: title.clone(),
+        notice: Notice::of_request(&at).await?,
+        deleted,
+        chips,
+        sheet,
+        table,
+        sorts: sorts(&at, &wanted),
+        previous: turned(found.previous.as_ref()),
+        next: turned(found.next.as_ref()),
+        count: if at.parameters.get("count").is_some() {
+            Some(counted(&at, &wanted).await?)
+        } else {
+            None
+        },
+        purpose: locale.purpose(&at.object),
+        wanted: &wanted,
+        at: &at,
+    };
+    at.page(title, &list)
+}
+
+/// `GET /{objects}/count`: how many records match, as a piece of the list's foot.
+pub(crate) async fn count<S: Store + Clone + 'static>(at: AtObject<S>) -> PageResult {
+    let wanted = Wanted::read(&at, at.parameters.get("deleted").is_some());
+    if wanted.is_broken() {
+        return Err(PageError::Invalid);
+    }
+    let text = counted(&at, &wanted).await?;
+    Ok(fragment(&Count { text }))
+}
+
+#[derive(Template)]
+#[template(
+    source = "<span class=\"quiet\" role=\"status\">{{ text }}</span>",
+    ext = "html"
+)]
+struct Count {
+    text: String,
+}
+
+async fn counted<S: Store + Clone + 'static>(
+    at: &AtObject<S>,
+    wanted: &Wanted,
+) -> Result<String, PageError> {
+    let locale = &at.viewer.locale;
+    let count = if wanted.is_broken() {
+        0
+    } else {
+        at.store.count(&wanted.query).await?
+    };
+    let key = match at.store.coverage() {
+        Coverage::Whole => "list-count",
+        Coverage::Scope => "list-count-here",
+    };
+    Ok(locale.t2(key, ("count", count), ("shown", locale.count(count))))
+}
+
+/// `GET /{objects}/tests?field=…`: the tests and the value that suit a field, for the filter's form.
+pub(crate) async fn tests<S: Store + Clone + 'static>(at: AtObject<S>) -> PageResult {
+    let name = at.parameters.get("field").unwrap_or_default();
+    let field = filter::fields(&at.object)
+        .find(|field| field.name == name)
+        .ok_or(PageError::NotFound)?;
+    Ok(fragment(
+        &filter::Tests::of(&at, field, &crate::request::Pairs::default()).await?,
+    ))
+}
+
+/// A piece of a page, without frame.
+pub(crate) fn fragment(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(html) => html_response(http::StatusCode::OK, html),
+        Err(error) => PageError::from(error).into_response(),
+    }
+}
+
+fn sorts<S: Store>(at: &AtObject<S>, wanted: &Wanted) -> Vec<Sort> {
+    let locale = &at.viewer.locale;
+    std::iter::once(at.object.name_field.as_ref())
+        .chain(at.layout.columns.iter().map(String::as_str))
+        .filter_map(|name| at.object.field(name))
+        .filter_map(|field| Some((locale.field(&at.object, field), table::sort_path(field)?)))
+        .flat_map(|(label, path)| {
+            [
+                (path.to_owned(), "list-sort-ascending"),
+                (format!("-{path}"), "list-sort-descending"),
+            ]
+            .map(|(value, key)| Sort {
+                label: locale.t1(key, "field", label.clone()),
+                chosen: wanted.sort == value,
+                value,
+            })
+        })
+        .collect()
+}
+
+impl<S: Store> List<'_, S> {
+    fn t(&self, key: &str) -> std::borrow::Cow<'static, str> {
+        self.at.viewer.locale.t(key)
+    }
+
+    fn t1(&self, key: &str, object: String) -> String {
+        self.at.viewer.locale.t1(key, "object", object)
+    }
+
+    fn objects(&self) -> String {
+        self.at.viewer.locale.objects(&self.at.object)
+    }
+
+    fn object_in_text(&self) -> String {
+        self.at.viewer.locale.object_in_text(&self.at.object)
+    }
+
+    fn objects_in_text(&self) -> String {
+        self.at.viewer.locale.objects_in_text(&self.at.object)
+    }
+
+    fn icon(&self) -> &'static str {
+        crate::layout::icon(&self.at.object)
+    }
+
+    fn may_write(&self) -> bool {
+        self.at.may_write(&self.at.object)
+    }
+
+    fn is_searchable(&self) -> bool {
+        self.at.object.searchable_fields().next().is_some()
+    }
+
+    fn count_query(&self) -> String {
+        let parameters = self.wanted.parameters.without("sort");
+        if self.deleted {
+            parameters.with("deleted", "1")
+        } else {
+            parameters
+        }
+        .to_query()
+    }
+
+    fn counted_query(&self) -> String {
+        self.wanted.parameters.clone().with("count", "1").to_query()
+    }
+}

@@ -1,0 +1,89 @@
+//! A passing message at the top of the next page: what was done, and the way to undo it.
+//!
+//! It travels in the address (`?notice=deleted&about=…`), so it needs no session and no cookie; it names a record, never a text.
+
+use askama::Template;
+use fieldstone_model::RecordId;
+use fieldstone_store::{Store, StoreError};
+
+use crate::{layout, request::Session};
+
+/// What can be announced, with the key of its text.
+const KINDS: [(&str, &str); 7] = [
+    ("created", "notice-created"),
+    ("saved", "notice-saved"),
+    ("merged", "notice-merged"),
+    ("unchanged", "notice-unchanged"),
+    ("deleted", "notice-deleted"),
+    ("restored", "notice-restored"),
+    ("converted", "notice-converted"),
+];
+
+/// A message with what can be done about it.
+#[derive(Debug, Template)]
+#[template(path = "parts/notice.html")]
+pub(crate) struct Notice {
+    text: String,
+    dismiss: String,
+    /// Where the record is, when the page isn't its own.
+    open: Option<(String, String)>,
+    /// Where a POST takes it back.
+    undo: Option<(String, String)>,
+    back: String,
+}
+
+impl askama::filters::HtmlSafe for Notice {}
+
+impl Notice {
+    /// The message that the request's address asks for.
+    pub(crate) async fn of_request<S: Store>(
+        session: &Session<S>,
+    ) -> Result<Option<Self>, StoreError> {
+        let locale = &session.viewer.locale;
+        let Some((kind, key)) = session
+            .parameters
+            .get("notice")
+            .and_then(|kind| KINDS.iter().find(|(known, _)| *known == kind))
+        else {
+            return Ok(None);
+        };
+        let about: Option<RecordId> = session
+            .parameters
+            .get("about")
+            .and_then(|id| id.parse().ok());
+        let object = about
+            .and_then(|id| session.registry().object_of(id))
+            .filter(|object| layout::has_pages(object));
+        let (Some(id), Some(object)) = (about, object) else {
+            return Ok(None);
+        };
+        let name = session
+            .store
+            .names(&[id])
+            .await?
+            .remove(&id)
+            .unwrap_or_default();
+        let page = format!("/{}/{id}", object.plural);
+        let here = session.path == page;
+        let undoes = *kind == "deleted" && session.may_delete(object);
+        Ok(Some(Self {
+            text: locale.t2(key, ("object", locale.object(object)), ("name", name)),
+            dismiss: locale.t("dismiss").into_owned(),
+            open: (!here && *kind != "deleted")
+                .then(|| (page.clone(), locale.t("notice-open").into_owned())),
+            undo: undoes.then(|| {
+                (
+                    format!("{page}/restoration"),
+                    locale.t("notice-undo").into_owned(),
+                )
+            }),
+            back: session.path.clone(),
+        }))
+    }
+}
+
+/// The address of `path` with a message about a record.
+pub(crate) fn address(path: &str, kind: &str, about: RecordId) -> String {
+    let joint = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{joint}notice={kind}&about={about}")
+}

@@ -1,0 +1,178 @@
+//! The page of one record: its facts, what refers to it, what happened to it; deleting and restoring.
+
+mod history;
+mod related;
+
+use askama::Template;
+use axum::response::{IntoResponse as _, Redirect};
+use fieldstone_model::{Change, Object, Record};
+use fieldstone_store::Store;
+
+pub(crate) use history::show as show_history;
+
+use crate::{
+    error::PageError,
+    form::local_path,
+    list::table::name_of,
+    notice::{self, Notice},
+    record::{history::Timeline, related::RelatedList},
+    request::{AtRecord, PageResult, Submitted},
+    shown::{Showing, Shown, names_in},
+};
+
+#[derive(Template)]
+#[template(path = "record/record.html")]
+struct Page<'a, S: Store> {
+    at: &'a AtRecord<S>,
+    name: String,
+    record: &'a Record,
+    notice: Option<Notice>,
+    deleted_at: Option<String>,
+    highlights: Vec<Fact>,
+    sections: Vec<(String, Vec<Fact>)>,
+    related: Vec<RelatedList>,
+    addable: Vec<(String, String)>,
+    timeline: Timeline,
+    convertible: bool,
+}
+
+/// A field and its value.
+struct Fact {
+    label: String,
+    value: Shown,
+}
+
+/// `GET /{objects}/{id}`: the record, deleted or not.
+pub(crate) async fn show<S: Store + Clone + 'static>(at: AtRecord<S>) -> PageResult {
+    let record = at.store.get(&at.object.name, at.id, &[]).await?;
+    let names = names_in(&at.store, &[&record]).await?;
+    let locale = &at.viewer.locale;
+    let showing = Showing {
+        locale,
+        registry: at.registry(),
+        names: &names,
+        today: at.viewer.today(),
+    };
+    let object: &Object = &at.object;
+    let fact = |name: &String| {
+        let field = object.field(name)?;
+        Some(Fact {
+            label: locale.field(object, field),
+            value: showing.field_of(object, field, &record),
+        })
+    };
+    let sections = at.layout.sections.iter().map(|section| {
+        (
+            section.heading(locale),
+            section.fields.iter().filter_map(fact).collect::<Vec<_>>(),
+        )
+    });
+    let (related, addable) = if record.deleted {
+        (Vec::new(), Vec::new())
+    } else {
+        related::of(&at).await?
+    };
+    let name = name_of(&at, object, &record);
+    let page = Page {
+        notice: Notice::of_request(&at).await?,
+        deleted_at: record.deleted.then(|| {
+            showing
+                .value(
+                    object,
+                    &fieldstone_model::object::SYSTEM_FIELDS[6],
+                    record.get("deleted_at"),
+                )
+                .text
+        }),
+        highlights: at
+            .layout
+            .highlights
+            .iter()
+            .filter_map(fact)
+            .filter(|fact| !fact.value.is_blank())
+            .collect(),
+        sections: sections
+            .filter(|(_, facts)| facts.iter().any(|fact| !fact.value.is_blank()))
+            .collect(),
+        related,
+        addable,
+        timeline: Timeline::of(&at, None).await?,
+        convertible: object.name == "lead"
+            && !record.deleted
+            && record.get("status").as_text() != Some("converted")
+            && at.may_write(object),
+        name: name.clone(),
+        record: &record,
+        at: &at,
+    };
+    at.page(name, &page)
+}
+
+/// `POST /{objects}/{id}/deletion`: deletes the record; the next page offers to undo it.
+pub(crate) async fn delete<S: Store + Clone + 'static>(
+    at: AtRecord<S>,
+    Submitted(pairs): Submitted,
+) -> PageResult {
+    if !at.may_delete(&at.object) {
+        return Err(PageError::Forbidden);
+    }
+    let expected = pairs
+        .get("version")
+        .and_then(|version| version.parse().ok());
+    at.store
+        .apply(&[Change::Delete {
+            object: at.object.name.to_string(),
+            id: at.id,
+            expected,
+        }])
+        .await?;
+    Ok(Redirect::to(&notice::address(
+        &format!("/{}", at.object.plural),
+        "deleted",
+        at.id,
+    ))
+    .into_response())
+}
+
+/// `POST /{objects}/{id}/restoration`: brings a deleted record back.
+pub(crate) async fn restore<S: Store + Clone + 'static>(
+    at: AtRecord<S>,
+    Submitted(pairs): Submitted,
+) -> PageResult {
+    if !at.may_delete(&at.object) {
+        return Err(PageError::Forbidden);
+    }
+    at.store
+        .apply(&[Change::Restore {
+            object: at.object.name.to_string(),
+            id: at.id,
+        }])
+        .await?;
+    let back = pairs
+        .get("back")
+        .and_then(local_path)
+        .unwrap_or_else(|| format!("/{}/{}", at.object.plural, at.id));
+    Ok(Redirect::to(&notice::address(&back, "restored", at.id)).into_response())
+}
+
+impl<S: Store> Page<'_, S> {
+    fn t(&self, key: &str) -> std::borrow::Cow<'static, str> {
+        self.at.viewer.locale.t(key)
+    }
+
+    fn objects(&self) -> String {
+        self.at.viewer.locale.objects(&self.at.object)
+    }
+
+    fn address(&self) -> String {
+        format!("/{}/{}", self.at.object.plural, self.at.id)
+    }
+
+    fn may_write(&self) -> bool {
+        self.at.may_write(&self.at.object)
+    }
+
+    fn may_delete(&self) -> bool {
+        self.at.may_delete(&self.at.object)
+    }
+}
