@@ -26,5 +26,5 @@ pub(super) async fn first_workspace(operator: &Operator) -> Result<Option<String
     create_default_pipeline(&store).await.map_err(|error| failed(&error))?;
     let secret =
         workspace::make_setup_link(&mut client, &operator.ids, (tenant, user), LINK_LIFETIME, now).await.map_err(|error| failed(&error))?;
-    Ok(Some(format!("/set-up/{}", secret.as_str())))
+    Ok(Some(format!("/set-up?link={}", secret.as_str())))
 }

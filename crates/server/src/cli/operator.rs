@@ -49,7 +49,7 @@ impl Installation {
         if let Some(config) = &self.config {
             let configuration = Configuration::read(config)?;
             let keys = ContextKeys::shared(configuration.context_key_file.clone())?;
-            return Operator::new(configuration.databases()?, keys);
+            return Operator::new(configuration.databases()?, Arc::new(keys));
         }
         let folder = self.data.clone().map_or_else(default_data_dir, Ok)?;
         if !folder.join("postgres").exists() {
@@ -58,14 +58,14 @@ impl Installation {
         let data_dir = DataDir::open(&folder)?;
         let mut admin = cluster::admin_config(&data_dir)?;
         admin.dbname(DEFAULT_DATABASE);
-        Operator::new(databases(&admin, &data_dir.role_passwords()?), ContextKeys::shared(data_dir.context_key())?)
+        Operator::new(databases(&admin, &data_dir.role_passwords()?), Arc::new(ContextKeys::shared(data_dir.context_key())?))
     }
 }
 
 impl Operator {
-    pub(super) fn new(databases: Databases, keys: ContextKeys) -> Result<Self, Failure> {
+    pub(super) fn new(databases: Databases, keys: Arc<ContextKeys>) -> Result<Self, Failure> {
         let owner = databases.owner.clone().ok_or_else(|| Failure::new("The configuration names no owner_url, which this command needs."))?;
-        Ok(Self { owner, databases, keys: Arc::new(keys), clock: Arc::new(SystemClock), ids: IdSource::default() })
+        Ok(Self { owner, databases, keys, clock: Arc::new(SystemClock), ids: IdSource::default() })
     }
 
     /// A connection as the schema's owner.

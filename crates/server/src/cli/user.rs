@@ -96,7 +96,7 @@ impl Add {
         let secret = workspace::make_setup_link(&mut owner, &operator.ids, (tenant, user), LINK_LIFETIME, now)
             .await
             .map_err(|error| Failure::new(error.to_string()))?;
-        say(&format!("Added {} as {}.\nThey set a password within seven days at /set-up/{}", self.email, self.role, secret.as_str()))
+        say(&format!("Added {} as {}.\nThey set a password within seven days at /set-up?link={}", self.email, self.role, secret.as_str()))
     }
 }
 
@@ -127,6 +127,6 @@ impl Link {
         let secret = workspace::make_setup_link(&mut owner, &operator.ids, (tenant, person.id), LINK_LIFETIME, operator.clock.now())
             .await
             .map_err(|error| Failure::new(error.to_string()))?;
-        say(&format!("{} sets a new password within seven days at /set-up/{}", self.email, secret.as_str()))
+        say(&format!("{} sets a new password within seven days at /set-up?link={}", self.email, secret.as_str()))
     }
 }

@@ -90,7 +90,7 @@ impl Create {
         let secret = workspace::make_setup_link(&mut client, &operator.ids, (tenant, user), LINK_LIFETIME, now)
             .await
             .map_err(|error| Failure::new(error.to_string()))?;
-        say(&format!("Made the workspace {} ({tenant}).\nIts owner sets a password within seven days at /set-up/{}", self.slug, secret.as_str()))
+        say(&format!("Made the workspace {} ({tenant}).\nIts owner sets a password within seven days at /set-up?link={}", self.slug, secret.as_str()))
     }
 }
 
