@@ -4,11 +4,16 @@
 
 mod doctor;
 mod failure;
+mod first_run;
 mod logging;
 mod migrate;
+mod operator;
+mod output;
 mod running;
 mod serve;
 mod up;
+mod user;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -32,6 +37,12 @@ enum Command {
     Serve(serve::Serve),
     /// Bring an external database up to date
     Migrate(migrate::Migrate),
+    /// Make and list workspaces
+    #[command(subcommand)]
+    Workspace(workspace::Workspace),
+    /// Add and list the people of a workspace
+    #[command(subcommand)]
+    User(user::User),
     /// Say what this machine has and lacks
     Doctor(doctor::Doctor),
 }
@@ -49,6 +60,8 @@ pub fn main() -> ExitCode {
             Command::Up(up) => up.run().await,
             Command::Serve(serve) => serve.run().await,
             Command::Migrate(migrate) => migrate.run().await,
+            Command::Workspace(workspace) => workspace.run().await,
+            Command::User(user) => user.run().await,
             Command::Doctor(doctor) => doctor.run(),
         }
     });

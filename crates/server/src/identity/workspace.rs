@@ -53,6 +53,21 @@ pub struct WorkspaceSummary {
     pub created_at: Timestamp,
 }
 
+/// A person of a workspace as an operator sees them.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct UserSummary {
+    /// Their id.
+    pub id: RecordId,
+    /// Where mail reaches them.
+    pub email: String,
+    /// What they are called.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// Whether they can sign in.
+    pub active: bool,
+}
+
 /// Makes a workspace with its first owner; answers their ids.
 pub async fn create(owner: &mut Client, ids: &IdSource, new: &NewWorkspace<'_>, now: Timestamp) -> Result<(RecordId, RecordId), IdentityError> {
     check_slug(new.slug)?;
@@ -147,6 +162,27 @@ pub async fn find(owner: &Client, slug: &str) -> Result<WorkspaceSummary, Identi
 /// All workspaces, by address.
 pub async fn list(owner: &Client) -> Result<Vec<WorkspaceSummary>, IdentityError> {
     summaries(owner, None).await
+}
+
+/// The people of a workspace, by address.
+pub async fn users(owner: &Client, tenant: RecordId) -> Result<Vec<UserSummary>, IdentityError> {
+    let rows = owner
+        .query(
+            "SELECT id, email, name, role, active FROM app.\"user\" WHERE tenant_id = $1 AND deleted_at IS NULL ORDER BY email_key",
+            &[&tenant.as_str()],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(UserSummary {
+                id: row.try_get::<_, &str>(0)?.parse().map_err(|_| IdentityError::Crypto)?,
+                email: row.try_get(1)?,
+                name: row.try_get(2)?,
+                role: row.try_get::<_, &str>(3)?.parse().map_err(|_| IdentityError::Crypto)?,
+                active: row.try_get(4)?,
+            })
+        })
+        .collect()
 }
 
 async fn summaries(owner: &Client, slug: Option<&str>) -> Result<Vec<WorkspaceSummary>, IdentityError> {
