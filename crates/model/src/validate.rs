@@ -47,13 +47,17 @@ pub fn check_value(field: &Field, value: &Value) -> Result<(), Problem> {
     match (value, &field.kind) {
         (Value::Null, _)
         | (Value::Bool(_), FieldType::Boolean)
-        | (Value::Date(_), FieldType::Date)
         | (Value::Time(_), FieldType::Time)
-        | (Value::DateTime(_), FieldType::DateTime)
         | (
             Value::Id(_),
             FieldType::Relation { .. } | FieldType::AnyRelation { .. } | FieldType::Id,
         ) => Ok(()),
+        (Value::Date(date), FieldType::Date) if crate::value::is_storable_date(*date) => Ok(()),
+        (Value::Date(_), FieldType::Date) => Err(Problem::NotADate),
+        (Value::DateTime(at), FieldType::DateTime) if crate::value::is_storable_instant(*at) => {
+            Ok(())
+        }
+        (Value::DateTime(_), FieldType::DateTime) => Err(Problem::NotADateTime),
         (Value::Int(number), FieldType::Percent) => check_range(*number, -1_000_000, 1_000_000),
         (Value::Int(number), kind) if kind.scale().is_some() => {
             check_range(*number, -crate::value::NUMBER_MAX, crate::value::NUMBER_MAX)

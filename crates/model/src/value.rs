@@ -113,7 +113,7 @@ impl Value {
                 _ => Err(Problem::NotABoolean),
             },
             FieldType::Date => parse_date(text).map(Self::Date).ok_or(Problem::NotADate),
-            FieldType::Time => text.parse().map(Self::Time).map_err(|_| Problem::NotATime),
+            FieldType::Time => parse_time(text).map(Self::Time).ok_or(Problem::NotATime),
             FieldType::DateTime => parse_timestamp(text)
                 .map(Self::DateTime)
                 .ok_or(Problem::NotADateTime),
@@ -259,9 +259,26 @@ fn parse_date(text: &str) -> Option<civil::Date> {
     year_is_plain.then(|| text.parse().ok()).flatten()
 }
 
+fn parse_time(text: &str) -> Option<civil::Time> {
+    let time: civil::Time = text.parse().ok()?;
+    micros_to_time(time_to_micros(time))
+}
+
 fn parse_timestamp(text: &str) -> Option<Timestamp> {
     let at: Timestamp = text.parse().ok()?;
-    Timestamp::from_microsecond(at.as_microsecond()).ok()
+    let at = Timestamp::from_microsecond(at.as_microsecond()).ok()?;
+    is_storable_instant(at).then_some(at)
+}
+
+/// Whether every database can keep this date: from the year 0 on.
+pub fn is_storable_date(date: civil::Date) -> bool {
+    date.year() >= 0
+}
+
+/// Whether every database can keep this instant: from the year 0 on.
+pub fn is_storable_instant(at: Timestamp) -> bool {
+    // 0000-01-01T00:00:00Z
+    at.as_second() >= -62_167_219_200
 }
 
 /// Reads a plain decimal (`-12.5`, `1e3` is refused) as an integer of 10^-scale.
@@ -401,6 +418,20 @@ mod tests {
         for bad in ["17-03-01", "2017-02-30", "01/03/2017", "2017-03-01T00:00"] {
             assert_eq!(Value::parse(&date, bad), Err(Problem::NotADate), "{bad}");
         }
+    }
+
+    #[test]
+    fn moments_that_no_database_keeps_are_refused() {
+        let at = Field::new(10, "at", FieldType::DateTime);
+        for bad in ["-009999-01-02T00:00:00Z", "-000001-12-31T23:59:59Z"] {
+            assert_eq!(Value::parse(&at, bad), Err(Problem::NotADateTime), "{bad}");
+        }
+        assert!(Value::parse(&at, "0000-01-01T00:00:00Z").is_ok());
+        let time = Field::new(10, "at", FieldType::Time);
+        assert_eq!(
+            Value::parse(&time, "10:00:00.123456789"),
+            Ok(Value::Time(civil::time(10, 0, 0, 123_456_000)))
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 mod aggregate;
 pub mod compile;
-#[cfg(feature = "conformance")]
+#[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod cursor;
 mod error;

@@ -141,6 +141,7 @@ fn create(
     id: RecordId,
     given: &Values,
 ) -> Result<Write, ChangeError> {
+    let given = &tidied(object, given);
     let mut values = objects::defaults(&object.name, given, registry, now);
     if object.field("owner_id").is_some() {
         values.set("owner_id", Value::Id(user.id));
@@ -201,6 +202,7 @@ fn update(
     given: &Values,
     stored: &Stored,
 ) -> Result<Option<Write>, ChangeError> {
+    let given = &tidied(object, given);
     let draft = Draft {
         before: Some(&stored.values),
         written: given,
@@ -260,6 +262,33 @@ fn update(
         references: references(object, &written),
         values: written,
     }))
+}
+
+/// Values in their one stored form: blank text and no options are no value, options stand in the field's order, each once.
+fn tidied(object: &Object, given: &Values) -> Values {
+    let tidy = |(name, value): (&str, &Value)| {
+        let value = match value {
+            Value::Text(text) if text.trim().is_empty() => Value::Null,
+            Value::Choices(chosen) => tidy_choices(object.field(name), chosen),
+            value => value.clone(),
+        };
+        (name.to_owned(), value)
+    };
+    given.iter().map(tidy).collect()
+}
+
+fn tidy_choices(field: Option<&Field>, chosen: &[String]) -> Value {
+    let options = field.map_or(&[][..], |field| field.kind.options());
+    let known = |text: &String| options.iter().any(|option| option.value == text.as_str());
+    if chosen.is_empty() {
+        Value::Null
+    } else if chosen.iter().all(known) {
+        let in_order = options.iter().map(|option| option.value.to_string());
+        Value::Choices(in_order.filter(|option| chosen.contains(option)).collect())
+    } else {
+        // Left as it is for validation to refuse.
+        Value::Choices(chosen.to_vec())
+    }
 }
 
 impl Write {
@@ -328,19 +357,33 @@ pub fn tokens(object: &Object, values: &Values) -> Vec<String> {
                 add(fold::fold(text));
                 fold::words(text, TOKENS_MAX).into_iter().for_each(add);
             }
-            _ => fold::words(text, TOKENS_MAX).into_iter().for_each(add),
+            _ => fold::words(text, TOKENS_MAX)
+                .into_iter()
+                .chain(numbers(text))
+                .for_each(add),
         }
     }
     tokens
 }
 
+/// Numbers written with punctuation inside, as one word each: what [`search_words`] makes of `12345-678`.
+fn numbers(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !is_phone_character(c))
+        .filter(|run| looks_like_phone(run))
+        .map(fold::fold_phone)
+}
+
+fn is_phone_character(c: char) -> bool {
+    c.is_ascii_digit() || " +-./()".contains(c)
+}
+
+fn looks_like_phone(text: &str) -> bool {
+    text.chars().filter(char::is_ascii_digit).count() >= 5 && text.chars().all(is_phone_character)
+}
+
 /// The words to look for, each by its beginning; a phone number in any format is one word of its digits.
 pub fn search_words(text: &str) -> Vec<String> {
-    let looks_like_phone = text.chars().filter(char::is_ascii_digit).count() >= 5
-        && text
-            .chars()
-            .all(|c| c.is_ascii_digit() || " +-./()".contains(c));
-    if looks_like_phone {
+    if looks_like_phone(text) {
         return vec![fold::fold_phone(text)];
     }
     if text.contains('@') && !text.trim().contains(char::is_whitespace) {

@@ -277,7 +277,9 @@ impl Parser<'_> {
         let date = Span::new()
             .try_days(days)
             .and_then(|span| self.environment.today.checked_add(span))
-            .map_err(|_| wrong())?;
+            .ok()
+            .filter(|date| crate::value::is_storable_date(*date))
+            .ok_or_else(wrong)?;
         match field.kind {
             FieldType::Date => Ok(Value::Date(date)),
             FieldType::DateTime => date
@@ -409,6 +411,10 @@ mod tests {
         ));
         assert!(matches!(
             parse("name = \"open"),
+            Err(QueryError::Syntax { .. })
+        ));
+        assert!(matches!(
+            parse("close_date < :today-900000"),
             Err(QueryError::Syntax { .. })
         ));
         assert!(matches!(parse(&"(".repeat(500)), Err(QueryError::TooLarge)));

@@ -5,7 +5,7 @@ mod path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Object, Problem, RecordId, Registry, Value};
+use crate::{FieldType, Object, Problem, RecordId, Registry, Value, fold, value};
 pub use filter_text::{Environment, parse_filter};
 pub use path::Path;
 
@@ -265,6 +265,7 @@ impl Query {
                 .resolve(object, path)
                 .ok_or_else(|| unknown(path))?;
         }
+        let mut sorted_by = Vec::new();
         for order in &self.order {
             let field = registry
                 .resolve(object, &order.path)
@@ -273,16 +274,49 @@ impl Query {
             if !field.is_sortable() {
                 return Err(QueryError::NotSortable(order.path.to_string()));
             }
+            sorted_by.push(&field.kind);
         }
         self.filter.check(registry, object)?;
-        if self
-            .cursor
-            .as_ref()
-            .is_some_and(|cursor| cursor.keys.len() != self.order.len())
-        {
-            return Err(QueryError::BadCursor);
+        let fits = self.cursor.as_ref().is_none_or(|cursor| {
+            cursor.keys.len() == sorted_by.len()
+                && cursor
+                    .keys
+                    .iter()
+                    .zip(sorted_by)
+                    .all(|(key, kind)| key.fits(kind))
+        });
+        if fits {
+            Ok(object)
+        } else {
+            Err(QueryError::BadCursor)
         }
-        Ok(object)
+    }
+}
+
+impl CursorKey {
+    /// Whether a field of type `kind` can have this key. A cursor comes back from outside, so it is checked like any other input.
+    fn fits(&self, kind: &FieldType) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Int(number) => match kind {
+                FieldType::Boolean => (0..=1).contains(number),
+                FieldType::Date => {
+                    value::days_to_date(*number).is_some_and(value::is_storable_date)
+                }
+                FieldType::Time => value::micros_to_time(*number).is_some() && *number >= 0,
+                FieldType::DateTime => {
+                    jiff::Timestamp::from_microsecond(*number).is_ok_and(value::is_storable_instant)
+                }
+                kind => kind.scale().is_some(),
+            },
+            Self::Text(text) => {
+                text.len() <= fold::KEY_MAX
+                    && !text.contains('\0')
+                    && (kind.is_folded()
+                        || kind.is_relation()
+                        || matches!(kind, FieldType::Choice { .. } | FieldType::Id))
+            }
+        }
     }
 }
 
@@ -351,7 +385,7 @@ impl Filter {
             Self::Empty { path } => find(path).map(drop),
             Self::In { path, values } => {
                 let field = find(path)?;
-                if matches!(field.kind, crate::FieldType::MultiChoice { .. }) {
+                if matches!(field.kind, FieldType::MultiChoice { .. }) {
                     return Err(QueryError::BadComparison(path.to_string()));
                 }
                 values.iter().try_for_each(|value| {
@@ -380,17 +414,16 @@ fn compares_with(
     _comparison: Comparison,
     value: &Value,
 ) -> Result<(), Problem> {
-    use crate::FieldType;
     match (value, &field.kind) {
         (Value::Null, _) => Err(Problem::Required),
-        (Value::Text(_), kind)
-            if kind.is_folded()
-                || matches!(
-                    kind,
-                    FieldType::Choice { .. } | FieldType::MultiChoice { .. }
-                ) =>
-        {
-            Ok(())
+        (Value::Text(_), kind) if kind.is_folded() => Ok(()),
+        // An option that was taken away may still be looked for; what no option can be is refused.
+        (Value::Text(text), FieldType::Choice { .. } | FieldType::MultiChoice { .. }) => {
+            if text.chars().any(char::is_control) {
+                Err(Problem::ControlCharacter)
+            } else {
+                Ok(())
+            }
         }
         (value, _) => crate::validate::check_value(field, value),
     }
@@ -398,8 +431,7 @@ fn compares_with(
 
 impl Comparison {
     /// Whether fields of this type can be compared this way.
-    pub fn suits(self, kind: &crate::FieldType) -> bool {
-        use crate::FieldType;
+    pub fn suits(self, kind: &FieldType) -> bool {
         match self {
             Self::Contains => kind.is_folded() || matches!(kind, FieldType::MultiChoice { .. }),
             Self::StartsWith => kind.is_folded(),

@@ -1,42 +1,52 @@
-//! The first start of an installation: a workspace to begin with, and the link at which its owner chooses a password.
+//! The first run of `fieldstone up`: a workspace and its owner, so that somebody can sign in.
 
-use fieldstone_model::clock::Clock;
-use fieldstone_model::{IdSource, RecordId, Role};
-use jiff::SignedDuration;
-use tokio_postgres::{Client, Config};
+use std::error::Error;
+
+use fieldstone_model::{RecordId, Role};
+use tokio_postgres::{Client, Row};
 
 use super::failure::Failure;
-use super::operator::setup_address;
-use crate::database::connect;
-use crate::identity::workspace::{NewUser, NewWorkspace, create, list, make_setup_link};
+use super::operator::Operator;
+use super::workspace::LINK_LIFETIME;
+use crate::database::DatabaseError;
+use crate::identity::workspace::{self, NewUser, NewWorkspace};
+use crate::schema::create_default_pipeline;
 
-/// Who the first owner is until they say so themselves.
+/// The first owner's address, until they change it.
 const OWNER_EMAIL: &str = "owner@localhost";
 
-/// How long the link is good; as long as nobody has used one, each start makes another.
-const LINK_LIFE: SignedDuration = SignedDuration::from_hours(24);
+/// The one person who could have chosen a password and hasn't.
+const UNCLAIMED: &str = "SELECT tenant_id, user_id FROM app.user_secret \
+    WHERE password_phc IS NULL AND (SELECT count(*) FROM app.user_secret) = 1";
 
-/// The one person who could have set a password and hasn't.
-const UNCLAIMED: &str = "SELECT tenant_id, user_id FROM app.user_secret WHERE (SELECT count(*) FROM app.user_secret) = 1 AND password_phc IS NULL";
-
-/// Where the first owner chooses a password; nothing once somebody has.
-pub(super) async fn invitation(owner: &Config, url: &str, clock: &dyn Clock) -> Result<Option<String>, Failure> {
-    let (ids, now) = (IdSource::default(), clock.now());
-    let mut owner = connect(owner).await?;
-    let first = if list(&owner).await?.is_empty() {
-        let person = NewUser { email: OWNER_EMAIL, name: "Owner", role: Role::Owner, password_phc: None, locale: "en", time_zone: "UTC" };
-        let new = NewWorkspace { name: "My workspace", slug: "main", owner: person };
-        Some(create(&mut owner, &ids, &new, now).await?)
+/// The address at which the first owner chooses a password; made anew at each start until somebody has used one.
+pub(super) async fn invitation(operator: &Operator) -> Result<Option<String>, Failure> {
+    let mut client = operator.owner().await?;
+    let person = if workspace::list(&client).await?.is_empty() {
+        Some(first_workspace(operator, &mut client).await?)
     } else {
-        unclaimed(&owner).await?
+        unclaimed(&client).await?
     };
-    let Some(person) = first else { return Ok(None) };
-    let secret = make_setup_link(&mut owner, &ids, person, LINK_LIFE, now).await?;
-    Ok(Some(setup_address(url, &secret)))
+    let Some(person) = person else { return Ok(None) };
+    let now = operator.clock.now();
+    let secret = workspace::make_setup_link(&mut client, &operator.ids, person, LINK_LIFETIME, now).await?;
+    Ok(Some(operator.link(&secret)))
+}
+
+/// Makes the first workspace; answers its id and its owner's.
+async fn first_workspace(operator: &Operator, client: &mut Client) -> Result<(RecordId, RecordId), Failure> {
+    let failed = |error: &dyn Error| Failure::new(format!("The first workspace can't be made: {error}."));
+    let owner = NewUser { email: OWNER_EMAIL, name: "Owner", role: Role::Owner, password_phc: None, locale: "en", time_zone: "UTC" };
+    let new = NewWorkspace { name: "My workspace", slug: "main", owner };
+    let (tenant, user) =
+        workspace::create(client, &operator.ids, &new, operator.clock.now()).await.map_err(|error| failed(&error))?;
+    let store = operator.store(tenant, None).await?;
+    create_default_pipeline(&store).await.map_err(|error| failed(&error))?;
+    Ok((tenant, user))
 }
 
 async fn unclaimed(owner: &Client) -> Result<Option<(RecordId, RecordId)>, Failure> {
-    let row = owner.query_opt(UNCLAIMED, &[]).await.map_err(crate::database::DatabaseError::from)?;
-    let id = |row: &tokio_postgres::Row, at| row.try_get::<_, &str>(at).ok().and_then(|text| text.parse().ok());
+    let row = owner.query_opt(UNCLAIMED, &[]).await.map_err(DatabaseError::from)?;
+    let id = |row: &Row, at| row.try_get::<_, &str>(at).ok().and_then(|text| text.parse().ok());
     Ok(row.and_then(|row| Some((id(&row, 0)?, id(&row, 1)?))))
 }

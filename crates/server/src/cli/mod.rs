@@ -38,11 +38,9 @@ enum Command {
     /// Bring an external database up to date
     Migrate(migrate::Migrate),
     /// Make and list workspaces
-    #[command(subcommand)]
-    Workspace(workspace::Workspace),
-    /// Add and list the people of a workspace
-    #[command(subcommand)]
-    User(user::User),
+    Workspace(workspace::Workspaces),
+    /// Add and list people of a workspace
+    User(user::Users),
     /// Say what this machine has and lacks
     Doctor(doctor::Doctor),
 }
@@ -60,8 +58,8 @@ pub fn main() -> ExitCode {
             Command::Up(up) => up.run().await,
             Command::Serve(serve) => serve.run().await,
             Command::Migrate(migrate) => migrate.run().await,
-            Command::Workspace(workspace) => workspace.run().await,
-            Command::User(user) => user.run().await,
+            Command::Workspace(workspaces) => workspaces.run().await,
+            Command::User(users) => users.run().await,
             Command::Doctor(doctor) => doctor.run(),
         }
     });

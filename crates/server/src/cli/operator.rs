@@ -1,112 +1,113 @@
-//! What the operator's commands share: the database as the schema's owner, wherever it runs, and the links they hand out.
-//!
-//! None of them shows a workspace's records, and each leaves an event in the audit log that the workspace sees.
+//! What operator commands work with: the installation they are pointed at, as the schema's owner or as one person of a workspace.
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
+use fieldstone_model::clock::{Clock, SystemClock};
 use fieldstone_model::{IdSource, RecordId};
-use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::{Client, Config};
 
 use super::failure::Failure;
 use super::up::{databases, default_data_dir};
-use crate::cluster::{Cluster, admin_config};
+use crate::cluster;
 use crate::config::Configuration;
-use crate::data_dir::{DataDir, DataDirError, DataLock};
-use crate::database::{DEFAULT_DATABASE, connect, prepare};
-use crate::identity::workspace::make_setup_link;
+use crate::data_dir::DataDir;
+use crate::database::{Actor, DEFAULT_DATABASE, connect};
+use crate::database::pool::{Pool, Sign};
+use crate::identity::workspace::{self, WorkspaceSummary};
+use crate::platform::{ContextKeys, Databases};
+use crate::store::{PgStore, Stores};
 
-/// How long a link to set a password is good.
-const LINK_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Connections of one command.
+const CONNECTIONS: usize = 4;
 
-/// Which installation a command is about.
-#[derive(Debug, Args)]
+/// Which installation a command is for.
+#[derive(Debug, Clone, Args)]
 pub(super) struct Installation {
-    /// The data folder of `fieldstone up`, running or not
+    /// The data folder of a running `fieldstone up` [default: ~/.local/share/fieldstone, for root /var/lib/fieldstone]
     #[arg(long, value_name = "DIR", env = "FIELDSTONE_DATA", conflicts_with = "config")]
     data: Option<PathBuf>,
 
-    /// The configuration file of `fieldstone serve`
+    /// The configuration file of `fieldstone serve`, instead of a data folder
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
-/// An open installation.
+/// An installation's database, as an operator reaches it.
 pub(super) struct Operator {
-    /// A connection of the schema's owner.
-    pub(super) owner: Client,
+    owner: Config,
+    databases: Databases,
+    keys: Arc<ContextKeys>,
     /// Where people find the server.
-    pub(super) url: String,
-    /// A database that runs for this command alone, since no server runs it.
-    own: Option<(Cluster, DataLock)>,
+    url: String,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: IdSource,
 }
 
 impl Installation {
-    /// Opens the installation, does the work, and ends what was started for it, also when the work is refused.
-    pub(super) async fn operate<T>(&self, work: impl AsyncFnOnce(&mut Operator) -> Result<T, Failure>) -> Result<T, Failure> {
-        let mut operator = self.open().await?;
-        let done = work(&mut operator).await;
-        operator.close().await?;
-        done
-    }
-
-    async fn open(&self) -> Result<Operator, Failure> {
-        match &self.config {
-            Some(path) => {
-                let configuration = Configuration::read(path)?;
-                let owner = configuration.databases()?.owner;
-                let owner = owner.ok_or_else(|| Failure::new("The configuration names no owner_url, which this command needs."))?;
-                Ok(Operator { owner: connect(&owner).await?, url: configuration.url, own: None })
-            }
-            None => self.open_data().await,
+    /// Reaches the installation.
+    pub(super) fn open(&self) -> Result<Operator, Failure> {
+        if let Some(config) = &self.config {
+            let configuration = Configuration::read(config)?;
+            let keys = ContextKeys::shared(configuration.context_key_file.clone())?;
+            return Operator::new(configuration.databases()?, Arc::new(keys), configuration.url);
         }
-    }
-
-    async fn open_data(&self) -> Result<Operator, Failure> {
-        let path = self.data.clone().map_or_else(default_data_dir, Ok)?;
-        if !path.join("postgres").is_dir() {
-            let path = path.display();
-            return Err(Failure::new(format!("There is no installation in {path}; start one with `fieldstone up`, or name one with --data or --config.")));
+        let folder = self.data.clone().map_or_else(default_data_dir, Ok)?;
+        if !folder.join("postgres").exists() {
+            return Err(Failure::new(format!("There is no Fieldstone in {}; name its data folder with --data, or start one with `fieldstone up`.", folder.display())));
         }
-        let data_dir = DataDir::open(&path)?;
-        let url = fs::read_to_string(data_dir.url()).map_or_else(|_| "https://localhost:8443".to_owned(), |url| url.trim().to_owned());
-        let passwords = data_dir.role_passwords()?;
-        let own = match data_dir.lock() {
-            Ok(lock) => Some((Cluster::start(&data_dir).await?, lock)),
-            Err(DataDirError::InUse(_)) => None,
-            Err(error) => return Err(error.into()),
-        };
-        let mut admin = admin_config(&data_dir)?;
+        let data_dir = DataDir::open(&folder)?;
+        let mut admin = cluster::admin_config(&data_dir)?;
         admin.dbname(DEFAULT_DATABASE);
-        if own.is_some() {
-            prepare(&admin, &passwords).await?;
-        }
-        let owner: Option<Config> = databases(&admin, &passwords).owner;
-        let owner = owner.ok_or_else(|| Failure::new("The installation has no owner role."))?;
-        Ok(Operator { owner: connect(&owner).await?, url, own })
+        let keys = Arc::new(ContextKeys::shared(data_dir.context_key())?);
+        let url = fs::read_to_string(data_dir.url()).map_or_else(|_| "https://localhost:8443".to_owned(), |url| url.trim().to_owned());
+        Operator::new(databases(&admin, &data_dir.role_passwords()?), keys, url)
     }
 }
 
 impl Operator {
-    /// The address at which a person sets their password, once.
-    pub(super) async fn link(&mut self, ids: &IdSource, person: (RecordId, RecordId), now: Timestamp) -> Result<String, Failure> {
-        let secret = make_setup_link(&mut self.owner, ids, person, LINK_LIFE, now).await?;
-        Ok(setup_address(&self.url, &secret))
+    pub(super) fn new(databases: Databases, keys: Arc<ContextKeys>, url: String) -> Result<Self, Failure> {
+        let owner = databases.owner.clone().ok_or_else(|| Failure::new("The configuration names no owner_url, which this command needs."))?;
+        Ok(Self { owner, databases, keys, url, clock: Arc::new(SystemClock), ids: IdSource::default() })
     }
 
-    async fn close(self) -> Result<(), Failure> {
-        drop(self.owner);
-        if let Some((cluster, lock)) = self.own {
-            cluster.stop().await?;
-            drop(lock);
-        }
-        Ok(())
+    /// A connection as the schema's owner.
+    pub(super) async fn owner(&self) -> Result<Client, Failure> {
+        connect(&self.owner).await.map_err(|error| match error {
+            crate::database::DatabaseError::Unreachable(_) => Failure::new("The database isn't running; start it with `fieldstone up` first."),
+            error => error.into(),
+        })
     }
-}
 
-/// The secret stands in the query, which no log of ours holds.
-pub(super) fn setup_address(url: &str, secret: &str) -> String {
-    format!("{url}/set-up?token={secret}")
+    /// The one-time address behind the secret of a set-up link. The secret stands in the query, which no log of ours holds.
+    pub(super) fn link(&self, secret: &str) -> String {
+        format!("{}/set-up?link={secret}", self.url)
+    }
+
+    /// Stores of the people of this installation.
+    pub(super) fn stores(&self) -> Result<Stores, Failure> {
+        let keys = Arc::clone(&self.keys);
+        let sign: Sign = Arc::new(move |actor, backend, now| keys.sign(actor, backend, now));
+        let pool = Pool::new(self.databases.app.clone(), CONNECTIONS, sign, Arc::clone(&self.clock))?;
+        Ok(Stores::new(pool, Arc::clone(&self.clock)))
+    }
+
+    /// The workspace at an address.
+    pub(super) async fn workspace(&self, slug: &str) -> Result<WorkspaceSummary, Failure> {
+        let owner = self.owner().await?;
+        workspace::find(&owner, slug).await.map_err(|_| Failure::new(format!("There is no workspace “{slug}”; `fieldstone workspace list` shows them.")))
+    }
+
+    /// The store of one person of a workspace: the one with this address, or its first owner.
+    pub(super) async fn store(&self, tenant: RecordId, email: Option<&str>) -> Result<PgStore, Failure> {
+        let owner = self.owner().await?;
+        let person = workspace::member(&owner, tenant, email).await.map_err(|_| match email {
+            Some(email) => Failure::new(format!("Nobody in this workspace can sign in as {email}; `fieldstone user list` shows who can.")),
+            None => Failure::new("This workspace has no active owner; add one with `fieldstone user add`."),
+        })?;
+        let actor = Actor { tenant, user: person.id, role: person.role, member_version: person.member_version, credential: None };
+        self.stores()?.open(actor).await.map_err(|error| Failure::new(error.to_string()))
+    }
 }

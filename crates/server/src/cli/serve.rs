@@ -41,6 +41,7 @@ impl Serve {
         }
         let security_contact = configuration.security_contact.clone();
         let platform = Platform { databases, context_keys: Arc::new(keys), clock, security_contact };
-        serve_until_told(listener, tls, routes(&platform), &platform, stop).await
+        let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;
+        serve_until_told(listener, tls, router, &platform, stop).await
     }
 }

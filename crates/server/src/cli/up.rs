@@ -14,6 +14,7 @@ use tokio_postgres::Config;
 
 use super::failure::Failure;
 use super::first_run::invitation;
+use super::operator::Operator;
 use super::running::{Stop, listen, serve_until_told, url};
 use crate::cluster::Cluster;
 use crate::data_dir::{DataDir, write_public};
@@ -47,7 +48,7 @@ impl Up {
         let authority = LocalAuthority::new(data_dir.tls(), Names::of_this_machine(self.listen.ip()));
         let ca = authority.ca_file();
         let tls = Tls::load(CertificateSource::Local(authority), clock.now())?;
-        let keys = ContextKeys::own(data_dir.context_key(), clock.now())?;
+        let keys = Arc::new(ContextKeys::own(data_dir.context_key(), clock.now())?);
 
         let mut cluster = Cluster::start(&data_dir).await?;
         let admin = cluster.admin_config();
@@ -57,7 +58,8 @@ impl Up {
                 () = stop.clone().told() => return Ok(()),
             };
             self.greet(&data_dir, &ca, &listener, &platform).await?;
-            serve_until_told(listener, tls, routes(&platform), &platform, stop).await
+            let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;
+            serve_until_told(listener, tls, router, &platform, stop).await
         };
         let outcome = tokio::select! {
             outcome = served => outcome,
@@ -71,7 +73,7 @@ impl Up {
     }
 
     /// Brings the database to where requests can be served from it.
-    async fn prepare(&self, data_dir: &DataDir, mut admin: Config, keys: ContextKeys, clock: Arc<dyn Clock>) -> Result<Platform, Failure> {
+    async fn prepare(&self, data_dir: &DataDir, mut admin: Config, keys: Arc<ContextKeys>, clock: Arc<dyn Clock>) -> Result<Platform, Failure> {
         let passwords = data_dir.role_passwords()?;
         admin.dbname(DEFAULT_DATABASE);
         let prepared = prepare(&admin, &passwords).await?;
@@ -83,7 +85,7 @@ impl Up {
             keys.install(owner).await?;
         }
         let security_contact = self.security_contact.clone().unwrap_or_else(|| format!("mailto:security@{}", host_name()));
-        Ok(Platform { databases, context_keys: Arc::new(keys), clock, security_contact })
+        Ok(Platform { databases, context_keys: keys, clock, security_contact })
     }
 
     /// Says where the server is found and how to get in.
@@ -93,10 +95,9 @@ impl Up {
         write_public(&data_dir.url(), format!("{url}\n").as_bytes())
             .map_err(|error| Failure::new(format!("The data folder can't be written: {error}.")))?;
         tracing::info!("Clients trust the certificate authority in {}", ca.display());
-        if let Some(owner) = &platform.databases.owner
-            && let Some(link) = invitation(owner, &url, &*platform.clock).await?
-        {
-            eprintln!("\nChoose the first owner's password within a day, once: {link}\n");
+        let operator = Operator::new(platform.databases.clone(), Arc::clone(&platform.context_keys), url)?;
+        if let Some(link) = invitation(&operator).await? {
+            eprintln!("\nChoose the first owner's password within seven days, once: {link}\n");
         }
         Ok(())
     }

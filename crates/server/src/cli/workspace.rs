@@ -1,68 +1,79 @@
-//! `fieldstone workspace`: makes workspaces and lists them.
+//! `fieldstone workspace`: makes and lists workspaces. Shows nobody's records.
 
 use clap::{Args, Subcommand};
-use fieldstone_model::clock::{Clock as _, SystemClock};
-use fieldstone_model::{IdSource, Role};
+use fieldstone_model::Role;
+use jiff::SignedDuration;
 
 use super::failure::Failure;
-use super::operator::{Installation, Operator};
+use super::operator::Installation;
 use super::output::say;
-use crate::identity::workspace::{NewUser, NewWorkspace, create, list};
+use crate::identity::workspace::{self, NewUser, NewWorkspace};
+use crate::schema::create_default_pipeline;
+
+/// How long a set-up link is good.
+pub(super) const LINK_LIFETIME: SignedDuration = SignedDuration::from_hours(24 * 7);
+
+/// Make and list workspaces
+#[derive(Debug, Args)]
+pub(super) struct Workspaces {
+    #[command(subcommand)]
+    command: Command,
+}
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Workspace {
-    /// Make a workspace with its first owner; prints the link at which the owner sets a password
+enum Command {
+    /// Make a workspace and print its owner's one-time set-up link
     Create(Create),
-    /// List the workspaces
+    /// List all workspaces
     List(List),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Create {
+struct Create {
     /// Its address: lower-case letters, digits and hyphens
     slug: String,
     /// What it is called
     #[arg(long)]
     name: String,
-    /// The first owner's e-mail address
-    #[arg(long, value_name = "EMAIL")]
-    owner: String,
-    /// The first owner's name
-    #[arg(long, value_name = "NAME")]
+    /// E-mail address of its first owner
+    #[arg(long)]
+    owner_email: String,
+    /// Name of its first owner
+    #[arg(long)]
     owner_name: String,
-    /// The owner's language
+    /// Language of its first owner
     #[arg(long, default_value = "en")]
     locale: String,
-    /// The owner's time zone
-    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    /// Time zone of its first owner, e.g. Europe/Berlin
+    #[arg(long, default_value = "UTC")]
     time_zone: String,
     #[command(flatten)]
     installation: Installation,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
-    /// As JSON
+struct List {
+    /// Print JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     installation: Installation,
 }
 
-impl Workspace {
+impl Workspaces {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        match self {
-            Self::Create(command) => command.run().await,
-            Self::List(command) => command.run().await,
+        match self.command {
+            Command::Create(create) => create.run().await,
+            Command::List(list) => list.run().await,
         }
     }
 }
 
 impl Create {
     async fn run(self) -> Result<(), Failure> {
-        let (ids, now) = (IdSource::default(), SystemClock.now());
+        let operator = self.installation.open()?;
         let owner = NewUser {
-            email: &self.owner,
+            email: &self.owner_email,
             name: &self.owner_name,
             role: Role::Owner,
             password_phc: None,
@@ -70,25 +81,34 @@ impl Create {
             time_zone: &self.time_zone,
         };
         let new = NewWorkspace { name: &self.name, slug: &self.slug, owner };
-        let work = async |operator: &mut Operator| {
-            let person = create(&mut operator.owner, &ids, &new, now).await?;
-            operator.link(&ids, person, now).await
-        };
-        say(&self.installation.operate(work).await?)
+        let mut client = operator.owner().await?;
+        let now = operator.clock.now();
+        let (tenant, user) = workspace::create(&mut client, &operator.ids, &new, now).await.map_err(|error| Failure::new(error.to_string()))?;
+        let store = operator.store(tenant, None).await?;
+        create_default_pipeline(&store).await.map_err(|error| Failure::new(error.to_string()))?;
+        let secret = workspace::make_setup_link(&mut client, &operator.ids, (tenant, user), LINK_LIFETIME, now)
+            .await
+            .map_err(|error| Failure::new(error.to_string()))?;
+        let link = operator.link(&secret);
+        say(&format!("Made the workspace {} ({tenant}).
+Its owner sets a password within seven days at {link}", self.slug))
     }
 }
 
 impl List {
     async fn run(self) -> Result<(), Failure> {
-        let work = async |operator: &mut Operator| Ok(list(&operator.owner).await?);
-        let workspaces = self.installation.operate(work).await?;
+        let operator = self.installation.open()?;
+        let workspaces = workspace::list(&operator.owner().await?).await.map_err(|error| Failure::new(error.to_string()))?;
         if self.json {
             return say(&serde_json::json!({ "workspaces": workspaces }).to_string());
         }
-        for workspace in workspaces {
-            let (slug, name, users) = (workspace.slug, workspace.name, workspace.active_users);
-            say(&format!("{slug:<24} {users:>5} users  {:.0}  {name}", workspace.created_at))?;
+        if workspaces.is_empty() {
+            return say("There are no workspaces yet; make one with `fieldstone workspace create`.");
         }
-        Ok(())
+        let lines: Vec<String> = workspaces
+            .iter()
+            .map(|it| format!("{:<24} {:>5} people   {}   {}", it.slug, it.active_users, it.created_at.strftime("%Y-%m-%d"), it.name))
+            .collect();
+        say(&lines.join("\n"))
     }
 }

@@ -1,7 +1,10 @@
 //! What requests are served from: the database as each role, the keys of the tenant context, the clock, and the routes over them.
 
+mod application;
 mod context_keys;
+mod gate;
 mod health;
+mod profile;
 mod routes;
 
 use std::fmt;
@@ -10,7 +13,9 @@ use std::sync::Arc;
 use fieldstone_model::clock::Clock;
 use tokio_postgres::Config;
 
+pub use self::application::Application;
 pub use self::context_keys::{ContextKeyError, ContextKeys};
+pub use self::profile::Profile;
 pub use self::routes::routes;
 
 /// How to reach the database as each of its roles.

@@ -8,7 +8,13 @@ mod registry;
 mod wire;
 mod write;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use aws_lc_rs::rand;
 use fieldstone_model::{Change, Clock, IdSource, Query, Record, RecordId, Registry, query::Path};
@@ -56,7 +62,7 @@ impl Stores {
             .await?;
         Ok(PgStore {
             shared: self.shared.clone(),
-            actor: Arc::new(actor),
+            actor: Arc::new(actor), access_changed: Arc::default(),
             registry,
         })
     }
@@ -73,9 +79,15 @@ pub struct PgStore {
     shared: Arc<Shared>,
     actor: Arc<Actor>,
     registry: Registry,
+    access_changed: Arc<AtomicBool>,
 }
 
 impl PgStore {
+    /// Whether the database has said that the person's access isn't what it was when the store was opened.
+    pub fn access_changed(&self) -> bool {
+        self.access_changed.load(Ordering::Relaxed)
+    }
+
     /// Who acts.
     pub fn actor(&self) -> &Actor {
         &self.actor
@@ -102,6 +114,10 @@ macro_rules! with_registry {
             Err(StoreError::SchemaChanged) => {
                 let $registry = &$store.fresh_registry().await?;
                 $operation.await
+            }
+            Err(StoreError::SessionEnded) => {
+                $store.access_changed.store(true, Ordering::Relaxed);
+                Err(StoreError::SessionEnded)
             }
             outcome => outcome,
         }

@@ -204,26 +204,27 @@ fn operate(data: &Path, arguments: &[&str]) -> Result<String, String> {
 }
 
 #[test]
-fn operators_make_workspaces_whether_the_server_runs_or_not() {
+fn operators_make_workspaces_beside_the_running_server() {
     let folder = folder();
     let data = folder.path().join("data");
-    let create = ["workspace", "create", "acme", "--name", "Acme", "--owner", "ann@acme.example", "--owner-name", "Ann"];
-    assert!(operate(&data, &create).unwrap_err().contains("There is no installation in"));
+    let create = ["workspace", "create", "acme", "--name", "Acme", "--owner-email", "ann@acme.example", "--owner-name", "Ann"];
+    assert!(operate(&data, &create).unwrap_err().contains("There is no Fieldstone in"));
     assert!(!data.exists(), "asking makes nothing");
 
     let server = Server::start(&ServerOptions::empty().on(&data));
-    let link = operate(&data, &create).unwrap();
-    assert!(link.starts_with(server.url()), "{link}");
+    let made = operate(&data, &create).unwrap();
+    assert!(made.contains(&format!("{}/set-up?link=", server.url())), "{made}");
     assert!(operate(&data, &create).unwrap_err().contains("already taken"));
-    drop(server);
-
-    let add = ["user", "add", "acme", "--email", "bob@acme.example", "--name", "Bob", "--role", "viewer"];
-    assert!(operate(&data, &add).unwrap().contains("token="));
+    let add = ["user", "add", "acme", "bob@acme.example", "--name", "Bob", "--role", "viewer"];
+    assert!(operate(&data, &add).unwrap().contains("/set-up?link="));
     let users = operate(&data, &["user", "list", "acme", "--json"]).unwrap();
     let users: serde_json::Value = serde_json::from_str(&users).unwrap();
     let roles = users["users"].as_array().unwrap().iter().map(|user| user["role"].as_str().unwrap()).collect::<Vec<_>>();
     assert_eq!(roles, ["owner", "viewer"]);
-    assert!(operate(&data, &["user", "list", "nobody"]).unwrap_err().contains("no such workspace"));
+    assert!(operate(&data, &["user", "list", "nobody"]).unwrap_err().contains("There is no workspace “nobody”"));
+
+    drop(server);
+    assert!(operate(&data, &add).unwrap_err().contains("start it with `fieldstone up` first"));
     assert_eq!(processes(&data), Vec::<i32>::new());
 }
 
@@ -233,7 +234,7 @@ fn the_first_start_offers_a_link_and_goes_on_until_it_is_used() {
     let data = folder.path().join("data");
     for _ in 0..2 {
         let server = Server::start(&ServerOptions::empty().on(&data));
-        assert!(server.log().contains(&format!("once: {}/set-up?token=", server.url())), "{}", server.log());
+        assert!(server.log().contains(&format!("once: {}/set-up?link=", server.url())), "{}", server.log());
     }
 }
 

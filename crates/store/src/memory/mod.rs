@@ -60,18 +60,25 @@ pub struct MemoryStore {
 impl Workspace {
     /// An empty workspace with these objects.
     pub fn new(registry: Registry, clock: impl Clock) -> Self {
+        /// Workspaces made so far: each starts its ids elsewhere.
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let noise = MADE.fetch_add(1, Ordering::Relaxed).wrapping_mul(7_654_321);
         Self {
             state: Arc::default(),
             registry,
             clock: Arc::new(clock),
             ids: Arc::default(),
-            noise: Arc::default(),
+            noise: Arc::new(AtomicU64::new(noise)),
         }
     }
 
     /// Makes a user and gives the store as that user sees it.
     pub fn add_user(&self, name: &str, email: &str, role: Role) -> MemoryStore {
-        let id = self.next_id(*b"005");
+        self.adopt_user(self.next_id(*b"005"), name, email, role)
+    }
+
+    /// Like [`Workspace::add_user`], under an id that another store gave.
+    pub fn adopt_user(&self, id: RecordId, name: &str, email: &str, role: Role) -> MemoryStore {
         let now = self.clock.now();
         let values = Values::new()
             .with("name", Value::Text(name.to_owned()))
@@ -99,23 +106,24 @@ impl Workspace {
             },
         );
         drop(state);
+        self.store_of(User { id, role })
+    }
+
+    /// The store as `user` sees it.
+    pub fn store_of(&self, user: User) -> MemoryStore {
         MemoryStore {
             workspace: self.clone(),
-            user: User { id, role },
+            user,
         }
     }
 
     /// Puts records in as settings that no user made: pipelines and stages whose ids a registry already names.
     pub fn seed(&self, changes: &[Change]) -> Result<(), StoreError> {
-        let id = self.next_id(*b"005");
-        let store = MemoryStore {
-            workspace: self.clone(),
-            user: User {
-                id,
-                role: Role::Owner,
-            },
+        let user = User {
+            id: self.next_id(*b"005"),
+            role: Role::Owner,
         };
-        store.apply_now(changes).map(drop)
+        self.store_of(user).apply_now(changes).map(drop)
     }
 
     fn next_id(&self, prefix: [u8; 3]) -> RecordId {
@@ -186,10 +194,10 @@ impl MemoryStore {
             .references
             .iter()
             .filter(|(_, id)| {
-                !state
+                state
                     .rows
                     .get(id)
-                    .is_some_and(|row| row.deleted_at.is_none())
+                    .is_none_or(|row| row.deleted_at.is_some())
             })
             .map(|(field, _)| FieldError::new(field.clone(), Problem::MissingReference))
             .collect();

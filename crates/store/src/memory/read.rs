@@ -125,6 +125,9 @@ pub(super) fn count(state: &State, registry: &Registry, query: &Query) -> Result
     Ok(matching(state, registry, object, query).count() as u64)
 }
 
+/// The values that name a group, and its records.
+type Members<'a> = (Vec<Value>, Vec<(RecordId, &'a Row)>);
+
 pub(super) fn aggregate(
     state: &State,
     registry: &Registry,
@@ -132,8 +135,8 @@ pub(super) fn aggregate(
 ) -> Result<Vec<AggregateRow>, StoreError> {
     let object = aggregate.check(registry)?;
     let query = Query::new(object.name.clone()).filter(aggregate.filter.clone());
-    let mut groups: BTreeMap<Vec<Option<Key>>, (Vec<Value>, Vec<(RecordId, &Row)>)> =
-        BTreeMap::new();
+    // The flag puts groups without a value last, as in every order.
+    let mut groups: BTreeMap<Vec<(bool, Option<Key>)>, Members<'_>> = BTreeMap::new();
     if aggregate.groups.is_empty() {
         groups.insert(Vec::new(), (Vec::new(), Vec::new()));
     }
@@ -145,7 +148,8 @@ pub(super) fn aggregate(
             let value = group
                 .bucket
                 .map_or(value.clone(), |bucket| bucket_of(&value, bucket));
-            keys.push(value.key(&kind));
+            let key = value.key(&kind);
+            keys.push((key.is_none(), key));
             values.push(value);
         }
         groups
@@ -182,14 +186,7 @@ pub(super) fn aggregate(
                 .unwrap_or_default(),
         }
     };
-    // Groups without a value come last, as in every order.
-    let (with, without): (Vec<_>, Vec<_>) = groups
-        .into_iter()
-        .partition(|(keys, _)| keys.iter().all(Option::is_some));
-    let rows = with
-        .into_iter()
-        .chain(without)
-        .take(aggregate.limit as usize);
+    let rows = groups.into_iter().take(aggregate.limit as usize);
     Ok(rows
         .map(|(_, (keys, rows))| AggregateRow {
             keys,
@@ -266,8 +263,9 @@ fn compare(
     comparison: Comparison,
     wanted: &Value,
 ) -> bool {
+    // An empty relation on the way is no value, and no value differs from every value.
     let Some((value, kind)) = value_at(state, registry, id, row, path) else {
-        return false;
+        return comparison == Comparison::NotEqual;
     };
     if let (Value::Choices(options), Value::Text(wanted)) = (&value, wanted) {
         return comparison == Comparison::Contains && options.contains(wanted);

@@ -1,0 +1,74 @@
+//! What answers requests: stores, sign-in, the gate; made once from a [`Platform`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fieldstone_model::IdSource;
+use fieldstone_model::clock::Clock;
+
+use super::Platform;
+use super::profile::Profiles;
+use crate::database::DatabaseError;
+use crate::database::pool::{Pool, Sign};
+use crate::identity::{
+    AuthPool, Authenticator, PasswordHasher, PasswordPolicy, SessionLimits, SignIn,
+};
+use crate::store::Stores;
+
+/// Connections that serve requests.
+const SERVING: usize = 24;
+/// Connections that look people up.
+const LOOKING_UP: usize = 4;
+
+/// Everything that answers requests. Cheap to clone.
+#[derive(Clone)]
+pub struct Application {
+    /// Stores of whoever asks.
+    pub stores: Stores,
+    /// Who asks.
+    pub authenticator: Authenticator,
+    /// Signing in.
+    pub sign_in: SignIn,
+    /// How people are addressed.
+    pub(super) profiles: Profiles,
+    /// What tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Application {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Application").finish_non_exhaustive()
+    }
+}
+
+impl Application {
+    /// Prepares to answer requests. Connects to nothing yet.
+    pub fn new(platform: &Platform) -> anyhow::Result<Self> {
+        let keys = Arc::clone(&platform.context_keys);
+        let sign: Sign = Arc::new(move |actor, backend, now| keys.sign(actor, backend, now));
+        let clock = Arc::clone(&platform.clock);
+        let pool = Pool::new(platform.databases.app.clone(), SERVING, sign, Arc::clone(&clock))?;
+        let auth = auth_pool(platform)?;
+        let limits = SessionLimits::default();
+        let passwords = PasswordHasher::new(&PasswordPolicy::default())?;
+        Ok(Self {
+            stores: Stores::new(pool, Arc::clone(&clock)),
+            authenticator: Authenticator::new(auth.clone(), limits),
+            sign_in: SignIn::new(auth, Arc::new(IdSource::default()), passwords, limits),
+            profiles: Profiles::default(),
+            clock,
+        })
+    }
+}
+
+fn auth_pool(platform: &Platform) -> Result<AuthPool, DatabaseError> {
+    let manager = deadpool_postgres::Manager::new(platform.databases.auth.clone(), tokio_postgres::NoTls);
+    let pool = deadpool_postgres::Pool::builder(manager)
+        .max_size(LOOKING_UP)
+        .runtime(deadpool_postgres::Runtime::Tokio1)
+        .wait_timeout(Some(Duration::from_secs(5)))
+        .create_timeout(Some(Duration::from_secs(10)))
+        .build()
+        .map_err(|_| DatabaseError::ContextKey("the pool needs a runtime"))?;
+    Ok(AuthPool::new(pool))
+}

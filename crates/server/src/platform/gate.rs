@@ -1,0 +1,91 @@
+//! The gate: from a request's credential to the store it may use. Every page and every call of the API passes here.
+//!
+//! A request without a credential goes on without a store; whatever needs one answers 401 or sends to the sign-in page. A handler never
+//! sees another store than the one of the person who asks.
+
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use fieldstone_store::StoreError;
+use http::StatusCode;
+use http::request::Parts;
+
+use super::Application;
+use crate::http::Problem;
+use crate::identity::{Identity, IdentityError};
+
+/// How much of a request is kept for a second try; the routes' own limits are the same or lower.
+const BODY_MAX: usize = 16 * 1024 * 1024;
+
+/// Middleware: identifies the caller and puts store, viewer, profile and identity into the request's extensions.
+///
+/// When the database says that the person's access has changed since it was looked up, they are looked up again and the request is run
+/// once more: nothing of the first run was applied.
+pub(super) async fn admit(State(application): State<Application>, request: Request, next: Next) -> Response {
+    let now = application.clock.now();
+    let (parts, body) = request.into_parts();
+    let identity = match application.authenticator.authenticate(&parts.method, &parts.uri, &parts.headers, now).await {
+        Ok(identity) => identity,
+        // Signing in and everything public need no credential; an outdated one is as good as none.
+        Err(IdentityError::Unauthenticated) => return next.run(Request::from_parts(parts, body)).await,
+        Err(error) => return refusal(&error),
+    };
+    let Ok(body) = to_bytes(body, BODY_MAX).await else {
+        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "Send less at once.").into_response();
+    };
+    match run(&application, &identity, &parts, &body, next.clone()).await {
+        Ok(response) => response,
+        Err(AccessChanged) => match application.authenticator.renew(&identity, now).await {
+            Ok(renewed) => match run(&application, &renewed, &parts, &body, next.clone()).await {
+                Ok(response) => response,
+                Err(AccessChanged) => next.run(Request::from_parts(parts, Body::from(body))).await,
+            },
+            Err(IdentityError::Unauthenticated) => next.run(Request::from_parts(parts, Body::from(body))).await,
+            Err(error) => refusal(&error),
+        },
+    }
+}
+
+/// The person's access isn't what it was when it was looked up.
+struct AccessChanged;
+
+async fn run(application: &Application, identity: &Arc<Identity>, parts: &Parts, body: &Bytes, next: Next) -> Result<Response, AccessChanged> {
+    let opened = async {
+        let store = application.stores.open(identity.actor.clone()).await?;
+        let profile = application.profiles.of(&store).await?;
+        Ok::<_, StoreError>((store, profile))
+    };
+    let (store, profile) = match opened.await {
+        Ok(opened) => opened,
+        Err(StoreError::SessionEnded) => return Err(AccessChanged),
+        Err(error) => {
+            tracing::warn!(%error, "a request found no database");
+            return Ok(Problem::new(StatusCode::SERVICE_UNAVAILABLE, BUSY).into_response());
+        }
+    };
+    let mut parts = parts.clone();
+    parts.extensions.insert(profile.viewer(&store, application.clock.now()));
+    parts.extensions.insert(profile);
+    parts.extensions.insert(Arc::clone(identity));
+    parts.extensions.insert(store.clone());
+    let response = next.run(Request::from_parts(parts, Body::from(body.clone()))).await;
+    if store.access_changed() { Err(AccessChanged) } else { Ok(response) }
+}
+
+const BUSY: &str = "The database is busy. Try again in a moment.";
+
+fn refusal(error: &IdentityError) -> Response {
+    let (status, detail) = match error {
+        IdentityError::CrossSite => (StatusCode::FORBIDDEN, "This request came from another site. Open Fieldstone itself and try there."),
+        IdentityError::Throttled { .. } | IdentityError::Busy => (StatusCode::TOO_MANY_REQUESTS, "There are too many attempts. Try again in a minute."),
+        _ => {
+            tracing::warn!(%error, "a caller could not be identified");
+            (StatusCode::SERVICE_UNAVAILABLE, BUSY)
+        }
+    };
+    Problem::new(status, detail).into_response()
+}

@@ -1,1 +1,0 @@
-//! The promises of `Store`, as tests that every implementation runs.
