@@ -1,5 +1,7 @@
 //! All routes of the platform, in one place, wrapped in what every answer has in common.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::State;
 use axum::middleware;
@@ -9,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Application, Platform, gate, health};
 use crate::http::{HttpLimits, wrap};
+use crate::pages::{self, Entrance};
 use crate::store::PgStore;
 
 /// How far ahead the contact is vouched for (RFC 9116, 2.5.5: less than a year is recommended).
@@ -23,6 +26,12 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
         .route("/.well-known/security.txt", get(security_txt))
         .with_state(platform.clone())
         .merge(health::routes(platform))
+        .merge(fieldstone_ui::assets())
+        .merge(pages::routes(Entrance {
+            sign_in: application.sign_in.clone(),
+            authenticator: application.authenticator.clone(),
+            clock: Arc::clone(&application.clock),
+        }))
         .merge(gated);
     Ok(wrap(router, HttpLimits::default()))
 }
