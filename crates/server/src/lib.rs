@@ -8,6 +8,7 @@ pub mod database;
 pub mod http;
 pub mod identity;
 pub mod import;
+pub mod pages;
 pub mod platform;
 pub mod schema;
 pub mod serve;

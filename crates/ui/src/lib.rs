@@ -20,6 +20,7 @@ mod search;
 mod shown;
 mod viewer;
 
+pub use form::local_path;
 pub use frame::{Ask, Frame, respond};
 pub use router::{CONTENT_SECURITY_POLICY, router};
 pub use viewer::Viewer;

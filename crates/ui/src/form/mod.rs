@@ -121,6 +121,14 @@ pub(crate) async fn create<S: Store + Clone + 'static>(
         )
         .await;
     }
+    // A blank entry means "as usual" unless it clears a default that the form showed.
+    let defaults = objects::defaults(&at.object.name, &Values::new(), at.registry(), at.viewer.now);
+    let values: Values = reading
+        .values
+        .iter()
+        .filter(|(name, value)| !value.is_null() || defaults.get(name).is_some())
+        .map(|(name, value)| (name.to_owned(), value.clone()))
+        .collect();
     let id = at
         .store
         .new_id(&at.object.name)
@@ -128,7 +136,7 @@ pub(crate) async fn create<S: Store + Clone + 'static>(
     let change = Change::Create {
         object: at.object.name.to_string(),
         id,
-        values: reading.values.clone(),
+        values,
     };
     match at.store.apply(&[change]).await {
         Ok(_) => {
@@ -468,8 +476,8 @@ async fn sections<S: Store + Clone + 'static>(
     Ok(sections)
 }
 
-/// A path of this site; anything that could lead elsewhere is dropped.
-pub(crate) fn local_path(path: &str) -> Option<String> {
+/// A path of this site, to send a browser to; `None` for anything that could lead elsewhere.
+pub fn local_path(path: &str) -> Option<String> {
     let local = path.starts_with('/')
         && !path.starts_with("//")
         && !path.contains(['\\', '\r', '\n'])

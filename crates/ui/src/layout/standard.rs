@@ -146,7 +146,6 @@ pub(super) static LAYOUTS: &[Facts] = &[
             "amount",
             "close_date",
             "owner_id",
-            "updated_at",
         ],
         order: "",
         highlights: &["amount", "stage_id", "close_date", "account_id", "owner_id"],
