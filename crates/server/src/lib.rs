@@ -7,6 +7,7 @@ pub mod data_dir;
 pub mod database;
 pub mod http;
 pub mod identity;
+pub mod import;
 pub mod pages;
 pub mod platform;
 pub mod schema;

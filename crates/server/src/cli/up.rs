@@ -13,7 +13,9 @@ use tokio::net::TcpListener;
 use tokio_postgres::Config;
 
 use super::failure::Failure;
-use super::running::{listen, serve_until_told};
+use super::first_run::first_workspace;
+use super::operator::Operator;
+use super::running::{listen, serve_until_told, url};
 use crate::cluster::Cluster;
 use crate::data_dir::DataDir;
 use crate::database::{DEFAULT_DATABASE, RolePasswords, prepare};
@@ -45,12 +47,16 @@ impl Up {
         let authority = LocalAuthority::new(data_dir.tls(), Names::of_this_machine(self.listen.ip()));
         let ca = authority.ca_file();
         let tls = Tls::load(CertificateSource::Local(authority), clock.now())?;
-        let keys = ContextKeys::own(data_dir.context_key(), clock.now())?;
+        let keys = Arc::new(ContextKeys::own(data_dir.context_key(), clock.now())?);
 
         let mut cluster = Cluster::start(&data_dir).await?;
         let admin = cluster.admin_config();
         let served = async {
-            let platform = self.prepare(&data_dir, admin, keys, clock).await?;
+            let platform = self.prepare(&data_dir, admin, Arc::clone(&keys), clock).await?;
+            let operator = Operator::new(platform.databases.clone(), keys)?;
+            if let Some(path) = first_workspace(&operator).await? {
+                tracing::info!("Set up the first workspace at {}{path}", url(self.listen));
+            }
             tracing::info!("Clients trust the certificate authority in {}", ca.display());
             self.serve(listener, tls, &platform).await
         };
@@ -66,7 +72,7 @@ impl Up {
     }
 
     /// Brings the database to where requests can be served from it.
-    async fn prepare(&self, data_dir: &DataDir, mut admin: Config, keys: ContextKeys, clock: Arc<dyn Clock>) -> Result<Platform, Failure> {
+    async fn prepare(&self, data_dir: &DataDir, mut admin: Config, keys: Arc<ContextKeys>, clock: Arc<dyn Clock>) -> Result<Platform, Failure> {
         let passwords = data_dir.role_passwords()?;
         admin.dbname(DEFAULT_DATABASE);
         let prepared = prepare(&admin, &passwords).await?;
@@ -78,7 +84,7 @@ impl Up {
             keys.install(owner).await?;
         }
         let security_contact = self.security_contact.clone().unwrap_or_else(|| format!("mailto:security@{}", host_name()));
-        Ok(Platform { databases, context_keys: Arc::new(keys), clock, security_contact })
+        Ok(Platform { databases, context_keys: keys, clock, security_contact })
     }
 
     async fn serve(&self, listener: TcpListener, tls: Tls, platform: &Platform) -> Result<(), Failure> {
@@ -87,7 +93,7 @@ impl Up {
 }
 
 /// The same database as each of its roles.
-fn databases(admin: &Config, passwords: &RolePasswords) -> Databases {
+pub(super) fn databases(admin: &Config, passwords: &RolePasswords) -> Databases {
     let role = |name: &str, password: &SecretString| {
         let mut config = admin.clone();
         config.user(name).password(password.expose_secret());

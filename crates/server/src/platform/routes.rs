@@ -20,6 +20,11 @@ const SECURITY_EXPIRY: SignedDuration = SignedDuration::from_hours(24 * 180);
 /// The router that a server serves.
 pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
     let application = Application::new(platform)?;
+    let entrance = Entrance {
+        sign_in: application.sign_in.clone(),
+        authenticator: application.authenticator.clone(),
+        clock: Arc::clone(&application.clock),
+    };
     let gated = fieldstone_ui::router::<PgStore>()
         .layer(middleware::from_fn_with_state(application.clone(), gate::admit));
     let router = Router::new()
@@ -27,11 +32,7 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
         .with_state(platform.clone())
         .merge(health::routes(platform))
         .merge(fieldstone_ui::assets())
-        .merge(pages::routes(Entrance {
-            sign_in: application.sign_in.clone(),
-            authenticator: application.authenticator.clone(),
-            clock: Arc::clone(&application.clock),
-        }))
+        .merge(pages::routes(entrance))
         .merge(gated);
     Ok(wrap(router, HttpLimits::default()))
 }

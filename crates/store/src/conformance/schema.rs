@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use fieldstone_model::{
-    Change, Choice, Field, FieldType, Object, Registry, Role, Stage, StageKind, SystemClock, Value,
+    Change, Choice, Field, FieldType, Object, RecordId, Registry, Role, Stage, StageKind, SystemClock, Value,
 };
 
 use super::{Fixture, Team, text, values};
@@ -98,6 +98,49 @@ pub fn custom_object() -> Object {
     )
 }
 
+/// The pipeline's stages, with ids of the caller's choice.
+pub fn stages(pipeline_id: RecordId, mut id: impl FnMut(usize) -> RecordId) -> Vec<Stage> {
+    let stage = |(position, (at, (name, kind, probability))): (i64, (usize, &(&str, _, _)))| Stage {
+        id: id(at),
+        pipeline_id,
+        name: (*name).to_owned(),
+        kind: *kind,
+        probability: *probability,
+        position,
+    };
+    (0..).zip(STAGES.iter().enumerate()).map(stage).collect()
+}
+
+/// The changes that make the pipeline "Sales" with these stages.
+pub fn settings(stages: &[Stage]) -> Vec<Change> {
+    let pipeline_id = stages[0].pipeline_id;
+    let pipeline = Change::Create {
+        object: "pipeline".to_owned(),
+        id: pipeline_id,
+        values: values([("name", text("Sales")), ("position", Value::Int(0))]),
+    };
+    let stages = stages.iter().map(|stage| Change::Create {
+        object: "stage".to_owned(),
+        id: stage.id,
+        values: values([
+            ("name", text(stage.name.clone())),
+            ("pipeline_id", Value::Id(pipeline_id)),
+            ("position", Value::Int(stage.position)),
+            ("kind", text(stage.kind.name())),
+            ("probability", Value::Int(stage.probability)),
+        ]),
+    });
+    std::iter::once(pipeline).chain(stages).collect()
+}
+
+/// Name, e-mail address and role of each user, in the order of [`Team`].
+pub const USERS: [(&str, &str, Role); 4] = [
+    ("Olive Owner", "olive@example.com", Role::Owner),
+    ("Adam Admin", "adam@example.com", Role::Admin),
+    ("Mia Member", "mia@example.com", Role::Member),
+    ("Vic Viewer", "vic@example.com", Role::Viewer),
+];
+
 /// The suite on the memory store.
 #[derive(Debug, Clone, Copy)]
 pub struct MemoryFixture;
@@ -113,43 +156,19 @@ impl Fixture for MemoryFixture {
 /// A workspace in memory as every fixture makes it.
 pub fn memory_team() -> Team<MemoryStore> {
     let pipeline_id = "fP00000000000Aa".parse().unwrap();
-    let stage = |at: usize| format!("01J00000000000{at}").parse().unwrap();
-    let stages: Vec<Stage> = STAGES
-        .iter()
-        .enumerate()
-        .map(|(at, (name, kind, probability))| Stage {
-            id: stage(at),
-            pipeline_id,
-            name: (*name).to_owned(),
-            kind: *kind,
-            probability: *probability,
-            position: i64::try_from(at).unwrap(),
-        })
-        .collect();
-    let settings: Vec<Change> = std::iter::once(Change::Create {
-        object: "pipeline".to_owned(),
-        id: pipeline_id,
-        values: values([("name", text("Sales")), ("position", Value::Int(0))]),
-    })
-    .chain(stages.iter().map(|stage| Change::Create {
-        object: "stage".to_owned(),
-        id: stage.id,
-        values: values([
-            ("name", text(stage.name.clone())),
-            ("pipeline_id", Value::Id(pipeline_id)),
-            ("position", Value::Int(stage.position)),
-            ("kind", text(stage.kind.name())),
-            ("probability", Value::Int(stage.probability)),
-        ]),
-    }))
-    .collect();
+    let stages = stages(pipeline_id, |at| {
+        format!("01J00000000000{at}").parse().unwrap()
+    });
+    let settings = settings(&stages);
     let registry = Registry::new(1, vec![custom_object()], custom_fields(), stages);
     let workspace = Workspace::new(registry, SystemClock);
     workspace.seed(&settings).unwrap();
+    let [owner, admin, member, viewer] =
+        USERS.map(|(name, email, role)| workspace.add_user(name, email, role));
     Team {
-        owner: workspace.add_user("Olive Owner", "olive@example.com", Role::Owner),
-        admin: workspace.add_user("Adam Admin", "adam@example.com", Role::Admin),
-        member: workspace.add_user("Mia Member", "mia@example.com", Role::Member),
-        viewer: workspace.add_user("Vic Viewer", "vic@example.com", Role::Viewer),
+        owner,
+        admin,
+        member,
+        viewer,
     }
 }

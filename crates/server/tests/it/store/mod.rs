@@ -1,4 +1,5 @@
 //! The store on PostgreSQL.
 
+mod conformance;
 mod records;
 mod workspace;

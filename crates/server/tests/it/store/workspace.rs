@@ -47,7 +47,7 @@ impl Database {
         self.open(tenant, user, role).await
     }
 
-    async fn open(&self, tenant: RecordId, user: RecordId, role: Role) -> PgStore {
+    pub(crate) async fn open(&self, tenant: RecordId, user: RecordId, role: Role) -> PgStore {
         let actor = Actor { tenant, user, role, member_version: 1, credential: None };
         self.stores.open(actor).await.unwrap()
     }
