@@ -344,14 +344,26 @@ GRANT EXECUTE ON FUNCTION app.audit_hash(app.audit_event) TO fieldstone_app, fie
 CREATE TRIGGER chain BEFORE INSERT ON app.audit_event FOR EACH ROW EXECUTE FUNCTION app.audit_chain();
 SELECT app.serve('app.audit_chain()', 'fieldstone_owner');
 
+-- Where the chain of the caller's tenant has to end: events cut off at the end leave no gap behind, but the head knows of them.
+CREATE FUNCTION app.own_audit_head(OUT seq bigint, OUT hash bytea) LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+    SELECT h.seq, h.hash INTO own_audit_head.seq, own_audit_head.hash FROM app.audit_head h WHERE h.tenant_id = app.tenant_id();
+END
+$$;
+SELECT app.serve('app.own_audit_head()', 'fieldstone_app', 'fieldstone_worker');
+
 -- The number of the first event of the caller's tenant at which the chain breaks; NULL when it is whole.
 CREATE FUNCTION app.audit_first_break() RETURNS bigint LANGUAGE sql STABLE SET search_path = '' AS $$
-    SELECT min(e.seq) FROM (
-        SELECT a.seq, a.hash = app.audit_hash(a) AS own,
-            lag(a.hash, 1, sha256(convert_to(a.tenant_id, 'UTF8'))) OVER w = a.prev_hash AS linked,
-            a.seq = lag(a.seq, 1, 0::bigint) OVER w + 1 AS next
-        FROM app.audit_event a WHERE a.tenant_id = app.tenant_id() WINDOW w AS (ORDER BY a.seq)
-    ) e WHERE NOT (e.own AND e.linked AND e.next)
+    SELECT coalesce(
+        (SELECT min(e.seq) FROM (
+            SELECT a.seq, a.hash = app.audit_hash(a) AS own,
+                lag(a.hash, 1, sha256(convert_to(a.tenant_id, 'UTF8'))) OVER w = a.prev_hash AS linked,
+                a.seq = lag(a.seq, 1, 0::bigint) OVER w + 1 AS next
+            FROM app.audit_event a WHERE a.tenant_id = (SELECT app.tenant_id()) WINDOW w AS (ORDER BY a.seq)
+        ) e WHERE NOT (e.own AND e.linked AND e.next)),
+        (SELECT coalesce(l.seq, 0) + 1 FROM app.own_audit_head() h
+            LEFT JOIN LATERAL (SELECT a.seq, a.hash FROM app.audit_event a WHERE a.tenant_id = (SELECT app.tenant_id()) ORDER BY a.seq DESC LIMIT 1) l ON true
+            WHERE (h.seq, h.hash) IS DISTINCT FROM (l.seq, l.hash)))
 $$;
 GRANT EXECUTE ON FUNCTION app.audit_first_break() TO fieldstone_app, fieldstone_worker;
 

@@ -131,11 +131,13 @@ async fn figures<S: Store + Clone + 'static>(
         session.store.aggregate(&won).await?,
         session.store.aggregate(&late).await?,
     );
+    // A figure to glance at needs no cents.
+    let whole = |hundredths: i64| (hundredths + hundredths.signum() * 50) / 100 * 100;
     let count = |count: i64| locale.count(count.unsigned_abs());
     Ok(vec![
         (
             locale.t("home-open-amount").into_owned(),
-            locale.money(number(open.first(), 1)),
+            locale.money(whole(number(open.first(), 1))),
         ),
         (
             locale.t("home-open-count").into_owned(),
@@ -143,7 +145,7 @@ async fn figures<S: Store + Clone + 'static>(
         ),
         (
             locale.t("home-won-month").into_owned(),
-            locale.money(number(won.first(), 1)),
+            locale.money(whole(number(won.first(), 1))),
         ),
         (
             locale.t("home-late-tasks").into_owned(),

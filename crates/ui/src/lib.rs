@@ -20,8 +20,9 @@ mod search;
 mod shown;
 mod viewer;
 
+pub use form::local_path;
 pub use frame::{Ask, Frame, respond};
-pub use router::{CONTENT_SECURITY_POLICY, router};
+pub use router::{CONTENT_SECURITY_POLICY, assets, router};
 pub use viewer::Viewer;
 
 /// The locale that a browser asks for, for pages shown before anyone has signed in.

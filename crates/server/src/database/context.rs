@@ -263,7 +263,7 @@ mod tests {
         let signer =
             ContextSigner::from_text(&format!("7 2026-12-31T00:00:00Z {}\n", "0b".repeat(32)))
                 .unwrap();
-        let signed = signer.sign(
+        let text = signer.sign(
             &actor(),
             &Backend {
                 pid: 42,
@@ -271,7 +271,7 @@ mod tests {
             },
             now,
         );
-        let (plain, tag) = signed.split_at(signed.len() - 64);
+        let (plain, tag) = text.split_at(text.len() - 64);
         assert_eq!(
             plain,
             "1|7|00D000000000001|005000000000001|member|42|1700000000000001|1767225660|"

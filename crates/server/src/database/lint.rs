@@ -180,9 +180,19 @@ const SERVING: [&str; 3] = ["fieldstone_app", "fieldstone_auth", "fieldstone_wor
 pub async fn lint(client: &Client) -> Result<Vec<Finding>, DatabaseError> {
     let mut findings = Vec::new();
     for rule in &RULES {
-        let query = format!("{TERMS} SELECT * FROM ({}) f(object, problem) ORDER BY 1, 2", rule.query);
-        for row in client.query(&query, &[&LOOKUP_INDEXES.as_slice(), &SERVING.as_slice()]).await? {
-            findings.push(Finding { rule: rule.name, object: row.try_get(0)?, problem: row.try_get(1)? });
+        let query = format!(
+            "{TERMS} SELECT * FROM ({}) f(object, problem) ORDER BY 1, 2",
+            rule.query
+        );
+        for row in client
+            .query(&query, &[&LOOKUP_INDEXES.as_slice(), &SERVING.as_slice()])
+            .await?
+        {
+            findings.push(Finding {
+                rule: rule.name,
+                object: row.try_get(0)?,
+                problem: row.try_get(1)?,
+            });
         }
     }
     Ok(findings)

@@ -27,7 +27,13 @@ pub struct AuditEvent {
 }
 
 /// Adds an event to the workspace `tenant`. Under a context the actor is the person of that context.
-pub async fn record<C: GenericClient>(client: &C, tenant: RecordId, action: &str, target: &str, detail: &Value) -> Result<(), IdentityError> {
+pub async fn record<C: GenericClient>(
+    client: &C,
+    tenant: RecordId,
+    action: &str,
+    target: &str,
+    detail: &Value,
+) -> Result<(), IdentityError> {
     client
         .execute(
             "INSERT INTO app.audit_event (tenant_id, seq, at, actor, action, target, detail, prev_hash, hash)
@@ -39,7 +45,11 @@ pub async fn record<C: GenericClient>(client: &C, tenant: RecordId, action: &str
 }
 
 /// The newest `limit` events before number `before` of the workspace whose context the transaction has entered.
-pub async fn list<C: GenericClient>(client: &C, before: Option<i64>, limit: i64) -> Result<Vec<AuditEvent>, IdentityError> {
+pub async fn list<C: GenericClient>(
+    client: &C,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<AuditEvent>, IdentityError> {
     let rows = client
         .query(
             "SELECT seq, at, actor, action, target, detail FROM app.audit_event
@@ -63,5 +73,8 @@ pub async fn list<C: GenericClient>(client: &C, before: Option<i64>, limit: i64)
 
 /// The number of the first event at which the chain of the entered workspace breaks; `None` when it is whole.
 pub async fn first_break<C: GenericClient>(client: &C) -> Result<Option<i64>, IdentityError> {
-    Ok(client.query_one("SELECT app.audit_first_break()", &[]).await?.try_get(0)?)
+    Ok(client
+        .query_one("SELECT app.audit_first_break()", &[])
+        .await?
+        .try_get(0)?)
 }

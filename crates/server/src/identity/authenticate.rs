@@ -54,15 +54,28 @@ pub struct Authenticator {
 impl Authenticator {
     /// `auth` is the pool of `fieldstone_auth`.
     pub fn new(auth: AuthPool, limits: SessionLimits) -> Self {
-        let known = Cache::builder().max_capacity(CAPACITY).time_to_live(REMEMBERED).build();
-        Self { auth, limits, known }
+        let known = Cache::builder()
+            .max_capacity(CAPACITY)
+            .time_to_live(REMEMBERED)
+            .build();
+        Self {
+            auth,
+            limits,
+            known,
+        }
     }
 
     /// Who sent a request with these headers.
     ///
     /// A token in `Authorization` counts before a cookie. A request with a cookie that changes something has to come from
     /// a page of this site.
-    pub async fn authenticate(&self, method: &Method, uri: &Uri, headers: &HeaderMap, now: Timestamp) -> Result<Arc<Identity>, IdentityError> {
+    pub async fn authenticate(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Arc<Identity>, IdentityError> {
         if headers.contains_key(header::AUTHORIZATION) {
             let token = ApiToken::from_headers(headers).ok_or(IdentityError::Unauthenticated)?;
             return self.identify(token.hash(), false, now).await;
@@ -75,9 +88,18 @@ impl Authenticator {
     }
 
     /// Looks a person up again after the database said that their access has changed.
-    pub async fn renew(&self, identity: &Identity, now: Timestamp) -> Result<Arc<Identity>, IdentityError> {
+    pub async fn renew(
+        &self,
+        identity: &Identity,
+        now: Timestamp,
+    ) -> Result<Arc<Identity>, IdentityError> {
         self.forget(identity);
-        self.identify(identity.key, identity.credential == Credential::Session, now).await
+        self.identify(
+            identity.key,
+            identity.credential == Credential::Session,
+            now,
+        )
+        .await
     }
 
     /// Forgets an answer, as at sign-out.
@@ -85,13 +107,22 @@ impl Authenticator {
         self.known.invalidate(&identity.key);
     }
 
-    async fn identify(&self, key: [u8; 32], is_session: bool, now: Timestamp) -> Result<Arc<Identity>, IdentityError> {
+    async fn identify(
+        &self,
+        key: [u8; 32],
+        is_session: bool,
+        now: Timestamp,
+    ) -> Result<Arc<Identity>, IdentityError> {
         if let Some(identity) = self.known.get(&key)
             && (identity.credential == Credential::Session) == is_session
         {
             return Ok(identity);
         }
-        let identity = if is_session { self.find_session(key, now).await? } else { self.find_token(key).await? };
+        let identity = if is_session {
+            self.find_session(key, now).await?
+        } else {
+            self.find_token(key).await?
+        };
         let identity = Arc::new(identity);
         self.known.insert(key, identity.clone());
         Ok(identity)
@@ -102,15 +133,25 @@ impl Authenticator {
         let statement = client
             .prepare_cached("SELECT tenant_id, id, user_id, role, member_version, schema_version, last_seen_at FROM app.find_session($1)")
             .await?;
-        let row = client.query_opt(&statement, &[&key.as_slice()]).await?.ok_or(IdentityError::Unauthenticated)?;
+        let row = client
+            .query_opt(&statement, &[&key.as_slice()])
+            .await?
+            .ok_or(IdentityError::Unauthenticated)?;
         let identity = identity(&row, Credential::Session, key)?;
         let seen: Timestamp = row.try_get(6)?;
         if let Some(session) = identity.actor.credential
             && now.duration_since(seen) >= SignedDuration::from_secs(60)
         {
             let idle = i32::try_from(self.limits.idle.as_secs()).unwrap_or(i32::MAX);
-            let touch = client.prepare_cached("SELECT app.touch_session($1, $2, $3)").await?;
-            client.execute(&touch, &[&identity.actor.tenant.as_str(), &session.as_str(), &idle]).await?;
+            let touch = client
+                .prepare_cached("SELECT app.touch_session($1, $2, $3)")
+                .await?;
+            client
+                .execute(
+                    &touch,
+                    &[&identity.actor.tenant.as_str(), &session.as_str(), &idle],
+                )
+                .await?;
         }
         Ok(identity)
     }
@@ -120,18 +161,38 @@ impl Authenticator {
         let statement = client
             .prepare_cached("SELECT tenant_id, id, user_id, role, member_version, schema_version, scopes FROM app.find_api_token($1)")
             .await?;
-        let row = client.query_opt(&statement, &[&key.as_slice()]).await?.ok_or(IdentityError::Unauthenticated)?;
-        identity(&row, Credential::ApiToken { scopes: row.try_get(6)? }, key)
+        let row = client
+            .query_opt(&statement, &[&key.as_slice()])
+            .await?
+            .ok_or(IdentityError::Unauthenticated)?;
+        identity(
+            &row,
+            Credential::ApiToken {
+                scopes: row.try_get(6)?,
+            },
+            key,
+        )
     }
 }
 
-fn identity(row: &tokio_postgres::Row, credential: Credential, key: [u8; 32]) -> Result<Identity, IdentityError> {
-    let id = |at: usize| -> Result<RecordId, IdentityError> { row.try_get::<_, &str>(at)?.parse().map_err(|_| IdentityError::Crypto) };
+fn identity(
+    row: &tokio_postgres::Row,
+    credential: Credential,
+    key: [u8; 32],
+) -> Result<Identity, IdentityError> {
+    let id = |at: usize| -> Result<RecordId, IdentityError> {
+        row.try_get::<_, &str>(at)?
+            .parse()
+            .map_err(|_| IdentityError::Crypto)
+    };
     Ok(Identity {
         actor: Actor {
             tenant: id(0)?,
             user: id(2)?,
-            role: row.try_get::<_, &str>(3)?.parse().map_err(|_| IdentityError::Crypto)?,
+            role: row
+                .try_get::<_, &str>(3)?
+                .parse()
+                .map_err(|_| IdentityError::Crypto)?,
             member_version: row.try_get(4)?,
             credential: Some(id(1)?),
         },
@@ -147,11 +208,21 @@ fn identity(row: &tokio_postgres::Row, credential: Credential, key: [u8; 32]) ->
 /// comes from no browser.
 pub fn check_same_origin(uri: &Uri, headers: &HeaderMap) -> Result<(), IdentityError> {
     if let Some(site) = headers.get("sec-fetch-site") {
-        return if site == "same-origin" { Ok(()) } else { Err(IdentityError::CrossSite) };
+        return if site == "same-origin" {
+            Ok(())
+        } else {
+            Err(IdentityError::CrossSite)
+        };
     }
     // HTTP/2 names the host in the request target.
-    let host = uri.authority().map(http::uri::Authority::as_str).or_else(|| headers.get(header::HOST)?.to_str().ok());
-    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).and_then(|origin| origin.strip_prefix("https://"));
+    let host = uri
+        .authority()
+        .map(http::uri::Authority::as_str)
+        .or_else(|| headers.get(header::HOST)?.to_str().ok());
+    let origin = headers
+        .get(header::ORIGIN)
+        .and_then(|origin| origin.to_str().ok())
+        .and_then(|origin| origin.strip_prefix("https://"));
     match (host, origin) {
         (Some(host), Some(origin)) if host.eq_ignore_ascii_case(origin) => Ok(()),
         _ => Err(IdentityError::CrossSite),
@@ -166,19 +237,32 @@ mod tests {
     fn only_this_sites_pages_change_something() {
         let uri: Uri = "/deals".parse().unwrap();
         let ask = |pairs: &[(&'static str, &str)]| {
-            let headers: HeaderMap = pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+            let headers: HeaderMap = pairs
+                .iter()
+                .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+                .collect();
             check_same_origin(&uri, &headers).is_ok()
         };
         assert!(ask(&[("sec-fetch-site", "same-origin")]));
-        assert!(ask(&[("host", "crm.example:8443"), ("origin", "https://crm.example:8443")]));
+        assert!(ask(&[
+            ("host", "crm.example:8443"),
+            ("origin", "https://crm.example:8443")
+        ]));
         for refused in [
             vec![],
             vec![("host", "crm.example")],
             vec![("sec-fetch-site", "same-site")],
             vec![("sec-fetch-site", "none")],
-            vec![("sec-fetch-site", "cross-site"), ("host", "crm.example"), ("origin", "https://crm.example")],
+            vec![
+                ("sec-fetch-site", "cross-site"),
+                ("host", "crm.example"),
+                ("origin", "https://crm.example"),
+            ],
             vec![("host", "crm.example"), ("origin", "http://crm.example")],
-            vec![("host", "crm.example"), ("origin", "https://crm.example.evil")],
+            vec![
+                ("host", "crm.example"),
+                ("origin", "https://crm.example.evil"),
+            ],
             vec![("host", "crm.example"), ("origin", "null")],
         ] {
             assert!(!ask(&refused), "{refused:?}");

@@ -99,8 +99,14 @@ pub struct WorkspaceChoice {
 impl From<tokio_postgres::Error> for IdentityError {
     /// Gives the rules that the database enforces their own names.
     fn from(error: tokio_postgres::Error) -> Self {
-        let constraint = error.as_db_error().and_then(|refusal| refusal.constraint()).unwrap_or_default();
-        match (error.code().map(tokio_postgres::error::SqlState::code), constraint) {
+        let constraint = error
+            .as_db_error()
+            .and_then(|refusal| refusal.constraint())
+            .unwrap_or_default();
+        match (
+            error.code().map(tokio_postgres::error::SqlState::code),
+            constraint,
+        ) {
             (Some("23505"), "user_email") => Self::Taken("this e-mail address"),
             (Some("23505"), "workspace_slug_lookup") => Self::Taken("this workspace address"),
             (Some("23503"), _) => Self::Missing("workspace"),
@@ -145,8 +151,14 @@ mod tests {
 
     #[test]
     fn an_ipv6_network_is_one_customer() {
-        assert_eq!(network("2001:db8:1:2:3::4".parse().unwrap()), network("2001:db8:1:2:ffff::1".parse().unwrap()));
-        assert_ne!(network("2001:db8:1:2::4".parse().unwrap()), network("2001:db8:1:3::4".parse().unwrap()));
+        assert_eq!(
+            network("2001:db8:1:2:3::4".parse().unwrap()),
+            network("2001:db8:1:2:ffff::1".parse().unwrap())
+        );
+        assert_ne!(
+            network("2001:db8:1:2::4".parse().unwrap()),
+            network("2001:db8:1:3::4".parse().unwrap())
+        );
         assert_eq!(network("::ffff:192.0.2.1".parse().unwrap()), "192.0.2.1");
     }
 }

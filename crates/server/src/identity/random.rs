@@ -23,7 +23,10 @@ pub(super) fn secret() -> Result<String, IdentityError> {
 
 /// Whether `text` has the shape of [`secret`]'s; anything else needs no look-up.
 pub(super) fn is_secret(text: &str) -> bool {
-    text.len() == SECRET_LEN && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    text.len() == SECRET_LEN
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 /// What is stored of a secret. It has 256 bits of its own, so a plain hash is enough.
@@ -34,6 +37,10 @@ pub(super) fn hash(secret: &str) -> [u8; 32] {
 }
 
 /// A new record id.
-pub(super) fn id(ids: &IdSource, prefix: [u8; 3], now: Timestamp) -> Result<RecordId, IdentityError> {
+pub(super) fn id(
+    ids: &IdSource,
+    prefix: [u8; 3],
+    now: Timestamp,
+) -> Result<RecordId, IdentityError> {
     Ok(ids.next(prefix, now, u64::from_ne_bytes(bytes::<8>()?)))
 }

@@ -23,7 +23,10 @@ pub struct SessionLimits {
 
 impl Default for SessionLimits {
     fn default() -> Self {
-        Self { idle: SignedDuration::from_mins(30), absolute: SignedDuration::from_hours(12) }
+        Self {
+            idle: SignedDuration::from_mins(30),
+            absolute: SignedDuration::from_hours(12),
+        }
     }
 }
 
@@ -63,7 +66,10 @@ impl SessionToken {
 
     /// The `Set-Cookie` value. A session cookie: the server decides when it ends.
     pub fn set_cookie(&self) -> Zeroizing<String> {
-        Zeroizing::new(format!("{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax", self.0.as_str()))
+        Zeroizing::new(format!(
+            "{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax",
+            self.0.as_str()
+        ))
     }
 }
 
@@ -85,7 +91,9 @@ pub(super) async fn start(
     let id = random::id(ids, SESSION_PREFIX, now)?;
     let seconds = |span: SignedDuration| i32::try_from(span.as_secs()).unwrap_or(i32::MAX);
     let client = auth.get().await?;
-    let statement = client.prepare_cached("SELECT app.start_session($1, $2, $3, $4, $5, $6, $7, $8)").await?;
+    let statement = client
+        .prepare_cached("SELECT app.start_session($1, $2, $3, $4, $5, $6, $7, $8)")
+        .await?;
     client
         .execute(
             &statement,
@@ -105,10 +113,19 @@ pub(super) async fn start(
 }
 
 /// Ends a session; false when it had ended already.
-pub async fn end(auth: &AuthPool, tenant: RecordId, session: RecordId) -> Result<bool, IdentityError> {
+pub async fn end(
+    auth: &AuthPool,
+    tenant: RecordId,
+    session: RecordId,
+) -> Result<bool, IdentityError> {
     let client = auth.get().await?;
-    let statement = client.prepare_cached("SELECT app.end_session($1, $2)").await?;
-    Ok(client.query_one(&statement, &[&tenant.as_str(), &session.as_str()]).await?.try_get(0)?)
+    let statement = client
+        .prepare_cached("SELECT app.end_session($1, $2)")
+        .await?;
+    Ok(client
+        .query_one(&statement, &[&tenant.as_str(), &session.as_str()])
+        .await?
+        .try_get(0)?)
 }
 
 #[cfg(test)]
@@ -116,7 +133,10 @@ mod tests {
     use super::*;
 
     fn headers(cookies: &[&str]) -> HeaderMap {
-        cookies.iter().map(|cookie| (header::COOKIE, cookie.parse().unwrap())).collect()
+        cookies
+            .iter()
+            .map(|cookie| (header::COOKIE, cookie.parse().unwrap()))
+            .collect()
     }
 
     #[test]
@@ -139,12 +159,20 @@ mod tests {
             vec![format!("__Host-fieldstone={good}x")],
             vec![format!("__Host-fieldstone2={good}")],
             vec![format!("__host-fieldstone={good}")],
-            vec![format!("__Host-fieldstone={good}; __Host-fieldstone={good}")],
-            vec![format!("__Host-fieldstone={good}"), format!("__Host-fieldstone={good}")],
+            vec![format!(
+                "__Host-fieldstone={good}; __Host-fieldstone={good}"
+            )],
+            vec![
+                format!("__Host-fieldstone={good}"),
+                format!("__Host-fieldstone={good}"),
+            ],
             vec![format!("__Host-fieldstone={}", "'".repeat(43))],
         ] {
             let cookies: Vec<&str> = cookies.iter().map(String::as_str).collect();
-            assert!(SessionToken::from_headers(&headers(&cookies)).is_none(), "{cookies:?}");
+            assert!(
+                SessionToken::from_headers(&headers(&cookies)).is_none(),
+                "{cookies:?}"
+            );
         }
     }
 }

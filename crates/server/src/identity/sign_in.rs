@@ -76,19 +76,38 @@ struct Candidate {
 
 impl SignIn {
     /// `auth` is the pool of `fieldstone_auth`.
-    pub fn new(auth: AuthPool, ids: Arc<IdSource>, passwords: PasswordHasher, limits: SessionLimits) -> Self {
-        Self { auth, ids, passwords, limits, throttle: Throttle::default() }
+    pub fn new(
+        auth: AuthPool,
+        ids: Arc<IdSource>,
+        passwords: PasswordHasher,
+        limits: SessionLimits,
+    ) -> Self {
+        Self {
+            auth,
+            ids,
+            passwords,
+            limits,
+            throttle: Throttle::default(),
+        }
     }
 
     /// Checks a password and starts a session.
-    pub async fn sign_in(&self, attempt: &Attempt<'_>, now: Timestamp) -> Result<Started, IdentityError> {
+    pub async fn sign_in(
+        &self,
+        attempt: &Attempt<'_>,
+        now: Timestamp,
+    ) -> Result<Started, IdentityError> {
         let key = email_key(attempt.email);
         self.throttle.admit(&key, attempt.address, now)?;
         let candidates = self.candidates(&key, attempt.workspace).await?;
 
         let mut fitting = Vec::new();
         for candidate in &candidates {
-            if let Verdict::Right { rehash } = self.passwords.verify(attempt.password, candidate.phc.as_deref()).await? {
+            if let Verdict::Right { rehash } = self
+                .passwords
+                .verify(attempt.password, candidate.phc.as_deref())
+                .await?
+            {
                 fitting.push((candidate, rehash));
             }
         }
@@ -98,9 +117,8 @@ impl SignIn {
         let mut fitting = fitting.into_iter();
         match (fitting.next(), fitting.next()) {
             (None, _) => {
-                for candidate in &candidates {
-                    self.note(candidate, "session.refuse", attempt.address).await?;
-                }
+                drop(fitting);
+                self.note_refusal(candidates, attempt.address);
                 Err(IdentityError::WrongPassword)
             }
             (Some((candidate, rehash)), None) => {
@@ -108,10 +126,19 @@ impl SignIn {
                     self.rehash(candidate, &stronger).await?;
                 }
                 self.throttle.succeeded(&key);
-                self.start((candidate.tenant, candidate.user), attempt.address, attempt.user_agent, now).await
+                self.start(
+                    (candidate.tenant, candidate.user),
+                    attempt.address,
+                    attempt.user_agent,
+                    now,
+                )
+                .await
             }
             (Some(first), Some(second)) => {
-                let choices = [first, second].into_iter().chain(fitting).map(|(candidate, _)| candidate.choice.clone());
+                let choices = [first, second]
+                    .into_iter()
+                    .chain(fitting)
+                    .map(|(candidate, _)| candidate.choice.clone());
                 Err(IdentityError::WorkspaceNeeded(choices.collect()))
             }
         }
@@ -123,9 +150,18 @@ impl SignIn {
             return Err(IdentityError::LinkSpent);
         }
         let client = self.auth.get().await?;
-        let statement = client.prepare_cached("SELECT workspace, name, email FROM app.find_setup_link($1)").await?;
-        let row = client.query_opt(&statement, &[&random::hash(secret).as_slice()]).await?.ok_or(IdentityError::LinkSpent)?;
-        Ok(Invitee { workspace: row.try_get(0)?, name: row.try_get(1)?, email: row.try_get(2)? })
+        let statement = client
+            .prepare_cached("SELECT workspace, name, email FROM app.find_setup_link($1)")
+            .await?;
+        let row = client
+            .query_opt(&statement, &[&random::hash(secret).as_slice()])
+            .await?
+            .ok_or(IdentityError::LinkSpent)?;
+        Ok(Invitee {
+            workspace: row.try_get(0)?,
+            name: row.try_get(1)?,
+            email: row.try_get(2)?,
+        })
     }
 
     /// Uses a set-up link up: sets the password and starts a session.
@@ -141,9 +177,16 @@ impl SignIn {
         self.invitee(secret).await?;
         let phc = self.passwords.hash(password).await?;
         let client = self.auth.get().await?;
-        let statement = client.prepare_cached("SELECT tenant_id, user_id FROM app.redeem_setup_link($1, $2)").await?;
-        let row = client.query_one(&statement, &[&random::hash(secret).as_slice(), &phc]).await?;
-        let (Some(tenant), Some(user)) = (row.try_get::<_, Option<&str>>(0)?, row.try_get::<_, Option<&str>>(1)?) else {
+        let statement = client
+            .prepare_cached("SELECT tenant_id, user_id FROM app.redeem_setup_link($1, $2)")
+            .await?;
+        let row = client
+            .query_one(&statement, &[&random::hash(secret).as_slice(), &phc])
+            .await?;
+        let (Some(tenant), Some(user)) = (
+            row.try_get::<_, Option<&str>>(0)?,
+            row.try_get::<_, Option<&str>>(1)?,
+        ) else {
             return Err(IdentityError::LinkSpent);
         };
         let who = (record_id(tenant)?, record_id(user)?);
@@ -151,12 +194,21 @@ impl SignIn {
         self.start(who, address, user_agent, now).await
     }
 
+    /// Ends a session; false when it had ended already.
+    pub async fn sign_out(&self, tenant: RecordId, session: RecordId) -> Result<bool, IdentityError> {
+        session::end(&self.auth, tenant, session).await
+    }
+
     async fn start(&self, who: (RecordId, RecordId), address: IpAddr, user_agent: &str, now: Timestamp) -> Result<Started, IdentityError> {
         let (token, session) = session::start(&self.auth, &self.ids, who, self.limits, (address, user_agent), now).await?;
         Ok(Started { token, session, tenant: who.0, user: who.1 })
     }
 
-    async fn candidates(&self, key: &str, slug: Option<&str>) -> Result<Vec<Candidate>, IdentityError> {
+    async fn candidates(
+        &self,
+        key: &str,
+        slug: Option<&str>,
+    ) -> Result<Vec<Candidate>, IdentityError> {
         if key.contains('\0') || slug.is_some_and(|slug| slug.contains('\0')) {
             return Ok(Vec::new());
         }
@@ -168,7 +220,10 @@ impl SignIn {
                 Ok(Candidate {
                     tenant: record_id(row.try_get(0)?)?,
                     user: record_id(row.try_get(1)?)?,
-                    choice: WorkspaceChoice { slug: row.try_get(2)?, name: row.try_get(3)? },
+                    choice: WorkspaceChoice {
+                        slug: row.try_get(2)?,
+                        name: row.try_get(3)?,
+                    },
                     phc: row.try_get(4)?,
                 })
             })
@@ -180,22 +235,52 @@ impl SignIn {
         client
             .execute(
                 "SELECT app.rehash_password($1, $2, $3, $4)",
-                &[&candidate.tenant.as_str(), &candidate.user.as_str(), &candidate.phc, &stronger],
+                &[
+                    &candidate.tenant.as_str(),
+                    &candidate.user.as_str(),
+                    &candidate.phc,
+                    &stronger,
+                ],
             )
             .await?;
         Ok(())
     }
 
-    async fn note(&self, candidate: &Candidate, action: &str, address: IpAddr) -> Result<(), IdentityError> {
-        let client = self.auth.get().await?;
-        client
-            .execute(
-                "SELECT app.add_auth_event($1, $2, $3, $4)",
-                &[&candidate.tenant.as_str(), &candidate.user.as_str(), &action, &json!({"address": address.to_string()})],
-            )
-            .await?;
-        Ok(())
+    /// Notes refused attempts in the logs of those whom they concern. Not waited for: the time of a write would tell that somebody exists.
+    fn note_refusal(&self, candidates: Vec<Candidate>, address: IpAddr) {
+        if candidates.is_empty() {
+            return;
+        }
+        let auth = self.auth.clone();
+        tokio::spawn(async move {
+            for candidate in &candidates {
+                if let Err(error) = note(&auth, candidate, "session.refuse", address).await {
+                    tracing::warn!(%error, "a refused sign-in could not be noted in the audit log");
+                }
+            }
+        });
     }
+}
+
+async fn note(
+    auth: &AuthPool,
+    candidate: &Candidate,
+    action: &str,
+    address: IpAddr,
+) -> Result<(), IdentityError> {
+    let client = auth.get().await?;
+    client
+        .execute(
+            "SELECT app.add_auth_event($1, $2, $3, $4)",
+            &[
+                &candidate.tenant.as_str(),
+                &candidate.user.as_str(),
+                &action,
+                &json!({"address": address.to_string()}),
+            ],
+        )
+        .await?;
+    Ok(())
 }
 
 fn record_id(text: &str) -> Result<RecordId, IdentityError> {

@@ -19,8 +19,14 @@ struct Rule {
     refill: SignedDuration,
 }
 
-const PER_ACCOUNT: Rule = Rule { burst: 10.0, refill: SignedDuration::from_secs(60) };
-const PER_NETWORK: Rule = Rule { burst: 60.0, refill: SignedDuration::from_secs(5) };
+const PER_ACCOUNT: Rule = Rule {
+    burst: 10.0,
+    refill: SignedDuration::from_secs(60),
+};
+const PER_NETWORK: Rule = Rule {
+    burst: 60.0,
+    refill: SignedDuration::from_secs(5),
+};
 /// Most buckets remembered of each kind; the least used go first.
 const REMEMBERED: u64 = 100_000;
 
@@ -41,13 +47,21 @@ pub struct Throttle {
 
 impl Default for Throttle {
     fn default() -> Self {
-        Self { accounts: Cache::new(REMEMBERED), networks: Cache::new(REMEMBERED) }
+        Self {
+            accounts: Cache::new(REMEMBERED),
+            networks: Cache::new(REMEMBERED),
+        }
     }
 }
 
 impl Throttle {
     /// Takes one attempt for the account (its folded e-mail address) and for the network, or says how long to wait.
-    pub fn admit(&self, email_key: &str, address: IpAddr, now: Timestamp) -> Result<(), IdentityError> {
+    pub fn admit(
+        &self,
+        email_key: &str,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<(), IdentityError> {
         take(&self.networks, network(address), PER_NETWORK, now)?;
         take(&self.accounts, email_key.to_owned(), PER_ACCOUNT, now)
     }
@@ -59,7 +73,12 @@ impl Throttle {
 }
 
 fn take(buckets: &Buckets, key: String, rule: Rule, now: Timestamp) -> Result<(), IdentityError> {
-    let bucket = buckets.get_with(key, || Arc::new(Mutex::new(Bucket { tokens: rule.burst, filled_at: now })));
+    let bucket = buckets.get_with(key, || {
+        Arc::new(Mutex::new(Bucket {
+            tokens: rule.burst,
+            filled_at: now,
+        }))
+    });
     let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
     let elapsed = now.duration_since(bucket.filled_at).as_secs_f64().max(0.0);
     bucket.tokens = (bucket.tokens + elapsed / rule.refill.as_secs_f64()).min(rule.burst);
@@ -69,7 +88,9 @@ fn take(buckets: &Buckets, key: String, rule: Rule, now: Timestamp) -> Result<()
         return Ok(());
     }
     let wait = SignedDuration::from_secs_f64((1.0 - bucket.tokens) * rule.refill.as_secs_f64());
-    Err(IdentityError::Throttled { retry_after_s: wait.as_secs().unsigned_abs() + 1 })
+    Err(IdentityError::Throttled {
+        retry_after_s: wait.as_secs().unsigned_abs() + 1,
+    })
 }
 
 #[cfg(test)]
@@ -88,22 +109,47 @@ mod tests {
         for n in 0..10 {
             assert!(throttle.admit("ann@example.com", address(n), at(0)).is_ok());
         }
-        let Err(IdentityError::Throttled { retry_after_s }) = throttle.admit("ann@example.com", address(11), at(0)) else {
+        let Err(IdentityError::Throttled { retry_after_s }) =
+            throttle.admit("ann@example.com", address(11), at(0))
+        else {
             panic!("the eleventh attempt was let in");
         };
         assert!((59..=61).contains(&retry_after_s));
-        assert!(throttle.admit("bob@example.com", address(12), at(0)).is_ok(), "another account is not affected");
-        assert!(throttle.admit("ann@example.com", address(13), at(61)).is_ok());
-        assert!(throttle.admit("ann@example.com", address(14), at(61)).is_err());
+        assert!(
+            throttle
+                .admit("bob@example.com", address(12), at(0))
+                .is_ok(),
+            "another account is not affected"
+        );
+        assert!(
+            throttle
+                .admit("ann@example.com", address(13), at(61))
+                .is_ok()
+        );
+        assert!(
+            throttle
+                .admit("ann@example.com", address(14), at(61))
+                .is_err()
+        );
         throttle.succeeded("ann@example.com");
-        assert!(throttle.admit("ann@example.com", address(15), at(61)).is_ok());
+        assert!(
+            throttle
+                .admit("ann@example.com", address(15), at(61))
+                .is_ok()
+        );
     }
 
     #[test]
     fn a_network_that_tries_many_accounts_runs_dry() {
         let throttle = Throttle::default();
         let address = IpAddr::from([203, 0, 113, 9]);
-        let admitted = (0..100).filter(|n| throttle.admit(&format!("{n}@example.com"), address, at(0)).is_ok()).count();
+        let admitted = (0..100)
+            .filter(|n| {
+                throttle
+                    .admit(&format!("{n}@example.com"), address, at(0))
+                    .is_ok()
+            })
+            .count();
         assert_eq!(admitted, 60);
     }
 
@@ -112,7 +158,11 @@ mod tests {
         let throttle = Throttle::default();
         let address = IpAddr::from([203, 0, 113, 9]);
         for second in [0, -3600, 0, -3600, 0, -3600, 0, -3600, 0, -3600] {
-            assert!(throttle.admit("ann@example.com", address, at(second)).is_ok());
+            assert!(
+                throttle
+                    .admit("ann@example.com", address, at(second))
+                    .is_ok()
+            );
         }
         assert!(throttle.admit("ann@example.com", address, at(0)).is_err());
     }

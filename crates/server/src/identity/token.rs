@@ -26,15 +26,25 @@ impl std::fmt::Debug for ApiToken {
 impl ApiToken {
     /// A fresh one.
     pub fn generate() -> Result<Self, IdentityError> {
-        Ok(Self(Zeroizing::new(format!("{TOKEN_PREFIX}{}", random::secret()?))))
+        Ok(Self(Zeroizing::new(format!(
+            "{TOKEN_PREFIX}{}",
+            random::secret()?
+        ))))
     }
 
     /// The one in a request's `Authorization: Bearer`.
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
-        let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+        let (scheme, token) = headers
+            .get(header::AUTHORIZATION)?
+            .to_str()
+            .ok()?
+            .split_once(' ')?;
         let token = token.trim();
-        (scheme.eq_ignore_ascii_case("bearer") && token.strip_prefix(TOKEN_PREFIX).is_some_and(random::is_secret))
-            .then(|| Self(Zeroizing::new(token.to_owned())))
+        (scheme.eq_ignore_ascii_case("bearer")
+            && token
+                .strip_prefix(TOKEN_PREFIX)
+                .is_some_and(random::is_secret))
+        .then(|| Self(Zeroizing::new(token.to_owned())))
     }
 
     /// The whole secret, to be shown once.
@@ -82,7 +92,14 @@ pub async fn add<C: GenericClient>(
     client
         .execute(
             "SELECT app.add_api_token($1, $2, $3, $4, $5, $6)",
-            &[&id.as_str(), &name, &token.shown(), &token.hash().as_slice(), &scopes, &expires_at],
+            &[
+                &id.as_str(),
+                &name,
+                &token.shown(),
+                &token.hash().as_slice(),
+                &scopes,
+                &expires_at,
+            ],
         )
         .await?;
     Ok((id, token))
@@ -90,11 +107,19 @@ pub async fn add<C: GenericClient>(
 
 /// The living tokens of the person whose context the transaction has entered.
 pub async fn list<C: GenericClient>(client: &C) -> Result<Vec<ApiTokenSummary>, IdentityError> {
-    let rows = client.query("SELECT id, name, prefix, scopes, created_at, expires_at FROM app.own_api_tokens()", &[]).await?;
+    let rows = client
+        .query(
+            "SELECT id, name, prefix, scopes, created_at, expires_at FROM app.own_api_tokens()",
+            &[],
+        )
+        .await?;
     rows.iter()
         .map(|row| {
             Ok(ApiTokenSummary {
-                id: row.try_get::<_, &str>(0)?.parse().map_err(|_| IdentityError::Crypto)?,
+                id: row
+                    .try_get::<_, &str>(0)?
+                    .parse()
+                    .map_err(|_| IdentityError::Crypto)?,
                 name: row.try_get(1)?,
                 prefix: row.try_get(2)?,
                 scopes: row.try_get(3)?,
@@ -107,7 +132,10 @@ pub async fn list<C: GenericClient>(client: &C) -> Result<Vec<ApiTokenSummary>, 
 
 /// Ends one of the caller's own tokens; false when there is no such living token.
 pub async fn end<C: GenericClient>(client: &C, id: RecordId) -> Result<bool, IdentityError> {
-    Ok(client.query_one("SELECT app.end_api_token($1)", &[&id.as_str()]).await?.try_get(0)?)
+    Ok(client
+        .query_one("SELECT app.end_api_token($1)", &[&id.as_str()])
+        .await?
+        .try_get(0)?)
 }
 
 #[cfg(test)]
@@ -117,9 +145,24 @@ mod tests {
     #[test]
     fn a_bearer_token_is_read_and_anything_else_is_not() {
         let token = ApiToken::generate().unwrap();
-        let read = |value: &str| ApiToken::from_headers(&HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]));
-        assert_eq!(read(&format!("bearer {}", token.expose())).unwrap().hash(), token.hash());
-        for value in ["Bearer", "Bearer ", "Bearer fst_", "Basic Zm9v", &format!("Bearer {}x", token.expose()), &token.expose()[..20]] {
+        let read = |value: &str| {
+            ApiToken::from_headers(&HeaderMap::from_iter([(
+                header::AUTHORIZATION,
+                value.parse().unwrap(),
+            )]))
+        };
+        assert_eq!(
+            read(&format!("bearer {}", token.expose())).unwrap().hash(),
+            token.hash()
+        );
+        for value in [
+            "Bearer",
+            "Bearer ",
+            "Bearer fst_",
+            "Basic Zm9v",
+            &format!("Bearer {}x", token.expose()),
+            &token.expose()[..20],
+        ] {
             assert!(read(value).is_none(), "{value}");
         }
         assert!(!format!("{token:?}").contains(&token.expose()[9..]));

@@ -8,7 +8,9 @@ use serde_json::json;
 use tokio_postgres::{Client, GenericClient};
 use zeroize::Zeroizing;
 
-use super::{IdentityError, SETUP_LINK_PREFIX, USER_PREFIX, WORKSPACE_PREFIX, audit, email_key, random};
+use super::{
+    IdentityError, SETUP_LINK_PREFIX, USER_PREFIX, WORKSPACE_PREFIX, audit, email_key, random,
+};
 
 /// A workspace to be made.
 #[derive(Debug, Clone)]
@@ -54,7 +56,12 @@ pub struct WorkspaceSummary {
 }
 
 /// Makes a workspace with its first owner; answers their ids.
-pub async fn create(owner: &mut Client, ids: &IdSource, new: &NewWorkspace<'_>, now: Timestamp) -> Result<(RecordId, RecordId), IdentityError> {
+pub async fn create(
+    owner: &mut Client,
+    ids: &IdSource,
+    new: &NewWorkspace<'_>,
+    now: Timestamp,
+) -> Result<(RecordId, RecordId), IdentityError> {
     check_slug(new.slug)?;
     check_name(new.name)?;
     let tenant = random::id(ids, WORKSPACE_PREFIX, now)?;
@@ -65,21 +72,50 @@ pub async fn create(owner: &mut Client, ids: &IdSource, new: &NewWorkspace<'_>, 
             &[&tenant.as_str(), &new.name, &new.slug, &now],
         )
         .await?;
-    audit::record(&transaction, tenant, "workspace.create", tenant.as_str(), &json!({"slug": new.slug, "name": new.name})).await?;
-    let user = add(&transaction, ids, tenant, &NewUser { role: Role::Owner, ..new.owner.clone() }, now).await?;
+    audit::record(
+        &transaction,
+        tenant,
+        "workspace.create",
+        tenant.as_str(),
+        &json!({"slug": new.slug, "name": new.name}),
+    )
+    .await?;
+    let user = add(
+        &transaction,
+        ids,
+        tenant,
+        &NewUser {
+            role: Role::Owner,
+            ..new.owner.clone()
+        },
+        now,
+    )
+    .await?;
     transaction.commit().await?;
     Ok((tenant, user))
 }
 
 /// Adds a person to a workspace; answers their id.
-pub async fn add_user(owner: &mut Client, ids: &IdSource, tenant: RecordId, new: &NewUser<'_>, now: Timestamp) -> Result<RecordId, IdentityError> {
+pub async fn add_user(
+    owner: &mut Client,
+    ids: &IdSource,
+    tenant: RecordId,
+    new: &NewUser<'_>,
+    now: Timestamp,
+) -> Result<RecordId, IdentityError> {
     let transaction = owner.transaction().await?;
     let user = add(&transaction, ids, tenant, new, now).await?;
     transaction.commit().await?;
     Ok(user)
 }
 
-async fn add<C: GenericClient>(client: &C, ids: &IdSource, tenant: RecordId, new: &NewUser<'_>, now: Timestamp) -> Result<RecordId, IdentityError> {
+async fn add<C: GenericClient>(
+    client: &C,
+    ids: &IdSource,
+    tenant: RecordId,
+    new: &NewUser<'_>,
+    now: Timestamp,
+) -> Result<RecordId, IdentityError> {
     check_name(new.name)?;
     let email = check_email(new.email)?;
     let user = random::id(ids, USER_PREFIX, now)?;
@@ -107,13 +143,30 @@ async fn add<C: GenericClient>(client: &C, ids: &IdSource, tenant: RecordId, new
             .execute("UPDATE app.user_secret SET password_phc = $3 WHERE tenant_id = $1 AND user_id = $2", &[&tenant.as_str(), &user.as_str(), &phc])
             .await?;
     }
-    audit::record(client, tenant, "user.add", user.as_str(), &json!({"email": email, "role": new.role.name()})).await?;
+    audit::record(
+        client,
+        tenant,
+        "user.add",
+        user.as_str(),
+        &json!({"email": email, "role": new.role.name()}),
+    )
+    .await?;
     Ok(user)
 }
 
 /// Sets a password's hash: every session of the person ends.
-pub async fn set_password(owner: &Client, tenant: RecordId, user: RecordId, phc: &str) -> Result<(), IdentityError> {
-    owner.execute("SELECT app.set_password($1, $2, $3)", &[&tenant.as_str(), &user.as_str(), &phc]).await?;
+pub async fn set_password(
+    owner: &Client,
+    tenant: RecordId,
+    user: RecordId,
+    phc: &str,
+) -> Result<(), IdentityError> {
+    owner
+        .execute(
+            "SELECT app.set_password($1, $2, $3)",
+            &[&tenant.as_str(), &user.as_str(), &phc],
+        )
+        .await?;
     Ok(())
 }
 
@@ -134,14 +187,24 @@ pub async fn make_setup_link(
             &[&tenant.as_str(), &id.as_str(), &user.as_str(), &random::hash(&secret).as_slice(), &now, &(now + valid)],
         )
         .await?;
-    audit::record(&transaction, tenant, "setup_link.make", user.as_str(), &json!({})).await?;
+    audit::record(
+        &transaction,
+        tenant,
+        "setup_link.make",
+        user.as_str(),
+        &json!({}),
+    )
+    .await?;
     transaction.commit().await?;
     Ok(secret)
 }
 
 /// The workspace at an address.
 pub async fn find(owner: &Client, slug: &str) -> Result<WorkspaceSummary, IdentityError> {
-    summaries(owner, Some(slug)).await?.pop().ok_or(IdentityError::Missing("workspace"))
+    summaries(owner, Some(slug))
+        .await?
+        .pop()
+        .ok_or(IdentityError::Missing("workspace"))
 }
 
 /// All workspaces, by address.
@@ -149,7 +212,10 @@ pub async fn list(owner: &Client) -> Result<Vec<WorkspaceSummary>, IdentityError
     summaries(owner, None).await
 }
 
-async fn summaries(owner: &Client, slug: Option<&str>) -> Result<Vec<WorkspaceSummary>, IdentityError> {
+async fn summaries(
+    owner: &Client,
+    slug: Option<&str>,
+) -> Result<Vec<WorkspaceSummary>, IdentityError> {
     let rows = owner
         .query(
             "SELECT w.tenant_id, w.slug, w.name, w.created_at,
@@ -161,7 +227,10 @@ async fn summaries(owner: &Client, slug: Option<&str>) -> Result<Vec<WorkspaceSu
     rows.iter()
         .map(|row| {
             Ok(WorkspaceSummary {
-                id: row.try_get::<_, &str>(0)?.parse().map_err(|_| IdentityError::Crypto)?,
+                id: row
+                    .try_get::<_, &str>(0)?
+                    .parse()
+                    .map_err(|_| IdentityError::Crypto)?,
                 slug: row.try_get(1)?,
                 name: row.try_get(2)?,
                 created_at: row.try_get(3)?,
@@ -171,15 +240,71 @@ async fn summaries(owner: &Client, slug: Option<&str>) -> Result<Vec<WorkspaceSu
         .collect()
 }
 
+/// A person of a workspace as an operator sees them.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Member {
+    /// Their id.
+    pub id: RecordId,
+    /// Where mail reaches them.
+    pub email: String,
+    /// What they are called.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// Whether they can sign in.
+    pub active: bool,
+    /// Counts the changes of what they may do.
+    #[serde(skip)]
+    pub member_version: i64,
+}
+
+/// The people of a workspace, by name.
+pub async fn members(owner: &Client, tenant: RecordId) -> Result<Vec<Member>, IdentityError> {
+    let rows = owner
+        .query(
+            "SELECT id, email, name, role, active, member_version FROM app.\"user\"
+             WHERE tenant_id = $1 AND deleted_at IS NULL ORDER BY name_key, id",
+            &[&tenant.as_str()],
+        )
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Member {
+                id: row.try_get::<_, &str>(0)?.parse().map_err(|_| IdentityError::Crypto)?,
+                email: row.try_get(1)?,
+                name: row.try_get(2)?,
+                role: row.try_get::<_, &str>(3)?.parse().map_err(|_| IdentityError::Crypto)?,
+                active: row.try_get(4)?,
+                member_version: row.try_get(5)?,
+            })
+        })
+        .collect()
+}
+
+/// The active person of a workspace with this address, or its first active owner.
+pub async fn member(owner: &Client, tenant: RecordId, email: Option<&str>) -> Result<Member, IdentityError> {
+    let key = email.map(email_key);
+    let wanted = |member: &Member| match &key {
+        Some(key) => email_key(&member.email) == *key,
+        None => member.role == Role::Owner,
+    };
+    let people = members(owner, tenant).await?.into_iter().filter(|member| member.active && wanted(member));
+    people.min_by_key(|member| member.id).ok_or(IdentityError::Missing("user"))
+}
+
 fn check_slug(slug: &str) -> Result<(), IdentityError> {
     let good = (1..=63).contains(&slug.len())
-        && slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && slug
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         && !slug.starts_with('-')
         && !slug.ends_with('-');
     if good {
         Ok(())
     } else {
-        Err(IdentityError::Unacceptable("a workspace address has 1 to 63 lower-case letters, digits and inner hyphens"))
+        Err(IdentityError::Unacceptable(
+            "a workspace address has 1 to 63 lower-case letters, digits and inner hyphens",
+        ))
     }
 }
 
@@ -187,7 +312,9 @@ fn check_name(name: &str) -> Result<(), IdentityError> {
     if (1..=255).contains(&name.chars().count()) && !name.contains(char::is_control) {
         Ok(())
     } else {
-        Err(IdentityError::Unacceptable("a name has 1 to 255 characters and no control characters"))
+        Err(IdentityError::Unacceptable(
+            "a name has 1 to 255 characters and no control characters",
+        ))
     }
 }
 
@@ -195,9 +322,17 @@ fn check_name(name: &str) -> Result<(), IdentityError> {
 fn check_email(email: &str) -> Result<&str, IdentityError> {
     let email = email.trim();
     let good = email.len() <= 254
-        && !email.contains(|c: char| c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"' | ',' | ';' | ':'))
-        && email.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
-    if good { Ok(email) } else { Err(IdentityError::Unacceptable("this is not an e-mail address")) }
+        && !email.contains(|c: char| {
+            c.is_control() || c.is_whitespace() || matches!(c, '<' | '>' | '"' | ',' | ';' | ':')
+        })
+        && email.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty() && !domain.is_empty() && !domain.contains('@')
+        });
+    if good {
+        Ok(email)
+    } else {
+        Err(IdentityError::Unacceptable("this is not an e-mail address"))
+    }
 }
 
 #[cfg(test)]
@@ -213,9 +348,19 @@ mod tests {
             assert!(check_slug(bad).is_err(), "{bad:?}");
         }
         assert_eq!(check_email(" ann@example.com ").unwrap(), "ann@example.com");
-        for bad in ["", "ann", "@example.com", "ann@", "a@b@c", "ann@example.com\r\nBcc: all@example.com", "Ann <ann@example.com>"] {
+        for bad in [
+            "",
+            "ann",
+            "@example.com",
+            "ann@",
+            "a@b@c",
+            "ann@example.com\r\nBcc: all@example.com",
+            "Ann <ann@example.com>",
+        ] {
             assert!(check_email(bad).is_err(), "{bad:?}");
         }
-        assert!(check_name("").is_err() && check_name("a\nb").is_err() && check_name("Ann").is_ok());
+        assert!(
+            check_name("").is_err() && check_name("a\nb").is_err() && check_name("Ann").is_ok()
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! All routes of the platform, in one place, wrapped in what every answer has in common.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::State;
 use axum::middleware;
@@ -9,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Application, Platform, gate, health};
 use crate::http::{HttpLimits, wrap};
+use crate::pages::{self, Entrance};
 use crate::store::PgStore;
 
 /// How far ahead the contact is vouched for (RFC 9116, 2.5.5: less than a year is recommended).
@@ -17,12 +20,19 @@ const SECURITY_EXPIRY: SignedDuration = SignedDuration::from_hours(24 * 180);
 /// The router that a server serves.
 pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
     let application = Application::new(platform)?;
+    let entrance = Entrance {
+        sign_in: application.sign_in.clone(),
+        authenticator: application.authenticator.clone(),
+        clock: Arc::clone(&application.clock),
+    };
     let gated = fieldstone_ui::router::<PgStore>()
         .layer(middleware::from_fn_with_state(application.clone(), gate::admit));
     let router = Router::new()
         .route("/.well-known/security.txt", get(security_txt))
         .with_state(platform.clone())
         .merge(health::routes(platform))
+        .merge(fieldstone_ui::assets())
+        .merge(pages::routes(entrance))
         .merge(gated);
     Ok(wrap(router, HttpLimits::default()))
 }

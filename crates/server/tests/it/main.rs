@@ -13,4 +13,5 @@ mod embedded;
 mod process;
 mod serving;
 mod store;
+mod identity;
 mod tenancy;

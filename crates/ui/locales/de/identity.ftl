@@ -12,7 +12,6 @@ sign-in-signed-out = Sie sind abgemeldet.
 sign-in-ended = Ihre Sitzung ist zu Ende. Melden Sie sich an, um weiterzuarbeiten.
 set-up-title = Arbeitsbereich einrichten
 set-up-advice = Willkommen. Wählen Sie das Passwort, mit dem Sie sich anmelden; Sie sind Inhaber dieses Arbeitsbereichs.
-set-up-name = Ihr Name
 set-up-password = Passwort
 set-up-password-help = Mindestens 12 Zeichen. Ein Satz, den Sie sich merken, ist besser als ein kurzes Rätsel.
 set-up-repeat = Passwort noch einmal

@@ -12,7 +12,6 @@ sign-in-signed-out = You are signed out.
 sign-in-ended = Your session has ended. Sign in to go on.
 set-up-title = Set up your workspace
 set-up-advice = Welcome. Choose the password you will sign in with; you are this workspace’s owner.
-set-up-name = Your name
 set-up-password = Password
 set-up-password-help = At least 12 characters. A sentence you can remember is better than a short riddle.
 set-up-repeat = Password again

@@ -13,7 +13,8 @@ use axum::{
     response::{IntoResponse as _, Redirect},
 };
 use fieldstone_model::{
-    Change, Field, FieldError, FieldType, Object, RecordId, Value, Values, objects, query::Path,
+    Change, Field, FieldError, FieldType, Object, Problem, RecordId, Value, Values, objects,
+    query::Path,
 };
 use fieldstone_store::{ChangeError, Store, StoreError};
 
@@ -109,7 +110,17 @@ pub(crate) async fn create<S: Store + Clone + 'static>(
     if !at.may_write(&at.object) {
         return Err(PageError::Forbidden);
     }
-    let reading = read(&at, &pairs, |_| true).await?;
+    let mut reading = read(&at, &pairs, |_| true).await?;
+    let mut defaults = objects::defaults(
+        &at.object.name,
+        &Values::new(),
+        at.registry(),
+        at.viewer.now,
+    );
+    if at.object.field("owner_id").is_some() {
+        defaults.set("owner_id", Value::Id(at.viewer.user_id));
+    }
+    require(&at, &mut reading, |name| defaults.get(name).is_some());
     let back = pairs.get("back").and_then(local_path);
     if !reading.problems.is_empty() {
         return respond_new(
@@ -121,6 +132,13 @@ pub(crate) async fn create<S: Store + Clone + 'static>(
         )
         .await;
     }
+    // A blank entry means "as usual" unless it clears a default that the form showed.
+    let values: Values = reading
+        .values
+        .iter()
+        .filter(|(name, value)| !value.is_null() || defaults.get(name).is_some())
+        .map(|(name, value)| (name.to_owned(), value.clone()))
+        .collect();
     let id = at
         .store
         .new_id(&at.object.name)
@@ -128,7 +146,7 @@ pub(crate) async fn create<S: Store + Clone + 'static>(
     let change = Change::Create {
         object: at.object.name.to_string(),
         id,
-        values: reading.values.clone(),
+        values,
     };
     match at.store.apply(&[change]).await {
         Ok(_) => {
@@ -213,10 +231,11 @@ pub(crate) async fn update<S: Store + Clone + 'static>(
         ) && pairs.get("choose").is_none();
         silent || pairs.get(&field.name).is_some()
     };
-    let reading = read(&at, &pairs, |field| {
+    let mut reading = read(&at, &pairs, |field| {
         seen.get(&field.name).is_some() && sent(field)
     })
     .await?;
+    require(&at, &mut reading, |_| false);
     if !reading.problems.is_empty() {
         return respond_edit(
             &at,
@@ -286,6 +305,22 @@ async fn read<S: Store + Clone + 'static>(
         reading.typed.insert(field.name.to_string(), typed);
     }
     Ok(reading)
+}
+
+/// Notes what is required and blank, so that all errors of a form are shown at once; `has_default` fields fill themselves.
+fn require<S: Store>(at: &AtObject<S>, reading: &mut Reading, has_default: impl Fn(&str) -> bool) {
+    for field in at
+        .object
+        .writable_fields()
+        .filter(|field| field.required && !has_default(&field.name))
+    {
+        if reading.values.get(&field.name).is_some_and(Value::is_null) {
+            reading.problems.insert(
+                field.name.to_string(),
+                at.viewer.locale.problem(&Problem::Required),
+            );
+        }
+    }
 }
 
 /// The value that a form was made with, from its plain form.
@@ -468,8 +503,8 @@ async fn sections<S: Store + Clone + 'static>(
     Ok(sections)
 }
 
-/// A path of this site; anything that could lead elsewhere is dropped.
-pub(crate) fn local_path(path: &str) -> Option<String> {
+/// A path of this site, to send a browser to; `None` for anything that could lead elsewhere.
+pub fn local_path(path: &str) -> Option<String> {
     let local = path.starts_with('/')
         && !path.starts_with("//")
         && !path.contains(['\\', '\r', '\n'])

@@ -4,7 +4,7 @@ use futures_util::future::FutureExt as _;
 
 use super::scratch::Scratch;
 use super::{Attack, Defence, Removal, attacks, prove_in};
-use crate::tenancy::workspaces::Workspaces;
+use crate::tenancy::workspaces::{Workspaces, now, signer};
 
 attacks! { OTHER_SESSIONS, TERMINATE, CANCEL, ADVISORY_LOCK, FAKED_START, LARGE_OBJECT, SLEEP, NOTIFY_FUNCTION, ANONYMOUS_BLOCK, SHADOWED_FUNCTION, PLAIN_VIEW }
 
@@ -43,7 +43,10 @@ const OTHER_SESSIONS: Attack = Attack {
 async fn signals(scratch: &Scratch, function: &str) -> bool {
     let other = scratch.app().await;
     let connection = scratch.inside().await;
-    let sql = format!("SELECT count(*) FROM (SELECT {function}({})) s(sent) WHERE sent", other.backend.pid);
+    let sql = format!(
+        "SELECT count(*) FROM (SELECT {function}({})) s(sent) WHERE sent",
+        other.backend.pid
+    );
     connection.count(&sql).await.is_ok_and(|count| count > 0)
 }
 
@@ -52,7 +55,9 @@ const TERMINATE: Attack = Attack {
     run: |scratch| async move { signals(scratch, "pg_terminate_backend").await }.boxed(),
     defences: &[Defence {
         name: "no EXECUTE on pg_terminate_backend",
-        remove: Removal::Sql("GRANT EXECUTE ON FUNCTION pg_terminate_backend(integer, bigint) TO PUBLIC"),
+        remove: Removal::Sql(
+            "GRANT EXECUTE ON FUNCTION pg_terminate_backend(integer, bigint) TO PUBLIC",
+        ),
     }],
 };
 
@@ -67,10 +72,21 @@ const CANCEL: Attack = Attack {
 
 const ADVISORY_LOCK: Attack = Attack {
     name: "holding the lock that migrations wait for",
-    run: |scratch| async move { scratch.inside().await.inject("SELECT pg_advisory_lock(1179603027, 2)").await }.boxed(),
+    run: |scratch| {
+        async move {
+            scratch
+                .inside()
+                .await
+                .inject("SELECT pg_advisory_lock(1179603027, 2)")
+                .await
+        }
+        .boxed()
+    },
     defences: &[Defence {
         name: "no EXECUTE on the advisory locks",
-        remove: Removal::Sql("GRANT EXECUTE ON FUNCTION pg_advisory_lock(integer, integer) TO PUBLIC"),
+        remove: Removal::Sql(
+            "GRANT EXECUTE ON FUNCTION pg_advisory_lock(integer, integer) TO PUBLIC",
+        ),
     }],
 };
 
@@ -80,10 +96,18 @@ const FAKED_START: Attack = Attack {
         async move {
             let (connection, other) = (scratch.app().await, scratch.app().await);
             // A signature for a former backend with this process id.
-            let former = fieldstone_server::database::Backend { start_us: other.backend.start_us, ..connection.backend };
+            let former = fieldstone_server::database::Backend {
+                start_us: other.backend.start_us,
+                ..connection.backend
+            };
             let victim = super::scratch::victim();
-            let signed = scratch.workspaces.signer().sign(&victim, &former, crate::tenancy::workspaces::now());
-            connection.inject(&format!("SELECT pg_advisory_lock_shared({})", former.start_us)).await
+            let signed = signer().sign(&victim, &former, now());
+            connection
+                .inject(&format!(
+                    "SELECT pg_advisory_lock_shared({})",
+                    former.start_us
+                ))
+                .await
                 && connection.inject("BEGIN").await
                 && connection.enter(&signed, &victim).await.is_ok()
                 && connection.sees_their_account().await
@@ -102,12 +126,18 @@ const LARGE_OBJECT: Attack = Attack {
         async move {
             let connection = scratch.app().await;
             connection.begin(&super::scratch::victim()).await.unwrap();
-            if !connection.inject("SELECT lo_from_bytea(4711, 'secret')").await {
+            if !connection
+                .inject("SELECT lo_from_bytea(4711, 'secret')")
+                .await
+            {
                 return false;
             }
             let connection = scratch.recycle(connection).await;
             connection.begin(&super::scratch::attacker()).await.unwrap();
-            connection.count("SELECT count(*) FROM (SELECT lo_get(4711)) o(data) WHERE data = 'secret'").await.is_ok_and(|count| count > 0)
+            connection
+                .count("SELECT count(*) FROM (SELECT lo_get(4711)) o(data) WHERE data = 'secret'")
+                .await
+                .is_ok_and(|count| count > 0)
         }
         .boxed()
     },
@@ -116,13 +146,18 @@ const LARGE_OBJECT: Attack = Attack {
             name: "no EXECUTE on writing large objects",
             remove: Removal::Sql("GRANT EXECUTE ON FUNCTION lo_from_bytea(oid, bytea) TO PUBLIC"),
         },
-        Defence { name: "no EXECUTE on reading large objects", remove: Removal::Sql("GRANT EXECUTE ON FUNCTION lo_get(oid) TO PUBLIC") },
+        Defence {
+            name: "no EXECUTE on reading large objects",
+            remove: Removal::Sql("GRANT EXECUTE ON FUNCTION lo_get(oid) TO PUBLIC"),
+        },
     ],
 };
 
 const SLEEP: Attack = Attack {
     name: "holding a connection by sleeping",
-    run: |scratch| async move { scratch.inside().await.inject("SELECT pg_sleep(0.01)").await }.boxed(),
+    run: |scratch| {
+        async move { scratch.inside().await.inject("SELECT pg_sleep(0.01)").await }.boxed()
+    },
     defences: &[Defence {
         name: "no EXECUTE on pg_sleep",
         remove: Removal::Sql("GRANT EXECUTE ON FUNCTION pg_sleep(double precision) TO PUBLIC"),
@@ -132,7 +167,14 @@ const SLEEP: Attack = Attack {
 const NOTIFY_FUNCTION: Attack = Attack {
     name: "sending data out of a query by pg_notify",
     run: |scratch| {
-        async move { scratch.inside().await.inject("SELECT pg_notify('leak', name) FROM app.account").await }.boxed()
+        async move {
+            scratch
+                .inside()
+                .await
+                .inject("SELECT pg_notify('leak', name) FROM app.account")
+                .await
+        }
+        .boxed()
     },
     defences: &[Defence {
         name: "no EXECUTE on pg_notify",
@@ -142,8 +184,20 @@ const NOTIFY_FUNCTION: Attack = Attack {
 
 const ANONYMOUS_BLOCK: Attack = Attack {
     name: "a program of one's own in a DO block",
-    run: |scratch| async move { scratch.inside().await.inject("DO $$ BEGIN PERFORM 1; END $$").await }.boxed(),
-    defences: &[Defence { name: "no USAGE on languages", remove: Removal::Sql("GRANT USAGE ON LANGUAGE plpgsql TO PUBLIC") }],
+    run: |scratch| {
+        async move {
+            scratch
+                .inside()
+                .await
+                .inject("DO $$ BEGIN PERFORM 1; END $$")
+                .await
+        }
+        .boxed()
+    },
+    defences: &[Defence {
+        name: "no USAGE on languages",
+        remove: Removal::Sql("GRANT USAGE ON LANGUAGE plpgsql TO PUBLIC"),
+    }],
 };
 
 const SHADOWED_FUNCTION: Attack = Attack {
@@ -166,7 +220,9 @@ const SHADOWED_FUNCTION: Attack = Attack {
         },
         Defence {
             name: "no CREATE on any schema",
-            remove: Removal::Sql("GRANT USAGE, CREATE ON SCHEMA public TO PUBLIC; GRANT USAGE ON LANGUAGE sql TO PUBLIC"),
+            remove: Removal::Sql(
+                "GRANT USAGE, CREATE ON SCHEMA public TO PUBLIC; GRANT USAGE ON LANGUAGE sql TO PUBLIC",
+            ),
         },
     ],
 };
@@ -176,12 +232,18 @@ const PLAIN_VIEW: Attack = Attack {
     run: |scratch| {
         async move {
             let connection = scratch.inside().await;
-            let sql = format!("SELECT count(*) FROM app.account_sketch WHERE id = '{}'", super::scratch::THEIR_ACCOUNT);
+            let sql = format!(
+                "SELECT count(*) FROM app.account_sketch WHERE id = '{}'",
+                super::scratch::THEIR_ACCOUNT
+            );
             connection.count(&sql).await.is_ok_and(|count| count > 0)
         }
         .boxed()
     },
-    defences: &[Defence { name: "security_invoker", remove: Removal::Sql("ALTER VIEW app.account_sketch RESET (security_invoker)") }],
+    defences: &[Defence {
+        name: "security_invoker",
+        remove: Removal::Sql("ALTER VIEW app.account_sketch RESET (security_invoker)"),
+    }],
 };
 
 /// Attacks whose defences belong to the whole cluster run in one of their own.
@@ -194,11 +256,15 @@ const SET_ROLE: Attack = Attack {
     run: |scratch| {
         async move {
             let connection = scratch.inside().await;
-            connection.inject("SET LOCAL ROLE fieldstone_owner").await && connection.sees_their_account().await
+            connection.inject("SET LOCAL ROLE fieldstone_owner").await
+                && connection.sees_their_account().await
         }
         .boxed()
     },
-    defences: &[Defence { name: "no membership", remove: Removal::Sql("GRANT fieldstone_owner TO fieldstone_app") }],
+    defences: &[Defence {
+        name: "no membership",
+        remove: Removal::Sql("GRANT fieldstone_owner TO fieldstone_app"),
+    }],
 };
 
 const KEPT_ROLE: Attack = Attack {
@@ -206,22 +272,34 @@ const KEPT_ROLE: Attack = Attack {
     run: |scratch| {
         async move {
             // The membership is what this attack presupposes.
-            scratch.arrange("CREATE ROLE some_member_role; GRANT some_member_role TO fieldstone_app").await;
+            scratch
+                .arrange("CREATE ROLE some_member_role; GRANT some_member_role TO fieldstone_app")
+                .await;
             let connection = scratch.inside().await;
             assert!(connection.inject("SET ROLE some_member_role").await);
             let connection = scratch.recycle(connection).await;
-            connection.count("SELECT count(*) WHERE current_setting('role') = 'some_member_role'").await.unwrap() > 0
+            connection
+                .count("SELECT count(*) WHERE current_setting('role') = 'some_member_role'")
+                .await
+                .unwrap()
+                > 0
         }
         .boxed()
     },
     defences: &[
         Defence {
             name: "the connection's check for a role",
-            remove: Removal::Body { functions: &["connection_is_clean"], from: "current_setting('role') = 'none'", to: "true" },
+            remove: Removal::Body {
+                functions: &["connection_is_clean"],
+                from: "current_setting('role') = 'none'",
+                to: "true",
+            },
         },
         Defence {
             name: "the check answers to serving roles only",
-            remove: Removal::Sql("GRANT USAGE ON SCHEMA app TO PUBLIC; GRANT EXECUTE ON FUNCTION app.connection_is_clean() TO PUBLIC"),
+            remove: Removal::Sql(
+                "GRANT USAGE ON SCHEMA app TO PUBLIC; GRANT EXECUTE ON FUNCTION app.connection_is_clean() TO PUBLIC",
+            ),
         },
     ],
 };
@@ -231,16 +309,29 @@ const BYPASS: Attack = Attack {
     run: |scratch| {
         async move {
             let connection = scratch.inside().await;
-            connection.inject("SET LOCAL row_security = off").await && connection.sees_their_account().await
+            connection.inject("SET LOCAL row_security = off").await
+                && connection.sees_their_account().await
         }
         .boxed()
     },
-    defences: &[Defence { name: "no BYPASSRLS", remove: Removal::Sql("ALTER ROLE fieldstone_app BYPASSRLS") }],
+    defences: &[Defence {
+        name: "no BYPASSRLS",
+        remove: Removal::Sql("ALTER ROLE fieldstone_app BYPASSRLS"),
+    }],
 };
 
 const COPY_PROGRAM: Attack = Attack {
     name: "running a program with COPY",
-    run: |scratch| async move { scratch.inside().await.inject("COPY (SELECT 1) TO PROGRAM 'cat > /dev/null'").await }.boxed(),
+    run: |scratch| {
+        async move {
+            scratch
+                .inside()
+                .await
+                .inject("COPY (SELECT 1) TO PROGRAM 'cat > /dev/null'")
+                .await
+        }
+        .boxed()
+    },
     defences: &[Defence {
         name: "no membership in pg_execute_server_program",
         remove: Removal::Sql("GRANT pg_execute_server_program TO fieldstone_app"),
@@ -249,10 +340,21 @@ const COPY_PROGRAM: Attack = Attack {
 
 const SERVER_FILE: Attack = Attack {
     name: "reading a file of the server",
-    run: |scratch| async move { scratch.inside().await.inject("SELECT pg_read_file('PG_VERSION')").await }.boxed(),
+    run: |scratch| {
+        async move {
+            scratch
+                .inside()
+                .await
+                .inject("SELECT pg_read_file('PG_VERSION')")
+                .await
+        }
+        .boxed()
+    },
     defences: &[Defence {
         name: "no EXECUTE on pg_read_file",
-        remove: Removal::Sql("GRANT EXECUTE ON FUNCTION pg_read_file(text) TO PUBLIC; GRANT pg_read_server_files TO fieldstone_app"),
+        remove: Removal::Sql(
+            "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO PUBLIC; GRANT pg_read_server_files TO fieldstone_app",
+        ),
     }],
 };
 

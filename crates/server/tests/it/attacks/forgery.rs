@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use super::scratch::{Scratch, attacker, victim};
 use super::{Attack, Defence, Removal, attacks};
-use crate::tenancy::workspaces::{Connection, actor, now};
+use crate::tenancy::workspaces::{Connection, actor, now, signer};
 
 attacks! {
     NO_CONTEXT, SELF_SIGNED, FORGED_TENANT_BY_SET_CONFIG, FORGED_ROLE_BY_SET_CONFIG, ANOTHER_CONNECTIONS_CONTEXT, FORMER_BACKENDS_CONTEXT,
@@ -19,14 +19,21 @@ attacks! {
 const SEALED: &[&str] = &["tenant_id", "user_id", "role", "can_write", "can_manage"];
 const SEAL: Defence = Defence {
     name: "the seal",
-    remove: Removal::Refusal { functions: SEALED, message: "the tenant context is not valid here" },
+    remove: Removal::Refusal {
+        functions: SEALED,
+        message: "the tenant context is not valid here",
+    },
 };
-const ROW_LEVEL_SECURITY: Defence =
-    Defence { name: "row-level security", remove: Removal::Sql("ALTER TABLE app.account DISABLE ROW LEVEL SECURITY") };
+const ROW_LEVEL_SECURITY: Defence = Defence {
+    name: "row-level security",
+    remove: Removal::Sql("ALTER TABLE app.account DISABLE ROW LEVEL SECURITY"),
+};
 
 /// Enters a context given as text and looks at what it opens.
 async fn opens(connection: &Connection, signed: &str) -> bool {
-    connection.inject("BEGIN").await && connection.enter(signed, &victim()).await.is_ok() && connection.sees_their_account().await
+    connection.inject("BEGIN").await
+        && connection.enter(signed, &victim()).await.is_ok()
+        && connection.sees_their_account().await
 }
 
 const NO_CONTEXT: Attack = Attack {
@@ -40,23 +47,45 @@ const SELF_SIGNED: Attack = Attack {
     run: |scratch| {
         async move {
             let connection = scratch.app().await;
-            let signed = ContextSigner::generate(now()).unwrap().sign(&victim(), &connection.backend, now());
+            let signed =
+                ContextSigner::generate(now())
+                    .unwrap()
+                    .sign(&victim(), &connection.backend, now());
             opens(&connection, &signed).await
         }
         .boxed()
     },
     defences: &[Defence {
         name: "the signature",
-        remove: Removal::Refusal { functions: &["enter"], message: "the tenant context is not genuine" },
+        remove: Removal::Refusal {
+            functions: &["enter"],
+            message: "the tenant context is not genuine",
+        },
     }],
 };
 
 /// The context of a transaction as the attacker reads and rewrites it.
-async fn rewritten(scratch: &Scratch, actor: &fieldstone_server::database::Actor, rewrite: impl Fn(&str) -> String) -> Connection {
+async fn rewritten(
+    scratch: &Scratch,
+    actor: &fieldstone_server::database::Actor,
+    rewrite: impl Fn(&str) -> String,
+) -> Connection {
     let connection = scratch.app().await;
     connection.begin(actor).await.unwrap();
-    let sealed: String = connection.client.query_one("SELECT current_setting('app.context')", &[]).await.unwrap().get(0);
-    connection.client.execute("SELECT set_config('app.context', $1, true)", &[&rewrite(&sealed)]).await.unwrap();
+    let sealed: String = connection
+        .client
+        .query_one("SELECT current_setting('app.context')", &[])
+        .await
+        .unwrap()
+        .get(0);
+    connection
+        .client
+        .execute(
+            "SELECT set_config('app.context', $1, true)",
+            &[&rewrite(&sealed)],
+        )
+        .await
+        .unwrap();
     connection
 }
 
@@ -64,7 +93,10 @@ const FORGED_TENANT_BY_SET_CONFIG: Attack = Attack {
     name: "another tenant's id by set_config",
     run: |scratch| {
         async move {
-            let connection = rewritten(scratch, &attacker(), |sealed| sealed.replace(attacker().tenant.as_str(), victim().tenant.as_str())).await;
+            let connection = rewritten(scratch, &attacker(), |sealed| {
+                sealed.replace(attacker().tenant.as_str(), victim().tenant.as_str())
+            })
+            .await;
             connection.sees_their_account().await
         }
         .boxed()
@@ -76,8 +108,15 @@ const FORGED_ROLE_BY_SET_CONFIG: Attack = Attack {
     name: "a higher role by set_config",
     run: |scratch| {
         async move {
-            let connection = rewritten(scratch, &actor("a", Role::Viewer), |sealed| sealed.replace("|viewer|", "|owner|")).await;
-            connection.client.execute("UPDATE app.workspace SET name = 'mine'", &[]).await.is_ok_and(|changed| changed > 0)
+            let connection = rewritten(scratch, &actor("a", Role::Viewer), |sealed| {
+                sealed.replace("|viewer|", "|owner|")
+            })
+            .await;
+            connection
+                .client
+                .execute("UPDATE app.workspace SET name = 'mine'", &[])
+                .await
+                .is_ok_and(|changed| changed > 0)
         }
         .boxed()
     },
@@ -86,11 +125,19 @@ const FORGED_ROLE_BY_SET_CONFIG: Attack = Attack {
 
 const PID: Defence = Defence {
     name: "the process id in the signature",
-    remove: Removal::Body { functions: &["enter"], from: "part[6] <> pg_backend_pid()::text", to: "false" },
+    remove: Removal::Body {
+        functions: &["enter"],
+        from: "part[6] <> pg_backend_pid()::text",
+        to: "false",
+    },
 };
 const BACKEND_START: Defence = Defence {
     name: "the backend's start in the signature",
-    remove: Removal::Body { functions: &["enter"], from: "NOT pg_advisory_unlock_shared(part[7]::bigint)", to: "false" },
+    remove: Removal::Body {
+        functions: &["enter"],
+        from: "NOT pg_advisory_unlock_shared(part[7]::bigint)",
+        to: "false",
+    },
 };
 
 const ANOTHER_CONNECTIONS_CONTEXT: Attack = Attack {
@@ -110,8 +157,11 @@ const FORMER_BACKENDS_CONTEXT: Attack = Attack {
     run: |scratch| {
         async move {
             let connection = scratch.app().await;
-            let former = Backend { start_us: connection.backend.start_us - 1_000_000, ..connection.backend };
-            opens(&connection, &scratch.workspaces.signer().sign(&victim(), &former, now())).await
+            let former = Backend {
+                start_us: connection.backend.start_us - 1_000_000,
+                ..connection.backend
+            };
+            opens(&connection, &signer().sign(&victim(), &former, now())).await
         }
         .boxed()
     },
@@ -124,20 +174,32 @@ const EXPIRED: Attack = Attack {
         async move {
             let connection = scratch.app().await;
             let past = now() - SignedDuration::from_mins(5);
-            opens(&connection, &scratch.workspaces.signer().sign(&victim(), &connection.backend, past)).await
+            opens(
+                &connection,
+                &signer().sign(&victim(), &connection.backend, past),
+            )
+            .await
         }
         .boxed()
     },
     defences: &[Defence {
         name: "the expiry in the signature",
-        remove: Removal::Refusal { functions: &["enter"], message: "the tenant context has expired" },
+        remove: Removal::Refusal {
+            functions: &["enter"],
+            message: "the tenant context has expired",
+        },
     }],
 };
 
 /// The sealed context of the victim's transaction on `connection`, captured by whatever means.
 async fn captured_seal(connection: &Connection) -> String {
     connection.begin(&victim()).await.unwrap();
-    let sealed = connection.client.query_one("SELECT current_setting('app.context')", &[]).await.unwrap().get(0);
+    let sealed = connection
+        .client
+        .query_one("SELECT current_setting('app.context')", &[])
+        .await
+        .unwrap()
+        .get(0);
     connection.client.batch_execute("COMMIT").await.unwrap();
     sealed
 }
@@ -165,7 +227,11 @@ const REPLAYED_SEAL: Attack = Attack {
             let connection = scratch.app().await;
             let sealed = captured_seal(&connection).await;
             connection.begin(&attacker()).await.unwrap();
-            connection.client.execute("SELECT set_config('app.context', $1, true)", &[&sealed]).await.unwrap();
+            connection
+                .client
+                .execute("SELECT set_config('app.context', $1, true)", &[&sealed])
+                .await
+                .unwrap();
             connection.sees_their_account().await
         }
         .boxed()
@@ -179,7 +245,11 @@ const ANOTHER_CONNECTIONS_SEAL: Attack = Attack {
         async move {
             let sealed = captured_seal(&scratch.app().await).await;
             let connection = scratch.inside().await;
-            connection.client.execute("SELECT set_config('app.context', $1, true)", &[&sealed]).await.unwrap();
+            connection
+                .client
+                .execute("SELECT set_config('app.context', $1, true)", &[&sealed])
+                .await
+                .unwrap();
             connection.sees_their_account().await
         }
         .boxed()
@@ -193,7 +263,14 @@ const WITHOUT_ENTERING: Attack = Attack {
         async move {
             let connection = scratch.app().await;
             connection.client.batch_execute("BEGIN").await.unwrap();
-            connection.client.execute("SELECT set_config('app.context', $1, true)", &[&connection.sign(&victim())]).await.unwrap();
+            connection
+                .client
+                .execute(
+                    "SELECT set_config('app.context', $1, true)",
+                    &[&connection.sign(&victim())],
+                )
+                .await
+                .unwrap();
             connection.sees_their_account().await
         }
         .boxed()
@@ -201,18 +278,32 @@ const WITHOUT_ENTERING: Attack = Attack {
     defences: &[SEAL],
 };
 
-const MEMBERSHIP: Defence =
-    Defence { name: "the membership check", remove: Removal::Refusal { functions: &["enter"], message: "access has ended or changed" } };
+const MEMBERSHIP: Defence = Defence {
+    name: "the membership check",
+    remove: Removal::Refusal {
+        functions: &["enter"],
+        message: "access has ended or changed",
+    },
+};
 
 const REVOKED_ROLE: Attack = Attack {
     name: "a role that was taken away while the server remembered it",
     run: |scratch| {
         async move {
             let admin = actor("a", Role::Admin);
-            scratch.arrange(&format!("UPDATE app.\"user\" SET role = 'viewer' WHERE id = '{}'", admin.user)).await;
+            scratch
+                .arrange(&format!(
+                    "UPDATE app.\"user\" SET role = 'viewer' WHERE id = '{}'",
+                    admin.user
+                ))
+                .await;
             let connection = scratch.app().await;
             connection.begin(&admin).await.is_ok()
-                && connection.client.execute("UPDATE app.workspace SET name = 'still mine'", &[]).await.is_ok_and(|changed| changed > 0)
+                && connection
+                    .client
+                    .execute("UPDATE app.workspace SET name = 'still mine'", &[])
+                    .await
+                    .is_ok_and(|changed| changed > 0)
         }
         .boxed()
     },
@@ -269,7 +360,9 @@ const MOVE_INTO_ANOTHER_TENANT: Attack = Attack {
     defences: &[
         Defence {
             name: "WITH CHECK of the update policy",
-            remove: Removal::Sql("ALTER POLICY tenant_update ON app.search_token WITH CHECK (true)"),
+            remove: Removal::Sql(
+                "ALTER POLICY tenant_update ON app.search_token WITH CHECK (true)",
+            ),
         },
         Defence {
             name: "the select policy, which the new row has to pass too",
@@ -284,7 +377,11 @@ const VIEWER_WRITES: Attack = Attack {
         async move {
             let connection = scratch.app().await;
             connection.begin(&actor("a", Role::Viewer)).await.unwrap();
-            connection.client.execute("UPDATE app.account SET name = 'x'", &[]).await.is_ok_and(|changed| changed > 0)
+            connection
+                .client
+                .execute("UPDATE app.account SET name = 'x'", &[])
+                .await
+                .is_ok_and(|changed| changed > 0)
         }
         .boxed()
     },

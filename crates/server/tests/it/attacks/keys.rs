@@ -15,7 +15,11 @@ const CROSS_TENANT_REFERENCE: Attack = Attack {
         async move {
             let connection = scratch.inside().await;
             let sql = "UPDATE app.account SET parent_id = $1 WHERE id = $2";
-            connection.client.execute(sql, &[&THEIR_ACCOUNT, &OWN_ACCOUNT]).await.is_ok_and(|changed| changed > 0)
+            connection
+                .client
+                .execute(sql, &[&THEIR_ACCOUNT, &OWN_ACCOUNT])
+                .await
+                .is_ok_and(|changed| changed > 0)
         }
         .boxed()
     },
@@ -49,7 +53,9 @@ const UNIQUE_KEY_ORACLE: Attack = Attack {
     },
     defences: &[Defence {
         name: "the tenant in the unique key",
-        remove: Removal::Sql("DROP INDEX app.user_email; CREATE UNIQUE INDEX user_email ON app.\"user\" (email_key) WHERE deleted_at IS NULL"),
+        remove: Removal::Sql(
+            "DROP INDEX app.user_email; CREATE UNIQUE INDEX user_email ON app.\"user\" (email_key) WHERE deleted_at IS NULL",
+        ),
     }],
 };
 
@@ -59,14 +65,22 @@ const SLUG_ORACLE: Attack = Attack {
         async move {
             let connection = scratch.app().await;
             connection.begin(&actor("a", Role::Owner)).await.unwrap();
-            code(&connection.client.execute("UPDATE app.workspace SET slug = 'b'", &[]).await) == "23505"
+            code(
+                &connection
+                    .client
+                    .execute("UPDATE app.workspace SET slug = 'b'", &[])
+                    .await,
+            ) == "23505"
         }
         .boxed()
     },
     defences: &[
         Defence {
             name: "only an operator changes an address",
-            remove: Removal::Refusal { functions: &["workspace_slug_keep"], message: "only an operator changes a workspace''s address" },
+            remove: Removal::Refusal {
+                functions: &["workspace_slug_keep"],
+                message: "only an operator changes a workspace''s address",
+            },
         },
         Defence {
             name: "the directory of addresses is private",
@@ -80,33 +94,75 @@ const SLUG_ORACLE: Attack = Attack {
 const CONTEXT_KEYS: Attack = Attack {
     name: "reading the keys that verify signatures",
     run: |scratch| {
-        async move { scratch.inside().await.count("SELECT count(*) FROM app.context_key").await.is_ok_and(|count| count > 0) }.boxed()
+        async move {
+            scratch
+                .inside()
+                .await
+                .count("SELECT count(*) FROM app.context_key")
+                .await
+                .is_ok_and(|count| count > 0)
+        }
+        .boxed()
     },
     defences: &[
-        Defence { name: "no SELECT", remove: Removal::Sql("GRANT SELECT ON app.context_key TO fieldstone_app") },
-        Defence { name: "row-level security", remove: Removal::Sql("ALTER TABLE app.context_key DISABLE ROW LEVEL SECURITY") },
+        Defence {
+            name: "no SELECT",
+            remove: Removal::Sql("GRANT SELECT ON app.context_key TO fieldstone_app"),
+        },
+        Defence {
+            name: "row-level security",
+            remove: Removal::Sql("ALTER TABLE app.context_key DISABLE ROW LEVEL SECURITY"),
+        },
     ],
 };
 
 const SEAL_KEYS: Attack = Attack {
     name: "reading the keys of the seal",
     run: |scratch| {
-        async move { scratch.inside().await.count("SELECT count(*) FROM app.seal_key").await.is_ok_and(|count| count > 0) }.boxed()
+        async move {
+            scratch
+                .inside()
+                .await
+                .count("SELECT count(*) FROM app.seal_key")
+                .await
+                .is_ok_and(|count| count > 0)
+        }
+        .boxed()
     },
     defences: &[
-        Defence { name: "no SELECT", remove: Removal::Sql("GRANT SELECT ON app.seal_key TO fieldstone_app") },
-        Defence { name: "row-level security", remove: Removal::Sql("ALTER TABLE app.seal_key DISABLE ROW LEVEL SECURITY") },
+        Defence {
+            name: "no SELECT",
+            remove: Removal::Sql("GRANT SELECT ON app.seal_key TO fieldstone_app"),
+        },
+        Defence {
+            name: "row-level security",
+            remove: Removal::Sql("ALTER TABLE app.seal_key DISABLE ROW LEVEL SECURITY"),
+        },
     ],
 };
 
 const PASSWORD_HASHES: Attack = Attack {
     name: "reading password hashes",
     run: |scratch| {
-        async move { scratch.inside().await.count("SELECT count(*) FROM app.user_secret").await.is_ok_and(|count| count > 0) }.boxed()
+        async move {
+            scratch
+                .inside()
+                .await
+                .count("SELECT count(*) FROM app.user_secret")
+                .await
+                .is_ok_and(|count| count > 0)
+        }
+        .boxed()
     },
     defences: &[
-        Defence { name: "no SELECT", remove: Removal::Sql("GRANT SELECT ON app.user_secret TO fieldstone_app") },
-        Defence { name: "row-level security", remove: Removal::Sql("ALTER TABLE app.user_secret DISABLE ROW LEVEL SECURITY") },
+        Defence {
+            name: "no SELECT",
+            remove: Removal::Sql("GRANT SELECT ON app.user_secret TO fieldstone_app"),
+        },
+        Defence {
+            name: "row-level security",
+            remove: Removal::Sql("ALTER TABLE app.user_secret DISABLE ROW LEVEL SECURITY"),
+        },
     ],
 };
 

@@ -31,11 +31,17 @@ const TEMP_TABLE: Attack = Attack {
     defences: &[
         Defence {
             name: "no TEMP on the database",
-            remove: Removal::Sql("DO $$ BEGIN EXECUTE format('GRANT TEMP ON DATABASE %I TO fieldstone_app', current_database()); END $$"),
+            remove: Removal::Sql(
+                "DO $$ BEGIN EXECUTE format('GRANT TEMP ON DATABASE %I TO fieldstone_app', current_database()); END $$",
+            ),
         },
         Defence {
             name: "the connection's check for a temporary schema",
-            remove: Removal::Body { functions: &["connection_is_clean"], from: "pg_my_temp_schema() = 0", to: "true" },
+            remove: Removal::Body {
+                functions: &["connection_is_clean"],
+                from: "pg_my_temp_schema() = 0",
+                to: "true",
+            },
         },
     ],
 };
@@ -84,10 +90,18 @@ const HELD_CURSOR: Attack = Attack {
         async move {
             let connection = scratch.app().await;
             connection.begin(&victim()).await.unwrap();
-            assert!(connection.inject("DECLARE held CURSOR WITH HOLD FOR SELECT id FROM app.account").await);
+            assert!(
+                connection
+                    .inject("DECLARE held CURSOR WITH HOLD FOR SELECT id FROM app.account")
+                    .await
+            );
             let connection = scratch.recycle(connection).await;
             connection.begin(&attacker()).await.unwrap();
-            connection.client.query("FETCH ALL FROM held", &[]).await.is_ok_and(|rows| !rows.is_empty())
+            connection
+                .client
+                .query("FETCH ALL FROM held", &[])
+                .await
+                .is_ok_and(|rows| !rows.is_empty())
         }
         .boxed()
     },
@@ -109,7 +123,11 @@ const LISTENING: Attack = Attack {
             assert!(connection.inject("LISTEN leak").await);
             let connection = scratch.recycle(connection).await;
             connection.begin(&victim()).await.unwrap();
-            connection.count("SELECT count(*) FROM pg_listening_channels()").await.unwrap() > 0
+            connection
+                .count("SELECT count(*) FROM pg_listening_channels()")
+                .await
+                .unwrap()
+                > 0
         }
         .boxed()
     },
@@ -146,7 +164,11 @@ const LEFT_SETTING: Attack = Attack {
     },
     defences: &[Defence {
         name: "RESET ALL at the end of each transaction",
-        remove: Removal::Body { functions: &["connection_is_clean"], from: "RESET ALL;", to: "" },
+        remove: Removal::Body {
+            functions: &["connection_is_clean"],
+            from: "RESET ALL;",
+            to: "",
+        },
     }],
 };
 

@@ -35,9 +35,16 @@ pub(crate) enum Removal {
     /// Statements of a superuser.
     Sql(&'static str),
     /// Replaces text in the body of the functions `app.<name>`; fails when it is not there.
-    Body { functions: &'static [&'static str], from: &'static str, to: &'static str },
+    Body {
+        functions: &'static [&'static str],
+        from: &'static str,
+        to: &'static str,
+    },
     /// Turns one refusal of the functions `app.<name>` into nothing: the RAISE with this message.
-    Refusal { functions: &'static [&'static str], message: &'static str },
+    Refusal {
+        functions: &'static [&'static str],
+        message: &'static str,
+    },
 }
 
 /// Runs `attack` forwards, backwards, and against each defence alone.
@@ -46,8 +53,16 @@ async fn prove(attack: &Attack) {
 }
 
 async fn prove_in(attack: &Attack, scratch: impl AsyncFn() -> Scratch) {
-    assert!(!attack.defences.is_empty(), "{}: nothing is said to stop it", attack.name);
-    assert!(!attempt(attack, &scratch().await, |_| true).await, "{} succeeded against all defences", attack.name);
+    assert!(
+        !attack.defences.is_empty(),
+        "{}: nothing is said to stop it",
+        attack.name
+    );
+    assert!(
+        !attempt(attack, &scratch().await, |_| true).await,
+        "{} succeeded against all defences",
+        attack.name
+    );
     assert!(
         attempt(attack, &scratch().await, |_| false).await,
         "{} failed although every defence was removed, so it proves nothing",
@@ -56,13 +71,22 @@ async fn prove_in(attack: &Attack, scratch: impl AsyncFn() -> Scratch) {
     if attack.defences.len() > 1 {
         for kept in 0..attack.defences.len() {
             let held = !attempt(attack, &scratch().await, |at| at == kept).await;
-            assert!(held, "{}: \"{}\" alone does not stop it", attack.name, attack.defences[kept].name);
+            assert!(
+                held,
+                "{}: \"{}\" alone does not stop it",
+                attack.name, attack.defences[kept].name
+            );
         }
     }
 }
 
 async fn attempt(attack: &Attack, scratch: &Scratch, keep: impl Fn(usize) -> bool) -> bool {
-    for (_, defence) in attack.defences.iter().enumerate().filter(|(at, _)| !keep(*at)) {
+    for (_, defence) in attack
+        .defences
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !keep(*at))
+    {
         scratch.remove(defence).await;
     }
     (attack.run)(scratch).await

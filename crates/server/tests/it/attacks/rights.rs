@@ -22,7 +22,10 @@ const TRUNCATE: Attack = Attack {
         }
         .boxed()
     },
-    defences: &[Defence { name: "no TRUNCATE", remove: Removal::Sql("GRANT TRUNCATE ON app.search_token TO fieldstone_app") }],
+    defences: &[Defence {
+        name: "no TRUNCATE",
+        remove: Removal::Sql("GRANT TRUNCATE ON app.search_token TO fieldstone_app"),
+    }],
 };
 
 const COPY_OUT: Attack = Attack {
@@ -31,11 +34,16 @@ const COPY_OUT: Attack = Attack {
         async move {
             use futures_util::TryStreamExt as _;
             let connection = scratch.inside().await;
-            let Ok(stream) = connection.client.copy_out("COPY app.account (id) TO STDOUT").await else {
+            let Ok(stream) = connection
+                .client
+                .copy_out("COPY app.account (id) TO STDOUT")
+                .await
+            else {
                 return false;
             };
             let rows: Vec<_> = stream.try_collect().await.unwrap_or_default();
-            rows.iter().any(|row| row.starts_with(super::scratch::THEIR_ACCOUNT.as_bytes()))
+            rows.iter()
+                .any(|row| row.starts_with(super::scratch::THEIR_ACCOUNT.as_bytes()))
         }
         .boxed()
     },
@@ -50,13 +58,18 @@ const OWNING_A_TABLE: Attack = Attack {
     run: |scratch| {
         async move {
             let connection = scratch.inside().await;
-            connection.inject("ALTER TABLE app.account DISABLE ROW LEVEL SECURITY").await && connection.sees_their_account().await
+            connection
+                .inject("ALTER TABLE app.account DISABLE ROW LEVEL SECURITY")
+                .await
+                && connection.sees_their_account().await
         }
         .boxed()
     },
     defences: &[Defence {
         name: "the serving role owns nothing",
-        remove: Removal::Sql("GRANT CREATE ON SCHEMA app TO fieldstone_app; ALTER TABLE app.account OWNER TO fieldstone_app"),
+        remove: Removal::Sql(
+            "GRANT CREATE ON SCHEMA app TO fieldstone_app; ALTER TABLE app.account OWNER TO fieldstone_app",
+        ),
     }],
 };
 
@@ -77,7 +90,9 @@ const PERSONAL_ROWS: Attack = Attack {
     },
     defences: &[Defence {
         name: "user_id() in the policy",
-        remove: Removal::Sql("ALTER POLICY own_rows ON app.idempotency_key USING (tenant_id = (SELECT app.tenant_id()))"),
+        remove: Removal::Sql(
+            "ALTER POLICY own_rows ON app.idempotency_key USING (tenant_id = (SELECT app.tenant_id()))",
+        ),
     }],
 };
 
@@ -97,10 +112,15 @@ const REWRITTEN_AUDIT: Attack = Attack {
         .boxed()
     },
     defences: &[
-        Defence { name: "no UPDATE", remove: Removal::Sql("GRANT UPDATE ON app.audit_event TO fieldstone_app") },
+        Defence {
+            name: "no UPDATE",
+            remove: Removal::Sql("GRANT UPDATE ON app.audit_event TO fieldstone_app"),
+        },
         Defence {
             name: "no policy for UPDATE",
-            remove: Removal::Sql("CREATE POLICY rewrite ON app.audit_event FOR UPDATE TO fieldstone_app USING (true)"),
+            remove: Removal::Sql(
+                "CREATE POLICY rewrite ON app.audit_event FOR UPDATE TO fieldstone_app USING (true)",
+            ),
         },
     ],
 };
@@ -109,18 +129,33 @@ const REWRITTEN_AUDIT: Attack = Attack {
 async fn may(scratch: &Scratch, role: Role, sql: &str) -> bool {
     let connection = scratch.app().await;
     connection.begin(&actor("a", role)).await.unwrap();
-    connection.client.execute(sql, &[]).await.is_ok_and(|changed| changed > 0)
+    connection
+        .client
+        .execute(sql, &[])
+        .await
+        .is_ok_and(|changed| changed > 0)
 }
 
 const GUARD: Defence = Defence {
     name: "the guard on roles",
-    remove: Removal::Refusal { functions: &["user_guard"], message: "nobody grants or takes a role above their own" },
+    remove: Removal::Refusal {
+        functions: &["user_guard"],
+        message: "nobody grants or takes a role above their own",
+    },
 };
 
 const APPOINTED_OWNER: Attack = Attack {
     name: "an admin who makes an owner of themselves",
     run: |scratch| {
-        async move { may(scratch, Role::Admin, "UPDATE app.\"user\" SET role = 'owner' WHERE id = (SELECT app.user_id())").await }.boxed()
+        async move {
+            may(
+                scratch,
+                Role::Admin,
+                "UPDATE app.\"user\" SET role = 'owner' WHERE id = (SELECT app.user_id())",
+            )
+            .await
+        }
+        .boxed()
     },
     defences: &[GUARD],
 };
@@ -140,10 +175,23 @@ const DEMOTED_OWNER: Attack = Attack {
 
 const LAST_OWNER: Attack = Attack {
     name: "a workspace left without an owner",
-    run: |scratch| async move { may(scratch, Role::Owner, "UPDATE app.\"user\" SET role = 'admin' WHERE role = 'owner'").await }.boxed(),
+    run: |scratch| {
+        async move {
+            may(
+                scratch,
+                Role::Owner,
+                "UPDATE app.\"user\" SET role = 'admin' WHERE role = 'owner'",
+            )
+            .await
+        }
+        .boxed()
+    },
     defences: &[Defence {
         name: "the last owner stays",
-        remove: Removal::Refusal { functions: &["user_last_owner"], message: "a workspace keeps at least one active owner" },
+        remove: Removal::Refusal {
+            functions: &["user_last_owner"],
+            message: "a workspace keeps at least one active owner",
+        },
     }],
 };
 
@@ -166,5 +214,8 @@ const FROZEN_MEMBERSHIP: Attack = Attack {
         }
         .boxed()
     },
-    defences: &[Defence { name: "the guard on member_version", remove: Removal::Sql("ALTER TABLE app.\"user\" DISABLE TRIGGER guard") }],
+    defences: &[Defence {
+        name: "the guard on member_version",
+        remove: Removal::Sql("ALTER TABLE app.\"user\" DISABLE TRIGGER guard"),
+    }],
 };

@@ -51,8 +51,16 @@ impl Scratch {
     /// Takes a defence away.
     pub(crate) async fn remove(&self, defence: &Defence) {
         match defence.remove {
-            Removal::Sql(sql) => self.admin.batch_execute(sql).await.unwrap_or_else(|error| panic!("{}: {error:?}", defence.name)),
-            Removal::Body { functions, from, to } => {
+            Removal::Sql(sql) => self
+                .admin
+                .batch_execute(sql)
+                .await
+                .unwrap_or_else(|error| panic!("{}: {error:?}", defence.name)),
+            Removal::Body {
+                functions,
+                from,
+                to,
+            } => {
                 let changed = self
                     .admin
                     .execute(
@@ -62,7 +70,12 @@ impl Scratch {
                     )
                     .await
                     .unwrap();
-                assert_eq!(usize::try_from(changed).unwrap(), functions.len(), "{}: the text is not in the functions", defence.name);
+                assert_eq!(
+                    usize::try_from(changed).unwrap(),
+                    functions.len(),
+                    "{}: the text is not in the functions",
+                    defence.name
+                );
             }
             Removal::Refusal { functions, message } => {
                 let changed = self
@@ -74,7 +87,12 @@ impl Scratch {
                     )
                     .await
                     .unwrap();
-                assert_eq!(usize::try_from(changed).unwrap(), functions.len(), "{}: the refusal is not in the functions", defence.name);
+                assert_eq!(
+                    usize::try_from(changed).unwrap(),
+                    functions.len(),
+                    "{}: the refusal is not in the functions",
+                    defence.name
+                );
             }
         }
     }
@@ -102,8 +120,18 @@ impl Scratch {
     /// Commits, and gives the connection back as the pool does: one that is not clean is replaced.
     pub(crate) async fn recycle(&self, connection: Connection) -> Connection {
         connection.client.batch_execute("COMMIT").await.unwrap();
-        let clean = connection.client.query_typed("SELECT app.connection_is_clean()", &[] as &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)]).await;
-        if clean.is_ok_and(|rows| rows[0].get(0)) { connection } else { self.app().await }
+        let clean = connection
+            .client
+            .query_typed(
+                "SELECT app.connection_is_clean()",
+                &[] as &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)],
+            )
+            .await;
+        if clean.is_ok_and(|rows| rows[0].get(0)) {
+            connection
+        } else {
+            self.app().await
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use fieldstone_model::Role;
 use fieldstone_server::database::Backend;
 use jiff::SignedDuration;
 
-use super::workspaces::{Workspaces, actor, code, now};
+use super::workspaces::{Workspaces, actor, code, now, signer};
 
 const USERS: &str = "SELECT count(*) FROM app.\"user\"";
 
@@ -17,14 +17,35 @@ async fn a_context_shows_its_own_tenant_and_nothing_outlives_the_transaction() {
     assert_eq!(app.count(USERS).await.unwrap(), 0, "no context, no rows");
     app.begin(&actor("a", Role::Viewer)).await.unwrap();
     assert_eq!(app.count(USERS).await.unwrap(), 4);
-    let row = app.client.query_one("SELECT app.tenant_id(), app.user_id(), app.role(), app.can_write(), app.can_manage()", &[]).await.unwrap();
+    let row = app
+        .client
+        .query_one(
+            "SELECT app.tenant_id(), app.user_id(), app.role(), app.can_write(), app.can_manage()",
+            &[],
+        )
+        .await
+        .unwrap();
     assert_eq!(row.get::<_, &str>(0), "00D00000000000a");
     assert_eq!(row.get::<_, &str>(1), "005000000viewea");
-    assert_eq!((row.get::<_, &str>(2), row.get::<_, bool>(3), row.get::<_, bool>(4)), ("viewer", false, false));
-    let write = app.client.execute("UPDATE app.workspace SET name = 'x'", &[]).await;
+    assert_eq!(
+        (
+            row.get::<_, &str>(2),
+            row.get::<_, bool>(3),
+            row.get::<_, bool>(4)
+        ),
+        ("viewer", false, false)
+    );
+    let write = app
+        .client
+        .execute("UPDATE app.workspace SET name = 'x'", &[])
+        .await;
     assert_eq!(write.unwrap(), 0, "a viewer changes nothing");
     app.client.batch_execute("COMMIT").await.unwrap();
-    assert_eq!(app.count(USERS).await.unwrap(), 0, "the context ended with the transaction");
+    assert_eq!(
+        app.count(USERS).await.unwrap(),
+        0,
+        "the context ended with the transaction"
+    );
 }
 
 #[tokio::test]
@@ -33,17 +54,26 @@ async fn a_context_that_is_not_genuine_is_refused() {
     let (app, other) = (workspaces.app().await, workspaces.app().await);
     let member = actor("a", Role::Member);
     let signed = app.sign(&member);
-    let reused_pid = Backend { start_us: app.backend.start_us - 1, ..app.backend };
+    let reused_pid = Backend {
+        start_us: app.backend.start_us - 1,
+        ..app.backend
+    };
     let past = now() - SignedDuration::from_secs(61);
     let cases = [
         ("empty", String::new()),
         ("no parts", "x".repeat(200)),
-        ("another tenant", signed.replace("00D00000000000a", "00D00000000000b")),
+        (
+            "another tenant",
+            signed.replace("00D00000000000a", "00D00000000000b"),
+        ),
         ("a higher role", signed.replace("|member|", "|owner|")),
         ("an unknown key", signed.replacen("1|1|", "1|9|", 1)),
         ("another connection's", other.sign(&member)),
-        ("a former backend's with this pid", workspaces.signer().sign(&member, &reused_pid, now())),
-        ("expired", workspaces.signer().sign(&member, &app.backend, past)),
+        (
+            "a former backend's with this pid",
+            signer().sign(&member, &reused_pid, now()),
+        ),
+        ("expired", signer().sign(&member, &app.backend, past)),
     ];
     for (name, text) in cases {
         app.client.batch_execute("BEGIN").await.unwrap();
@@ -51,7 +81,11 @@ async fn a_context_that_is_not_genuine_is_refused() {
         app.rollback().await;
     }
     app.begin(&member).await.unwrap();
-    assert_eq!(app.count(USERS).await.unwrap(), 4, "the connection still serves");
+    assert_eq!(
+        app.count(USERS).await.unwrap(),
+        4,
+        "the connection still serves"
+    );
 }
 
 #[tokio::test]
@@ -60,20 +94,42 @@ async fn changed_access_and_changed_schema_are_told_apart() {
     let owner = workspaces.connect("fieldstone_owner").await;
     let app = workspaces.app().await;
     let member = actor("a", Role::Member);
-    owner.execute("UPDATE app.\"user\" SET role = 'viewer' WHERE id = $1", &[&member.user.as_str()]).await.unwrap();
+    owner
+        .execute(
+            "UPDATE app.\"user\" SET role = 'viewer' WHERE id = $1",
+            &[&member.user.as_str()],
+        )
+        .await
+        .unwrap();
     assert_eq!(code(&app.begin(&member).await), "FS001");
     app.rollback().await;
 
     let admin = actor("a", Role::Admin);
     let mut ended = admin.clone();
     ended.credential = Some("0SS000000000001".parse().unwrap());
-    assert_eq!(code(&app.begin(&ended).await), "FS001", "a session that does not exist");
+    assert_eq!(
+        code(&app.begin(&ended).await),
+        "FS001",
+        "a session that does not exist"
+    );
     app.rollback().await;
 
-    owner.execute("UPDATE app.workspace SET schema_version = 2 WHERE tenant_id = $1", &[&admin.tenant.as_str()]).await.unwrap();
+    owner
+        .execute(
+            "UPDATE app.workspace SET schema_version = 2 WHERE tenant_id = $1",
+            &[&admin.tenant.as_str()],
+        )
+        .await
+        .unwrap();
     assert_eq!(code(&app.begin(&admin).await), "FS002");
     app.rollback().await;
-    owner.execute("UPDATE app.\"user\" SET active = false WHERE id = $1", &[&admin.user.as_str()]).await.unwrap();
+    owner
+        .execute(
+            "UPDATE app.\"user\" SET active = false WHERE id = $1",
+            &[&admin.user.as_str()],
+        )
+        .await
+        .unwrap();
     assert_eq!(code(&app.begin(&admin).await), "FS001");
 }
 
@@ -93,7 +149,11 @@ async fn the_context_is_cheap() {
         ("app.connection_is_clean()", "app.connection_is_clean()"),
     ] {
         let started = Instant::now();
-        app.count(&format!("SELECT count({expression}) FROM generate_series(1, {CALLS})")).await.unwrap();
+        app.count(&format!(
+            "SELECT count({expression}) FROM generate_series(1, {CALLS})"
+        ))
+        .await
+        .unwrap();
         costs.push((name, started.elapsed() / CALLS));
     }
     app.rollback().await;
@@ -107,5 +167,8 @@ async fn the_context_is_cheap() {
     for (name, cost) in &costs {
         eprintln!("{name}: {cost:?}");
     }
-    assert!(costs.iter().all(|(_, cost)| cost.as_micros() < 1_000), "{costs:?}");
+    assert!(
+        costs.iter().all(|(_, cost)| cost.as_micros() < 1_000),
+        "{costs:?}"
+    );
 }

@@ -1,0 +1,114 @@
+//! `fieldstone workspace`: makes and lists workspaces. Shows nobody's records.
+
+use clap::{Args, Subcommand};
+use fieldstone_model::Role;
+use jiff::SignedDuration;
+
+use super::failure::Failure;
+use super::operator::Installation;
+use super::output::say;
+use crate::identity::workspace::{self, NewUser, NewWorkspace};
+use crate::schema::create_default_pipeline;
+
+/// How long a set-up link is good.
+pub(super) const LINK_LIFETIME: SignedDuration = SignedDuration::from_hours(24 * 7);
+
+/// Make and list workspaces
+#[derive(Debug, Args)]
+pub(super) struct Workspaces {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a workspace and print its owner's one-time set-up link
+    Create(Create),
+    /// List all workspaces
+    List(List),
+}
+
+#[derive(Debug, Args)]
+struct Create {
+    /// Its address: lower-case letters, digits and hyphens
+    slug: String,
+    /// What it is called
+    #[arg(long)]
+    name: String,
+    /// E-mail address of its first owner
+    #[arg(long)]
+    owner_email: String,
+    /// Name of its first owner
+    #[arg(long)]
+    owner_name: String,
+    /// Language of its first owner
+    #[arg(long, default_value = "en")]
+    locale: String,
+    /// Time zone of its first owner, e.g. Europe/Berlin
+    #[arg(long, default_value = "UTC")]
+    time_zone: String,
+    #[command(flatten)]
+    installation: Installation,
+}
+
+#[derive(Debug, Args)]
+struct List {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    installation: Installation,
+}
+
+impl Workspaces {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::Create(create) => create.run().await,
+            Command::List(list) => list.run().await,
+        }
+    }
+}
+
+impl Create {
+    async fn run(self) -> Result<(), Failure> {
+        let operator = self.installation.open()?;
+        let owner = NewUser {
+            email: &self.owner_email,
+            name: &self.owner_name,
+            role: Role::Owner,
+            password_phc: None,
+            locale: &self.locale,
+            time_zone: &self.time_zone,
+        };
+        let new = NewWorkspace { name: &self.name, slug: &self.slug, owner };
+        let mut client = operator.owner().await?;
+        let now = operator.clock.now();
+        let (tenant, user) = workspace::create(&mut client, &operator.ids, &new, now).await.map_err(|error| Failure::new(error.to_string()))?;
+        let store = operator.store(tenant, None).await?;
+        create_default_pipeline(&store).await.map_err(|error| Failure::new(error.to_string()))?;
+        let secret = workspace::make_setup_link(&mut client, &operator.ids, (tenant, user), LINK_LIFETIME, now)
+            .await
+            .map_err(|error| Failure::new(error.to_string()))?;
+        let link = operator.link(&secret);
+        say(&format!("Made the workspace {} ({tenant}).
+Its owner sets a password within seven days at {link}", self.slug))
+    }
+}
+
+impl List {
+    async fn run(self) -> Result<(), Failure> {
+        let operator = self.installation.open()?;
+        let workspaces = workspace::list(&operator.owner().await?).await.map_err(|error| Failure::new(error.to_string()))?;
+        if self.json {
+            return say(&serde_json::json!({ "workspaces": workspaces }).to_string());
+        }
+        if workspaces.is_empty() {
+            return say("There are no workspaces yet; make one with `fieldstone workspace create`.");
+        }
+        let lines: Vec<String> = workspaces
+            .iter()
+            .map(|it| format!("{:<24} {:>5} people   {}   {}", it.slug, it.active_users, it.created_at.strftime("%Y-%m-%d"), it.name))
+            .collect();
+        say(&lines.join("\n"))
+    }
+}

@@ -1,0 +1,125 @@
+//! The file of failed rows: their own columns and one more that says why. It can be corrected and imported again.
+
+use std::{
+    borrow::Cow,
+    fs::File,
+    io::{self, BufWriter},
+    path::{Path, PathBuf},
+};
+
+use super::{ERROR_COLUMN, draft::Entry, rows::Cells};
+
+/// Writes failed rows; the file is made with the first of them.
+pub(super) struct Failures {
+    path: PathBuf,
+    header: Vec<String>,
+    /// Whether the rows' own last column is an earlier run's error.
+    repeated: bool,
+    /// Whether cells were escaped already.
+    writer: Option<csv::Writer<BufWriter<File>>>,
+    count: u64,
+}
+
+impl Failures {
+    pub(super) fn new(path: PathBuf, header: Vec<String>, repeated: bool) -> Self {
+        Self {
+            path,
+            header,
+            repeated,
+            writer: None,
+            count: 0,
+        }
+    }
+
+    /// How many rows were written.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The file, if any row failed.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.writer.as_ref().map(|_| self.path.as_path())
+    }
+
+    /// Writes one row and why it failed.
+    pub(super) fn write(&mut self, entry: &Entry, problem: &str) -> io::Result<()> {
+        let record = self.record(&entry.cells, &format!("Line {}: {problem}", entry.line));
+        if self.writer.is_none() {
+            self.writer = Some(self.begin()?);
+        }
+        if let Some(writer) = &mut self.writer {
+            writer.write_record(&record).map_err(io::Error::from)?;
+        }
+        self.count += 1;
+        Ok(())
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.writer.as_mut().map_or(Ok(()), csv::Writer::flush)
+    }
+
+    fn begin(&self) -> io::Result<csv::Writer<BufWriter<File>>> {
+        let mut writer = csv::WriterBuilder::new()
+            .flexible(true)
+            .from_writer(BufWriter::new(File::create(&self.path)?));
+        let names = self.header.iter().map(String::as_str);
+        let names = names.map(escape).chain([Cow::Borrowed(ERROR_COLUMN)]);
+        writer.write_record(names.map(Cow::into_owned))?;
+        Ok(writer)
+    }
+
+    /// The row's cells, filled up to the header's width, the problem, then any cells too many.
+    fn record(&self, cells: &Cells, problem: &str) -> Vec<String> {
+        let width = self.header.len();
+        let mut texts: Vec<String> = cells
+            .iter()
+            .map(|cell| {
+                let text = String::from_utf8_lossy(cell);
+                // A file of failed rows has its formulas escaped already.
+                let plain = if self.repeated {
+                    unescape(&text)
+                } else {
+                    &text
+                };
+                escape(plain).into_owned()
+            })
+            .collect();
+        if texts.len() < width {
+            texts.resize(width, String::new());
+        }
+        if self.repeated && texts.len() == width + 1 {
+            texts.pop();
+        }
+        texts.insert(width, problem.to_owned());
+        texts
+    }
+}
+
+/// Keeps a spreadsheet from running a cell as a formula (OWASP: CSV injection).
+pub(super) fn escape(text: &str) -> Cow<'_, str> {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Takes back what [`escape`] did.
+pub(super) fn unescape(text: &str) -> &str {
+    text.strip_prefix('\'')
+        .filter(|rest| rest.starts_with(['=', '+', '-', '@', '\t', '\r']))
+        .unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formulas_are_escaped_and_come_back() {
+        for text in ["=1+1", "+49", "-5", "@x", "\tx", "\rx", "plain", "'quoted"] {
+            assert_eq!(unescape(&escape(text)), text);
+            assert!(!escape(text).starts_with(['=', '+', '-', '@', '\t', '\r']));
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Import of delimited files: the engine behind the command line and the pages. `docs/import.md` explains it to people.
+//!
+//! Every row is created, updated, skipped or failed, and each failed one stands in the file of failed rows; nothing is half applied.
+//! The engine knows `Store` alone: no HTTP, no SQL, no terminal.
+
+mod apply;
+mod binding;
+mod convert;
+mod decode;
+mod draft;
+mod failures;
+mod find;
+mod guess;
+mod handle;
+mod journal;
+mod mapping;
+mod number;
+mod plan;
+mod progress;
+mod rows;
+mod run;
+mod setup;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::{io, path::PathBuf};
+
+use fieldstone_store::StoreError;
+
+pub use journal::{Batch, Journal, Run, Written};
+pub use mapping::{Column, Dedupe, DedupeRule, Mapping, NewField, NewObject, NewStage, Rule};
+pub use number::NumberFormat;
+pub use progress::{End, Progress, Report};
+pub use run::{Request, run};
+pub use setup::Workspace;
+
+/// Rows applied together unless a request says otherwise.
+pub const CHUNK: usize = 1_000;
+/// The column that a file of failed rows has besides the file's own.
+const ERROR_COLUMN: &str = "error";
+
+/// Why an import can't begin, or can't go on reading.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// The mapping, or how it fits the file and the object.
+    #[error("The mapping doesn't fit: {0}.")]
+    Mapping(String),
+    /// The file can't be opened or read.
+    #[error("“{file}” can't be read: {1}.", file = .0.display())]
+    Unreadable(PathBuf, #[source] io::Error),
+    /// The file has no header.
+    #[error("The file is empty. Its first line must name the columns.")]
+    Empty,
+    /// Reading went wrong, or writing the file of failed rows.
+    #[error("The file can't be read further, or its failed rows can't be written: {0}.")]
+    Io(#[from] io::Error),
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

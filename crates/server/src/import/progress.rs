@@ -1,0 +1,83 @@
+//! How far an import is, and how it ended.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+/// How far an import is.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Progress {
+    /// Rows read from the file.
+    pub read: u64,
+    /// Rows dealt with, of those read.
+    pub settled: u64,
+    /// Records made.
+    pub created: u64,
+    /// Records changed.
+    pub updated: u64,
+    /// Rows passed over: empty, or their record exists and is left alone or already the same.
+    pub skipped: u64,
+    /// Rows that failed.
+    pub failed: u64,
+    /// Related records made on the way.
+    pub related: u64,
+    /// Bytes of the file read.
+    pub bytes: u64,
+    /// Bytes of the file.
+    pub total_bytes: u64,
+    /// Rows dealt with per second since the first one.
+    pub rate: f64,
+}
+
+impl Progress {
+    /// Works out the rate from the time since `began`.
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "a rate is shown, not calculated with"
+    )]
+    pub(super) fn measure(&mut self, began: Timestamp, now: Timestamp) {
+        let seconds = now.duration_since(began).as_secs_f64();
+        self.rate = if seconds > 0.0 {
+            self.settled as f64 / seconds
+        } else {
+            0.0
+        };
+    }
+}
+
+/// How an import ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// The last figures.
+    pub progress: Progress,
+    /// Why it ended.
+    pub end: End,
+    /// Up to which row, the header not counted, every row is dealt with.
+    pub up_to_row: u64,
+    /// The file of failed rows, if there are any.
+    pub errors: Option<PathBuf>,
+    /// Columns that no field took.
+    pub ignored: Vec<String>,
+    /// Objects, fields and stages that were made first.
+    pub made: Vec<String>,
+    /// The first few failures: line and problem.
+    pub first_problems: Vec<(u64, String)>,
+}
+
+/// Why an import ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The file did.
+    Complete,
+    /// Somebody cancelled it.
+    Cancelled,
+    /// The database could not go on; what is applied stays.
+    Stopped(String),
+}
+
+impl Report {
+    /// Whether every row of the file arrived.
+    pub fn is_clean(&self) -> bool {
+        self.end == End::Complete && self.progress.failed == 0
+    }
+}

@@ -1,0 +1,113 @@
+//! The file while it is read: opened with everything found out about it, and cut into chunks of checked rows.
+
+use std::{fs::File, io, path::Path};
+
+use tokio::sync::mpsc;
+
+use super::{
+    ImportError, Mapping,
+    binding::{Binding, file_header},
+    decode::{self, Utf8Reader},
+    draft::Entry,
+    rows::{self, COLUMNS_MAX, Rows},
+};
+
+/// Bytes of rows applied together at most.
+const CHUNK_BYTES: usize = 8 * 1024 * 1024;
+
+/// A file whose encoding, delimiter and header are known.
+pub(super) struct Opened {
+    rows: Rows<File>,
+    /// Names of the columns.
+    pub(super) header: Vec<String>,
+    /// Whether it is a file of failed rows.
+    pub(super) escaped: bool,
+    /// Its size.
+    pub(super) bytes: u64,
+}
+
+impl Opened {
+    /// Opens the file and finds out what its mapping doesn't say.
+    pub(super) fn open(path: &Path, mapping: &Mapping) -> Result<Self, ImportError> {
+        let unreadable = |error: io::Error| ImportError::Unreadable(path.to_owned(), error);
+        let open = || File::open(path).map_err(unreadable);
+        let bytes = open()?.metadata().map_err(unreadable)?.len();
+        let encoding = match &mapping.encoding {
+            Some(name) => decode::named(name)
+                .ok_or_else(|| ImportError::Mapping(format!("there is no encoding “{name}”")))?,
+            None => decode::guess(open()?).map_err(unreadable)?,
+        };
+        let delimiter = match mapping.delimiter.as_deref() {
+            Some("tab" | "\\t") => b'\t',
+            Some(text) => match text.as_bytes() {
+                [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() => *byte,
+                _ => {
+                    return Err(ImportError::Mapping(format!(
+                        "“{text}” isn't a delimiter; use one character such as ; or the word tab"
+                    )));
+                }
+            },
+            None => rows::guess_delimiter(&mut Utf8Reader::new(open()?, encoding))
+                .map_err(unreadable)?,
+        };
+        let mut rows = Rows::new(Utf8Reader::new(open()?, encoding), delimiter);
+        let first = rows.next().map_err(unreadable)?.ok_or(ImportError::Empty)?;
+        if first.overlong {
+            return Err(ImportError::Mapping(format!(
+                "the header has more than {COLUMNS_MAX} columns"
+            )));
+        }
+        let cells = first.cells.texts().ok_or_else(|| {
+            ImportError::Mapping("the header isn't UTF-8. Name the file's encoding".to_owned())
+        })?;
+        let (header, escaped) = file_header(&cells);
+        Ok(Self {
+            rows,
+            header,
+            escaped,
+            bytes,
+        })
+    }
+}
+
+/// Rows with how far the file is read after them.
+pub(super) struct Chunk {
+    pub(super) entries: Vec<Entry>,
+    pub(super) bytes: u64,
+}
+
+/// A chunk, or why there are no more.
+pub(super) type Sent = Result<Chunk, io::Error>;
+
+/// Reads the file into chunks until its end, or until nobody takes them.
+pub(super) fn read(
+    mut opened: Opened,
+    binding: &Binding,
+    size: usize,
+    sender: &mpsc::Sender<Sent>,
+) {
+    let mut number = 0;
+    loop {
+        let mut entries = Vec::with_capacity(size);
+        let mut weight = 0;
+        while entries.len() < size && weight < CHUNK_BYTES {
+            match opened.rows.next() {
+                Ok(Some(row)) => {
+                    number += 1;
+                    weight += row.cells.iter().map(<[u8]>::len).sum::<usize>();
+                    entries.push(binding.read(number, row));
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    // A reader that has gone away needs no error.
+                    let _ = sender.blocking_send(Err(error));
+                    return;
+                }
+            }
+        }
+        let bytes = opened.rows.bytes();
+        if entries.is_empty() || sender.blocking_send(Ok(Chunk { entries, bytes })).is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The pages that only a platform has: signing in and out, and the first set-up.
+//!
+//! They never show a record, and never echo a password.
+
+mod set_up;
+mod sign_in;
+mod sign_out;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, FromRequestParts},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse as _, Redirect, Response},
+    routing::{get, post},
+};
+use fieldstone_model::clock::Clock;
+use fieldstone_ui::locale::Locale;
+
+use crate::identity::{Authenticator, IdentityError, SignIn, sign_in::Started};
+
+/// What the pages of the entrance need.
+#[derive(Clone)]
+pub struct Entrance {
+    /// Checks passwords and starts sessions.
+    pub sign_in: SignIn,
+    /// Remembers who has signed in, and must forget it at the end.
+    pub authenticator: Authenticator,
+    /// What tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Entrance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entrance").finish_non_exhaustive()
+    }
+}
+
+/// `/sign-in`, `/sign-out` and `/set-up?link=…`.
+///
+/// The secret of a set-up link stands in the query, since paths are logged.
+pub fn routes(entrance: Entrance) -> Router {
+    Router::new()
+        .route("/sign-in", get(sign_in::show).post(sign_in::submit))
+        .route("/sign-out", post(sign_out::submit))
+        .route("/set-up", get(set_up::show).post(set_up::submit))
+        .with_state(entrance)
+}
+
+/// Where a request came from and how to speak to whoever sent it.
+struct Visitor {
+    address: IpAddr,
+    user_agent: String,
+    locale: Locale,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Visitor {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+        let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        Ok(Self {
+            // Without a known peer all share one limit, which errs on the safe side.
+            address: peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            user_agent: user_agent.chars().take(400).collect(),
+            locale: fieldstone_ui::locale_of_browser(&parts.headers),
+        })
+    }
+}
+
+/// Sends a person who has just proved who they are on their way, with their cookie.
+fn welcome(started: &Started, to: &str) -> Response {
+    let mut response = Redirect::to(to).into_response();
+    match HeaderValue::from_str(&started.token.set_cookie()) {
+        Ok(mut cookie) => {
+            cookie.set_sensitive(true);
+            response.headers_mut().insert(header::SET_COOKIE, cookie);
+            response
+        }
+        // A token is base64: this cannot happen, and without a cookie nobody is signed in.
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// The key of the text that says what went wrong, and the status to say it with.
+fn trouble(error: &IdentityError) -> (StatusCode, &'static str) {
+    match error {
+        IdentityError::WrongPassword => (StatusCode::UNAUTHORIZED, "sign-in-wrong"),
+        IdentityError::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "sign-in-too-often"),
+        IdentityError::Busy => (StatusCode::TOO_MANY_REQUESTS, "sign-in-busy"),
+        IdentityError::CrossSite => (StatusCode::FORBIDDEN, "error-invalid"),
+        IdentityError::Unacceptable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "set-up-short"),
+        IdentityError::LinkSpent => (StatusCode::GONE, "set-up-used"),
+        error => {
+            tracing::error!(error = error as &dyn std::error::Error, "nobody can sign in");
+            (StatusCode::SERVICE_UNAVAILABLE, "error-busy")
+        }
+    }
+}
+
+/// When to come back, for those who have tried too often.
+fn retry_after(response: &mut Response, error: &IdentityError) {
+    if let IdentityError::Throttled { retry_after_s } = error {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*retry_after_s));
+    }
+}
+
+/// Whether a form was sent by a page of this site.
+fn from_here(uri: &http::Uri, headers: &HeaderMap) -> Result<(), IdentityError> {
+    crate::identity::authenticate::check_same_origin(uri, headers)
+}
