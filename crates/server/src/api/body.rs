@@ -19,18 +19,29 @@ const NUMBER: &str = "$serde_json::private::Number";
 pub(super) async fn bytes(body: Body, max: usize) -> Result<Bytes, ApiError> {
     match Limited::new(body, max).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too-large",
-            format!("Send at most {max} bytes."),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large(max)),
+        Err(_) => Err(ApiError::bad_request(
+            "broken-off",
+            "The body broke off. Send it again.",
         )),
-        Err(_) => Err(ApiError::bad_request("broken-off", "The body broke off. Send it again.")),
     }
+}
+
+/// A body of more than `max` bytes.
+pub(super) fn too_large(max: usize) -> ApiError {
+    ApiError::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "too-large",
+        format!("Send at most {max} bytes."),
+    )
 }
 
 /// Refuses a body that doesn't call itself JSON.
 pub(super) fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let declared = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let declared = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let mut parts = declared.split(';');
     let essence = parts.next().unwrap_or_default().trim();
     let is_json = ["application/json", "application/merge-patch+json"]
@@ -38,24 +49,38 @@ pub(super) fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
         .any(|known| essence.eq_ignore_ascii_case(known));
     let is_utf8 = parts.all(|parameter| {
         let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-        !name.trim().eq_ignore_ascii_case("charset") || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        !name.trim().eq_ignore_ascii_case("charset")
+            || value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
     });
     if is_json && is_utf8 {
         return Ok(());
     }
     let detail = "Send JSON in UTF-8, with the header Content-Type: application/json.";
-    Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", detail))
+    Err(ApiError::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "not-json",
+        detail,
+    ))
 }
 
 /// The JSON object in `bytes`.
 pub(super) fn object(bytes: &[u8]) -> Result<Map<String, Json>, ApiError> {
     if std::str::from_utf8(bytes).is_err() {
-        return Err(ApiError::bad_request("not-utf8", "Encode the body as UTF-8."));
+        return Err(ApiError::bad_request(
+            "not-utf8",
+            "Encode the body as UTF-8.",
+        ));
     }
     match serde_json::from_slice(bytes) {
         Ok(Strict(Json::Object(members))) => Ok(members),
-        Ok(_) => Err(ApiError::bad_request("not-an-object", "Send a JSON object.")),
-        Err(error) => Err(ApiError::bad_request("bad-json", format!("The body isn't JSON as it should be: {error}."))),
+        Ok(_) => Err(ApiError::bad_request(
+            "not-an-object",
+            "Send a JSON object.",
+        )),
+        Err(error) => Err(ApiError::bad_request(
+            "bad-json",
+            format!("The body isn't JSON as it should be: {error}."),
+        )),
     }
 }
 
@@ -122,7 +147,9 @@ impl<'de> Visitor<'de> for StrictVisitor {
             }
             let Strict(value) = members.next_value()?;
             if object.contains_key(&name) {
-                return Err(A::Error::custom(format!("the member “{name}” stands there twice")));
+                return Err(A::Error::custom(format!(
+                    "the member “{name}” stands there twice"
+                )));
             }
             object.insert(name, value);
         }
@@ -137,10 +164,21 @@ mod tests {
 
     #[test]
     fn reads_objects_exactly() {
-        let read = object(br#" {"a":12345678901234567890.50,"b":[true,null,{"c":"\u00e4"}]} "#).unwrap();
+        let read =
+            object(br#" {"a":12345678901234567890.50,"b":[true,null,{"c":"\u00e4"}]} "#).unwrap();
         assert_eq!(read["a"].to_string(), "12345678901234567890.50");
         assert_eq!(read["b"][2]["c"], "ä");
-        for bad in [&b"{"[..], b"", b"[]", b"{}{}", b"{\"a\":1,\"a\":1}", b"{\"a\":{\"b\":1,\"b\":2}}", b"{\"a\":\"\xff\"}", b"{'a':1}", b"nul"] {
+        for bad in [
+            &b"{"[..],
+            b"",
+            b"[]",
+            b"{}{}",
+            b"{\"a\":1,\"a\":1}",
+            b"{\"a\":{\"b\":1,\"b\":2}}",
+            b"{\"a\":\"\xff\"}",
+            b"{'a':1}",
+            b"nul",
+        ] {
             assert!(object(bad).is_err(), "{}", String::from_utf8_lossy(bad));
         }
         let deep = "{\"a\":".repeat(10_000);
@@ -150,13 +188,26 @@ mod tests {
     #[test]
     fn only_json_in_utf8_is_taken() {
         let check = |value: &str| {
-            let headers: HeaderMap = [(CONTENT_TYPE, value.parse().unwrap())].into_iter().collect();
+            let headers: HeaderMap = [(CONTENT_TYPE, value.parse().unwrap())]
+                .into_iter()
+                .collect();
             check_type(&headers).is_ok()
         };
-        for good in ["application/json", "Application/JSON; charset=UTF-8", "application/merge-patch+json", "application/json;charset=\"utf-8\""] {
+        for good in [
+            "application/json",
+            "Application/JSON; charset=UTF-8",
+            "application/merge-patch+json",
+            "application/json;charset=\"utf-8\"",
+        ] {
             assert!(check(good), "{good}");
         }
-        for bad in ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1", "application/jsonp", ""] {
+        for bad in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/json; charset=latin1",
+            "application/jsonp",
+            "",
+        ] {
             assert!(!check(bad), "{bad}");
         }
         assert!(check_type(&HeaderMap::new()).is_err());

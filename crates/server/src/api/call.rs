@@ -7,12 +7,14 @@ use axum::{
     body::Body,
     extract::{RawPathParams, rejection::RawPathParamsRejection},
 };
+use bytes::Bytes;
 use fieldstone_model::{Capability, Object, RecordId, Role, query::Environment};
 use fieldstone_store::{Store, StoreError};
 use fieldstone_ui::Viewer;
-use http::request::Parts;
+use http::{Method, request::Parts};
 
 use super::{
+    BATCH_BYTES_MAX, body,
     error::{ApiError, Place},
     parameters::Parameters,
     route::Needs,
@@ -60,19 +62,26 @@ pub(super) struct Call<S> {
     viewer: Option<Viewer>,
     rights: Rights,
     pub(super) parts: Parts,
-    pub(super) body: Body,
+    /// All of it; empty unless the method has one.
+    body: Bytes,
 }
 
 impl<S: Store + Clone + 'static> Call<S> {
     /// Checks who calls against what the route needs.
-    pub(super) fn open(needs: Needs, mut parts: Parts, body: Body) -> Result<Self, ApiError> {
+    pub(super) async fn open(needs: Needs, mut parts: Parts, body: Body) -> Result<Self, ApiError> {
         let store = parts.extensions.remove::<S>();
         let viewer = parts.extensions.remove::<Viewer>();
-        let scopes = match parts.extensions.get::<Arc<Identity>>().map(|identity| &identity.credential) {
+        let scopes = match parts
+            .extensions
+            .get::<Arc<Identity>>()
+            .map(|identity| &identity.credential)
+        {
             Some(Credential::ApiToken { scopes }) => scopes.as_slice(),
             _ => &[],
         };
-        let role = store.as_ref().map_or(Role::Viewer, |store| store.user().role);
+        let role = store
+            .as_ref()
+            .map_or(Role::Viewer, |store| store.user().role);
         let rights = Rights::new(role, scopes);
         let is_signed_in = store.is_some() && viewer.is_some();
         match needs {
@@ -83,6 +92,12 @@ impl<S: Store + Clone + 'static> Call<S> {
             }
             Needs::SignedIn | Needs::Capability(_) => {}
         }
+        let has_body = matches!(parts.method, Method::POST | Method::PATCH | Method::PUT);
+        let body = if has_body {
+            body::bytes(body, BATCH_BYTES_MAX).await?
+        } else {
+            Bytes::new()
+        };
         Ok(Self {
             store,
             viewer,
@@ -90,6 +105,15 @@ impl<S: Store + Clone + 'static> Call<S> {
             parts,
             body,
         })
+    }
+
+    /// The body, which has to be JSON of at most `max` bytes.
+    pub(super) fn json(&self, max: usize) -> Result<Bytes, ApiError> {
+        body::check_type(&self.parts.headers)?;
+        if self.body.len() > max {
+            return Err(body::too_large(max));
+        }
+        Ok(self.body.clone())
     }
 
     /// The caller's store.
@@ -124,9 +148,10 @@ impl<S: Store + Clone + 'static> Call<S> {
                 .find(|(key, _)| *key == name)
                 .map(|(_, value)| value.to_owned())
                 .ok_or_else(|| ApiError::not_found("There is nothing at this address.")),
-            Err(RawPathParamsRejection::InvalidUtf8InPathParam(_)) => {
-                Err(ApiError::bad_request("not-utf8", "Encode the address as UTF-8."))
-            }
+            Err(RawPathParamsRejection::InvalidUtf8InPathParam(_)) => Err(ApiError::bad_request(
+                "not-utf8",
+                "Encode the address as UTF-8.",
+            )),
             Err(_) => Err(ApiError::not_found("There is nothing at this address.")),
         }
     }
@@ -161,8 +186,13 @@ impl<S: Store + Clone + 'static> Call<S> {
             Some(Ok(value)) => Ok(Some(value)),
             Some(Err(_)) => {
                 let detail = "Use visible ASCII characters only.";
-                Err(ApiError::bad_request("bad-header", "A header can't be read.")
-                    .with(Place::header(name), "bad_header", detail))
+                Err(
+                    ApiError::bad_request("bad-header", "A header can't be read.").with(
+                        Place::header(name),
+                        "bad_header",
+                        detail,
+                    ),
+                )
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Objects and fields as the API describes them.
 
 use fieldstone_model::{
-    Capability, Field, FieldType, Object, ObjectClass,
+    Capability, Choice, Field, FieldType, Object, ObjectClass,
     field::{Origin, Sensitivity},
 };
 use serde::Serialize;
@@ -51,7 +51,10 @@ pub(super) struct ObjectDescription<'a> {
 /// A field.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Field)]
-#[expect(clippy::struct_excessive_bools, reason = "these are independent facts, each with its own name on the wire")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "these are independent facts, each with its own name on the wire"
+)]
 pub(super) struct FieldDescription<'a> {
     /// API name.
     name: &'a str,
@@ -147,13 +150,6 @@ pub(super) fn field(field: &Field) -> FieldDescription<'_> {
         FieldType::AnyRelation { to } => to.iter().map(AsRef::as_ref).collect(),
         _ => Vec::new(),
     };
-    let option = |option| {
-        let fieldstone_model::Choice { value, label } = option;
-        OptionDescription {
-            value,
-            label: label.as_deref(),
-        }
-    };
     FieldDescription {
         name: &field.name,
         kind: field.kind.name(),
@@ -180,5 +176,12 @@ pub(super) fn field(field: &Field) -> FieldDescription<'_> {
         options: field.kind.options().iter().map(option).collect(),
         to,
         salesforce: field.salesforce,
+    }
+}
+
+fn option(option: &Choice) -> OptionDescription<'_> {
+    OptionDescription {
+        value: &option.value,
+        label: option.label.as_deref(),
     }
 }

@@ -55,7 +55,10 @@ pub(super) enum Place {
 impl Place {
     /// A member of the body, below `base`.
     pub(super) fn member(base: &str, name: &str) -> Self {
-        Self::Pointer(format!("{base}/{}", name.replace('~', "~0").replace('/', "~1")))
+        Self::Pointer(format!(
+            "{base}/{}",
+            name.replace('~', "~0").replace('/', "~1")
+        ))
     }
 
     pub(super) fn parameter(name: &str) -> Self {
@@ -85,7 +88,11 @@ struct Wire<'a> {
 
 impl ApiError {
     /// A refusal with this status, stable code and sentence for a person.
-    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn new(
+        status: StatusCode,
+        code: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self {
             status,
             code,
@@ -97,7 +104,12 @@ impl ApiError {
     }
 
     /// Adds what is wrong and where.
-    pub(super) fn with(mut self, place: Place, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+    pub(super) fn with(
+        mut self,
+        place: Place,
+        code: impl Into<Cow<'static, str>>,
+        detail: impl Into<String>,
+    ) -> Self {
         self.faults.push(Fault {
             place,
             code: code.into(),
@@ -130,7 +142,11 @@ impl ApiError {
     /// A query parameter that can't be used.
     pub(super) fn bad_parameter(name: &str, code: &'static str, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Self::bad_request("bad-parameter", detail.clone()).with(Place::parameter(name), code, detail)
+        Self::bad_request("bad-parameter", detail.clone()).with(
+            Place::parameter(name),
+            code,
+            detail,
+        )
     }
 
     pub(super) fn not_signed_in() -> Self {
@@ -184,11 +200,15 @@ impl ApiError {
         let detail = error.to_string();
         match error {
             ChangeError::Invalid(errors) => Self::invalid(base, errors),
-            ChangeError::Stale { current } => Self::stale(StatusCode::PRECONDITION_FAILED, *current),
+            ChangeError::Stale { current } => {
+                Self::stale(StatusCode::PRECONDITION_FAILED, *current)
+            }
             ChangeError::NotFound => Self::new(StatusCode::NOT_FOUND, "not-found", detail),
             ChangeError::Deleted => Self::new(StatusCode::CONFLICT, "deleted", detail),
             ChangeError::IdTaken => Self::new(StatusCode::CONFLICT, "id-taken", detail),
-            ChangeError::WrongObject => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong-object", detail),
+            ChangeError::WrongObject => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong-object", detail)
+            }
             _ => Self::new(StatusCode::FORBIDDEN, "read-only", detail),
         }
     }
@@ -213,7 +233,10 @@ impl ApiError {
         let body = serde_json::to_vec(&wire).unwrap_or_default();
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         for (name, value) in &self.headers {
             headers.insert(name, value.clone());
@@ -232,7 +255,9 @@ impl From<StoreError> for ApiError {
         };
         match error {
             StoreError::Query(error) => error.into(),
-            StoreError::UnknownObject(_) => Self::new(StatusCode::NOT_FOUND, "unknown-object", detail),
+            StoreError::UnknownObject(_) => {
+                Self::new(StatusCode::NOT_FOUND, "unknown-object", detail)
+            }
             StoreError::NotFound(_) => Self::no_such_record(),
             StoreError::Change(_, error) => Self::from_change(&error, ""),
             StoreError::Denied => Self::new(StatusCode::FORBIDDEN, "denied", detail),
@@ -252,25 +277,34 @@ impl From<StoreError> for ApiError {
     }
 }
 
-/// A query comes from parameters: whatever is wrong with it is wrong with one of them.
 impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> Self {
+        Self::from_query(&error, None)
+    }
+}
+
+impl ApiError {
+    /// A query comes from parameters: whatever is wrong with it is wrong with one of them, the one `named` unless the error says it.
+    pub(super) fn from_query(error: &QueryError, named: Option<&str>) -> Self {
         let detail = error.to_string();
-        let (parameter, code) = match &error {
+        let (parameter, code) = match error {
             QueryError::UnknownObject(_) => {
                 return Self::new(StatusCode::NOT_FOUND, "unknown-object", detail);
             }
-            QueryError::UnknownField(_) => return Self::bad_request("unknown-field", detail),
-            QueryError::NotFilterable(_) => ("filter", "not_filterable"),
-            QueryError::NotSortable(_) => ("order", "not_sortable"),
-            QueryError::BadValue { problem, .. } => ("filter", problem.code()),
-            QueryError::Syntax { .. } => ("filter", "syntax"),
-            QueryError::BadLimit => ("limit", "bad_limit"),
-            QueryError::BadCursor => ("cursor", "bad_cursor"),
-            QueryError::BadComparison(_) => return Self::bad_request("bad-comparison", detail),
-            _ => return Self::bad_request("too-large", detail),
+            QueryError::UnknownField(_) => (named, "unknown_field"),
+            QueryError::BadComparison(_) => (named, "bad_comparison"),
+            QueryError::NotFilterable(_) => (Some("filter"), "not_filterable"),
+            QueryError::NotSortable(_) => (Some("order"), "not_sortable"),
+            QueryError::BadValue { problem, .. } => (Some("filter"), problem.code()),
+            QueryError::Syntax { .. } => (Some("filter"), "syntax"),
+            QueryError::BadLimit => (Some("limit"), "bad_limit"),
+            QueryError::BadCursor => (Some("cursor"), "bad_cursor"),
+            _ => (named, "too_large"),
         };
-        Self::bad_parameter(parameter, code, detail)
+        match parameter {
+            Some(parameter) => Self::bad_parameter(parameter, code, detail),
+            None => Self::bad_request("bad-query", detail),
+        }
     }
 }
 
@@ -279,7 +313,8 @@ impl From<SchemaError> for ApiError {
         let detail = error.to_string();
         match error {
             SchemaError::Invalid(errors) => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail).with_fields("", &errors)
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail)
+                    .with_fields("", &errors)
             }
             SchemaError::Missing => Self::not_found(detail),
             SchemaError::Full => Self::new(StatusCode::CONFLICT, "full", detail),

@@ -7,14 +7,24 @@ use fieldstone_model::{FieldType, Object, RecordId, value::push_json_text};
 use fieldstone_store::HistoryEntry;
 
 /// The entries, and where older ones begin.
-pub(super) fn text(object: &Object, entries: &[HistoryEntry], names: &HashMap<RecordId, String>, more: bool) -> String {
+pub(super) fn text(
+    object: &Object,
+    entries: &[HistoryEntry],
+    names: &HashMap<RecordId, String>,
+    more: bool,
+) -> String {
     let mut text = String::with_capacity(64 + entries.len() * 256);
     text.push_str("{\"entries\":[");
     for (at, entry) in entries.iter().enumerate() {
         if at > 0 {
             text.push(',');
         }
-        push_entry(&mut text, object, entry, names.get(&entry.by).map(String::as_str));
+        push_entry(
+            &mut text,
+            object,
+            entry,
+            names.get(&entry.by).map(String::as_str),
+        );
     }
     text.push_str("],\"next\":");
     match entries.last() {
@@ -46,7 +56,9 @@ fn push_entry(text: &mut String, object: &Object, entry: &HistoryEntry, name: Op
         }
         // A field that is gone is told as text.
         let gone = FieldType::Text { max: 0 };
-        let kind = object.field(&change.field).map_or(&gone, |field| &field.kind);
+        let kind = object
+            .field(&change.field)
+            .map_or(&gone, |field| &field.kind);
         text.push_str("{\"field\":");
         push_json_text(text, &change.field);
         text.push_str(",\"old\":");

@@ -28,9 +28,17 @@ use super::{
 /// Headers that are part of an answer; the others are added to every answer anew.
 const KEPT_HEADERS: [HeaderName; 2] = [LOCATION, ETAG];
 
-/// What a call with an idempotency key may do.
+/// One try of a call, under its idempotency key if it has one.
 pub(super) struct Attempt {
     key: Option<(String, [u8; 32])>,
+}
+
+/// Whether a call has yet to be answered.
+pub(super) enum Begun {
+    /// It has.
+    Fresh(Attempt),
+    /// It was answered before, like this.
+    Answered(Response),
 }
 
 /// What applying came to.
@@ -39,38 +47,6 @@ pub(super) enum Effect {
     Applied(Vec<Applied>),
     /// It was done before; this was answered then.
     Before(Response),
-}
-
-/// Runs `handler` unless the call's key has been answered already, and keeps its answer under the key.
-pub(super) async fn answer<S: ApiStore>(
-    call: &Call<S>,
-    body: &[u8],
-    handler: impl AsyncFnOnce(&Attempt) -> ApiResult,
-) -> ApiResult {
-    let attempt = Attempt {
-        key: key(call, body)?,
-    };
-    let Some((key, request)) = &attempt.key else {
-        return handler(&attempt).await;
-    };
-    let store = call.store()?;
-    if let Some(outcome) = store.kept(key, *request).await? {
-        return repeated(outcome);
-    }
-    let response = handler(&attempt).await?;
-    let (parts, body) = response.into_parts();
-    // Our own answer, in memory already.
-    let bytes = to_bytes(body, BATCH_BYTES_MAX).await.map_err(StoreError::internal)?;
-    let kept = Answer {
-        status: parts.status.as_u16(),
-        headers: kept_headers(&parts.headers),
-        body: bytes.to_vec(),
-    };
-    if let Err(error) = store.keep(key, &kept).await {
-        // The effect stands, and so does the answer.
-        tracing::warn!(%error, "an answer wasn't kept under its idempotency key");
-    }
-    Ok(Response::from_parts(parts, Body::from(bytes)))
 }
 
 fn kept_headers(headers: &HeaderMap) -> Vec<(String, String)> {
@@ -82,6 +58,42 @@ fn kept_headers(headers: &HeaderMap) -> Vec<(String, String)> {
 }
 
 impl Attempt {
+    /// Looks whether a call with this key and body has been answered.
+    pub(super) async fn begin<S: ApiStore>(call: &Call<S>, body: &[u8]) -> Result<Begun, ApiError> {
+        let attempt = Self {
+            key: key(call, body)?,
+        };
+        let Some((key, request)) = &attempt.key else {
+            return Ok(Begun::Fresh(attempt));
+        };
+        match call.store()?.kept(key, *request).await? {
+            Some(outcome) => repeated(outcome).map(Begun::Answered),
+            None => Ok(Begun::Fresh(attempt)),
+        }
+    }
+
+    /// Keeps the whole answer under the key.
+    pub(super) async fn finish<S: OnceStore>(self, store: &S, response: Response) -> ApiResult {
+        let Some((key, _)) = &self.key else {
+            return Ok(response);
+        };
+        let (parts, body) = response.into_parts();
+        // Our own answer, in memory already.
+        let bytes = to_bytes(body, BATCH_BYTES_MAX)
+            .await
+            .map_err(StoreError::internal)?;
+        let kept = Answer {
+            status: parts.status.as_u16(),
+            headers: kept_headers(&parts.headers),
+            body: bytes.to_vec(),
+        };
+        if let Err(error) = store.keep(key, &kept).await {
+            // The effect stands, and so does the answer.
+            tracing::warn!(%error, "an answer wasn't kept under its idempotency key");
+        }
+        Ok(Response::from_parts(parts, Body::from(bytes)))
+    }
+
     /// Applies changes, once. `status` and `location` are what a repeated call is told if the whole answer isn't kept.
     pub(super) async fn apply<S: OnceStore>(
         &self,
@@ -89,10 +101,14 @@ impl Attempt {
         changes: &[Change],
         status: StatusCode,
         location: &str,
-        refuse: impl FnOnce(StoreError) -> ApiError,
+        refuse: impl FnOnce(StoreError) -> ApiError + Send,
     ) -> Result<Effect, ApiError> {
         let Some((key, request)) = &self.key else {
-            return store.apply(changes).await.map(Effect::Applied).map_err(refuse);
+            return store
+                .apply(changes)
+                .await
+                .map(Effect::Applied)
+                .map_err(refuse);
         };
         let headers = if location.is_empty() {
             Vec::new()
@@ -120,16 +136,24 @@ fn key<S: ApiStore>(call: &Call<S>, body: &[u8]) -> Result<Option<(String, [u8; 
     let Some(key) = call.header("idempotency-key")? else {
         return Ok(None);
     };
-    if !(1..=255).contains(&key.len()) || !key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+    if !(1..=255).contains(&key.len())
+        || !key
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() || byte == b' ')
+    {
         let detail = "Send 1 to 255 visible ASCII characters, such as a UUID.";
-        let error = ApiError::bad_request("bad-idempotency-key", "This idempotency key can't be used.");
+        let error =
+            ApiError::bad_request("bad-idempotency-key", "This idempotency key can't be used.");
         return Err(error.with(Place::header("Idempotency-Key"), "bad_key", detail));
     }
     let mut request = format!("{} {}\n", call.parts.method, call.parts.uri.path()).into_bytes();
     request.extend_from_slice(body);
     let hash = digest(&SHA256, &request);
     let mut fixed = [0; 32];
-    fixed.iter_mut().zip(hash.as_ref()).for_each(|(to, from)| *to = *from);
+    fixed
+        .iter_mut()
+        .zip(hash.as_ref())
+        .for_each(|(to, from)| *to = *from);
     Ok(Some((key.to_owned(), fixed)))
 }
 

@@ -20,13 +20,24 @@ impl Parameters {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = decode(name).ok_or_else(not_utf8)?;
             if !known.contains(&name.as_ref()) {
-                let list = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                let list = if known.is_empty() {
+                    "none".to_owned()
+                } else {
+                    known.join(", ")
+                };
                 let detail = format!("There is no parameter of this name here. Known: {list}.");
-                return Err(ApiError::bad_request("unknown-parameter", format!("The parameter “{name}” isn't known here."))
-                    .with(Place::parameter(&name), "unknown_parameter", detail));
+                return Err(ApiError::bad_request(
+                    "unknown-parameter",
+                    format!("The parameter “{name}” isn't known here."),
+                )
+                .with(Place::parameter(&name), "unknown_parameter", detail));
             }
             if pairs.iter().any(|(known, _)| *known == *name) {
-                return Err(ApiError::bad_parameter(&name, "repeated", "Send each parameter once."));
+                return Err(ApiError::bad_parameter(
+                    &name,
+                    "repeated",
+                    "Send each parameter once.",
+                ));
             }
             let value = decode(value).ok_or_else(not_utf8)?;
             pairs.push((name.into_owned(), value.into_owned()));
@@ -43,13 +54,24 @@ impl Parameters {
     }
 
     /// A whole number within bounds.
-    pub(super) fn number(&self, name: &str, (min, max): (u64, u64)) -> Result<Option<u64>, ApiError> {
+    pub(super) fn number(
+        &self,
+        name: &str,
+        (min, max): (u64, u64),
+    ) -> Result<Option<u64>, ApiError> {
         let Some(text) = self.get(name) else {
             return Ok(None);
         };
-        let number = text.parse().ok().filter(|number| (min..=max).contains(number));
+        let number = text
+            .parse()
+            .ok()
+            .filter(|number| (min..=max).contains(number));
         number.map(Some).ok_or_else(|| {
-            ApiError::bad_parameter(name, "out_of_range", format!("Send a whole number from {min} to {max}."))
+            ApiError::bad_parameter(
+                name,
+                "out_of_range",
+                format!("Send a whole number from {min} to {max}."),
+            )
         })
     }
 }
@@ -74,7 +96,11 @@ mod tests {
 
     #[test]
     fn reads_what_forms_send() {
-        let read = Parameters::read("filter=a+%3D+%22%C3%A4%22&&limit=5&empty", &["filter", "limit", "empty"]).unwrap();
+        let read = Parameters::read(
+            "filter=a+%3D+%22%C3%A4%22&&limit=5&empty",
+            &["filter", "limit", "empty"],
+        )
+        .unwrap();
         assert_eq!(read.get("filter"), Some("a = \"ä\""));
         assert_eq!(read.get("empty"), Some(""));
         assert_eq!(read.number("limit", (1, 200)).unwrap(), Some(5));

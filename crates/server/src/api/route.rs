@@ -92,13 +92,13 @@ routes! {
 async fn admit<S, H, F>(needs: Needs, request: Request, handler: H) -> Response
 where
     S: ApiStore,
-    H: FnOnce(Call<S>) -> F,
-    F: Future<Output = ApiResult>,
+    H: FnOnce(Call<S>) -> F + Send,
+    F: Future<Output = ApiResult> + Send,
 {
     let (parts, body) = request.into_parts();
     // Copied, since the call takes the parts along; it only names the request.
     let name = parts.extensions.get::<crate::http::RequestId>().cloned();
-    let outcome = match Call::open(needs, parts, body) {
+    let outcome = match Call::open(needs, parts, body).await {
         Ok(call) => handler(call).await,
         Err(error) => Err(error),
     };

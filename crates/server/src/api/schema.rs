@@ -14,19 +14,36 @@ use crate::{
 /// Keeps the workspace's own objects and fields. It checks the right to do so, and what they may look like.
 pub trait SchemaStore: Send + Sync {
     /// Makes an object.
-    fn create_object(&self, new: &NewObject) -> impl Future<Output = Result<Arc<Object>, SchemaError>> + Send;
+    fn create_object(
+        &self,
+        new: &NewObject,
+    ) -> impl Future<Output = Result<Arc<Object>, SchemaError>> + Send;
 
     /// Takes an object out of sight.
     fn remove_object(&self, object: &str) -> impl Future<Output = Result<(), SchemaError>> + Send;
 
     /// Makes a field.
-    fn create_field(&self, object: &str, new: &NewField) -> impl Future<Output = Result<Field, SchemaError>> + Send;
+    fn create_field(
+        &self,
+        object: &str,
+        new: &NewField,
+    ) -> impl Future<Output = Result<Field, SchemaError>> + Send;
 
     /// Changes what people call a field.
-    fn relabel_field(&self, object: &str, field: &str, label: &str, help: Option<&str>) -> impl Future<Output = Result<Field, SchemaError>> + Send;
+    fn relabel_field(
+        &self,
+        object: &str,
+        field: &str,
+        label: &str,
+        help: Option<&str>,
+    ) -> impl Future<Output = Result<Field, SchemaError>> + Send;
 
     /// Takes a field out of sight.
-    fn remove_field(&self, object: &str, field: &str) -> impl Future<Output = Result<(), SchemaError>> + Send;
+    fn remove_field(
+        &self,
+        object: &str,
+        field: &str,
+    ) -> impl Future<Output = Result<(), SchemaError>> + Send;
 }
 
 impl SchemaStore for PgStore {
@@ -42,7 +59,13 @@ impl SchemaStore for PgStore {
         schema::create_field(self, object, new).await
     }
 
-    async fn relabel_field(&self, object: &str, field: &str, label: &str, help: Option<&str>) -> Result<Field, SchemaError> {
+    async fn relabel_field(
+        &self,
+        object: &str,
+        field: &str,
+        label: &str,
+        help: Option<&str>,
+    ) -> Result<Field, SchemaError> {
         schema::relabel_field(self, object, field, label, help).await
     }
 
@@ -146,7 +169,12 @@ impl Reader {
             None | Some(Json::Null) => false,
             Some(Json::Bool(yes)) => yes,
             Some(_) => {
-                self.wrong(name, Problem::WrongType { expected: "true or false" });
+                self.wrong(
+                    name,
+                    Problem::WrongType {
+                        expected: "true or false",
+                    },
+                );
                 false
             }
         }
@@ -158,7 +186,12 @@ impl Reader {
             Some(json) => match json.as_u64().and_then(|number| N::try_from(number).ok()) {
                 Some(number) => number,
                 None => {
-                    self.wrong(name, Problem::WrongType { expected: "a whole number" });
+                    self.wrong(
+                        name,
+                        Problem::WrongType {
+                            expected: "a whole number",
+                        },
+                    );
                     otherwise
                 }
             },
@@ -167,22 +200,34 @@ impl Reader {
 
     fn kind(&mut self) -> FieldType {
         match self.text("type").as_str() {
-            "text" => FieldType::Text { max: self.number("max", 255) },
-            "long_text" => FieldType::LongText { max: self.number("max", 32_000) },
+            "text" => FieldType::Text {
+                max: self.number("max", 255),
+            },
+            "long_text" => FieldType::LongText {
+                max: self.number("max", 32_000),
+            },
             "email" => FieldType::Email,
             "phone" => FieldType::Phone,
             "url" => FieldType::Url,
             "integer" => FieldType::Integer,
-            "decimal" => FieldType::Decimal { scale: self.number("scale", 2) },
+            "decimal" => FieldType::Decimal {
+                scale: self.number("scale", 2),
+            },
             "money" => FieldType::Money,
             "percent" => FieldType::Percent,
             "boolean" => FieldType::Boolean,
             "date" => FieldType::Date,
             "time" => FieldType::Time,
             "date_time" => FieldType::DateTime,
-            "choice" => FieldType::Choice { options: self.options() },
-            "multi_choice" => FieldType::MultiChoice { options: self.options() },
-            "relation" => FieldType::Relation { to: self.text("to").into() },
+            "choice" => FieldType::Choice {
+                options: self.options(),
+            },
+            "multi_choice" => FieldType::MultiChoice {
+                options: self.options(),
+            },
+            "relation" => FieldType::Relation {
+                to: self.text("to").into(),
+            },
             "any_relation" => FieldType::AnyRelation { to: self.targets() },
             "" => FieldType::Id,
             _ => {
@@ -234,7 +279,12 @@ impl Reader {
         };
         targets.map_or_else(
             || {
-                self.wrong("to", Problem::WrongType { expected: "a list of texts" });
+                self.wrong(
+                    "to",
+                    Problem::WrongType {
+                        expected: "a list of texts",
+                    },
+                );
                 Cow::Borrowed(&[][..])
             },
             Cow::Owned,
@@ -244,7 +294,8 @@ impl Reader {
     /// What was read, unless something was wrong or is left over.
     fn finish<T>(mut self, read: T) -> Result<T, ApiError> {
         for name in self.members.keys() {
-            self.errors.push(FieldError::new(name.clone(), Problem::UnknownField));
+            self.errors
+                .push(FieldError::new(name.clone(), Problem::UnknownField));
         }
         if self.errors.is_empty() {
             Ok(read)

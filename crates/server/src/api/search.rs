@@ -1,8 +1,8 @@
 //! Search over all objects.
 
 use fieldstone_model::{Object, ObjectClass, Query, query::Path, value::push_json_text};
-use fieldstone_store::{Page, Store as _, StoreError};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use fieldstone_store::{Page, StoreError};
+use futures_util::future::try_join_all;
 use http::StatusCode;
 
 use super::{
@@ -22,15 +22,23 @@ pub(super) async fn search<S: ApiStore>(call: Call<S>) -> ApiResult {
     let parameters = call.parameters(&["q", "objects", "limit"])?;
     let words = parameters.get("q").unwrap_or_default().trim();
     if words.is_empty() {
-        return Err(ApiError::bad_parameter("q", "required", "Send the words to look for."));
+        return Err(ApiError::bad_parameter(
+            "q",
+            "required",
+            "Send the words to look for.",
+        ));
     }
-    let limit = parameters.number("limit", (1, LIMITS.1))?.unwrap_or(LIMITS.0);
+    let limit = parameters
+        .number("limit", (1, LIMITS.1))?
+        .unwrap_or(LIMITS.0);
     let store = call.store()?;
     let objects: Vec<&Object> = match parameters.get("objects") {
         None => {
             let all = store.registry().objects().map(AsRef::as_ref);
-            all.filter(|object| object.class != ObjectClass::Managed && object.searchable_fields().next().is_some())
-                .collect()
+            all.filter(|object| {
+                object.class != ObjectClass::Managed && object.searchable_fields().next().is_some()
+            })
+            .collect()
         }
         Some(names) => names
             .split(',')
@@ -49,11 +57,14 @@ pub(super) async fn search<S: ApiStore>(call: Call<S>) -> ApiResult {
         ..Query::new(object.name.clone())
     };
     let queries: Vec<Query> = objects.iter().map(|object| query(object)).collect();
-    let pages: Vec<Page> = stream::iter(&queries)
-        .map(|query| store.list(query))
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await?;
+    let mut pages: Vec<Page> = Vec::with_capacity(queries.len());
+    for together in queries.chunks(AT_ONCE) {
+        let mut asked = Vec::with_capacity(AT_ONCE);
+        for query in together {
+            asked.push(store.list(query));
+        }
+        pages.extend(try_join_all(asked).await?);
+    }
     Ok(written::json(StatusCode::OK, text(&objects, &pages)))
 }
 
@@ -62,13 +73,20 @@ fn text(objects: &[&Object], pages: &[Page]) -> String {
     let mut first = true;
     for (object, page) in objects.iter().zip(pages) {
         for record in &page.records {
-            text.push_str(if first { "{\"object\":" } else { ",{\"object\":" });
+            text.push_str(if first {
+                "{\"object\":"
+            } else {
+                ",{\"object\":"
+            });
             first = false;
             push_json_text(&mut text, &object.name);
             text.push_str(",\"id\":");
             push_json_text(&mut text, record.id.as_str());
             text.push_str(",\"name\":");
-            let name = record.values.first().and_then(fieldstone_model::Value::as_text);
+            let name = record
+                .values
+                .first()
+                .and_then(fieldstone_model::Value::as_text);
             push_json_text(&mut text, name.unwrap_or_default());
             text.push('}');
         }

@@ -28,7 +28,9 @@ pub(super) fn json(status: StatusCode, text: impl Into<Body>) -> Response {
 pub(super) fn value(status: StatusCode, value: &impl Serialize) -> ApiResult {
     match serde_json::to_vec(value) {
         Ok(text) => Ok(json(status, text)),
-        Err(error) => Err(ApiError::from(fieldstone_store::StoreError::internal(error))),
+        Err(error) => Err(ApiError::from(fieldstone_store::StoreError::internal(
+            error,
+        ))),
     }
 }
 

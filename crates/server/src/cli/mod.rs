@@ -7,6 +7,7 @@ mod failure;
 mod first_run;
 mod logging;
 mod migrate;
+mod openapi;
 mod operator;
 mod output;
 mod running;
@@ -43,6 +44,8 @@ enum Command {
     User(user::Users),
     /// Say what this machine has and lacks
     Doctor(doctor::Doctor),
+    /// Print the OpenAPI description of the API
+    Openapi(openapi::OpenApi),
 }
 
 /// Runs the command. Status 0: done; 1: refused or failed, with one sentence on standard error; 2: not understood.
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
             Command::Workspace(workspaces) => workspaces.run().await,
             Command::User(users) => users.run().await,
             Command::Doctor(doctor) => doctor.run(),
+            Command::Openapi(openapi) => openapi.run(),
         }
     });
     match done {

@@ -15,10 +15,12 @@ pub(in crate::api) async fn update<S: ApiStore>(mut call: Call<S>) -> ApiResult 
     let object = call.object().await?;
     let name = call.path("field").await?;
     call.parameters(&[])?;
-    body::check_type(&call.parts.headers)?;
-    let bytes = body::bytes(std::mem::take(&mut call.body), RECORD_BYTES_MAX).await?;
+    let bytes = call.json(RECORD_BYTES_MAX)?;
     let missing = || ApiError::not_found("There is no custom field of this name.");
-    let field = object.field(&name).filter(|field| field.custom).ok_or_else(missing)?;
+    let field = object
+        .field(&name)
+        .filter(|field| field.custom)
+        .ok_or_else(missing)?;
     let labels = schema::labels(field, body::object(&bytes)?)?;
     let field = call
         .store()?

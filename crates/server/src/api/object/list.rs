@@ -1,6 +1,5 @@
 //! All objects.
 
-use fieldstone_store::Store as _;
 use http::StatusCode;
 use serde_json::json;
 
@@ -10,6 +9,8 @@ use crate::api::{ApiStore, call::Call, describe, error::ApiResult, written};
 pub(in crate::api) async fn list<S: ApiStore>(call: Call<S>) -> ApiResult {
     call.parameters(&[])?;
     let objects = call.store()?.registry().objects();
-    let objects: Vec<_> = objects.map(|object| describe::summary(object, call.rights())).collect();
+    let objects: Vec<_> = objects
+        .map(|object| describe::summary(object, call.rights()))
+        .collect();
     written::value(StatusCode::OK, &json!({ "objects": objects }))
 }

@@ -1,7 +1,11 @@
 //! Figures over groups of records.
 
-use fieldstone_model::{FieldType, Object, Registry, query::Path, value::push_json_text};
-use fieldstone_store::{Aggregate, AggregateRow, Bucket, Function, Group, Measure, Store as _};
+use fieldstone_model::{
+    FieldType, Object, Registry,
+    query::{Path, QueryError},
+    value::push_json_text,
+};
+use fieldstone_store::{Aggregate, AggregateRow, Bucket, Function, Group, Measure, StoreError};
 use http::StatusCode;
 
 use crate::api::{
@@ -20,8 +24,12 @@ pub(in crate::api) async fn aggregate<S: ApiStore>(mut call: Call<S>) -> ApiResu
     let parameters = call.parameters(&["filter", "group", "measures", "limit"])?;
     let mut aggregate = Aggregate::new(object.name.clone());
     aggregate.filter = super::query(&call, &object, &parameters)?.filter;
-    aggregate.groups = items(parameters.get("group")).map(group).collect::<Result<_, _>>()?;
-    aggregate.measures = items(parameters.get("measures")).map(measure).collect::<Result<_, _>>()?;
+    aggregate.groups = items(parameters.get("group"))
+        .map(group)
+        .collect::<Result<_, _>>()?;
+    aggregate.measures = items(parameters.get("measures"))
+        .map(measure)
+        .collect::<Result<_, _>>()?;
     if aggregate.measures.is_empty() {
         aggregate = aggregate.count();
     }
@@ -29,8 +37,31 @@ pub(in crate::api) async fn aggregate<S: ApiStore>(mut call: Call<S>) -> ApiResu
         aggregate.limit = u32::try_from(limit).unwrap_or(u32::MAX);
     }
     let store = call.store()?;
-    let rows = store.aggregate(&aggregate).await?;
-    Ok(written::json(StatusCode::OK, text(store.registry(), &object, &aggregate, &rows)))
+    let rows = store
+        .aggregate(&aggregate)
+        .await
+        .map_err(|error| refused(error, &aggregate))?;
+    Ok(written::json(
+        StatusCode::OK,
+        text(store.registry(), &object, &aggregate, &rows),
+    ))
+}
+
+/// A refused aggregate; a field that isn't there or doesn't fit stood in the groups or in the measures.
+fn refused(error: StoreError, aggregate: &Aggregate) -> ApiError {
+    match error {
+        StoreError::Query(error) => {
+            let in_group = match &error {
+                QueryError::UnknownField(name) | QueryError::BadComparison(name) => aggregate
+                    .groups
+                    .iter()
+                    .any(|group| group.path.to_string() == *name),
+                _ => aggregate.groups.len() > 2,
+            };
+            ApiError::from_query(&error, Some(if in_group { "group" } else { "measures" }))
+        }
+        error => error.into(),
+    }
 }
 
 fn items(list: Option<&str>) -> impl Iterator<Item = &str> {
@@ -68,7 +99,11 @@ fn measure(item: &str) -> Result<Measure, ApiError> {
         ("max", Some(_)) => Function::Max,
         _ => {
             let detail = "Send count, count:field, sum:field, min:field or max:field.";
-            return Err(ApiError::bad_parameter("measures", "unknown_choice", detail));
+            return Err(ApiError::bad_parameter(
+                "measures",
+                "unknown_choice",
+                detail,
+            ));
         }
     };
     Ok(Measure {
@@ -91,16 +126,27 @@ fn figure_name(measure: &Measure) -> String {
     }
 }
 
-fn text(registry: &Registry, object: &Object, aggregate: &Aggregate, rows: &[AggregateRow]) -> String {
+fn text(
+    registry: &Registry,
+    object: &Object,
+    aggregate: &Aggregate,
+    rows: &[AggregateRow],
+) -> String {
     let kind_of = |path: &Path| {
         let resolved = registry.resolve(object, path);
-        resolved.map(|resolved| resolved.field.kind.clone()).unwrap_or_default()
+        resolved
+            .map(|resolved| resolved.field.kind.clone())
+            .unwrap_or_default()
     };
     let groups: Vec<(String, FieldType)> = aggregate
         .groups
         .iter()
         .map(|group| {
-            let kind = if group.bucket.is_some() { FieldType::Date } else { kind_of(&group.path) };
+            let kind = if group.bucket.is_some() {
+                FieldType::Date
+            } else {
+                kind_of(&group.path)
+            };
             (group.path.to_string(), kind)
         })
         .collect();
@@ -118,7 +164,11 @@ fn text(registry: &Registry, object: &Object, aggregate: &Aggregate, rows: &[Agg
     let mut text = String::with_capacity(32 + rows.len() * 96);
     text.push_str("{\"rows\":[");
     for (at, row) in rows.iter().enumerate() {
-        text.push_str(if at > 0 { ",{\"group\":{" } else { "{\"group\":{" });
+        text.push_str(if at > 0 {
+            ",{\"group\":{"
+        } else {
+            "{\"group\":{"
+        });
         push_members(&mut text, &groups, &row.keys);
         text.push_str("},\"figures\":{");
         push_members(&mut text, &figures, &row.figures);
@@ -128,7 +178,11 @@ fn text(registry: &Registry, object: &Object, aggregate: &Aggregate, rows: &[Agg
     text
 }
 
-fn push_members(text: &mut String, names: &[(String, FieldType)], values: &[fieldstone_model::Value]) {
+fn push_members(
+    text: &mut String,
+    names: &[(String, FieldType)],
+    values: &[fieldstone_model::Value],
+) {
     for (at, ((name, kind), value)) in names.iter().zip(values).enumerate() {
         if at > 0 {
             text.push(',');

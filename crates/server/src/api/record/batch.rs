@@ -11,7 +11,7 @@ use crate::api::{
     ApiStore, BATCH_BYTES_MAX, body,
     call::Call,
     error::{ApiError, ApiResult, Place},
-    once::{self, Effect},
+    once::{Attempt, Begun, Effect},
     written,
 };
 
@@ -25,30 +25,44 @@ const CHANGES_MAX: usize = 200;
 pub(in crate::api) async fn batch<S: ApiStore>(mut call: Call<S>) -> ApiResult {
     let object = call.object().await?;
     call.parameters(&[])?;
-    body::check_type(&call.parts.headers)?;
-    let bytes = body::bytes(std::mem::take(&mut call.body), BATCH_BYTES_MAX).await?;
-    once::answer(&call, &bytes, async |once| {
-        let store = call.store()?;
-        let changes = changes(store, &object, &body::object(&bytes)?)?;
-        let deletes = changes
-            .iter()
-            .any(|change| matches!(change, Change::Delete { .. } | Change::Restore { .. }));
-        if deletes && !call.rights().can(Capability::RecordsDelete) {
-            return Err(ApiError::denied());
+    let bytes = call.json(BATCH_BYTES_MAX)?;
+    let once = match Attempt::begin(&call, &bytes).await? {
+        Begun::Fresh(attempt) => attempt,
+        Begun::Answered(response) => return Ok(response),
+    };
+    let store = call.store()?;
+    let changes = changes(store, &object, &body::object(&bytes)?)?;
+    let deletes = changes
+        .iter()
+        .any(|change| matches!(change, Change::Delete { .. } | Change::Restore { .. }));
+    if deletes && !call.rights().can(Capability::RecordsDelete) {
+        return Err(ApiError::denied());
+    }
+    let refuse = |error| super::refused(error, |index| format!("/changes/{index}/values"));
+    match once
+        .apply(store, &changes, StatusCode::OK, "", refuse)
+        .await?
+    {
+        Effect::Before(answer) => Ok(answer),
+        Effect::Applied(applied) => {
+            once.finish(store, written::json(StatusCode::OK, text(&applied)))
+                .await
         }
-        let refuse = |error| super::refused(error, |index| format!("/changes/{index}/values"));
-        match once.apply(store, &changes, StatusCode::OK, "", refuse).await? {
-            Effect::Before(answer) => Ok(answer),
-            Effect::Applied(applied) => Ok(written::json(StatusCode::OK, text(&applied))),
-        }
-    })
-    .await
+    }
 }
 
-fn changes<S: Store>(store: &S, object: &Object, members: &Map<String, Json>) -> Result<Vec<Change>, ApiError> {
+fn changes<S: Store>(
+    store: &S,
+    object: &Object,
+    members: &Map<String, Json>,
+) -> Result<Vec<Change>, ApiError> {
     let detail = "Send {\"changes\": [ … ]} with 1 to 200 changes.";
     let invalid = |place: Place| {
-        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail).with(place, "wrong_type", detail)
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail).with(
+            place,
+            "wrong_type",
+            detail,
+        )
     };
     if let Some(unknown) = members.keys().find(|name| *name != "changes") {
         let errors = [FieldError::new(unknown.clone(), Problem::UnknownField)];
@@ -64,12 +78,21 @@ fn changes<S: Store>(store: &S, object: &Object, members: &Map<String, Json>) ->
     }
 }
 
-fn change<S: Store>(store: &S, object: &Object, index: usize, item: &Json) -> Result<Change, ApiError> {
+fn change<S: Store>(
+    store: &S,
+    object: &Object,
+    index: usize,
+    item: &Json,
+) -> Result<Change, ApiError> {
     let base = format!("/changes/{index}");
-    let wrong = |name: &str, problem: Problem| ApiError::invalid(&base, &[FieldError::new(name, problem)]);
+    let wrong =
+        |name: &str, problem: Problem| ApiError::invalid(&base, &[FieldError::new(name, problem)]);
     let Json::Object(item) = item else {
         let expected = "an object";
-        let errors = [FieldError::new(index.to_string(), Problem::WrongType { expected })];
+        let errors = [FieldError::new(
+            index.to_string(),
+            Problem::WrongType { expected },
+        )];
         return Err(ApiError::invalid("/changes", &errors));
     };
     let action = item.get("action").and_then(Json::as_str);
@@ -95,12 +118,21 @@ fn change<S: Store>(store: &S, object: &Object, index: usize, item: &Json) -> Re
         None | Some(Json::Null) => None,
         Some(version) => {
             let expected = "a whole number";
-            Some(version.as_i64().ok_or_else(|| wrong("version", Problem::WrongType { expected }))?)
+            Some(
+                version
+                    .as_i64()
+                    .ok_or_else(|| wrong("version", Problem::WrongType { expected }))?,
+            )
         }
     };
     let values = || match item.get("values") {
         Some(Json::Object(members)) => super::values(object, members, &format!("{base}/values")),
-        Some(_) => Err(wrong("values", Problem::WrongType { expected: "an object" })),
+        Some(_) => Err(wrong(
+            "values",
+            Problem::WrongType {
+                expected: "an object",
+            },
+        )),
         None => Err(wrong("values", Problem::Required)),
     };
     let needed = id.ok_or_else(|| wrong("id", Problem::Required));
@@ -109,7 +141,9 @@ fn change<S: Store>(store: &S, object: &Object, index: usize, item: &Json) -> Re
         Some("create") => Change::Create {
             id: match id {
                 Some(id) => id,
-                None => store.new_id(&name).ok_or_else(|| StoreError::UnknownObject(name.clone()))?,
+                None => store
+                    .new_id(&name)
+                    .ok_or_else(|| StoreError::UnknownObject(name.clone()))?,
             },
             values: values()?,
             object: name,
@@ -138,7 +172,11 @@ fn text(applied: &[Applied]) -> String {
     for (at, applied) in applied.iter().enumerate() {
         let comma = if at > 0 { "," } else { "" };
         // Writing to a String cannot fail.
-        let _ = write!(text, "{comma}{{\"id\":\"{}\",\"version\":{}}}", applied.id, applied.version);
+        let _ = write!(
+            text,
+            "{comma}{{\"id\":\"{}\",\"version\":{}}}",
+            applied.id, applied.version
+        );
     }
     text.push_str("]}");
     text

@@ -14,7 +14,7 @@ use crate::api::{
     call::Call,
     error::{ApiError, ApiResult},
     etag::Condition,
-    once::{self, Effect},
+    once::{Attempt, Begun, Effect},
     written,
 };
 
@@ -32,44 +32,59 @@ struct Converted {
 pub(in crate::api) async fn convert<S: ApiStore>(mut call: Call<S>) -> ApiResult {
     let id = call.path("id").await?;
     call.parameters(&[])?;
-    body::check_type(&call.parts.headers)?;
-    let bytes = body::bytes(std::mem::take(&mut call.body), RECORD_BYTES_MAX).await?;
-    let id = id.parse::<RecordId>().map_err(|_| ApiError::no_such_record())?;
-    once::answer(&call, &bytes, async |once| {
-        let store = call.store()?;
-        let plan = plan(store, &body::object(&bytes)?)?;
-        let lead = store.get("lead", id, &[]).await?;
-        let condition = Condition::read(call.header("if-match")?, false);
-        if condition != Condition::None && !condition.names(lead.version) {
-            return Err(ApiError::stale(StatusCode::PRECONDITION_FAILED, lead.version));
-        }
-        let values: Values = lead
-            .iter()
-            .map(|(column, value)| (column.name.clone(), value.clone()))
-            .collect();
-        if values.get("status").and_then(fieldstone_model::Value::as_text) == Some("converted") {
-            let detail = "This lead has been converted already.";
-            return Err(ApiError::new(StatusCode::CONFLICT, "converted", detail));
-        }
-        let changes = conversion(id, lead.version, &values, &plan);
-        let objects: Vec<String> = changes.iter().map(|change| change.object().to_owned()).collect();
-        let place = |index: usize| format!("/{}", objects.get(index).map_or("lead", String::as_str));
-        let refuse = |error| super::refused(error, place);
-        let location = format!("{}/records/lead/{id}", crate::api::ROOT);
-        if let Effect::Before(answer) = once.apply(store, &changes, StatusCode::CREATED, &location, refuse).await? {
-            return Ok(answer);
-        }
-        let (Target::Existing(account_id) | Target::New(account_id)) = plan.account;
-        let converted = Converted {
-            account_id,
-            contact_id: plan.contact_id,
-            deal_id: plan.deal.as_ref().map(|(id, _)| *id),
-        };
-        let mut response = written::value(StatusCode::CREATED, &converted)?;
-        super::set_location(&mut response, &location);
-        Ok(response)
-    })
-    .await
+    let bytes = call.json(RECORD_BYTES_MAX)?;
+    let id = id
+        .parse::<RecordId>()
+        .map_err(|_| ApiError::no_such_record())?;
+    let once = match Attempt::begin(&call, &bytes).await? {
+        Begun::Fresh(attempt) => attempt,
+        Begun::Answered(response) => return Ok(response),
+    };
+    let store = call.store()?;
+    let plan = plan(store, &body::object(&bytes)?)?;
+    let lead = store.get("lead", id, &[]).await?;
+    let condition = Condition::read(call.header("if-match")?, false);
+    if condition != Condition::None && !condition.names(lead.version) {
+        return Err(ApiError::stale(
+            StatusCode::PRECONDITION_FAILED,
+            lead.version,
+        ));
+    }
+    let values: Values = lead
+        .iter()
+        .map(|(column, value)| (column.name.clone(), value.clone()))
+        .collect();
+    if values
+        .get("status")
+        .and_then(fieldstone_model::Value::as_text)
+        == Some("converted")
+    {
+        let detail = "This lead has been converted already.";
+        return Err(ApiError::new(StatusCode::CONFLICT, "converted", detail));
+    }
+    let changes = conversion(id, lead.version, &values, &plan);
+    let objects: Vec<String> = changes
+        .iter()
+        .map(|change| change.object().to_owned())
+        .collect();
+    let place = |index: usize| format!("/{}", objects.get(index).map_or("lead", String::as_str));
+    let refuse = |error| super::refused(error, place);
+    let location = format!("{}/records/lead/{id}", crate::api::ROOT);
+    if let Effect::Before(answer) = once
+        .apply(store, &changes, StatusCode::CREATED, &location, refuse)
+        .await?
+    {
+        return Ok(answer);
+    }
+    let (Target::Existing(account_id) | Target::New(account_id)) = plan.account;
+    let converted = Converted {
+        account_id,
+        contact_id: plan.contact_id,
+        deal_id: plan.deal.as_ref().map(|(id, _)| *id),
+    };
+    let mut response = written::value(StatusCode::CREATED, &converted)?;
+    super::set_location(&mut response, &location);
+    once.finish(store, response).await
 }
 
 fn plan<S: Store>(store: &S, members: &Map<String, Json>) -> Result<Conversion, ApiError> {

@@ -10,5 +10,8 @@ pub(in crate::api) async fn count<S: ApiStore>(mut call: Call<S>) -> ApiResult {
     let parameters = call.parameters(&super::WHICH)?;
     let query = super::query(&call, &object, &parameters)?;
     let count = call.store()?.count(&query).await?;
-    Ok(written::json(StatusCode::OK, format!("{{\"count\":{count}}}")))
+    Ok(written::json(
+        StatusCode::OK,
+        format!("{{\"count\":{count}}}"),
+    ))
 }

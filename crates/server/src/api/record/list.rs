@@ -9,10 +9,16 @@ use crate::api::{ApiStore, call::Call, error::ApiResult, written};
 /// `GET /records/{object}`: one page, with cursors for the next and the previous one.
 pub(in crate::api) async fn list<S: ApiStore>(mut call: Call<S>) -> ApiResult {
     let object = call.object().await?;
-    let known = ["filter", "search", "deleted", "order", "columns", "limit", "cursor"];
+    let known = [
+        "filter", "search", "deleted", "order", "columns", "limit", "cursor",
+    ];
     let parameters = call.parameters(&known)?;
     let query = super::query(&call, &object, &parameters)?;
-    let page = call.store()?.list(&query).await?;
+    let page = call
+        .store()?
+        .list(&query)
+        .await
+        .map_err(|error| super::refused_query(error, &query))?;
     Ok(written::json(StatusCode::OK, text(&page)))
 }
 

@@ -15,7 +15,7 @@ pub(super) mod update;
 use axum::response::Response;
 use fieldstone_model::{
     Change, FieldError, Object, Problem, Query, RecordId, Value, Values,
-    query::{Path, Presence, parse_filter, parse_order},
+    query::{ORDER_MAX, Path, Presence, QueryError, parse_filter, parse_order},
 };
 use fieldstone_store::{Applied, ChangeError, Store, StoreError, decode_cursor};
 use http::{HeaderValue, StatusCode, header::LOCATION};
@@ -31,7 +31,11 @@ use super::{
 };
 
 /// The values of a record as a body has them. Members that aren't fields people set are refused, all at once.
-pub(super) fn values(object: &Object, members: &Map<String, Json>, base: &str) -> Result<Values, ApiError> {
+pub(super) fn values(
+    object: &Object,
+    members: &Map<String, Json>,
+    base: &str,
+) -> Result<Values, ApiError> {
     let mut values = Values::new();
     let mut errors = Vec::new();
     for (name, json) in members {
@@ -56,10 +60,15 @@ pub(super) fn values(object: &Object, members: &Map<String, Json>, base: &str) -
 const WHICH: [&str; 3] = ["filter", "search", "deleted"];
 
 /// The query that `parameters` make.
-fn query<S: Store + Clone + 'static>(call: &Call<S>, object: &Object, parameters: &Parameters) -> Result<Query, ApiError> {
+fn query<S: Store + Clone + 'static>(
+    call: &Call<S>,
+    object: &Object,
+    parameters: &Parameters,
+) -> Result<Query, ApiError> {
     let mut query = Query::new(object.name.clone());
     if let Some(text) = parameters.get("filter") {
-        query.filter = parse_filter(call.store()?.registry(), object, call.environment()?, text)?;
+        query.filter = parse_filter(call.store()?.registry(), object, call.environment()?, text)
+            .map_err(|error| ApiError::from_query(&error, Some("filter")))?;
     }
     query.search = parameters
         .get("search")
@@ -91,6 +100,23 @@ fn query<S: Store + Clone + 'static>(call: &Call<S>, object: &Object, parameters
     Ok(query)
 }
 
+/// A refused query; a field that isn't there stood in the order or among the columns.
+fn refused_query(error: StoreError, query: &Query) -> ApiError {
+    match error {
+        StoreError::Query(error) => {
+            let in_order = match &error {
+                QueryError::UnknownField(name) => query
+                    .order
+                    .iter()
+                    .any(|order| order.path.to_string() == *name),
+                _ => query.order.len() > ORDER_MAX,
+            };
+            ApiError::from_query(&error, Some(if in_order { "order" } else { "columns" }))
+        }
+        error => error.into(),
+    }
+}
+
 /// Paths separated by commas.
 fn paths(text: &str) -> Vec<Path> {
     text.split(',')
@@ -103,7 +129,11 @@ fn paths(text: &str) -> Vec<Path> {
 /// The version that a change expects, from `If-Match`.
 ///
 /// Several tags are compared with the record as it is: the change then expects the one that is there.
-async fn expected<S: Store + Clone + 'static>(call: &Call<S>, object: &Object, id: RecordId) -> Result<Option<i64>, ApiError> {
+async fn expected<S: Store + Clone + 'static>(
+    call: &Call<S>,
+    object: &Object,
+    id: RecordId,
+) -> Result<Option<i64>, ApiError> {
     match Condition::read(call.header("if-match")?, false) {
         Condition::None | Condition::Any => Ok(None),
         Condition::OneOf(versions) => match versions.as_slice() {
@@ -111,7 +141,10 @@ async fn expected<S: Store + Clone + 'static>(call: &Call<S>, object: &Object, i
             // A version that no record has.
             [] => Ok(Some(0)),
             several => {
-                let record = call.store()?.get(&object.name, id, &[Path::from_text("id")]).await?;
+                let record = call
+                    .store()?
+                    .get(&object.name, id, &[Path::from_text("id")])
+                    .await?;
                 let there = several.contains(&record.version);
                 Ok(Some(if there { record.version } else { 0 }))
             }
@@ -123,11 +156,19 @@ async fn expected<S: Store + Clone + 'static>(call: &Call<S>, object: &Object, i
 async fn apply<S: Store>(store: &S, change: Change) -> Result<Applied, ApiError> {
     let id = change.id();
     let applied = store.apply(std::slice::from_ref(&change)).await?;
-    Ok(applied.first().copied().unwrap_or(Applied { id, version: 0 }))
+    Ok(applied
+        .first()
+        .copied()
+        .unwrap_or(Applied { id, version: 0 }))
 }
 
 /// The record as it is now, with all its fields.
-async fn present<S: Store>(store: &S, status: StatusCode, object: &Object, id: RecordId) -> ApiResult {
+async fn present<S: Store>(
+    store: &S,
+    status: StatusCode,
+    object: &Object,
+    id: RecordId,
+) -> ApiResult {
     let record = store.get(&object.name, id, &[]).await?;
     Ok(written::record(status, &record))
 }

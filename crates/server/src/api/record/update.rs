@@ -9,8 +9,7 @@ use crate::api::{ApiStore, RECORD_BYTES_MAX, body, call::Call, error::ApiResult,
 pub(in crate::api) async fn update<S: ApiStore>(mut call: Call<S>) -> ApiResult {
     let (object, id) = call.record().await?;
     call.parameters(&[])?;
-    body::check_type(&call.parts.headers)?;
-    let bytes = body::bytes(std::mem::take(&mut call.body), RECORD_BYTES_MAX).await?;
+    let bytes = call.json(RECORD_BYTES_MAX)?;
     let values = super::values(&object, &body::object(&bytes)?, "")?;
     let change = Change::Update {
         object: object.name.to_string(),

@@ -16,24 +16,25 @@ use crate::{
         written,
     },
     identity::{authenticate::check_same_origin, sign_in::Attempt},
-    platform::Application,
+    pages::Entrance,
 };
 
 /// Far more than an address, a password and a workspace take.
 const BYTES_MAX: usize = 16 * 1024;
 
 /// `POST /session` with `{"email","password","workspace"?}`: 201 and the session's cookie.
-pub(in crate::api) async fn create<S: ApiStore>(mut call: Call<S>) -> ApiResult {
+pub(in crate::api) async fn create<S: ApiStore>(call: Call<S>) -> ApiResult {
     call.parameters(&[])?;
-    body::check_type(&call.parts.headers)?;
+    let bytes = call.json(BYTES_MAX)?;
     // A browser may only sign in from our own pages: another site could sign somebody in as somebody else.
-    if call.parts.headers.contains_key("sec-fetch-site") || call.parts.headers.contains_key("origin") {
+    if call.parts.headers.contains_key("sec-fetch-site")
+        || call.parts.headers.contains_key("origin")
+    {
         check_same_origin(&call.parts.uri, &call.parts.headers)?;
     }
-    let application = call.parts.extensions.get::<Application>().cloned();
-    let unavailable = || ApiError::new(StatusCode::NOT_FOUND, "not-found", "Nobody signs in here with a password.");
-    let application = application.ok_or_else(unavailable)?;
-    let bytes = body::bytes(std::mem::take(&mut call.body), BYTES_MAX).await?;
+    let entrance = call.parts.extensions.get::<Entrance>().cloned();
+    let entrance =
+        entrance.ok_or_else(|| ApiError::not_found("Nobody signs in here with a password."))?;
     let typed = Typed::read(&body::object(&bytes)?)?;
     let peer = call.parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let attempt = Attempt {
@@ -43,9 +44,16 @@ pub(in crate::api) async fn create<S: ApiStore>(mut call: Call<S>) -> ApiResult 
         address: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip()),
         user_agent: call.header("user-agent").ok().flatten().unwrap_or_default(),
     };
-    let started = application.sign_in.sign_in(&attempt, application.clock.now()).await?;
-    let mut response = written::value(StatusCode::CREATED, &json!({ "user": { "id": started.user } }))?;
-    let mut cookie = HeaderValue::from_str(&started.token.set_cookie()).map_err(fieldstone_store::StoreError::internal)?;
+    let started = entrance
+        .sign_in
+        .sign_in(&attempt, entrance.clock.now())
+        .await?;
+    let mut response = written::value(
+        StatusCode::CREATED,
+        &json!({ "user": { "id": started.user } }),
+    )?;
+    let mut cookie = HeaderValue::from_str(&started.token.set_cookie())
+        .map_err(fieldstone_store::StoreError::internal)?;
     cookie.set_sensitive(true);
     response.headers_mut().insert(SET_COOKIE, cookie);
     Ok(response)
@@ -68,11 +76,18 @@ impl Typed {
                 None
             }
             Some(_) => {
-                errors.push(FieldError::new(name, Problem::WrongType { expected: "a text" }));
+                errors.push(FieldError::new(
+                    name,
+                    Problem::WrongType { expected: "a text" },
+                ));
                 None
             }
         };
-        let (email, password, workspace) = (text("email", true), text("password", true), text("workspace", false));
+        let (email, password, workspace) = (
+            text("email", true),
+            text("password", true),
+            text("workspace", false),
+        );
         for name in members.keys() {
             if !["email", "password", "workspace"].contains(&name.as_str()) {
                 errors.push(FieldError::new(name.clone(), Problem::UnknownField));

@@ -22,12 +22,17 @@ impl From<IdentityError> for ApiError {
             IdentityError::WorkspaceNeeded(choices) => {
                 let slugs: Vec<&str> = choices.iter().map(|choice| choice.slug.as_str()).collect();
                 let detail = format!("Send one of these as the workspace: {}.", slugs.join(", "));
-                new(StatusCode::CONFLICT, "workspace-needed").with(Place::member("", "workspace"), "required", detail)
+                new(StatusCode::CONFLICT, "workspace-needed").with(
+                    Place::member("", "workspace"),
+                    "required",
+                    detail,
+                )
             }
             IdentityError::CrossSite => new(StatusCode::FORBIDDEN, "cross-site"),
             IdentityError::Throttled { retry_after_s } => {
                 let after = HeaderValue::from(*retry_after_s);
-                new(StatusCode::TOO_MANY_REQUESTS, "too-many-attempts").with_header(RETRY_AFTER, after)
+                new(StatusCode::TOO_MANY_REQUESTS, "too-many-attempts")
+                    .with_header(RETRY_AFTER, after)
             }
             IdentityError::Busy => {
                 let after = HeaderValue::from_static("1");
