@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
 use tokio_postgres::Config;
 
+use super::demo;
 use super::failure::Failure;
 use super::first_run::invitation;
 use super::operator::Operator;
@@ -32,6 +33,10 @@ pub(super) struct Up {
     /// The address to serve on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
     listen: SocketAddr,
+
+    /// Make two companies with invented data to look around in
+    #[arg(long)]
+    demo: bool,
 
     /// Where a vulnerability of this installation is reported, for /.well-known/security.txt [default: mailto:security@ this machine]
     #[arg(long, value_name = "URI")]
@@ -95,7 +100,10 @@ impl Up {
         write_public(&data_dir.url(), format!("{url}\n").as_bytes())
             .map_err(|error| Failure::new(format!("The data folder can't be written: {error}.")))?;
         tracing::info!("Clients trust the certificate authority in {}", ca.display());
-        let operator = Operator::new(platform.databases.clone(), Arc::clone(&platform.context_keys), url)?;
+        let operator = Operator::new(platform.databases.clone(), Arc::clone(&platform.context_keys), url.clone())?;
+        if self.demo {
+            return demo::ensure(&operator, data_dir, &url, ca).await;
+        }
         if let Some(link) = invitation(&operator).await? {
             eprintln!("\nChoose the first owner's password within seven days, once: {link}\n");
         }
