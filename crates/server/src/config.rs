@@ -2,6 +2,7 @@
 //!
 //! ```toml
 //! listen = "0.0.0.0:8443"
+//! url = "https://crm.example"
 //! security_contact = "mailto:security@crm.example"
 //! context_key_file = "/run/credentials/fieldstone/context.key"
 //!
@@ -75,6 +76,8 @@ pub enum ConfigError {
 pub struct Configuration {
     /// The address to serve on.
     pub listen: SocketAddr,
+    /// Where people find the server, through whatever stands before it: `https://…`.
+    pub url: String,
     /// Where a vulnerability of this installation is reported.
     pub security_contact: String,
     /// The keys that sign the tenant context, the same on all nodes; `fieldstone migrate` makes and rotates them.
@@ -196,6 +199,7 @@ mod tests {
 
     const FRAME: &str = r#"
         listen = "127.0.0.1:8443"
+        url = "https://crm.example"
         security_contact = "mailto:security@crm.example"
         context_key_file = "context.key"
         [tls]

@@ -128,6 +128,11 @@ impl DataDir {
         self.root.join("demo.json")
     }
 
+    /// Where the server was last reached, for commands beside it.
+    pub fn url(&self) -> PathBuf {
+        self.root.join("url")
+    }
+
     /// The named secret; 256 random bits on first use, the same ever after.
     pub fn secret(&self, name: &str) -> Result<SecretString, DataDirError> {
         let path = self.secrets().join(name);

@@ -97,6 +97,7 @@ async fn serve() -> Result<(), Box<dyn std::error::Error>> {
             }
         },
     ));
+    let app = app.merge(fieldstone_ui::assets());
     let listener =
         tokio::net::TcpListener::bind(format!("127.0.0.1:{}", env("PORT", "8090"))).await?;
     axum::serve(listener, app).await?;

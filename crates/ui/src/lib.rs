@@ -22,7 +22,7 @@ mod viewer;
 
 pub use form::local_path;
 pub use frame::{Ask, Frame, respond};
-pub use router::{CONTENT_SECURITY_POLICY, router};
+pub use router::{CONTENT_SECURITY_POLICY, assets, router};
 pub use viewer::Viewer;
 
 /// The locale that a browser asks for, for pages shown before anyone has signed in.

@@ -9,7 +9,7 @@ use axum::{
 };
 use fieldstone_store::Store;
 
-use crate::{assets, error, error::PageError, form, home, lead, list, record, search};
+use crate::{error, error::PageError, form, home, lead, list, record, search};
 
 /// The policy the pages are written for: nothing inline, nothing from elsewhere.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
@@ -17,7 +17,7 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; base-uri 'none'; 
 /// The pages over stores of type `S`.
 ///
 /// Each request needs a `S` and a [`Viewer`](crate::Viewer) in its extensions; without them it is sent to `/sign-in`.
-/// Assets need neither. Anything else under `/` answers 404 in the frame.
+/// Anything else under `/` answers 404 in the frame. The pages expect [`assets`] beside them.
 pub fn router<S>() -> Router
 where
     S: Store + Clone + Send + Sync + 'static,
@@ -45,7 +45,11 @@ where
         )
         .fallback(|| async { PageError::NotFound })
         .layer(middleware::from_fn(error::render::<S>))
-        .route("/assets/{name}", get(asset))
+}
+
+/// Script, style and icons under `/assets/`. They belong to nobody, so they need neither store nor viewer.
+pub fn assets() -> Router {
+    Router::new().route("/assets/{name}", get(asset))
 }
 
 async fn asset(request: Request) -> Response {
@@ -57,7 +61,7 @@ async fn asset(request: Request) -> Response {
                 .next()
                 .map(|(_, name)| name.to_owned())
                 .unwrap_or_default();
-            assets::serve(&name, &parts.headers)
+            crate::assets::serve(&name, &parts.headers)
         }
         Err(rejection) => rejection.into_response(),
     }

@@ -1,12 +1,12 @@
 //! `fieldstone doctor`: what this machine has and lacks for `fieldstone up`. It changes nothing.
 
-use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::failure::Failure;
+use super::output::say;
 use super::up::default_data_dir;
 use crate::cluster::examine;
 
@@ -30,13 +30,12 @@ impl Doctor {
             ("PostgreSQL", examine(&data).map_err(|error| error.to_string())),
             ("Address", port.map(|_| format!("{} is free", self.listen)).map_err(|error| format!("{}: {error}", self.listen))),
         ];
-        let mut stdout = io::stdout().lock();
         for (what, finding) in &findings {
             let (mark, text) = match finding {
                 Ok(text) => ("ok  ", text),
                 Err(text) => ("FAIL", text),
             };
-            writeln!(stdout, "{mark}  {what}: {text}").map_err(|error| Failure::new(error.to_string()))?;
+            say(&format!("{mark}  {what}: {text}"))?;
         }
         let lacking = findings.iter().filter(|(_, finding)| finding.is_err()).count();
         if lacking == 0 { Ok(()) } else { Err(Failure::new("`fieldstone up` would not start; see above.")) }

@@ -7,6 +7,7 @@ use crate::cluster::ClusterError;
 use crate::config::ConfigError;
 use crate::data_dir::DataDirError;
 use crate::database::DatabaseError;
+use crate::identity::IdentityError;
 use crate::platform::ContextKeyError;
 use crate::tls::TlsError;
 
@@ -16,7 +17,7 @@ pub(super) struct Failure(String);
 
 impl Failure {
     pub(super) fn new(sentence: impl Into<String>) -> Self {
-        Self(sentence.into())
+        Self(as_sentence(&sentence.into()))
     }
 
     /// Says it, and answers the status to exit with.
@@ -39,14 +40,33 @@ fn with_causes(error: &dyn Error) -> Failure {
         }
         cause = error.source();
     }
-    Failure(sentence)
+    Failure::new(sentence)
+}
+
+/// A capital at the beginning and a full stop at the end, whoever wrote it.
+fn as_sentence(text: &str) -> String {
+    let mut chars = text.trim().chars();
+    let mut sentence = chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect::<String>();
+    if !sentence.ends_with(['.', '!', '?']) {
+        sentence.push('.');
+    }
+    sentence
 }
 
 impl From<DatabaseError> for Failure {
     fn from(error: DatabaseError) -> Self {
         match error {
             DatabaseError::Migration(_) | DatabaseError::Refused(_) => with_causes(&error),
-            expected => Self(expected.to_string()),
+            expected => Self::new(expected.to_string()),
+        }
+    }
+}
+
+impl From<IdentityError> for Failure {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::Store(_) | IdentityError::Pool(_) => with_causes(&error),
+            expected => Self::new(expected.to_string()),
         }
     }
 }
@@ -55,7 +75,7 @@ impl From<ContextKeyError> for Failure {
     fn from(error: ContextKeyError) -> Self {
         match error {
             ContextKeyError::Database(error) => error.into(),
-            expected => Self(expected.to_string()),
+            expected => Self::new(expected.to_string()),
         }
     }
 }
@@ -65,7 +85,7 @@ macro_rules! sentences {
     ($($error:ty),*) => {
         $(impl From<$error> for Failure {
             fn from(error: $error) -> Self {
-                Self(error.to_string())
+                Self::new(error.to_string())
             }
         })*
     };
@@ -82,5 +102,6 @@ mod tests {
         let failure = Failure::from(DatabaseError::Newer { found: 9, known: 7 });
         assert!(failure.0.contains("newer Fieldstone"), "{}", failure.0);
         assert!(!failure.0.contains('\n'));
+        assert!(failure.0.starts_with("The database") && failure.0.ends_with('.'), "{}", failure.0);
     }
 }

@@ -8,6 +8,7 @@ mod first_run;
 mod logging;
 mod migrate;
 mod operator;
+mod output;
 mod running;
 mod serve;
 mod up;

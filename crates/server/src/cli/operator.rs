@@ -1,5 +1,6 @@
 //! What operator commands work with: the installation they are pointed at, as the schema's owner or as one person of a workspace.
 
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -39,6 +40,8 @@ pub(super) struct Operator {
     owner: Config,
     databases: Databases,
     keys: Arc<ContextKeys>,
+    /// Where people find the server.
+    url: String,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: IdSource,
 }
@@ -49,7 +52,7 @@ impl Installation {
         if let Some(config) = &self.config {
             let configuration = Configuration::read(config)?;
             let keys = ContextKeys::shared(configuration.context_key_file.clone())?;
-            return Operator::new(configuration.databases()?, Arc::new(keys));
+            return Operator::new(configuration.databases()?, Arc::new(keys), configuration.url);
         }
         let folder = self.data.clone().map_or_else(default_data_dir, Ok)?;
         if !folder.join("postgres").exists() {
@@ -58,14 +61,16 @@ impl Installation {
         let data_dir = DataDir::open(&folder)?;
         let mut admin = cluster::admin_config(&data_dir)?;
         admin.dbname(DEFAULT_DATABASE);
-        Operator::new(databases(&admin, &data_dir.role_passwords()?), Arc::new(ContextKeys::shared(data_dir.context_key())?))
+        let keys = Arc::new(ContextKeys::shared(data_dir.context_key())?);
+        let url = fs::read_to_string(data_dir.url()).map_or_else(|_| "https://localhost:8443".to_owned(), |url| url.trim().to_owned());
+        Operator::new(databases(&admin, &data_dir.role_passwords()?), keys, url)
     }
 }
 
 impl Operator {
-    pub(super) fn new(databases: Databases, keys: Arc<ContextKeys>) -> Result<Self, Failure> {
+    pub(super) fn new(databases: Databases, keys: Arc<ContextKeys>, url: String) -> Result<Self, Failure> {
         let owner = databases.owner.clone().ok_or_else(|| Failure::new("The configuration names no owner_url, which this command needs."))?;
-        Ok(Self { owner, databases, keys, clock: Arc::new(SystemClock), ids: IdSource::default() })
+        Ok(Self { owner, databases, keys, url, clock: Arc::new(SystemClock), ids: IdSource::default() })
     }
 
     /// A connection as the schema's owner.
@@ -74,6 +79,11 @@ impl Operator {
             crate::database::DatabaseError::Unreachable(_) => Failure::new("The database isn't running; start it with `fieldstone up` first."),
             error => error.into(),
         })
+    }
+
+    /// The one-time address behind the secret of a set-up link. The secret stands in the query, which no log of ours holds.
+    pub(super) fn link(&self, secret: &str) -> String {
+        format!("{}/set-up?link={secret}", self.url)
     }
 
     /// Stores of the people of this installation.

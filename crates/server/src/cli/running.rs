@@ -1,18 +1,49 @@
 //! A server while it runs: the port, the line `ready`, the chores in the background, the orderly end.
 
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-
 use std::sync::Arc;
 
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use super::failure::Failure;
+use super::output::say;
 use crate::platform::Platform;
 use crate::serve::{Limits, serve};
 use crate::tls::Tls;
+
+/// Whether somebody has told the server to stop.
+#[derive(Debug, Clone)]
+pub(super) struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    /// Listens for the signals from here on: also a start that is interrupted has to stop what it has started.
+    pub(super) fn listen() -> Result<Self, Failure> {
+        let mut terminate = signal(SignalKind::terminate()).map_err(cannot_start)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot_start)?;
+        let (sender, receiver) = watch::channel(false);
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::info!("Stopping: requests in progress may finish …");
+            sender.send_replace(true);
+            // Kept open, since a closed channel would read as told.
+            sender.closed().await;
+        });
+        Ok(Self(receiver))
+    }
+
+    /// Resolves once the server has been told to stop.
+    pub(super) async fn told(mut self) {
+        // The other end lives as long as this one.
+        let _ = self.0.wait_for(|told| *told).await;
+    }
+}
 
 /// Takes the port, before anything else is started that would have to be stopped again.
 pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -27,41 +58,29 @@ pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> 
 }
 
 /// The address that a person on this machine, or a client of it, would use.
-pub(super) fn url(address: SocketAddr) -> String {
-    if address.ip().is_unspecified() { format!("https://localhost:{}", address.port()) } else { format!("https://{address}") }
+pub(super) fn url(listener: &TcpListener) -> Result<String, Failure> {
+    let address = listener.local_addr().map_err(cannot_start)?;
+    let everywhere = address.ip().is_unspecified();
+    Ok(if everywhere { format!("https://localhost:{}", address.port()) } else { format!("https://{address}") })
 }
 
-/// Serves until a signal says to stop, then lets the requests in progress finish.
-pub(super) async fn serve_until_told(listener: TcpListener, tls: Tls, router: Router, platform: &Platform) -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::new(format!("The server can't be started: {error}."));
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let shutdown = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("Stopping: requests in progress may finish …");
-    };
-
+/// Serves until told to stop, then lets the requests in progress finish.
+pub(super) async fn serve_until_told(listener: TcpListener, tls: Tls, router: Router, platform: &Platform, stop: Stop) -> Result<(), Failure> {
     let clock = Arc::clone(&platform.clock);
     let chores = [
         tokio::spawn(tls.clone().keep_fresh(move || clock.now())),
         tokio::spawn(Arc::clone(&platform.context_keys).keep_fresh(platform.databases.owner.clone(), Arc::clone(&platform.clock))),
     ];
-    say_ready(&url(listener.local_addr().map_err(failed)?)).map_err(failed)?;
-    serve(listener, tls.config(), router, Limits::default(), shutdown).await;
+    // The one line on standard output, for scripts to wait for.
+    say(&format!("ready {}", url(&listener)?))?;
+    serve(listener, tls.config(), router, Limits::default(), stop.told()).await;
     for chore in chores {
         chore.abort();
     }
     Ok(())
 }
 
-/// The one line on standard output, for scripts to wait for. Somebody who closed that end has other means.
-fn say_ready(url: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match writeln!(stdout, "ready {url}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(()),
-    }
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
+fn cannot_start(error: io::Error) -> Failure {
+    Failure::new(format!("The server can't be started: {error}."))
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use fieldstone_model::clock::{Clock, SystemClock};
 
 use super::failure::Failure;
-use super::running::{listen, serve_until_told};
+use super::running::{Stop, listen, serve_until_told};
 use crate::config::Configuration;
 use crate::database::migrate;
 use crate::platform::{ContextKeys, Platform, routes};
@@ -26,6 +26,7 @@ impl Serve {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let configuration = Configuration::read(&self.config)?;
         let databases = configuration.databases()?;
+        let stop = Stop::listen()?;
         let listener = listen(configuration.listen).await?;
         let (certificate, key) = (configuration.tls.certificate.clone(), configuration.tls.key.clone());
         let tls = Tls::load(CertificateSource::Files { certificate, key }, clock.now())?;
@@ -40,6 +41,7 @@ impl Serve {
         }
         let security_contact = configuration.security_contact.clone();
         let platform = Platform { databases, context_keys: Arc::new(keys), clock, security_contact };
-        serve_until_told(listener, tls, routes(&platform).map_err(|error| Failure::new(error.to_string()))?, &platform).await
+        let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;
+        serve_until_told(listener, tls, router, &platform, stop).await
     }
 }

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -13,11 +13,11 @@ use tokio::net::TcpListener;
 use tokio_postgres::Config;
 
 use super::failure::Failure;
-use super::first_run::first_workspace;
+use super::first_run::invitation;
 use super::operator::Operator;
-use super::running::{listen, serve_until_told, url};
+use super::running::{Stop, listen, serve_until_told, url};
 use crate::cluster::Cluster;
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, write_public};
 use crate::database::{DEFAULT_DATABASE, RolePasswords, prepare};
 use crate::platform::{ContextKeys, Databases, Platform, routes};
 use crate::tls::{CertificateSource, LocalAuthority, Names, Tls, host_name};
@@ -40,6 +40,7 @@ pub(super) struct Up {
 
 impl Up {
     pub(super) async fn run(self) -> Result<(), Failure> {
+        let stop = Stop::listen()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let data_dir = DataDir::open(&self.data.clone().map_or_else(default_data_dir, Ok)?)?;
         let _lock = data_dir.lock()?;
@@ -52,13 +53,13 @@ impl Up {
         let mut cluster = Cluster::start(&data_dir).await?;
         let admin = cluster.admin_config();
         let served = async {
-            let platform = self.prepare(&data_dir, admin, Arc::clone(&keys), clock).await?;
-            let operator = Operator::new(platform.databases.clone(), keys)?;
-            if let Some(path) = first_workspace(&operator).await? {
-                tracing::info!("Set up the first workspace at {}{path}", url(self.listen));
-            }
-            tracing::info!("Clients trust the certificate authority in {}", ca.display());
-            self.serve(listener, tls, &platform).await
+            let platform = tokio::select! {
+                platform = self.prepare(&data_dir, admin, keys, clock) => platform?,
+                () = stop.clone().told() => return Ok(()),
+            };
+            self.greet(&data_dir, &ca, &listener, &platform).await?;
+            let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;
+            serve_until_told(listener, tls, router, &platform, stop).await
         };
         let outcome = tokio::select! {
             outcome = served => outcome,
@@ -87,8 +88,18 @@ impl Up {
         Ok(Platform { databases, context_keys: keys, clock, security_contact })
     }
 
-    async fn serve(&self, listener: TcpListener, tls: Tls, platform: &Platform) -> Result<(), Failure> {
-        serve_until_told(listener, tls, routes(platform).map_err(|error| Failure::new(error.to_string()))?, platform).await
+    /// Says where the server is found and how to get in.
+    #[expect(clippy::print_stderr, reason = "a link that opens the door is for whoever sits here, not for a log")]
+    async fn greet(&self, data_dir: &DataDir, ca: &Path, listener: &TcpListener, platform: &Platform) -> Result<(), Failure> {
+        let url = url(listener)?;
+        write_public(&data_dir.url(), format!("{url}\n").as_bytes())
+            .map_err(|error| Failure::new(format!("The data folder can't be written: {error}.")))?;
+        tracing::info!("Clients trust the certificate authority in {}", ca.display());
+        let operator = Operator::new(platform.databases.clone(), Arc::clone(&platform.context_keys), url)?;
+        if let Some(link) = invitation(&operator).await? {
+            eprintln!("\nChoose the first owner's password within seven days, once: {link}\n");
+        }
+        Ok(())
     }
 }
 

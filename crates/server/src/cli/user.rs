@@ -5,7 +5,8 @@ use fieldstone_model::Role;
 
 use super::failure::Failure;
 use super::operator::Installation;
-use super::workspace::{LINK_LIFETIME, say};
+use super::output::say;
+use super::workspace::LINK_LIFETIME;
 use crate::identity::workspace::{self, NewUser};
 
 /// Add and list people of a workspace
@@ -96,7 +97,9 @@ impl Add {
         let secret = workspace::make_setup_link(&mut owner, &operator.ids, (tenant, user), LINK_LIFETIME, now)
             .await
             .map_err(|error| Failure::new(error.to_string()))?;
-        say(&format!("Added {} as {}.\nThey set a password within seven days at /set-up?link={}", self.email, self.role, secret.as_str()))
+        let link = operator.link(&secret);
+        say(&format!("Added {} as {}.
+They set a password within seven days at {link}", self.email, self.role))
     }
 }
 
@@ -127,6 +130,7 @@ impl Link {
         let secret = workspace::make_setup_link(&mut owner, &operator.ids, (tenant, person.id), LINK_LIFETIME, operator.clock.now())
             .await
             .map_err(|error| Failure::new(error.to_string()))?;
-        say(&format!("{} sets a new password within seven days at /set-up?link={}", self.email, secret.as_str()))
+        let link = operator.link(&secret);
+        say(&format!("{} sets a new password within seven days at {link}", self.email))
     }
 }

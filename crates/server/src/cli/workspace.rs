@@ -1,13 +1,12 @@
 //! `fieldstone workspace`: makes and lists workspaces. Shows nobody's records.
 
-use std::io::{self, Write as _};
-
 use clap::{Args, Subcommand};
 use fieldstone_model::Role;
 use jiff::SignedDuration;
 
 use super::failure::Failure;
 use super::operator::Installation;
+use super::output::say;
 use crate::identity::workspace::{self, NewUser, NewWorkspace};
 use crate::schema::create_default_pipeline;
 
@@ -90,7 +89,9 @@ impl Create {
         let secret = workspace::make_setup_link(&mut client, &operator.ids, (tenant, user), LINK_LIFETIME, now)
             .await
             .map_err(|error| Failure::new(error.to_string()))?;
-        say(&format!("Made the workspace {} ({tenant}).\nIts owner sets a password within seven days at /set-up?link={}", self.slug, secret.as_str()))
+        let link = operator.link(&secret);
+        say(&format!("Made the workspace {} ({tenant}).
+Its owner sets a password within seven days at {link}", self.slug))
     }
 }
 
@@ -109,13 +110,5 @@ impl List {
             .map(|it| format!("{:<24} {:>5} people   {}   {}", it.slug, it.active_users, it.created_at.strftime("%Y-%m-%d"), it.name))
             .collect();
         say(&lines.join("\n"))
-    }
-}
-
-/// Prints for the person at the terminal, or for a script.
-pub(super) fn say(text: &str) -> Result<(), Failure> {
-    match writeln!(io::stdout().lock(), "{text}") {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(format!("The output can't be written: {error}."))),
-        _ => Ok(()),
     }
 }

@@ -15,6 +15,17 @@ const MAINTENANCE_DATABASE: &str = "postgres";
 /// Held while one node prepares, so that two starting at once wait for each other.
 const PREPARE_LOCK: &str = "SELECT pg_advisory_lock(1179603027, 1)";
 
+/// The mark that the last preparation left.
+const FOUND_MARK: &str = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()";
+
+/// Everything about the roles that somebody could have changed since: attributes, memberships, settings.
+const ROLES_NOW: &str = "SELECT coalesce(string_agg(fact, E'\\n' ORDER BY fact), '') FROM (
+        SELECT to_jsonb(r) - ARRAY['oid', 'rolpassword', 'rolconfig'] #>> '{}' FROM pg_roles r WHERE r.rolname ~ '^fieldstone_'
+        UNION ALL SELECT format('%s in %s', m.member::regrole, m.roleid::regrole) FROM pg_auth_members m WHERE m.member::regrole::text ~ '^fieldstone_'
+        UNION ALL SELECT format('%s has %s', s.setrole::regrole, s.setconfig) FROM pg_db_role_setting s
+            WHERE s.setrole::regrole::text ~ '^fieldstone_' AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+    ) f(fact)";
+
 /// Passwords of the four roles that connect.
 #[derive(Debug, Clone)]
 pub struct RolePasswords {
@@ -124,12 +135,8 @@ async fn secure(
     name: &str,
     passwords: &RolePasswords,
 ) -> Result<bool, DatabaseError> {
-    let mark = mark();
-    if client
-        .query_one("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()", &[])
-        .await?
-        .try_get::<_, Option<&str>>(0)?
-        .is_some_and(|found| found == mark)
+    let found = client.query_one(FOUND_MARK, &[]).await?;
+    if found.try_get::<_, Option<&str>>(0)? == Some(&mark(client).await?)
         && passwords_hold(client, passwords).await?
     {
         return Ok(false);
@@ -139,6 +146,7 @@ async fn secure(
     client
         .batch_execute(&format!("BEGIN; {BOOTSTRAP_SQL}; COMMIT"))
         .await?;
+    let mark = mark(client).await?;
     client
         .batch_execute(&format!("COMMENT ON DATABASE {} IS '{mark}'", quoted(name)))
         .await?;
@@ -148,18 +156,21 @@ async fn secure(
     Ok(true)
 }
 
-/// Says which text of the bootstrap a database has been through. It is no secret and no proof: `verify` looks at the rights themselves.
-fn mark() -> String {
+/// Says which text of the bootstrap a database has been through, and how the roles look. It is no secret and no proof:
+/// `verify` looks at the rights themselves.
+async fn mark(client: &Client) -> Result<String, DatabaseError> {
+    let roles: String = client.query_one(ROLES_NOW, &[]).await?.try_get(0)?;
     let mut hash = digest::Context::new(&digest::SHA256);
-    hash.update(ROLES_SQL.as_bytes());
-    hash.update(BOOTSTRAP_SQL.as_bytes());
+    for part in [ROLES_SQL, BOOTSTRAP_SQL, &roles] {
+        hash.update(part.as_bytes());
+    }
     let digest = hash.finish();
     let number = digest
         .as_ref()
         .iter()
         .take(8)
         .fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-    format!("Fieldstone, secured by {number:016x}")
+    Ok(format!("Fieldstone, secured by {number:016x}"))
 }
 
 async fn set_roles(client: &Client, passwords: &RolePasswords) -> Result<(), DatabaseError> {

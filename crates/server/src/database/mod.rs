@@ -20,6 +20,22 @@ use tokio_postgres::{Client, Config, NoTls};
 /// The database's name where the configuration gives none.
 pub const DEFAULT_DATABASE: &str = "fieldstone";
 
+/// Start-up settings of every serving connection.
+///
+/// A role may always change its own settings for connections to come (`ALTER ROLE … SET` takes no privilege), so an
+/// injection could set them for everybody. What a connection asks for at its start wins over them, and is also what
+/// `app.connection_is_clean()` returns a connection to.
+const SERVING_SETTINGS: &str = "-c search_path= -c row_security=on \
+    -c default_transaction_isolation=read\\ committed -c default_transaction_read_only=off -c default_transaction_deferrable=off \
+    -c statement_timeout=30s -c lock_timeout=5s -c idle_in_transaction_session_timeout=15s -c jit=off -c plan_cache_mode=auto \
+    -c TimeZone=UTC -c DateStyle=ISO,YMD -c IntervalStyle=postgres -c bytea_output=hex -c synchronous_commit=on";
+
+/// The configuration of a serving role's connections: `config` with the settings that no role can change for others.
+pub fn serving(mut config: Config) -> Config {
+    config.options(SERVING_SETTINGS);
+    config
+}
+
 /// Opens one connection outside any pool, for set-up and operator commands.
 ///
 /// The connection ends when the client is dropped.

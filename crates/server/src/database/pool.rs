@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use futures_util::future::join_all;
 use tokio_postgres::{Client, Config, Row, Statement, types::ToSql};
 
-use super::{Actor, Backend, DatabaseError, connect};
+use super::{Actor, Backend, DatabaseError, connect, serving};
 
 /// Prepared statements kept for a connection; beyond it they are all dropped and made again.
 const STATEMENTS_MAX: usize = 400;
@@ -112,7 +112,7 @@ impl Pool {
         sign: Sign,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, DatabaseError> {
-        let connections = managed::Pool::builder(Manager { config })
+        let connections = managed::Pool::builder(Manager { config: serving(config) })
             .max_size(size)
             .runtime(deadpool::Runtime::Tokio1)
             .wait_timeout(Some(std::time::Duration::from_secs(5)))

@@ -3,13 +3,20 @@
 DO $$
 DECLARE
     role_name name;
+    elsewhere name;
 BEGIN
     FOREACH role_name IN ARRAY ARRAY['fieldstone_owner', 'fieldstone_app', 'fieldstone_auth', 'fieldstone_worker', 'fieldstone_lookup']::name[] LOOP
         IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = role_name) THEN
             EXECUTE format('CREATE ROLE %I', role_name);
         END IF;
-        EXECUTE format('ALTER ROLE %I NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION %s', role_name,
-            CASE role_name WHEN 'fieldstone_lookup' THEN 'NOLOGIN' ELSE 'LOGIN' END);
+        EXECUTE format('ALTER ROLE %I NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION CONNECTION LIMIT -1 VALID UNTIL ''infinity'' %s',
+            role_name, CASE role_name WHEN 'fieldstone_lookup' THEN 'NOLOGIN' ELSE 'LOGIN' END);
+        -- A role may change its own settings, so what is not set here is taken back.
+        EXECUTE format('ALTER ROLE %I RESET ALL', role_name);
+        FOR elsewhere IN SELECT d.datname FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+            WHERE s.setrole = role_name::regrole LOOP
+            EXECUTE format('ALTER ROLE %I IN DATABASE %I RESET ALL', role_name, elsewhere);
+        END LOOP;
         -- Everything is named with its schema; an empty path leaves nothing to shadow.
         EXECUTE format('ALTER ROLE %I SET search_path = ''''', role_name);
         EXECUTE format('ALTER ROLE %I SET row_security = on', role_name);

@@ -31,6 +31,7 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
         .route("/.well-known/security.txt", get(security_txt))
         .with_state(platform.clone())
         .merge(health::routes(platform))
+        .merge(fieldstone_ui::assets())
         .merge(pages::routes(entrance))
         .merge(gated);
     Ok(wrap(router, HttpLimits::default()))

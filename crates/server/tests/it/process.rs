@@ -5,10 +5,10 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use fieldstone_testkit::{Server, ServerOptions, free_port};
+use fieldstone_testkit::{Server, ServerOptions, binary, free_port};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -177,6 +177,64 @@ fn a_signal_to_end_leaves_no_process() {
         assert!(processes(&data).len() >= 2, "server and database");
         assert!(server.end(signal).success(), "{signal}");
         assert_eq!(processes(&data), Vec::<i32>::new(), "{signal}");
+    }
+}
+
+#[test]
+fn an_interrupted_start_leaves_no_process() {
+    let folder = folder();
+    for (attempt, moment) in ["lock", "postgres.new", "postgres", "run/.s.PGSQL.5432", "url"].into_iter().enumerate() {
+        let data = folder.path().join(attempt.to_string());
+        let mut child = ServerOptions::empty().command(&data, free_port()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        while !data.join(moment).exists() && !data.join("url").exists() {
+            std::thread::yield_now();
+        }
+        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
+        assert!(child.wait().unwrap().success(), "interrupted at {moment}");
+        assert_eq!(processes(&data), Vec::<i32>::new(), "interrupted at {moment}");
+        Server::start(&ServerOptions::empty().on(&data));
+    }
+}
+
+/// Runs a command of the operator on a data folder.
+fn operate(data: &Path, arguments: &[&str]) -> Result<String, String> {
+    let output = Command::new(binary()).args(arguments).arg("--data").arg(data).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+}
+
+#[test]
+fn operators_make_workspaces_beside_the_running_server() {
+    let folder = folder();
+    let data = folder.path().join("data");
+    let create = ["workspace", "create", "acme", "--name", "Acme", "--owner-email", "ann@acme.example", "--owner-name", "Ann"];
+    assert!(operate(&data, &create).unwrap_err().contains("There is no Fieldstone in"));
+    assert!(!data.exists(), "asking makes nothing");
+
+    let server = Server::start(&ServerOptions::empty().on(&data));
+    let made = operate(&data, &create).unwrap();
+    assert!(made.contains(&format!("{}/set-up?link=", server.url())), "{made}");
+    assert!(operate(&data, &create).unwrap_err().contains("already taken"));
+    let add = ["user", "add", "acme", "bob@acme.example", "--name", "Bob", "--role", "viewer"];
+    assert!(operate(&data, &add).unwrap().contains("/set-up?link="));
+    let users = operate(&data, &["user", "list", "acme", "--json"]).unwrap();
+    let users: serde_json::Value = serde_json::from_str(&users).unwrap();
+    let roles = users["users"].as_array().unwrap().iter().map(|user| user["role"].as_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(roles, ["owner", "viewer"]);
+    assert!(operate(&data, &["user", "list", "nobody"]).unwrap_err().contains("There is no workspace “nobody”"));
+
+    drop(server);
+    assert!(operate(&data, &add).unwrap_err().contains("start it with `fieldstone up` first"));
+    assert_eq!(processes(&data), Vec::<i32>::new());
+}
+
+#[test]
+fn the_first_start_offers_a_link_and_goes_on_until_it_is_used() {
+    let folder = folder();
+    let data = folder.path().join("data");
+    for _ in 0..2 {
+        let server = Server::start(&ServerOptions::empty().on(&data));
+        assert!(server.log().contains(&format!("once: {}/set-up?link=", server.url())), "{}", server.log());
     }
 }
 

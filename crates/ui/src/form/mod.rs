@@ -13,7 +13,8 @@ use axum::{
     response::{IntoResponse as _, Redirect},
 };
 use fieldstone_model::{
-    Change, Field, FieldError, FieldType, Object, RecordId, Value, Values, objects, query::Path,
+    Change, Field, FieldError, FieldType, Object, Problem, RecordId, Value, Values, objects,
+    query::Path,
 };
 use fieldstone_store::{ChangeError, Store, StoreError};
 
@@ -109,7 +110,17 @@ pub(crate) async fn create<S: Store + Clone + 'static>(
     if !at.may_write(&at.object) {
         return Err(PageError::Forbidden);
     }
-    let reading = read(&at, &pairs, |_| true).await?;
+    let mut reading = read(&at, &pairs, |_| true).await?;
+    let mut defaults = objects::defaults(
+        &at.object.name,
+        &Values::new(),
+        at.registry(),
+        at.viewer.now,
+    );
+    if at.object.field("owner_id").is_some() {
+        defaults.set("owner_id", Value::Id(at.viewer.user_id));
+    }
+    require(&at, &mut reading, |name| defaults.get(name).is_some());
     let back = pairs.get("back").and_then(local_path);
     if !reading.problems.is_empty() {
         return respond_new(
@@ -122,7 +133,6 @@ pub(crate) async fn create<S: Store + Clone + 'static>(
         .await;
     }
     // A blank entry means "as usual" unless it clears a default that the form showed.
-    let defaults = objects::defaults(&at.object.name, &Values::new(), at.registry(), at.viewer.now);
     let values: Values = reading
         .values
         .iter()
@@ -221,10 +231,11 @@ pub(crate) async fn update<S: Store + Clone + 'static>(
         ) && pairs.get("choose").is_none();
         silent || pairs.get(&field.name).is_some()
     };
-    let reading = read(&at, &pairs, |field| {
+    let mut reading = read(&at, &pairs, |field| {
         seen.get(&field.name).is_some() && sent(field)
     })
     .await?;
+    require(&at, &mut reading, |_| false);
     if !reading.problems.is_empty() {
         return respond_edit(
             &at,
@@ -294,6 +305,22 @@ async fn read<S: Store + Clone + 'static>(
         reading.typed.insert(field.name.to_string(), typed);
     }
     Ok(reading)
+}
+
+/// Notes what is required and blank, so that all errors of a form are shown at once; `has_default` fields fill themselves.
+fn require<S: Store>(at: &AtObject<S>, reading: &mut Reading, has_default: impl Fn(&str) -> bool) {
+    for field in at
+        .object
+        .writable_fields()
+        .filter(|field| field.required && !has_default(&field.name))
+    {
+        if reading.values.get(&field.name).is_some_and(Value::is_null) {
+            reading.problems.insert(
+                field.name.to_string(),
+                at.viewer.locale.problem(&Problem::Required),
+            );
+        }
+    }
 }
 
 /// The value that a form was made with, from its plain form.

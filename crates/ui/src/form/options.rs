@@ -14,6 +14,8 @@ use crate::{
 
 /// Suggestions for one relation, all objects together.
 const SUGGESTIONS: u32 = 12;
+/// What tells records of the same name apart: the first of these that has a value.
+const DETAILS: [&str; 4] = ["company", "account_id", "city", "email"];
 
 #[derive(Template)]
 #[template(path = "form/options.html")]
@@ -41,13 +43,14 @@ pub(crate) async fn suggest<S: Store + Clone + 'static>(at: AtField<S>) -> PageR
     let each = (SUGGESTIONS / u32::try_from(objects.len()).unwrap_or(1).max(1)).max(3);
     let mut options = Vec::new();
     for object in &objects {
-        let detail = ["company", "account_id", "email", "city"]
-            .into_iter()
-            .find(|name| object.field(name).is_some());
+        let details: Vec<_> = DETAILS
+            .iter()
+            .filter_map(|name| object.field(name))
+            .collect();
         let mut query = Query::new(object.name.clone())
             .column(&object.name_field)
             .limit(if objects.len() > 1 { each } else { SUGGESTIONS });
-        query = detail.into_iter().fold(query, Query::column);
+        query = query.columns(details.iter().map(|field| field.name.as_ref()));
         if !words.is_empty() {
             if object.searchable_fields().next().is_some() {
                 query.search = Some(words.to_owned());
@@ -73,9 +76,12 @@ pub(crate) async fn suggest<S: Store + Clone + 'static>(at: AtField<S>) -> PageR
             today: at.viewer.today(),
         };
         for record in &records {
-            let detail = detail
-                .and_then(|name| object.field(name))
-                .map(|field| showing.value(object, field, record.get(&field.name)).text)
+            let told = details
+                .iter()
+                .map(|field| showing.value(object, field, record.get(&field.name)).text);
+            let detail = told
+                .into_iter()
+                .find(|text| !text.is_empty())
                 .unwrap_or_default();
             let kind = if objects.len() > 1 {
                 locale.object(object)

@@ -149,7 +149,11 @@ pub(crate) fn of(object: &Object, registry: &Registry) -> Layout {
             related.push(Related {
                 object: from.name.to_string(),
                 field: field.name.to_string(),
-                columns: first_columns(from, 4).into_iter().filter(|name| **name != *field.name).take(3).collect(),
+                columns: first_columns(from, 4)
+                    .into_iter()
+                    .filter(|name| **name != *field.name)
+                    .take(3)
+                    .collect(),
             });
         }
     }

@@ -140,13 +140,7 @@ pub(super) static LAYOUTS: &[Facts] = &[
         icon: "deal",
         key: Some('d'),
         in_navigation: true,
-        columns: &[
-            "account_id",
-            "stage_id",
-            "amount",
-            "close_date",
-            "owner_id",
-        ],
+        columns: &["account_id", "stage_id", "amount", "close_date", "owner_id"],
         order: "",
         highlights: &["amount", "stage_id", "close_date", "account_id", "owner_id"],
         sections: &[

@@ -64,7 +64,12 @@ pub(crate) async fn show<S: Store + Clone + 'static>(at: AtRecord<S>) -> PageRes
     let sections = at.layout.sections.iter().map(|section| {
         (
             section.heading(locale),
-            section.fields.iter().filter(|name| **name != object.name_field).filter_map(fact).collect::<Vec<_>>(),
+            section
+                .fields
+                .iter()
+                .filter(|name| **name != object.name_field)
+                .filter_map(fact)
+                .collect::<Vec<_>>(),
         )
     });
     let (related, addable) = if record.deleted {

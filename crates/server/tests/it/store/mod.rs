@@ -2,4 +2,5 @@
 
 mod conformance;
 mod records;
+mod schema;
 mod workspace;

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use fieldstone_server::cluster::{Cluster, ClusterOptions};
 use fieldstone_server::data_dir::DataDir;
 use fieldstone_server::database::{
-    DatabaseError, RolePasswords, connect, lint::lint, migrate, prepare,
+    DatabaseError, RolePasswords, connect, lint::lint, migrate, prepare, serving,
 };
 use tokio_postgres::Config;
 
@@ -100,6 +100,45 @@ async fn a_second_start_changes_nothing_and_repairs_what_was_changed() {
         first.migrated
     );
     assert_eq!(lint(&connect(&other).await.unwrap()).await.unwrap(), []);
+}
+
+/// No privilege stops a role from changing its own settings: what matters is that nobody else's connection heeds them.
+#[tokio::test]
+async fn settings_that_a_role_gives_itself_reach_nobody_and_are_taken_back() {
+    let (_cluster, admin, _folder) = bare().await;
+    prepare(&admin, &passwords()).await.unwrap();
+    let app = as_role(&admin, "fieldstone", "fieldstone_app", PASSWORD);
+    let client = connect(&serving(app.clone())).await.unwrap();
+    client
+        .batch_execute(
+            "ALTER ROLE fieldstone_app SET search_path = public; ALTER ROLE fieldstone_app SET statement_timeout = 0;
+             ALTER ROLE fieldstone_app IN DATABASE fieldstone SET row_security = off",
+        )
+        .await
+        .unwrap();
+    let settings = "SELECT concat_ws(' ', '(' || replace(current_setting('search_path'), '\"', '') || ')', current_setting('statement_timeout'),
+        current_setting('row_security'))";
+    let seen = async |config: &Config| -> String {
+        let client = connect(config).await.unwrap();
+        // Also after the connection was returned to what it started with.
+        client
+            .query_one("SELECT app.connection_is_clean()", &[])
+            .await
+            .unwrap();
+        client.query_one(settings, &[]).await.unwrap().get(0)
+    };
+    assert_eq!(
+        seen(&app).await,
+        "(public) 0 off",
+        "a connection that asks for nothing is misled"
+    );
+    assert_eq!(seen(&serving(app.clone())).await, "() 30s on");
+    assert!(
+        prepare(&admin, &passwords()).await.unwrap().secured,
+        "the change was noticed"
+    );
+    assert_eq!(seen(&app).await, "() 30s on");
+    assert!(!prepare(&admin, &passwords()).await.unwrap().secured);
 }
 
 #[tokio::test]

@@ -5,7 +5,9 @@ use std::{fs, os::unix::fs::PermissionsExt as _, sync::LazyLock};
 use fieldstone_model::{Clock as _, RecordId, Role, SystemClock};
 use fieldstone_server::cluster::{Cluster, ClusterOptions};
 use fieldstone_server::data_dir::DataDir;
-use fieldstone_server::database::{Actor, Backend, ContextSigner, RolePasswords, connect, prepare};
+use fieldstone_server::database::{
+    Actor, Backend, ContextSigner, RolePasswords, connect, prepare, serving,
+};
 use fieldstone_testkit::TestDatabase;
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -109,7 +111,9 @@ impl Workspaces {
 
     /// A serving connection that has said hello.
     pub(crate) async fn app(&self) -> Connection {
-        let client = self.connect("fieldstone_app").await;
+        let client = connect(&serving(self.config("fieldstone_app")))
+            .await
+            .unwrap();
         let backend = Backend::of(&client).await.unwrap();
         Connection { client, backend }
     }
