@@ -5,6 +5,7 @@ pub mod cluster;
 pub mod config;
 pub mod data_dir;
 pub mod database;
+pub mod demo;
 pub mod http;
 pub mod identity;
 pub mod import;

@@ -52,7 +52,9 @@ fn task(making: &mut Making<'_>, subject: Subject, day: Date) -> Option<()> {
     let status = if day < making.today && making.random.chance(88) {
         "done"
     } else {
-        making.random.word(&["open", "open", "open", "in_progress", "waiting"])
+        making
+            .random
+            .word(&["open", "open", "open", "in_progress", "waiting"])
     };
     let priorities = [("normal", 70), ("low", 15), ("high", 15)];
     let values = about(subject)
@@ -77,12 +79,24 @@ fn event(making: &mut Making<'_>, subject: Subject, day: Date) -> Option<()> {
 
 fn call(making: &mut Making<'_>, subject: Subject, day: Date) -> Option<()> {
     let day = day.min(making.day(-1));
-    let outcomes = [("reached", 60), ("no_answer", 22), ("voicemail", 12), ("busy", 6)];
+    let outcomes = [
+        ("reached", 60),
+        ("no_answer", 22),
+        ("voicemail", 12),
+        ("busy", 6),
+    ];
     let outcome = *making.random.weighted(&outcomes)?;
-    let minutes = if outcome == "reached" { making.random.log_normal(8, 0.8, 1, 90) } else { 0 };
+    let minutes = if outcome == "reached" {
+        making.random.log_normal(8, 0.8, 1, 90)
+    } else {
+        0
+    };
     let values = about(subject)
         .with("subject", text(making.random.word(CALLS)))
-        .with("direction", text(making.random.word(&["outgoing", "outgoing", "incoming"])))
+        .with(
+            "direction",
+            text(making.random.word(&["outgoing", "outgoing", "incoming"])),
+        )
         .with("outcome", text(outcome))
         .with("at", Value::DateTime(making.time(day)))
         .with("minutes", Value::Int(minutes))

@@ -7,9 +7,7 @@ use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
 
 use super::{
     random::Random,
-    words::{
-        ENDS, FIRST_NAMES, JOBS, LAST_NAMES, REGIONS, STEMS, STREETS, TRADES,
-    },
+    words::{ENDS, FIRST_NAMES, JOBS, LAST_NAMES, REGIONS, STEMS, STREETS, TRADES},
 };
 
 /// Records under way.
@@ -158,15 +156,24 @@ impl<'a> Making<'a> {
             .with("phone", text(self.phone()))
             .with("email", text(format!("office@{domain}")))
             .with("website", text(format!("https://www.{domain}")))
-            .with("employees", Value::Int(self.random.log_normal(60, 1.2, 2, 20_000)))
+            .with(
+                "employees",
+                Value::Int(self.random.log_normal(60, 1.2, 2, 20_000)),
+            )
             .with(
                 "annual_revenue",
                 Value::Int(self.random.log_normal(80_000, 1.3, 2_000, 90_000_000) * 10_000),
             )
             .with("founded", Value::Int(self.random.range(1898, 2019)))
-            .with("street", text(format!("{number} {}", self.random.word(STREETS))))
+            .with(
+                "street",
+                text(format!("{number} {}", self.random.word(STREETS))),
+            )
             .with("city", text(city))
-            .with("postal_code", text(format!("{:05}", self.random.range(10_000, 99_999))))
+            .with(
+                "postal_code",
+                text(format!("{:05}", self.random.range(10_000, 99_999))),
+            )
             .with("region", text(self.random.word(REGIONS)));
         let day = self.random.range(-1_000, -30);
         let id = self.add("account", self.day(day), values)?;

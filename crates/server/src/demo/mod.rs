@@ -9,12 +9,14 @@ mod people;
 mod random;
 mod sales;
 mod service;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use fieldstone_model::{Change, RecordId, Registry};
 use jiff::civil::Date;
 
-pub use install::{DemoUser, install};
+pub use install::{DemoError, DemoUser, file, install};
 pub use people::{Business, COMPANIES, Company, Person};
 
 /// Most changes that a store takes at once.

@@ -65,7 +65,10 @@ fn fill(making: &mut Making<'_>) -> Option<()> {
         let place = if at < ACCOUNTS {
             at
         } else {
-            making.random.below(ACCOUNTS).min(making.random.below(ACCOUNTS))
+            making
+                .random
+                .below(ACCOUNTS)
+                .min(making.random.below(ACCOUNTS))
         };
         making.contact(accounts.get_mut(place)?)?;
     }
@@ -114,7 +117,7 @@ fn close_day(making: &mut Making<'_>) -> Date {
         let day = making.day(first);
         let season = match (day.month(), day.day()) {
             (12, 15..) => 15,
-            (3 | 6 | 9 | 12, 20..) => 60,
+            (3 | 6 | 9, 20..) => 60,
             (7 | 8, _) => 25,
             _ => 40,
         };
@@ -146,8 +149,12 @@ fn deal(
     } else {
         making.owner()?
     };
-    let wanted = if *lines < LINES && at.is_multiple_of(4) || LINES - (*lines).min(LINES) > (DEALS - at) * 2 {
-        usize::try_from(making.random.range(1, 4)).unwrap_or(1).min(LINES - *lines)
+    let wanted = if *lines < LINES && at.is_multiple_of(4)
+        || LINES - (*lines).min(LINES) > (DEALS - at) * 2
+    {
+        usize::try_from(making.random.range(1, 4))
+            .unwrap_or(1)
+            .min(LINES - *lines)
     } else {
         0
     };
@@ -235,7 +242,13 @@ fn basket<'a>(
 
 fn lead(making: &mut Making<'_>, accounts: &[Account], at: usize) -> Option<()> {
     let (first, last) = making.person();
-    let company = format!("{} {}", making.place(), making.random.word(&["Works", "Group", "Supplies", "Studio", "Yard"]));
+    let company = format!(
+        "{} {}",
+        making.place(),
+        making
+            .random
+            .word(&["Works", "Group", "Supplies", "Studio", "Yard"])
+    );
     let domain = format!("{}.example", company.to_lowercase().replace(' ', "-"));
     let days = making.random.range(-150, -1);
     let day = making.day(days);
@@ -259,7 +272,12 @@ fn lead(making: &mut Making<'_>, accounts: &[Account], at: usize) -> Option<()> 
             values.set("converted_contact_id", Value::Id(*contact));
         }
     } else {
-        let statuses = [("new", 35), ("working", 35), ("qualified", 12), ("unqualified", 18)];
+        let statuses = [
+            ("new", 35),
+            ("working", 35),
+            ("qualified", 12),
+            ("unqualified", 18),
+        ];
         values.set("status", text(*making.random.weighted(&statuses)?));
     }
     making.add("lead", day, values).map(drop)
@@ -288,8 +306,18 @@ pub(super) fn case(
         .with("account_id", Value::Id(account.id))
         .with("owner_id", Value::Id(owner))
         .with("status", text(status))
-        .with("priority", text(*making.random.weighted(&[("normal", 60), ("low", 22), ("high", 18)])?))
-        .with("origin", text(making.random.word(&["phone", "email", "web", "visit"])));
+        .with(
+            "priority",
+            text(
+                *making
+                    .random
+                    .weighted(&[("normal", 60), ("low", 22), ("high", 18)])?,
+            ),
+        )
+        .with(
+            "origin",
+            text(making.random.word(&["phone", "email", "web", "visit"])),
+        );
     if let Some(contact) = making.random.pick(&account.contacts).copied() {
         values.set("contact_id", Value::Id(contact));
     }

@@ -99,7 +99,11 @@ fn fill(making: &mut Making<'_>) -> Option<()> {
         accounts.push(making.account(KINDS)?);
     }
     for at in 0..CONTACTS {
-        let place = if at < ACCOUNTS { at } else { making.random.below(ACCOUNTS) };
+        let place = if at < ACCOUNTS {
+            at
+        } else {
+            making.random.below(ACCOUNTS)
+        };
         making.contact(accounts.get_mut(place)?)?;
     }
     if making.registry.object("lift").is_some() {
@@ -132,7 +136,10 @@ fn one_lift(making: &mut Making<'_>, accounts: &[Account], number: usize) -> Opt
         .with("floors", Value::Int(making.random.range(2, 14)))
         .with("installed_on", Value::Date(making.day(-age)))
         .with("next_inspection", Value::Date(making.day(inspection)))
-        .with("site", text(format!("{street} {}", making.random.word(STREETS))));
+        .with(
+            "site",
+            text(format!("{street} {}", making.random.word(STREETS))),
+        );
     let day = making.day(-age.min(900));
     making.add("lift", day, values).map(drop)
 }

@@ -372,6 +372,7 @@ impl PgStore {
             .into_iter()
             .next()
             .ok_or_else(|| StoreError::internal("no statement"))?;
+        // The first column is the mark, the second the id, which a record may have twice.
         // The compiled text ends in an order and a limit of its own; changes have neither.
         let end = sql.text.rfind(" ORDER BY ").unwrap_or(sql.text.len());
         sql.text.truncate(end);
@@ -379,13 +380,13 @@ impl PgStore {
             sql.text
                 .replacen("SELECT ", "SELECT pg_current_snapshot()::text AS mark, ", 1);
         let text = match mark {
-            None => format!("{select} ORDER BY t.id"),
+            None => format!("{select} ORDER BY 2"),
             Some(mark) => {
                 sql.params.push(Param::Text(mark.0.clone()));
                 let at = sql.params.len();
                 format!(
                     "SELECT * FROM ({select} AND t.changed_xid >= pg_snapshot_xmax(${at}::text::pg_snapshot) UNION ALL \
-                     SELECT q.* FROM pg_snapshot_xip(${at}::text::pg_snapshot) x CROSS JOIN LATERAL ({select} AND t.changed_xid = x OFFSET 0) q) d ORDER BY d.id"
+                     SELECT q.* FROM pg_snapshot_xip(${at}::text::pg_snapshot) x CROSS JOIN LATERAL ({select} AND t.changed_xid = x OFFSET 0) q) d ORDER BY 2"
                 )
             }
         };

@@ -98,6 +98,7 @@ macro_rules! conformance {
             writing: a_stale_version_is_refused,
             writing: a_batch_applies_all_or_nothing,
             writing: changes_of_one_batch_see_each_other,
+            writing: a_batch_leaves_no_trace_of_states_between,
             writing: deleted_records_come_back_whole,
             writing: a_deleted_record_is_not_changed,
             writing: taken_ids_and_wrong_objects_are_refused,

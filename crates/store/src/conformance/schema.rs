@@ -3,7 +3,8 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use fieldstone_model::{
-    Change, Choice, Field, FieldType, Object, RecordId, Registry, Role, Stage, StageKind, SystemClock, Value,
+    Change, Choice, Field, FieldType, Object, RecordId, Registry, Role, Stage, StageKind,
+    SystemClock, Value,
 };
 
 use super::{Fixture, Team, text, values};
@@ -100,14 +101,15 @@ pub fn custom_object() -> Object {
 
 /// The pipeline's stages, with ids of the caller's choice.
 pub fn stages(pipeline_id: RecordId, mut id: impl FnMut(usize) -> RecordId) -> Vec<Stage> {
-    let stage = |(position, (at, (name, kind, probability))): (i64, (usize, &(&str, _, _)))| Stage {
-        id: id(at),
-        pipeline_id,
-        name: (*name).to_owned(),
-        kind: *kind,
-        probability: *probability,
-        position,
-    };
+    let stage =
+        |(position, (at, (name, kind, probability))): (i64, (usize, &(&str, _, _)))| Stage {
+            id: id(at),
+            pipeline_id,
+            name: (*name).to_owned(),
+            kind: *kind,
+            probability: *probability,
+            position,
+        };
     (0..).zip(STAGES.iter().enumerate()).map(stage).collect()
 }
 

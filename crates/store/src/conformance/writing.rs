@@ -1,6 +1,6 @@
 //! Changing records: versions, atomicity, deletion and its undoing.
 
-use fieldstone_model::{Change, Query, RecordId, Value};
+use fieldstone_model::{Change, Comparison, Filter, Query, RecordId, Value};
 
 use super::{
     Fixture, creation, deletion, fetch, listed, make, refusal, restoration, revision, text, values,
@@ -183,6 +183,93 @@ pub async fn changes_of_one_batch_see_each_other<F: Fixture>(fixture: &F) {
     let (index, error) = refusal(store.apply(&stale).await);
     assert_eq!((index, error), (1, ChangeError::Stale { current: 7 }));
     assert_eq!(fetch(store, "account", id).await.version, 6);
+}
+
+/// However often a batch changes a record, it is found by what it is in the end, and by nothing it was on the way.
+pub async fn a_batch_leaves_no_trace_of_states_between<F: Fixture>(fixture: &F) {
+    let team = fixture.workspace().await;
+    let store = &team.member;
+    let chosen = |option: &str| Value::Choices(vec![option.to_owned()]);
+    let made = creation(
+        store,
+        "deal",
+        [
+            ("name", text("First")),
+            ("territory", text("North")),
+            ("contract_number", text("C-1")),
+            ("interests", chosen("gold")),
+            ("tier", text("gold")),
+        ],
+    );
+    let id = made.id();
+    let changes = [
+        made,
+        revision(
+            "deal",
+            id,
+            [("name", text("Second")), ("tier", Value::Null)],
+        ),
+        revision(
+            "deal",
+            id,
+            [
+                ("interests", chosen("tin")),
+                ("contract_number", Value::Null),
+            ],
+        ),
+        deletion("deal", id),
+        restoration("deal", id),
+        revision(
+            "deal",
+            id,
+            [("name", text("Third")), ("contract_number", text("C-3"))],
+        ),
+        deletion("deal", id),
+    ];
+    store.apply(&changes).await.unwrap();
+    let taken = make(
+        store,
+        "deal",
+        [("name", text("Other")), ("contract_number", text("C-3"))],
+    )
+    .await;
+    let duplicate = store.apply(&[restoration("deal", id)]).await;
+    super::assert_complains(duplicate, &[("contract_number", "duplicate")]);
+    store
+        .apply(&[deletion("deal", taken), restoration("deal", id)])
+        .await
+        .unwrap();
+    let found = async |word: &str| {
+        let query = Query {
+            search: Some(word.to_owned()),
+            ..Query::new("deal")
+        };
+        store.count(&query).await.unwrap()
+    };
+    assert_eq!(
+        [
+            found("first").await,
+            found("second").await,
+            found("third north").await
+        ],
+        [0, 0, 1]
+    );
+    let matching = async |filter: Filter| {
+        let query = Query::new("deal").filter(filter);
+        store.count(&query).await.unwrap()
+    };
+    let contains = |option: &str| Filter::compare("interests", Comparison::Contains, text(option));
+    assert_eq!(matching(contains("gold")).await, 0);
+    assert_eq!(matching(contains("tin")).await, 1);
+    assert_eq!(matching(Filter::equal("tier", text("gold"))).await, 0);
+    assert_eq!(
+        matching(Filter::equal("contract_number", text("C-1"))).await,
+        0
+    );
+    assert_eq!(
+        matching(Filter::equal("contract_number", text("c-3"))).await,
+        1
+    );
 }
 
 /// Deletion hides, restoration brings back everything as it was.

@@ -76,6 +76,7 @@ impl<'a> LookUp<'a> {
             };
             if field.kind.is_relation()
                 && let Some(id) = value.as_id()
+                && registry.stage(id).is_none()
                 && let Some(target) = registry.object_of(id)
             {
                 self.references

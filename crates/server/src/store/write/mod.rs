@@ -84,8 +84,8 @@ impl PgStore {
         let now = self.shared.clock.now();
         let (writes, applied) = plan(self, registry, objects, changes, found, now)?;
         let mut statements = Statements::new(self.actor().user, now);
-        for (object, write) in &writes {
-            statements.add(object, write);
+        for planned in &writes {
+            statements.add(planned.object, &planned.write, &planned.after);
         }
         match statements.run(&mut transaction).await {
             Ok(()) => Ok(applied),
@@ -110,6 +110,13 @@ impl From<StoreError> for Attempt {
     }
 }
 
+/// A write and the records whose earlier writes have to reach the database first, because it takes a unique key that they gave up.
+struct Planned<'a> {
+    object: &'a Object,
+    write: Write,
+    after: Vec<RecordId>,
+}
+
 /// Works out all writes in order; each change builds on what the changes before it made.
 fn plan<'a>(
     store: &PgStore,
@@ -118,13 +125,21 @@ fn plan<'a>(
     changes: &[Change],
     found: Found,
     now: jiff::Timestamp,
-) -> Result<(Vec<(&'a Object, Write)>, Vec<Applied>), StoreError> {
+) -> Result<(Vec<Planned<'a>>, Vec<Applied>), StoreError> {
     let user = fieldstone_store::Store::user(store);
     let Found {
         mut stored,
         mut references,
-        mut keys,
+        keys,
     } = found;
+    let mut keys = UniqueKeys {
+        held: keys,
+        freed: HashMap::new(),
+    };
+    // The transaction began at the registry's version: its stages and pipelines live.
+    for stage in registry.stages() {
+        references.extend([stage.id, stage.pipeline_id]);
+    }
     let mut writes = Vec::with_capacity(changes.len());
     let mut applied = Vec::with_capacity(changes.len());
     for (index, (change, object)) in changes.iter().zip(objects).enumerate() {
@@ -145,7 +160,8 @@ fn plan<'a>(
             .filter(|(_, to)| *to != user.id && !references.contains(to))
             .map(|(field, _)| FieldError::new(field.clone(), Problem::MissingReference))
             .collect();
-        errors.extend(claim_keys(object, &write, before, &mut keys));
+        let (duplicates, after) = keys.claim(object, &write, before);
+        errors.extend(duplicates);
         if !errors.is_empty() {
             return Err(StoreError::Change(index, ChangeError::Invalid(errors)));
         }
@@ -154,7 +170,11 @@ fn plan<'a>(
             id,
             version: write.version,
         });
-        writes.push((*object, write));
+        writes.push(Planned {
+            object,
+            write,
+            after,
+        });
     }
     Ok((writes, applied))
 }
@@ -162,46 +182,59 @@ fn plan<'a>(
 /// Unique keys by object, field and key, with the living record that has each.
 type Keys = HashMap<(String, u16, Key), RecordId>;
 
-/// Takes the unique keys that `write` needs, frees those it gives up, and names the fields whose key another record has.
-fn claim_keys(
-    object: &Object,
-    write: &Write,
-    before: Option<&Stored>,
-    keys: &mut Keys,
-) -> Vec<FieldError> {
-    let mut errors = Vec::new();
-    for field in object.fields.iter().filter(|field| field.unique) {
-        let key_of = |value: &Value| {
-            value
-                .key(&field.kind)
-                .map(|key| (object.name.to_string(), field.id, key))
-        };
-        let old = before
-            .and_then(|stored| stored.values.get(&field.name))
-            .and_then(key_of);
-        let new = match write.action {
-            Action::Created | Action::Updated => write.values.get(&field.name).map(key_of),
-            Action::Restored => Some(old.clone()),
-            Action::Deleted => Some(None),
-        };
-        // The field stays as it is.
-        let Some(new) = new else { continue };
-        if let Some(old) = old
-            && keys.get(&old) == Some(&write.id)
-        {
-            keys.remove(&old);
-        }
-        let Some(new) = new else { continue };
-        match keys.get(&new) {
-            Some(holder) if *holder != write.id => {
-                errors.push(FieldError::new(field.name.clone(), Problem::Duplicate))
+/// Who has which unique key at this point of the batch.
+struct UniqueKeys {
+    held: Keys,
+    /// Keys given up in this batch, with the record that last had each.
+    freed: Keys,
+}
+
+impl UniqueKeys {
+    /// Takes the keys that `write` needs and frees those it gives up. Names the fields whose key another record has, and the
+    /// records that had a key taken here until an earlier change of the batch.
+    fn claim(
+        &mut self,
+        object: &Object,
+        write: &Write,
+        before: Option<&Stored>,
+    ) -> (Vec<FieldError>, Vec<RecordId>) {
+        let mut errors = Vec::new();
+        let mut after = Vec::new();
+        for field in object.fields.iter().filter(|field| field.unique) {
+            let key_of = |value: &Value| {
+                value
+                    .key(&field.kind)
+                    .map(|key| (object.name.to_string(), field.id, key))
+            };
+            let old = before
+                .and_then(|stored| stored.values.get(&field.name))
+                .and_then(key_of);
+            let new = match write.action {
+                Action::Created | Action::Updated => write.values.get(&field.name).map(key_of),
+                Action::Restored => Some(old.clone()),
+                Action::Deleted => Some(None),
+            };
+            // The field stays as it is.
+            let Some(new) = new else { continue };
+            if let Some(old) = old
+                && self.held.get(&old) == Some(&write.id)
+            {
+                self.held.remove(&old);
+                self.freed.insert(old, write.id);
             }
-            _ => {
-                keys.insert(new, write.id);
+            let Some(new) = new else { continue };
+            match self.held.get(&new) {
+                Some(holder) if *holder != write.id => {
+                    errors.push(FieldError::new(field.name.clone(), Problem::Duplicate));
+                }
+                _ => {
+                    after.extend(self.freed.get(&new).filter(|former| **former != write.id));
+                    self.held.insert(new, write.id);
+                }
             }
         }
+        (errors, after)
     }
-    errors
 }
 
 /// Makes the records in memory what the write makes them in the database.

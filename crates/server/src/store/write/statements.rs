@@ -2,7 +2,10 @@
 //!
 //! `COPY` doesn't work under row-level security; `INSERT … SELECT FROM unnest(…)` does, and is nearly as fast.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+};
 
 use fieldstone_model::{FieldType, Object, RecordId, Value, value::Key};
 use fieldstone_store::{Action, write::Write};
@@ -45,27 +48,33 @@ struct History {
     changes: Vec<Option<String>>,
 }
 
+/// The search tokens of records after the whole batch.
 #[derive(Default)]
 struct Tokens {
-    replaced: Vec<String>,
-    record_ids: Vec<String>,
-    tokens: Vec<String>,
-    objects: Vec<String>,
+    of_records: BTreeMap<RecordId, NewTokens>,
 }
 
+struct NewTokens {
+    object: String,
+    tokens: Vec<String>,
+    /// Whether the record may have tokens from before.
+    replaced: bool,
+}
+
+/// The index entries of custom fields after the whole batch.
 #[derive(Default)]
 struct FieldValues {
-    replaced_records: Vec<String>,
-    replaced_fields: Vec<i32>,
-    record_ids: Vec<String>,
-    fields: Vec<i32>,
-    ordinals: Vec<i16>,
-    objects: Vec<String>,
-    ints: Vec<Option<i64>>,
-    texts: Vec<Option<String>>,
-    unique: Vec<bool>,
-    died: Vec<String>,
-    revived: Vec<String>,
+    of_fields: BTreeMap<(RecordId, u16), NewKeys>,
+    /// Whether records deleted or restored here live in the end.
+    living: BTreeMap<RecordId, bool>,
+}
+
+struct NewKeys {
+    object: String,
+    keys: Vec<Key>,
+    is_unique: bool,
+    /// Whether the field may have entries from before.
+    replaced: bool,
 }
 
 type Params = Vec<Box<dyn ToSql + Sync + Send>>;
@@ -83,7 +92,8 @@ impl<'a> Statements<'a> {
         }
     }
 
-    pub(super) fn add(&mut self, object: &'a Object, write: &Write) {
+    /// Adds a write, to be done after the earlier writes of the records `after`.
+    pub(super) fn add(&mut self, object: &'a Object, write: &Write, after: &[RecordId]) {
         self.history.add(object, write);
         self.tokens.add(object, write);
         self.keys.add(object, write);
@@ -103,7 +113,11 @@ impl<'a> Statements<'a> {
                     *wave * usize::from(*created)
                 }
             });
-        let wave = referred.max().unwrap_or(0).max(own);
+        let freed = after
+            .iter()
+            .filter_map(|former| self.waves.get(former))
+            .map(|(wave, ..)| wave + 1);
+        let wave = referred.chain(freed).max().unwrap_or(0).max(own);
         self.waves.insert(write.id, (wave, &object.name, creates));
         let columns: Vec<&'a str> = object
             .fields
@@ -390,19 +404,31 @@ impl History {
 impl Tokens {
     fn add(&mut self, object: &Object, write: &Write) {
         let Some(tokens) = &write.tokens else { return };
-        if write.action != Action::Created {
-            self.replaced.push(write.id.to_string());
-        }
-        for token in tokens {
-            self.record_ids.push(write.id.to_string());
-            self.tokens.push(token.clone());
-            self.objects.push(object.name.to_string());
-        }
+        let before = self.of_records.get(&write.id);
+        let replaced = before.map_or(write.action != Action::Created, |before| before.replaced);
+        let new = NewTokens {
+            object: object.name.to_string(),
+            tokens: tokens.clone(),
+            replaced,
+        };
+        self.of_records.insert(write.id, new);
     }
 
     fn statements(self) -> impl Iterator<Item = (Cow<'static, str>, Params)> {
-        let remove = (!self.replaced.is_empty()).then(|| {
-            let params: Params = vec![Box::new(self.replaced)];
+        let (mut replaced, mut record_ids, mut tokens, mut objects) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (id, new) in self.of_records {
+            if new.replaced {
+                replaced.push(id.to_string());
+            }
+            for token in new.tokens {
+                record_ids.push(id.to_string());
+                tokens.push(token);
+                objects.push(new.object.clone());
+            }
+        }
+        let remove = (!replaced.is_empty()).then(|| {
+            let params: Params = vec![Box::new(replaced)];
             (
                 Cow::Borrowed(
                     "DELETE FROM app.search_token s WHERE s.record_id = ANY ($1::text[])",
@@ -410,12 +436,11 @@ impl Tokens {
                 params,
             )
         });
-        // A record changed twice leaves tokens of both states: the union finds it, and the next change tidies up.
-        let add = (!self.record_ids.is_empty()).then(|| {
+        let add = (!record_ids.is_empty()).then(|| {
             let sql = "INSERT INTO app.search_token (tenant_id, record_id, token, object) \
                 SELECT (SELECT app.tenant_id()), v.record_id, v.token, v.object \
-                FROM unnest($1::text[], $2::text[], $3::text[]) AS v (record_id, token, object) ON CONFLICT DO NOTHING";
-            let params: Params = vec![Box::new(self.record_ids), Box::new(self.tokens), Box::new(self.objects)];
+                FROM unnest($1::text[], $2::text[], $3::text[]) AS v (record_id, token, object)";
+            let params: Params = vec![Box::new(record_ids), Box::new(tokens), Box::new(objects)];
             (Cow::Borrowed(sql), params)
         });
         remove.into_iter().chain(add)
@@ -425,77 +450,103 @@ impl Tokens {
 impl FieldValues {
     fn add(&mut self, object: &Object, write: &Write) {
         match write.action {
-            Action::Deleted => self.died.push(write.id.to_string()),
-            Action::Restored => self.revived.push(write.id.to_string()),
+            Action::Deleted => drop(self.living.insert(write.id, false)),
+            Action::Restored => drop(self.living.insert(write.id, true)),
             Action::Created | Action::Updated => {}
         }
         for field in &write.keys {
-            let number = i32::from(field.field);
-            if write.action != Action::Created {
-                self.replaced_records.push(write.id.to_string());
-                self.replaced_fields.push(number);
-            }
-            for (ordinal, key) in field.keys.iter().enumerate() {
-                self.record_ids.push(write.id.to_string());
-                self.fields.push(number);
-                self.ordinals
-                    .push(i16::try_from(ordinal).unwrap_or(i16::MAX));
-                self.objects.push(object.name.to_string());
-                self.ints.push(if let Key::Int(number) = key {
-                    Some(*number)
-                } else {
-                    None
-                });
-                self.texts.push(if let Key::Text(text) = key {
-                    Some(text.clone())
-                } else {
-                    None
-                });
-                self.unique.push(field.unique);
-            }
+            let place = (write.id, field.field);
+            let before = self.of_fields.get(&place);
+            let replaced = before.map_or(write.action != Action::Created, |before| before.replaced);
+            let new = NewKeys {
+                object: object.name.to_string(),
+                keys: field.keys.clone(),
+                is_unique: field.unique,
+                replaced,
+            };
+            self.of_fields.insert(place, new);
         }
     }
 
+    /// Entries are given up before others are made, so that a unique key may pass from one record to another.
     fn statements(self) -> impl Iterator<Item = (Cow<'static, str>, Params)> {
-        let mut statements: Vec<(Cow<'static, str>, Params)> = Vec::new();
-        if !self.replaced_records.is_empty() {
+        let replaced: Vec<_> = self
+            .of_fields
+            .iter()
+            .filter(|(_, new)| new.replaced)
+            .map(|((id, field), _)| (id.to_string(), i32::from(*field)))
+            .collect();
+        let dead = self.marked(false);
+        let revived = self.marked(true);
+        let remove = (!replaced.is_empty()).then(|| {
             let sql = "DELETE FROM app.field_value f USING unnest($1::text[], $2::integer[]) AS v (record_id, field) \
                 WHERE f.record_id = v.record_id AND f.field = v.field";
-            statements.push((
-                sql.into(),
-                vec![
-                    Box::new(self.replaced_records),
-                    Box::new(self.replaced_fields),
-                ],
-            ));
-        }
-        if !self.record_ids.is_empty() {
-            // A field set twice in one transaction keeps its last keys.
-            let sql = "INSERT INTO app.field_value AS f (tenant_id, record_id, field, ordinal, object, key_int, key_text, is_unique, living) \
-                SELECT DISTINCT ON (v.record_id, v.field, v.ordinal) \
-                (SELECT app.tenant_id()), v.record_id, v.field, v.ordinal, v.object, v.key_int, v.key_text, v.is_unique, true \
-                FROM unnest($1::text[], $2::integer[], $3::smallint[], $4::text[], $5::bigint[], $6::text[], $7::boolean[]) \
-                WITH ORDINALITY AS v (record_id, field, ordinal, object, key_int, key_text, is_unique, place) \
-                ORDER BY v.record_id, v.field, v.ordinal, v.place DESC";
-            statements.push((
-                sql.into(),
-                vec![
-                    Box::new(self.record_ids),
-                    Box::new(self.fields),
-                    Box::new(self.ordinals),
-                    Box::new(self.objects),
-                    Box::new(self.ints),
-                    Box::new(self.texts),
-                    Box::new(self.unique),
-                ],
-            ));
-        }
-        for (ids, living) in [(self.died, false), (self.revived, true)] {
-            if !ids.is_empty() {
-                let sql = "UPDATE app.field_value f SET living = $2 WHERE f.record_id = ANY ($1::text[]) AND f.is_unique";
-                statements.push((sql.into(), vec![Box::new(ids), Box::new(living)]));
+            let (records, fields): (Vec<String>, Vec<i32>) = replaced.into_iter().unzip();
+            let params: Params = vec![Box::new(records), Box::new(fields)];
+            (Cow::Borrowed(sql), params)
+        });
+        remove
+            .into_iter()
+            .chain(dead)
+            .chain(self.insertion())
+            .chain(revived)
+    }
+
+    fn marked(&self, living: bool) -> Option<(Cow<'static, str>, Params)> {
+        let marked = self.living.iter().filter(|(_, lives)| **lives == living);
+        let ids: Vec<String> = marked.map(|(id, _)| id.to_string()).collect();
+        let sql = "UPDATE app.field_value f SET living = $2 WHERE f.record_id = ANY ($1::text[]) AND f.is_unique";
+        let params: Params = vec![Box::new(ids.clone()), Box::new(living)];
+        (!ids.is_empty()).then_some((Cow::Borrowed(sql), params))
+    }
+
+    fn insertion(self) -> Option<(Cow<'static, str>, Params)> {
+        let mut columns = KeyColumns::default();
+        for ((id, field), new) in self.of_fields {
+            let living = self.living.get(&id).copied().unwrap_or(true);
+            for (ordinal, key) in (0_i16..).zip(new.keys) {
+                columns.record_ids.push(id.to_string());
+                columns.fields.push(i32::from(field));
+                columns.ordinals.push(ordinal);
+                columns.objects.push(new.object.clone());
+                columns.uniques.push(new.is_unique);
+                columns.living.push(living);
+                let (int, text) = match key {
+                    Key::Int(number) => (Some(number), None),
+                    Key::Text(text) => (None, Some(text)),
+                };
+                columns.ints.push(int);
+                columns.texts.push(text);
             }
         }
-        statements.into_iter()
+        let sql = "INSERT INTO app.field_value (tenant_id, record_id, field, ordinal, object, key_int, key_text, is_unique, living) \
+            SELECT (SELECT app.tenant_id()), v.record_id, v.field, v.ordinal, v.object, v.key_int, v.key_text, v.is_unique, v.living \
+            FROM unnest($1::text[], $2::integer[], $3::smallint[], $4::text[], $5::bigint[], $6::text[], $7::boolean[], $8::boolean[]) \
+            AS v (record_id, field, ordinal, object, key_int, key_text, is_unique, living)";
+        let is_empty = columns.record_ids.is_empty();
+        let params: Params = vec![
+            Box::new(columns.record_ids),
+            Box::new(columns.fields),
+            Box::new(columns.ordinals),
+            Box::new(columns.objects),
+            Box::new(columns.ints),
+            Box::new(columns.texts),
+            Box::new(columns.uniques),
+            Box::new(columns.living),
+        ];
+        (!is_empty).then_some((Cow::Borrowed(sql), params))
     }
+}
+
+/// Index entries as arrays, one element each.
+#[derive(Default)]
+struct KeyColumns {
+    record_ids: Vec<String>,
+    fields: Vec<i32>,
+    ordinals: Vec<i16>,
+    objects: Vec<String>,
+    ints: Vec<Option<i64>>,
+    texts: Vec<Option<String>>,
+    uniques: Vec<bool>,
+    living: Vec<bool>,
 }
