@@ -9,9 +9,10 @@
 )]
 
 mod attacks;
+mod browser;
 mod embedded;
+mod identity;
 mod process;
 mod serving;
 mod store;
-mod identity;
 mod tenancy;
