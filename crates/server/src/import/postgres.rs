@@ -77,7 +77,10 @@ impl Workspace for PgWorkspace {
         let new = schema::NewField {
             name: field.name.to_string(),
             kind: field.kind.clone(),
-            label: field.label.clone().unwrap_or_else(|| field.name.to_string()),
+            label: field
+                .label
+                .clone()
+                .unwrap_or_else(|| field.name.to_string()),
             help: None,
             required: field.required,
             unique: field.unique,
@@ -162,8 +165,11 @@ impl Journal for PgJournal {
             ]
             .map(row);
             let run = run.as_str();
-            self.write(END, &[&run, &outcome, &created, &updated, &skipped, &failed])
-                .await
+            self.write(
+                END,
+                &[&run, &outcome, &created, &updated, &skipped, &failed],
+            )
+            .await
         })
     }
 }
