@@ -10,8 +10,9 @@
 
 mod attacks;
 mod embedded;
+mod identity;
+mod importing;
 mod process;
 mod serving;
 mod store;
-mod identity;
 mod tenancy;
