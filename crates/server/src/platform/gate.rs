@@ -16,6 +16,7 @@ use http::request::Parts;
 
 use super::Application;
 use crate::http::Problem;
+use crate::identity::authenticate::Credential;
 use crate::identity::{Identity, IdentityError};
 
 /// How much of a request is kept for a second try; the routes' own limits are the same or lower.
@@ -34,6 +35,10 @@ pub(super) async fn admit(State(application): State<Application>, request: Reque
         Err(IdentityError::Unauthenticated) => return next.run(Request::from_parts(parts, body)).await,
         Err(error) => return refusal(&error),
     };
+    // Pages know roles, not scopes: a token that may do less than its owner has no business there.
+    if identity.credential != Credential::Session && !parts.uri.path().starts_with("/api/") {
+        return next.run(Request::from_parts(parts, body)).await;
+    }
     let Ok(body) = to_bytes(body, BODY_MAX).await else {
         return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "Send less at once.").into_response();
     };

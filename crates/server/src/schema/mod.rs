@@ -34,6 +34,10 @@ pub struct NewObject {
 }
 
 /// A field to be made.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and any combination may occur"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewField {
     /// API name; of a relation it ends in `_id`.
@@ -247,7 +251,7 @@ fn field_of(id: u16, new: &NewField) -> Field {
     field.searchable = new.searchable;
     field.origin = Origin::Entered;
     field.label = Some(new.label.trim().to_owned());
-    field.help = new.help.clone();
+    field.help.clone_from(&new.help);
     field.custom = true;
     field
 }

@@ -180,7 +180,9 @@ fn write_comparison(sql: &mut Writer, place: &Place<'_>, comparison: Comparison,
                 .push(") > 0");
         }),
         (Comparison::StartsWith, Key::Text(prefix)) => {
-            write_test(sql, place, |sql, column| write_prefix(sql, column, prefix))
+            write_test(sql, place, |sql, column| {
+            write_prefix(sql, column, prefix);
+        })
         }
         (comparison, key) => write_test(sql, place, |sql, column| {
             sql.push(column)
