@@ -12,6 +12,7 @@ mod attacks;
 mod browser;
 mod embedded;
 mod identity;
+mod importing;
 mod process;
 mod serving;
 mod store;
