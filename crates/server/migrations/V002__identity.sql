@@ -59,6 +59,8 @@ CREATE TABLE app."user" (
 CREATE UNIQUE INDEX user_email ON app."user" (tenant_id, email_key) WHERE deleted_at IS NULL;
 CREATE INDEX user_name ON app."user" (tenant_id, name_key, id) WHERE deleted_at IS NULL;
 SELECT app.protect('app."user"', 'managed');
+-- People are deactivated, never removed: records and history go on naming them.
+REVOKE DELETE ON app."user" FROM fieldstone_app, fieldstone_worker;
 SELECT app.permit_lookup('app."user"',
     'SELECT (tenant_id, id, email, email_key, name, role, active, member_version, deleted_at, locale, time_zone), UPDATE (member_version)');
 
