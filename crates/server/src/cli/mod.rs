@@ -2,6 +2,7 @@
 //!
 //! A secret is never an argument: other users see arguments.
 
+mod demo;
 mod doctor;
 mod failure;
 mod first_run;

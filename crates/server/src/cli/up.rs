@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
 use tokio_postgres::Config;
 
+use super::demo;
 use super::failure::Failure;
 use super::first_run::invitation;
 use super::operator::Operator;
@@ -33,6 +34,10 @@ pub(super) struct Up {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
     listen: SocketAddr,
 
+    /// With two demo companies and a user of each role in them
+    #[arg(long)]
+    demo: bool,
+
     /// Where a vulnerability of this installation is reported, for /.well-known/security.txt [default: mailto:security@ this machine]
     #[arg(long, value_name = "URI")]
     security_contact: Option<String>,
@@ -53,11 +58,15 @@ impl Up {
         let mut cluster = Cluster::start(&data_dir).await?;
         let admin = cluster.admin_config();
         let served = async {
+            let preparing = async {
+                let platform = self.prepare(&data_dir, admin, keys, clock).await?;
+                self.greet(&data_dir, &ca, &listener, &platform).await?;
+                Ok::<_, Failure>(platform)
+            };
             let platform = tokio::select! {
-                platform = self.prepare(&data_dir, admin, keys, clock) => platform?,
+                platform = preparing => platform?,
                 () = stop.clone().told() => return Ok(()),
             };
-            self.greet(&data_dir, &ca, &listener, &platform).await?;
             let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;
             serve_until_told(listener, tls, router, &platform, stop).await
         };
@@ -95,8 +104,10 @@ impl Up {
         write_public(&data_dir.url(), format!("{url}\n").as_bytes())
             .map_err(|error| Failure::new(format!("The data folder can't be written: {error}.")))?;
         tracing::info!("Clients trust the certificate authority in {}", ca.display());
-        let operator = Operator::new(platform.databases.clone(), Arc::clone(&platform.context_keys), url)?;
-        if let Some(link) = invitation(&operator).await? {
+        let operator = Operator::new(platform.databases.clone(), Arc::clone(&platform.context_keys), url.clone())?;
+        if self.demo {
+            eprintln!("\n{}\n", demo::prepare(&operator, data_dir, &url, ca).await?);
+        } else if let Some(link) = invitation(&operator).await? {
             eprintln!("\nChoose the first owner's password within seven days, once: {link}\n");
         }
         Ok(())
