@@ -23,18 +23,17 @@ pub(super) async fn prepare(operator: &Operator, data_dir: &DataDir, url: &str, 
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(failed(&error)),
     };
-    let demo = match known {
-        Some(known) => readdressed(known, url, ca),
-        None => {
-            tracing::info!("Making the demo companies …");
-            let passwords = PasswordHasher::new(&PasswordPolicy::default())?;
-            let mut owner = operator.owner().await?;
-            let users = install(&mut owner, &operator.stores()?, &passwords, &operator.ids, operator.clock.now())
-                .await
-                .map_err(|error| Failure::new(error.to_string()))?;
-            let text = file(url, ca, &users).map_err(|error| failed(&error))?;
-            serde_json::from_str(&text).map_err(|error| failed(&error))?
-        }
+    let demo = if let Some(known) = known {
+        readdressed(known, url, ca)
+    } else {
+        tracing::info!("Making the demo companies …");
+        let passwords = PasswordHasher::new(&PasswordPolicy::default())?;
+        let mut owner = operator.owner().await?;
+        let users = install(&mut owner, &operator.stores()?, &passwords, &operator.ids, operator.clock.now())
+            .await
+            .map_err(|error| Failure::new(error.to_string()))?;
+        let text = file(url, ca, &users).map_err(|error| failed(&error))?;
+        serde_json::from_str(&text).map_err(|error| failed(&error))?
     };
     write_private(&path, format!("{demo:#}\n").as_bytes()).map_err(|error| failed(&error))?;
     Ok(greeting(&demo))
@@ -52,12 +51,12 @@ fn readdressed(mut demo: Value, url: &str, ca: &Path) -> Value {
 /// A small table.
 fn greeting(demo: &Value) -> String {
     let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let mut lines = format!("Sign in at {} (certificate authority: {})\n", text(demo, "url"), text(demo, "ca"));
+    let mut lines = vec![format!("Sign in at {} (certificate authority: {})\n", text(demo, "url"), text(demo, "ca"))];
     for user in demo.get("users").and_then(Value::as_array).into_iter().flatten() {
         let [workspace, role, email, password] = ["workspace", "role", "email", "password"].map(|name| text(user, name));
-        lines += &format!("\n  {workspace:<12} {role:<8} {email:<36} {password}");
+        lines.push(format!("  {workspace:<12} {role:<8} {email:<36} {password}"));
     }
-    lines
+    lines.join("\n")
 }
 
 #[cfg(test)]
