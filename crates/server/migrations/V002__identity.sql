@@ -9,6 +9,9 @@
 --   audit_event      what happened, hash-chained per tenant; nobody changes or removes a row.
 --   idempotency_key  answers already given to a POST, per user.
 --
+-- Errors of this file's rules: FS001 access has ended or changed, FS002 the schema has changed, FS003 the last owner would
+-- leave, FS004 a role above one's own.
+--
 -- member_version counts every change of what a user may do (role, active, deletion, password). The server remembers it
 -- with a credential and app.enter() compares, so a revoked right ends with the next statement.
 
@@ -134,7 +137,7 @@ CREATE TABLE app.audit_event (
     actor     text COLLATE "C" NOT NULL,
     action    text COLLATE "C" NOT NULL CHECK (length(action) BETWEEN 1 AND 100),
     target    text COLLATE "C" NOT NULL DEFAULT '' CHECK (length(target) <= 255),
-    detail    jsonb NOT NULL DEFAULT '{}',
+    detail    jsonb NOT NULL DEFAULT '{}' CHECK (octet_length(detail::text) <= 65536),
     prev_hash bytea NOT NULL,
     hash      bytea NOT NULL,
     PRIMARY KEY (tenant_id, seq)
@@ -275,7 +278,7 @@ BEGIN
         IF own IS NULL OR (TG_OP <> 'INSERT' AND app.role_rank(OLD.role) > own)
             OR (TG_OP <> 'DELETE' AND app.role_rank(NEW.role) > own)
         THEN
-            RAISE EXCEPTION 'nobody grants or takes a role above their own' USING ERRCODE = 'insufficient_privilege';
+            RAISE EXCEPTION 'nobody grants or takes a role above their own' USING ERRCODE = 'FS004';
         END IF;
     END IF;
     IF TG_OP = 'DELETE' THEN

@@ -24,7 +24,12 @@ use self::failure::Failure;
 
 /// What `fieldstone` can be told.
 #[derive(Debug, Parser)]
-#[command(name = "fieldstone", version, about = "Fieldstone: a multi-tenant CRM platform", arg_required_else_help = true)]
+#[command(
+    name = "fieldstone",
+    version,
+    about = "Fieldstone: a multi-tenant CRM platform",
+    arg_required_else_help = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -50,9 +55,14 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     logging::start();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
-        Err(error) => return Failure::new(format!("The runtime can't be started: {error}")).report(),
+        Err(error) => {
+            return Failure::new(format!("The runtime can't be started: {error}")).report();
+        }
     };
     let done = runtime.block_on(async {
         match cli.command {

@@ -34,7 +34,7 @@ pub(super) struct Up {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
     listen: SocketAddr,
 
-    /// With two demo companies and a user of each role in them
+    /// Make two companies with invented data to look around in
     #[arg(long)]
     demo: bool,
 
@@ -50,7 +50,8 @@ impl Up {
         let data_dir = DataDir::open(&self.data.clone().map_or_else(default_data_dir, Ok)?)?;
         let _lock = data_dir.lock()?;
         let listener = listen(self.listen).await?;
-        let authority = LocalAuthority::new(data_dir.tls(), Names::of_this_machine(self.listen.ip()));
+        let authority =
+            LocalAuthority::new(data_dir.tls(), Names::of_this_machine(self.listen.ip()));
         let ca = authority.ca_file();
         let tls = Tls::load(CertificateSource::Local(authority), clock.now())?;
         let keys = Arc::new(ContextKeys::own(data_dir.context_key(), clock.now())?);
@@ -82,7 +83,13 @@ impl Up {
     }
 
     /// Brings the database to where requests can be served from it.
-    async fn prepare(&self, data_dir: &DataDir, mut admin: Config, keys: Arc<ContextKeys>, clock: Arc<dyn Clock>) -> Result<Platform, Failure> {
+    async fn prepare(
+        &self,
+        data_dir: &DataDir,
+        mut admin: Config,
+        keys: Arc<ContextKeys>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Platform, Failure> {
         let passwords = data_dir.role_passwords()?;
         admin.dbname(DEFAULT_DATABASE);
         let prepared = prepare(&admin, &passwords).await?;
@@ -93,21 +100,46 @@ impl Up {
         if let Some(owner) = &databases.owner {
             keys.install(owner).await?;
         }
-        let security_contact = self.security_contact.clone().unwrap_or_else(|| format!("mailto:security@{}", host_name()));
-        Ok(Platform { databases, context_keys: keys, clock, security_contact })
+        let security_contact = self
+            .security_contact
+            .clone()
+            .unwrap_or_else(|| format!("mailto:security@{}", host_name()));
+        Ok(Platform {
+            databases,
+            context_keys: keys,
+            clock,
+            security_contact,
+        })
     }
 
     /// Says where the server is found and how to get in.
-    #[expect(clippy::print_stderr, reason = "a link that opens the door is for whoever sits here, not for a log")]
-    async fn greet(&self, data_dir: &DataDir, ca: &Path, listener: &TcpListener, platform: &Platform) -> Result<(), Failure> {
+    #[expect(
+        clippy::print_stderr,
+        reason = "a link that opens the door is for whoever sits here, not for a log"
+    )]
+    async fn greet(
+        &self,
+        data_dir: &DataDir,
+        ca: &Path,
+        listener: &TcpListener,
+        platform: &Platform,
+    ) -> Result<(), Failure> {
         let url = url(listener)?;
         write_public(&data_dir.url(), format!("{url}\n").as_bytes())
             .map_err(|error| Failure::new(format!("The data folder can't be written: {error}.")))?;
-        tracing::info!("Clients trust the certificate authority in {}", ca.display());
-        let operator = Operator::new(platform.databases.clone(), Arc::clone(&platform.context_keys), url.clone())?;
+        tracing::info!(
+            "Clients trust the certificate authority in {}",
+            ca.display()
+        );
+        let operator = Operator::new(
+            platform.databases.clone(),
+            Arc::clone(&platform.context_keys),
+            url.clone(),
+        )?;
         if self.demo {
-            eprintln!("\n{}\n", demo::prepare(&operator, data_dir, &url, ca).await?);
-        } else if let Some(link) = invitation(&operator).await? {
+            return demo::ensure(&operator, data_dir, &url, ca).await;
+        }
+        if let Some(link) = invitation(&operator).await? {
             eprintln!("\nChoose the first owner's password within seven days, once: {link}\n");
         }
         Ok(())
@@ -134,7 +166,13 @@ pub(super) fn default_data_dir() -> Result<PathBuf, Failure> {
     if geteuid().is_root() {
         return Ok("/var/lib/fieldstone".into());
     }
-    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let absolute = |name: &str| {
+        env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
     let share = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")));
-    share.map(|share| share.join("fieldstone")).ok_or_else(|| Failure::new("There is no home folder to keep data in; name one with --data."))
+    share.map(|share| share.join("fieldstone")).ok_or_else(|| {
+        Failure::new("There is no home folder to keep data in; name one with --data.")
+    })
 }

@@ -40,6 +40,16 @@ struct Shared {
     clock: Arc<dyn Clock>,
 }
 
+impl Shared {
+    fn new_id(&self, prefix: [u8; 3]) -> RecordId {
+        let mut random = [0; 8];
+        // Without randomness ids stay ordered and different; an id is never a secret.
+        let _ = rand::fill(&mut random);
+        self.ids
+            .next(prefix, self.clock.now(), u64::from_le_bytes(random))
+    }
+}
+
 impl Stores {
     /// Stores over this pool of the serving role.
     pub fn new(pool: Pool, clock: Arc<dyn Clock>) -> Self {
@@ -62,9 +72,15 @@ impl Stores {
             .await?;
         Ok(PgStore {
             shared: self.shared.clone(),
-            actor: Arc::new(actor), access_changed: Arc::default(),
+            actor: Arc::new(actor),
+            access_changed: Arc::default(),
             registry,
         })
+    }
+
+    /// A fresh id with this prefix.
+    pub(crate) fn new_id(&self, prefix: [u8; 3]) -> RecordId {
+        self.shared.new_id(prefix)
     }
 
     /// The pool beneath.
@@ -138,14 +154,7 @@ impl Store for PgStore {
 
     fn new_id(&self, object: &str) -> Option<RecordId> {
         let prefix = self.registry.object(object)?.prefix;
-        let mut random = [0; 8];
-        // Without randomness ids stay ordered and different; an id is never a secret.
-        let _ = rand::fill(&mut random);
-        Some(
-            self.shared
-                .ids
-                .next(prefix, self.shared.clock.now(), u64::from_le_bytes(random)),
-        )
+        Some(self.shared.new_id(prefix))
     }
 
     async fn get(

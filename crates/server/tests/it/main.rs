@@ -10,8 +10,8 @@
 
 mod attacks;
 mod embedded;
+mod identity;
 mod process;
 mod serving;
 mod store;
-mod identity;
 mod tenancy;
