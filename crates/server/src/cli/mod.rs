@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod failure;
 mod first_run;
+mod import;
 mod logging;
 mod migrate;
 mod operator;
@@ -47,6 +48,8 @@ enum Command {
     Workspace(workspace::Workspaces),
     /// Add and list people of a workspace
     User(user::Users),
+    /// Import a CSV file into a workspace
+    Import(import::Import),
     /// Say what this machine has and lacks
     Doctor(doctor::Doctor),
 }
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
             Command::Migrate(migrate) => migrate.run().await,
             Command::Workspace(workspaces) => workspaces.run().await,
             Command::User(users) => users.run().await,
+            Command::Import(import) => import.run().await,
             Command::Doctor(doctor) => doctor.run(),
         }
     });

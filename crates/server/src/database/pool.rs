@@ -7,8 +7,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use deadpool::managed::{self, Metrics, RecycleResult};
 use fieldstone_model::Clock;
-use jiff::Timestamp;
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use tokio_postgres::{Client, Config, Row, Statement, types::ToSql};
 
 use super::{Actor, Backend, DatabaseError, connect, serving};
@@ -112,13 +112,15 @@ impl Pool {
         sign: Sign,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, DatabaseError> {
-        let connections = managed::Pool::builder(Manager { config: serving(config) })
-            .max_size(size)
-            .runtime(deadpool::Runtime::Tokio1)
-            .wait_timeout(Some(std::time::Duration::from_secs(5)))
-            .create_timeout(Some(std::time::Duration::from_secs(10)))
-            .build()
-            .map_err(|_| DatabaseError::ContextKey("the pool needs a runtime"))?;
+        let connections = managed::Pool::builder(Manager {
+            config: serving(config),
+        })
+        .max_size(size)
+        .runtime(deadpool::Runtime::Tokio1)
+        .wait_timeout(Some(std::time::Duration::from_secs(5)))
+        .create_timeout(Some(std::time::Duration::from_secs(10)))
+        .build()
+        .map_err(|_| DatabaseError::ContextKey("the pool needs a runtime"))?;
         Ok(Self {
             connections,
             sign,

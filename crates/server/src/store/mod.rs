@@ -72,7 +72,8 @@ impl Stores {
             .await?;
         Ok(PgStore {
             shared: self.shared.clone(),
-            actor: Arc::new(actor), access_changed: Arc::default(),
+            actor: Arc::new(actor),
+            access_changed: Arc::default(),
             registry,
         })
     }

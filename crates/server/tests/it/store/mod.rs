@@ -3,4 +3,4 @@
 mod conformance;
 mod records;
 mod schema;
-mod workspace;
+pub(crate) mod workspace;
