@@ -412,7 +412,9 @@ fn numbered(html: &str) -> String {
             seen.push(noise);
         }
         let at = seen.iter().position(|known| *known == noise).unwrap();
-        out.push_str(&format!("~{}{rest}", at + 1));
+        out.push_str("~");
+        out.push_str(&(at + 1).to_string());
+        out.push_str(rest);
     }
     out
 }
