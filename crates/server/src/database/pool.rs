@@ -14,7 +14,9 @@ use tokio_postgres::{Client, Config, Row, Statement, types::ToSql};
 use super::{Actor, Backend, DatabaseError, connect, serving};
 
 /// Prepared statements kept for a connection; beyond it they are all dropped and made again.
-const STATEMENTS_MAX: usize = 400;
+///
+/// The check of a connection looks at each of them, so more would cost every request.
+const STATEMENTS_MAX: usize = 120;
 
 const BEGIN: &str = "BEGIN";
 const COMMIT: &str = "COMMIT";
@@ -219,8 +221,8 @@ impl Transaction {
                 &entry.member_version,
                 &entry.schema,
             ];
-            let (begun, entered) = tokio::join!(biased; client.execute(&begin, &[]), client.execute(&enter, &enter_params));
-            begun.and(entered).map(drop)
+            let (started, entered) = tokio::join!(biased; client.execute(&begin, &[]), client.execute(&enter, &enter_params));
+            started.and(entered).map(drop)
         };
         let running = join_all(
             statements

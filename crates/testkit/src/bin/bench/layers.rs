@@ -136,9 +136,8 @@ impl Layers {
         let mut questions = Vec::with_capacity(QUESTIONS);
         while questions.len() < QUESTIONS {
             let tenant = random.pick(among.context("too few tenants")?)?;
-            if let Ok(deal) = random.pick(&tenant.deals) {
-                questions.push(Question::new(&registry, tenant, *deal, case.ask)?);
-            }
+            let deal = random.pick(&tenant.deals)?;
+            questions.push(Question::new(&registry, tenant, *deal, case.ask)?);
         }
         Ok(questions)
     }
