@@ -59,11 +59,15 @@ impl Up {
         let mut cluster = Cluster::start(&data_dir).await?;
         let admin = cluster.admin_config();
         let served = async {
+            let preparing = async {
+                let platform = self.prepare(&data_dir, admin, keys, clock).await?;
+                self.greet(&data_dir, &ca, &listener, &platform).await?;
+                Ok::<_, Failure>(platform)
+            };
             let platform = tokio::select! {
-                platform = self.prepare(&data_dir, admin, keys, clock) => platform?,
+                platform = preparing => platform?,
                 () = stop.clone().told() => return Ok(()),
             };
-            self.greet(&data_dir, &ca, &listener, &platform).await?;
             let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;
             serve_until_told(listener, tls, router, &platform, stop).await
         };

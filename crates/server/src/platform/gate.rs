@@ -26,13 +26,23 @@ const BODY_MAX: usize = 16 * 1024 * 1024;
 ///
 /// When the database says that the person's access has changed since it was looked up, they are looked up again and the request is run
 /// once more: nothing of the first run was applied.
-pub(super) async fn admit(State(application): State<Application>, request: Request, next: Next) -> Response {
+pub(super) async fn admit(
+    State(application): State<Application>,
+    request: Request,
+    next: Next,
+) -> Response {
     let now = application.clock.now();
     let (parts, body) = request.into_parts();
-    let identity = match application.authenticator.authenticate(&parts.method, &parts.uri, &parts.headers, now).await {
+    let identity = match application
+        .authenticator
+        .authenticate(&parts.method, &parts.uri, &parts.headers, now)
+        .await
+    {
         Ok(identity) => identity,
         // Signing in and everything public need no credential; an outdated one is as good as none.
-        Err(IdentityError::Unauthenticated) => return next.run(Request::from_parts(parts, body)).await,
+        Err(IdentityError::Unauthenticated) => {
+            return next.run(Request::from_parts(parts, body)).await;
+        }
         Err(error) => return refusal(&error),
     };
     // Pages know roles, not scopes: a token that may do less than its owner has no business there.
@@ -49,7 +59,9 @@ pub(super) async fn admit(State(application): State<Application>, request: Reque
                 Ok(response) => response,
                 Err(AccessChanged) => next.run(Request::from_parts(parts, Body::from(body))).await,
             },
-            Err(IdentityError::Unauthenticated) => next.run(Request::from_parts(parts, Body::from(body))).await,
+            Err(IdentityError::Unauthenticated) => {
+                next.run(Request::from_parts(parts, Body::from(body))).await
+            }
             Err(error) => refusal(&error),
         },
     }
@@ -58,7 +70,13 @@ pub(super) async fn admit(State(application): State<Application>, request: Reque
 /// The person's access isn't what it was when it was looked up.
 struct AccessChanged;
 
-async fn run(application: &Application, identity: &Arc<Identity>, parts: &Parts, body: &Bytes, next: Next) -> Result<Response, AccessChanged> {
+async fn run(
+    application: &Application,
+    identity: &Arc<Identity>,
+    parts: &Parts,
+    body: &Bytes,
+    next: Next,
+) -> Result<Response, AccessChanged> {
     let opened = async {
         let store = application.stores.open(identity.actor.clone()).await?;
         let profile = application.profiles.of(&store).await?;
@@ -73,20 +91,34 @@ async fn run(application: &Application, identity: &Arc<Identity>, parts: &Parts,
         }
     };
     let mut parts = parts.clone();
-    parts.extensions.insert(profile.viewer(&store, application.clock.now()));
+    parts
+        .extensions
+        .insert(profile.viewer(&store, application.clock.now()));
     parts.extensions.insert(profile);
     parts.extensions.insert(Arc::clone(identity));
     parts.extensions.insert(store.clone());
-    let response = next.run(Request::from_parts(parts, Body::from(body.clone()))).await;
-    if store.access_changed() { Err(AccessChanged) } else { Ok(response) }
+    let response = next
+        .run(Request::from_parts(parts, Body::from(body.clone())))
+        .await;
+    if store.access_changed() {
+        Err(AccessChanged)
+    } else {
+        Ok(response)
+    }
 }
 
 const BUSY: &str = "The database is busy. Try again in a moment.";
 
 fn refusal(error: &IdentityError) -> Response {
     let (status, detail) = match error {
-        IdentityError::CrossSite => (StatusCode::FORBIDDEN, "This request came from another site. Open Fieldstone itself and try there."),
-        IdentityError::Throttled { .. } | IdentityError::Busy => (StatusCode::TOO_MANY_REQUESTS, "There are too many attempts. Try again in a minute."),
+        IdentityError::CrossSite => (
+            StatusCode::FORBIDDEN,
+            "This request came from another site. Open Fieldstone itself and try there.",
+        ),
+        IdentityError::Throttled { .. } | IdentityError::Busy => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "There are too many attempts. Try again in a minute.",
+        ),
         _ => {
             tracing::warn!(%error, "a caller could not be identified");
             (StatusCode::SERVICE_UNAVAILABLE, BUSY)

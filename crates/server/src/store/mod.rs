@@ -17,7 +17,9 @@ use std::{
 };
 
 use aws_lc_rs::rand;
-use fieldstone_model::{Change, Clock, IdSource, Query, Record, RecordId, Registry, query::Path};
+use fieldstone_model::{
+    Change, Clock, IdSource, Object, Query, Record, RecordId, Registry, query::Path,
+};
 use fieldstone_store::{
     Aggregate, AggregateRow, Applied, ChangeMark, Changes, Coverage, HistoryEntry, Page, Store,
     StoreError, User,
@@ -72,7 +74,8 @@ impl Stores {
             .await?;
         Ok(PgStore {
             shared: self.shared.clone(),
-            actor: Arc::new(actor), access_changed: Arc::default(),
+            actor: Arc::new(actor),
+            access_changed: Arc::default(),
             registry,
         })
     }
@@ -137,6 +140,15 @@ macro_rules! with_registry {
             outcome => outcome,
         }
     }};
+}
+
+/// The table with an object's records: its own, or the one of all custom objects.
+fn table_of(object: &Object) -> &str {
+    if object.custom {
+        "custom_record"
+    } else {
+        &object.name
+    }
 }
 
 impl Store for PgStore {

@@ -9,6 +9,7 @@
 )]
 
 mod attacks;
+mod browser;
 mod embedded;
 mod identity;
 mod importing;

@@ -375,6 +375,53 @@ fn the_first_start_offers_a_link_and_goes_on_until_it_is_used() {
 }
 
 #[test]
+fn the_demo_is_made_once_and_only_its_owner_can_read_who_signs_in() {
+    let folder = folder();
+    let data = folder.path().join("data");
+    let server = Server::start(&ServerOptions::demo().on(&data));
+    let demo = server.demo();
+    assert_eq!(demo["url"], server.url());
+    assert_eq!(demo["ca"], server.ca().to_str().unwrap());
+    let mode = fs::metadata(data.join("demo.json"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let users = demo["users"].as_array().unwrap().clone();
+    let roles = |workspace: &str| {
+        let of = users.iter().filter(|user| user["workspace"] == workspace);
+        of.map(|user| user["role"].as_str().unwrap().to_owned())
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    for user in &users {
+        assert_eq!(
+            roles(user["workspace"].as_str().unwrap()).len(),
+            4,
+            "a user of each role: {users:?}"
+        );
+        assert!(
+            server.log().contains(user["password"].as_str().unwrap()),
+            "printed for a person as well"
+        );
+    }
+    drop(server);
+
+    let again = Instant::now();
+    let server = Server::start(&ServerOptions::demo().on(&data));
+    eprintln!("a later start with the demo took {:?}", again.elapsed());
+    assert_eq!(
+        server.demo()["users"].as_array().unwrap(),
+        &users,
+        "everybody keeps their password"
+    );
+    assert_eq!(
+        server.demo()["url"],
+        server.url(),
+        "the port is another one"
+    );
+}
+
+#[test]
 fn later_starts_are_quick() {
     let folder = folder();
     let data = folder.path().join("data");

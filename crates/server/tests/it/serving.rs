@@ -38,10 +38,10 @@ impl Serving {
         )
         .unwrap();
         let [arrived, release, stop] = [(); 3].map(|()| Arc::new(Notify::new()));
-        let (arrives, released) = (Arc::clone(&arrived), Arc::clone(&release));
+        let (here, go) = (Arc::clone(&arrived), Arc::clone(&release));
         let slow = async move || {
-            arrives.notify_one();
-            released.notified().await;
+            here.notify_one();
+            go.notified().await;
             "slow"
         };
         let peer = async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string();
@@ -52,7 +52,7 @@ impl Serving {
         let address = listener.local_addr().unwrap();
         let told = Arc::clone(&stop);
         let done = tokio::spawn(async move {
-            serve(listener, tls.config(), router, limits, told.notified()).await
+            serve(listener, tls.config(), router, limits, told.notified()).await;
         });
         let ca = reqwest::Certificate::from_pem(&std::fs::read(ca).unwrap()).unwrap();
         // The certificate was made for a day of its own, so that only its chain is checked here, not its age.

@@ -135,8 +135,8 @@ const BACKEND_START: Defence = Defence {
     name: "the backend's start in the signature",
     remove: Removal::Body {
         functions: &["enter"],
-        from: "NOT pg_advisory_unlock_shared(part[7]::bigint)",
-        to: "false",
+        from: "WHEN pg_advisory_unlock_shared(part[7]::bigint) THEN pg_try_advisory_lock_shared(part[7]::bigint) ELSE false",
+        to: "WHEN true THEN true",
     },
 };
 
