@@ -87,9 +87,9 @@ fn main() -> Outcome<()> {
         writeln!(
             table,
             "    Asset {{ name: {name:?}, content_type: {content_type:?}, plain: include_bytes!({:?}), brotli: include_bytes!({:?}), gzip: include_bytes!({:?}) }},",
-            out.join(&name),
-            out.join(format!("{name}.br")),
-            out.join(format!("{name}.gz")),
+            out.join(&name).display().to_string(),
+            out.join(format!("{name}.br")).display().to_string(),
+            out.join(format!("{name}.gz")).display().to_string(),
         )?;
     }
     fs::write(
@@ -119,7 +119,7 @@ fn install_packages(source: &Path) -> Outcome<()> {
     let stamp = fs::File::options()
         .append(true)
         .open(source.join("node_modules/.package-lock.json"))?;
-    stamp.set_modified(std::time::SystemTime::now())?;
+    stamp.set_modified(lock)?;
     Ok(())
 }
 

@@ -4,6 +4,10 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and any combination may occur"
+)]
 /// One field of an object. Standard fields are constants; custom ones are rows of the tenant's metadata in the same shape.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Field {

@@ -53,7 +53,7 @@ impl Columns {
 pub struct Record {
     /// The record's id.
     pub id: RecordId,
-    /// Counts its changes from 1; the ETag.
+    /// Counts its changes from 1; the `ETag`.
     pub version: i64,
     /// Whether it is deleted (and can be restored).
     pub deleted: bool,

@@ -228,8 +228,7 @@ impl Value {
 
 /// Days since 1970-01-01.
 pub fn date_to_days(date: civil::Date) -> i64 {
-    let days = date.duration_since(civil::date(1970, 1, 1)).as_hours() / 24;
-    days
+    date.duration_since(civil::date(1970, 1, 1)).as_hours() / 24
 }
 
 /// The date that is `days` after 1970-01-01; `None` outside the calendar.

@@ -9,6 +9,9 @@
 --   audit_event      what happened, hash-chained per tenant; nobody changes or removes a row.
 --   idempotency_key  answers already given to a POST, per user.
 --
+-- Errors of this file's rules: FS001 access has ended or changed, FS002 the schema has changed, FS003 the last owner would
+-- leave, FS004 a role above one's own.
+--
 -- member_version counts every change of what a user may do (role, active, deletion, password). The server remembers it
 -- with a credential and app.enter() compares, so a revoked right ends with the next statement.
 
@@ -56,6 +59,8 @@ CREATE TABLE app."user" (
 CREATE UNIQUE INDEX user_email ON app."user" (tenant_id, email_key) WHERE deleted_at IS NULL;
 CREATE INDEX user_name ON app."user" (tenant_id, name_key, id) WHERE deleted_at IS NULL;
 SELECT app.protect('app."user"', 'managed');
+-- People are deactivated, never removed: records and history go on naming them.
+REVOKE DELETE ON app."user" FROM fieldstone_app, fieldstone_worker;
 SELECT app.permit_lookup('app."user"',
     'SELECT (tenant_id, id, email, email_key, name, role, active, member_version, deleted_at, locale, time_zone), UPDATE (member_version)');
 
@@ -134,7 +139,7 @@ CREATE TABLE app.audit_event (
     actor     text COLLATE "C" NOT NULL,
     action    text COLLATE "C" NOT NULL CHECK (length(action) BETWEEN 1 AND 100),
     target    text COLLATE "C" NOT NULL DEFAULT '' CHECK (length(target) <= 255),
-    detail    jsonb NOT NULL DEFAULT '{}',
+    detail    jsonb NOT NULL DEFAULT '{}' CHECK (octet_length(detail::text) <= 65536),
     prev_hash bytea NOT NULL,
     hash      bytea NOT NULL,
     PRIMARY KEY (tenant_id, seq)
@@ -193,10 +198,11 @@ BEGIN
         RAISE EXCEPTION 'the tenant context is not genuine' USING ERRCODE = 'invalid_authorization_specification';
     END IF;
     -- From here on every part is what the server wrote.
-    IF part[1] <> '1' OR part[6] <> pg_backend_pid()::text OR NOT pg_advisory_unlock_shared(part[7]::bigint) THEN
+    IF part[1] <> '1' OR part[6] <> pg_backend_pid()::text
+        OR NOT (CASE WHEN pg_advisory_unlock_shared(part[7]::bigint) THEN pg_try_advisory_lock_shared(part[7]::bigint) ELSE false END)
+    THEN
         RAISE EXCEPTION 'the tenant context is another connection''s' USING ERRCODE = 'invalid_authorization_specification';
     END IF;
-    PERFORM pg_advisory_lock_shared(part[7]::bigint);
     IF to_timestamp(part[8]::float8) <= transaction_timestamp() THEN
         RAISE EXCEPTION 'the tenant context has expired' USING ERRCODE = 'invalid_authorization_specification';
     END IF;
@@ -223,7 +229,7 @@ BEGIN
     END IF;
 
     SELECT k.kid, k.inner_pad, k.outer_pad INTO STRICT kid, pad_in, pad_out
-        FROM app.seal_key k ORDER BY k.made_at DESC LIMIT 1;
+        FROM app.seal_key k WHERE k.newest;
     plain := '1|' || kid || '|' || part[3] || '|' || part[4] || '|' || part[5] || '|';
     PERFORM set_config('app.context', plain || encode(sha256(pad_out || sha256(pad_in || int4send(pg_backend_pid())
         || timestamptz_send(transaction_timestamp()) || convert_to(plain, 'UTF8'))), 'hex'), true);
@@ -275,7 +281,7 @@ BEGIN
         IF own IS NULL OR (TG_OP <> 'INSERT' AND app.role_rank(OLD.role) > own)
             OR (TG_OP <> 'DELETE' AND app.role_rank(NEW.role) > own)
         THEN
-            RAISE EXCEPTION 'nobody grants or takes a role above their own' USING ERRCODE = 'insufficient_privilege';
+            RAISE EXCEPTION 'nobody grants or takes a role above their own' USING ERRCODE = 'FS004';
         END IF;
     END IF;
     IF TG_OP = 'DELETE' THEN

@@ -54,16 +54,22 @@ pub enum ConfigError {
         reason: String,
     },
     /// A file with a secret in it is open to others.
-    #[error("The file {0} holds a secret and can be read by other users; make it private (chmod 600).")]
+    #[error(
+        "The file {0} holds a secret and can be read by other users; make it private (chmod 600)."
+    )]
     Exposed(PathBuf),
     /// A database address is missing or given twice.
-    #[error("The configuration needs exactly one of {name}_url and {name}_url_file under [database].")]
+    #[error(
+        "The configuration needs exactly one of {name}_url and {name}_url_file under [database]."
+    )]
     Address {
         /// Whose address.
         name: &'static str,
     },
     /// A database address can't be understood.
-    #[error("The database address {name}_url is not of the form postgres://user:password@host/database.")]
+    #[error(
+        "The database address {name}_url is not of the form postgres://user:password@host/database."
+    )]
     Malformed {
         /// Whose address.
         name: &'static str,
@@ -118,7 +124,13 @@ impl Configuration {
         let text = read(path)?;
         let configuration = Self::parse(path, &text)?;
         let database = &configuration.database;
-        let inline = [&database.admin_url, &database.owner_url, &database.app_url, &database.auth_url, &database.worker_url];
+        let inline = [
+            &database.admin_url,
+            &database.owner_url,
+            &database.app_url,
+            &database.auth_url,
+            &database.worker_url,
+        ];
         if inline.iter().any(|url| url.is_some()) {
             check_private(path)?;
         }
@@ -126,7 +138,10 @@ impl Configuration {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        toml::from_str(text).map_err(|error| ConfigError::Invalid { path: path.to_owned(), reason: error.message().to_owned() })
+        toml::from_str(text).map_err(|error| ConfigError::Invalid {
+            path: path.to_owned(),
+            reason: error.message().to_owned(),
+        })
     }
 
     /// The database as each role.
@@ -136,7 +151,11 @@ impl Configuration {
             address(name, url.as_ref(), file.as_deref())?.ok_or(ConfigError::Address { name })
         };
         Ok(Databases {
-            owner: address("owner", given.owner_url.as_ref(), given.owner_url_file.as_deref())?,
+            owner: address(
+                "owner",
+                given.owner_url.as_ref(),
+                given.owner_url_file.as_deref(),
+            )?,
             app: needed("app", &given.app_url, &given.app_url_file)?,
             auth: needed("auth", &given.auth_url, &given.auth_url_file)?,
             worker: needed("worker", &given.worker_url, &given.worker_url_file)?,
@@ -145,13 +164,20 @@ impl Configuration {
 
     /// The database as a superuser, to set up roles and rights.
     pub fn admin(&self) -> Result<Option<Config>, ConfigError> {
-        address("admin", self.database.admin_url.as_ref(), self.database.admin_url_file.as_deref())
+        address(
+            "admin",
+            self.database.admin_url.as_ref(),
+            self.database.admin_url_file.as_deref(),
+        )
     }
 
     /// The passwords in the addresses, which the roles are to get.
     pub fn role_passwords(&self, databases: &Databases) -> Result<RolePasswords, ConfigError> {
         let password = |name, config: Option<&Config>| {
-            let password = config.ok_or(ConfigError::Address { name })?.get_password().ok_or(ConfigError::Malformed { name })?;
+            let password = config
+                .ok_or(ConfigError::Address { name })?
+                .get_password()
+                .ok_or(ConfigError::Malformed { name })?;
             let password = str::from_utf8(password).map_err(|_| ConfigError::Malformed { name })?;
             Ok(SecretString::from(password))
         };
@@ -165,7 +191,11 @@ impl Configuration {
 }
 
 /// An address given in one of two ways, or not at all.
-fn address(name: &'static str, url: Option<&SecretString>, file: Option<&Path>) -> Result<Option<Config>, ConfigError> {
+fn address(
+    name: &'static str,
+    url: Option<&SecretString>,
+    file: Option<&Path>,
+) -> Result<Option<Config>, ConfigError> {
     let text = match (url, file) {
         (None, None) => return Ok(None),
         (Some(_), Some(_)) => return Err(ConfigError::Address { name }),
@@ -175,7 +205,10 @@ fn address(name: &'static str, url: Option<&SecretString>, file: Option<&Path>) 
             read(file)?
         }
     };
-    let config = text.trim().parse::<Config>().map_err(|_| ConfigError::Malformed { name })?;
+    let config = text
+        .trim()
+        .parse::<Config>()
+        .map_err(|_| ConfigError::Malformed { name })?;
     if config.get_hosts().is_empty() || config.get_user().is_none() {
         return Err(ConfigError::Malformed { name });
     }
@@ -183,12 +216,22 @@ fn address(name: &'static str, url: Option<&SecretString>, file: Option<&Path>) 
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
-    fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })
+    fs::read_to_string(path).map_err(|source| ConfigError::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn check_private(path: &Path) -> Result<(), ConfigError> {
-    let facts = fs::metadata(path).map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
-    if facts.mode() & 0o077 != 0 { Err(ConfigError::Exposed(path.to_owned())) } else { Ok(()) }
+    let facts = fs::metadata(path).map_err(|source| ConfigError::File {
+        path: path.to_owned(),
+        source,
+    })?;
+    if facts.mode() & 0o077 != 0 {
+        Err(ConfigError::Exposed(path.to_owned()))
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -220,18 +263,27 @@ mod tests {
 
     #[test]
     fn an_address_stands_in_the_file_or_in_one_of_its_own() {
-        let databases = read_with(r#"app_url = "postgres://fieldstone_app:one@db.example/fieldstone""#).unwrap();
+        let databases =
+            read_with(r#"app_url = "postgres://fieldstone_app:one@db.example/fieldstone""#)
+                .unwrap();
         assert_eq!(databases.app.get_user(), Some("fieldstone_app"));
         assert!(databases.owner.is_none());
 
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("app-url");
-        fs::write(&file, "postgres://fieldstone_app:one@db.example/fieldstone\n").unwrap();
+        fs::write(
+            &file,
+            "postgres://fieldstone_app:one@db.example/fieldstone\n",
+        )
+        .unwrap();
         let line = format!("app_url_file = {file:?}");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(read_with(&line), Err(ConfigError::Exposed(_))));
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(read_with(&line).unwrap().app.get_password(), Some(&b"one"[..]));
+        assert_eq!(
+            read_with(&line).unwrap().app.get_password(),
+            Some(&b"one"[..])
+        );
     }
 
     #[test]
@@ -246,7 +298,10 @@ mod tests {
             r#"app_url = "secret"#,
         ] {
             let message = read_with(lines).unwrap_err().to_string();
-            assert!(!message.contains("secret") || message.contains("holds a secret"), "{lines}: {message}");
+            assert!(
+                !message.contains("secret") || message.contains("holds a secret"),
+                "{lines}: {message}"
+            );
             assert!(!message.contains('\n'), "{lines}: {message}");
         }
     }
@@ -257,6 +312,9 @@ mod tests {
         let path = folder.path().join("config.toml");
         fs::write(&path, FRAME).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(Configuration::read(&path), Err(ConfigError::Exposed(_))));
+        assert!(matches!(
+            Configuration::read(&path),
+            Err(ConfigError::Exposed(_))
+        ));
     }
 }

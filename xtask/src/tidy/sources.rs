@@ -203,7 +203,10 @@ mod tests {
         let text = "//! Block.\nfn f() { unsafe { g() } }\n";
         assert_eq!(found("crates/server/src/f.rs", text).len(), 1);
         assert!(found("crates/guard/src/f.rs", text).is_empty());
-        let named = format!("//! No unsafe here.\n#![forbid(unsafe_code)]\nlet word = {:?};\n", "unsafe");
+        let named = format!(
+            "//! No unsafe here.\n#![forbid(unsafe_code)]\nlet word = {:?};\n",
+            "unsafe"
+        );
         assert!(found("crates/server/src/f.rs", &named).is_empty());
     }
 

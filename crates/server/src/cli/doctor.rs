@@ -27,8 +27,15 @@ impl Doctor {
         let data = self.data.map_or_else(default_data_dir, Ok)?;
         let port = TcpListener::bind(self.listen);
         let findings = [
-            ("PostgreSQL", examine(&data).map_err(|error| error.to_string())),
-            ("Address", port.map(|_| format!("{} is free", self.listen)).map_err(|error| format!("{}: {error}", self.listen))),
+            (
+                "PostgreSQL",
+                examine(&data).map_err(|error| error.to_string()),
+            ),
+            (
+                "Address",
+                port.map(|_| format!("{} is free", self.listen))
+                    .map_err(|error| format!("{}: {error}", self.listen)),
+            ),
         ];
         for (what, finding) in &findings {
             let (mark, text) = match finding {
@@ -37,7 +44,14 @@ impl Doctor {
             };
             say(&format!("{mark}  {what}: {text}"))?;
         }
-        let lacking = findings.iter().filter(|(_, finding)| finding.is_err()).count();
-        if lacking == 0 { Ok(()) } else { Err(Failure::new("`fieldstone up` would not start; see above.")) }
+        let lacking = findings
+            .iter()
+            .filter(|(_, finding)| finding.is_err())
+            .count();
+        if lacking == 0 {
+            Ok(())
+        } else {
+            Err(Failure::new("`fieldstone up` would not start; see above."))
+        }
     }
 }

@@ -46,7 +46,12 @@ fn with_causes(error: &dyn Error) -> Failure {
 /// A capital at the beginning and a full stop at the end, whoever wrote it.
 fn as_sentence(text: &str) -> String {
     let mut chars = text.trim().chars();
-    let mut sentence = chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect::<String>();
+    let mut sentence = chars
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .chain(chars)
+        .collect::<String>();
     if !sentence.ends_with(['.', '!', '?']) {
         sentence.push('.');
     }
@@ -102,6 +107,10 @@ mod tests {
         let failure = Failure::from(DatabaseError::Newer { found: 9, known: 7 });
         assert!(failure.0.contains("newer Fieldstone"), "{}", failure.0);
         assert!(!failure.0.contains('\n'));
-        assert!(failure.0.starts_with("The database") && failure.0.ends_with('.'), "{}", failure.0);
+        assert!(
+            failure.0.starts_with("The database") && failure.0.ends_with('.'),
+            "{}",
+            failure.0
+        );
     }
 }

@@ -27,26 +27,54 @@ pub(super) async fn invitation(operator: &Operator) -> Result<Option<String>, Fa
     } else {
         unclaimed(&client).await?
     };
-    let Some(person) = person else { return Ok(None) };
+    let Some(person) = person else {
+        return Ok(None);
+    };
     let now = operator.clock.now();
-    let secret = workspace::make_setup_link(&mut client, &operator.ids, person, LINK_LIFETIME, now).await?;
+    let secret =
+        workspace::make_setup_link(&mut client, &operator.ids, person, LINK_LIFETIME, now).await?;
     Ok(Some(operator.link(&secret)))
 }
 
 /// Makes the first workspace; answers its id and its owner's.
-async fn first_workspace(operator: &Operator, client: &mut Client) -> Result<(RecordId, RecordId), Failure> {
-    let failed = |error: &dyn Error| Failure::new(format!("The first workspace can't be made: {error}."));
-    let owner = NewUser { email: OWNER_EMAIL, name: "Owner", role: Role::Owner, password_phc: None, locale: "en", time_zone: "UTC" };
-    let new = NewWorkspace { name: "My workspace", slug: "main", owner };
-    let (tenant, user) =
-        workspace::create(client, &operator.ids, &new, operator.clock.now()).await.map_err(|error| failed(&error))?;
+async fn first_workspace(
+    operator: &Operator,
+    client: &mut Client,
+) -> Result<(RecordId, RecordId), Failure> {
+    let failed =
+        |error: &dyn Error| Failure::new(format!("The first workspace can't be made: {error}."));
+    let owner = NewUser {
+        email: OWNER_EMAIL,
+        name: "Owner",
+        role: Role::Owner,
+        password_phc: None,
+        locale: "en",
+        time_zone: "UTC",
+    };
+    let new = NewWorkspace {
+        name: "My workspace",
+        slug: "main",
+        owner,
+    };
+    let (tenant, user) = workspace::create(client, &operator.ids, &new, operator.clock.now())
+        .await
+        .map_err(|error| failed(&error))?;
     let store = operator.store(tenant, None).await?;
-    create_default_pipeline(&store).await.map_err(|error| failed(&error))?;
+    create_default_pipeline(&store)
+        .await
+        .map_err(|error| failed(&error))?;
     Ok((tenant, user))
 }
 
 async fn unclaimed(owner: &Client) -> Result<Option<(RecordId, RecordId)>, Failure> {
-    let row = owner.query_opt(UNCLAIMED, &[]).await.map_err(DatabaseError::from)?;
-    let id = |row: &Row, at| row.try_get::<_, &str>(at).ok().and_then(|text| text.parse().ok());
+    let row = owner
+        .query_opt(UNCLAIMED, &[])
+        .await
+        .map_err(DatabaseError::from)?;
+    let id = |row: &Row, at| {
+        row.try_get::<_, &str>(at)
+            .ok()
+            .and_then(|text| text.parse().ok())
+    };
     Ok(row.and_then(|row| Some((id(&row, 0)?, id(&row, 1)?))))
 }

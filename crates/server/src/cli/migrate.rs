@@ -22,13 +22,21 @@ impl Migrate {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let configuration = Configuration::read(&self.config)?;
         let databases = configuration.databases()?;
-        let owner = databases.owner.as_ref().ok_or_else(|| Failure::new("The configuration names no owner_url, which migrations need."))?;
+        let owner = databases.owner.as_ref().ok_or_else(|| {
+            Failure::new("The configuration names no owner_url, which migrations need.")
+        })?;
         let applied = match configuration.admin()? {
-            Some(admin) => prepare(&admin, &configuration.role_passwords(&databases)?).await?.migrated,
+            Some(admin) => {
+                prepare(&admin, &configuration.role_passwords(&databases)?)
+                    .await?
+                    .migrated
+            }
             None => migrate(owner).await?,
         };
         // Whoever migrates also makes and rotates the keys; the servers only read them.
-        ContextKeys::own(configuration.context_key_file.clone(), SystemClock.now())?.install(owner).await?;
+        ContextKeys::own(configuration.context_key_file.clone(), SystemClock.now())?
+            .install(owner)
+            .await?;
         for migration in &applied {
             tracing::info!("Applied {migration}");
         }

@@ -2,9 +2,11 @@
 //!
 //! A secret is never an argument: other users see arguments.
 
+mod demo;
 mod doctor;
 mod failure;
 mod first_run;
+mod import;
 mod logging;
 mod migrate;
 mod openapi;
@@ -24,7 +26,12 @@ use self::failure::Failure;
 
 /// What `fieldstone` can be told.
 #[derive(Debug, Parser)]
-#[command(name = "fieldstone", version, about = "Fieldstone: a multi-tenant CRM platform", arg_required_else_help = true)]
+#[command(
+    name = "fieldstone",
+    version,
+    about = "Fieldstone: a multi-tenant CRM platform",
+    arg_required_else_help = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -42,6 +49,8 @@ enum Command {
     Workspace(workspace::Workspaces),
     /// Add and list people of a workspace
     User(user::Users),
+    /// Import a CSV file into a workspace
+    Import(import::Import),
     /// Say what this machine has and lacks
     Doctor(doctor::Doctor),
     /// Print the OpenAPI description of the API
@@ -52,9 +61,14 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     logging::start();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
-        Err(error) => return Failure::new(format!("The runtime can't be started: {error}")).report(),
+        Err(error) => {
+            return Failure::new(format!("The runtime can't be started: {error}")).report();
+        }
     };
     let done = runtime.block_on(async {
         match cli.command {
@@ -63,6 +77,7 @@ pub fn main() -> ExitCode {
             Command::Migrate(migrate) => migrate.run().await,
             Command::Workspace(workspaces) => workspaces.run().await,
             Command::User(users) => users.run().await,
+            Command::Import(import) => import.run().await,
             Command::Doctor(doctor) => doctor.run(),
             Command::Openapi(openapi) => openapi.run(),
         }

@@ -14,8 +14,8 @@ use super::up::{databases, default_data_dir};
 use crate::cluster;
 use crate::config::Configuration;
 use crate::data_dir::DataDir;
-use crate::database::{Actor, DEFAULT_DATABASE, connect};
 use crate::database::pool::{Pool, Sign};
+use crate::database::{Actor, DEFAULT_DATABASE, connect};
 use crate::identity::workspace::{self, WorkspaceSummary};
 use crate::platform::{ContextKeys, Databases};
 use crate::store::{PgStore, Stores};
@@ -27,7 +27,12 @@ const CONNECTIONS: usize = 4;
 #[derive(Debug, Clone, Args)]
 pub(super) struct Installation {
     /// The data folder of a running `fieldstone up` [default: ~/.local/share/fieldstone, for root /var/lib/fieldstone]
-    #[arg(long, value_name = "DIR", env = "FIELDSTONE_DATA", conflicts_with = "config")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "FIELDSTONE_DATA",
+        conflicts_with = "config"
+    )]
     data: Option<PathBuf>,
 
     /// The configuration file of `fieldstone serve`, instead of a data folder
@@ -52,31 +57,56 @@ impl Installation {
         if let Some(config) = &self.config {
             let configuration = Configuration::read(config)?;
             let keys = ContextKeys::shared(configuration.context_key_file.clone())?;
-            return Operator::new(configuration.databases()?, Arc::new(keys), configuration.url);
+            return Operator::new(
+                configuration.databases()?,
+                Arc::new(keys),
+                configuration.url,
+            );
         }
         let folder = self.data.clone().map_or_else(default_data_dir, Ok)?;
         if !folder.join("postgres").exists() {
-            return Err(Failure::new(format!("There is no Fieldstone in {}; name its data folder with --data, or start one with `fieldstone up`.", folder.display())));
+            return Err(Failure::new(format!(
+                "There is no Fieldstone in {}; name its data folder with --data, or start one with `fieldstone up`.",
+                folder.display()
+            )));
         }
         let data_dir = DataDir::open(&folder)?;
         let mut admin = cluster::admin_config(&data_dir)?;
         admin.dbname(DEFAULT_DATABASE);
         let keys = Arc::new(ContextKeys::shared(data_dir.context_key())?);
-        let url = fs::read_to_string(data_dir.url()).map_or_else(|_| "https://localhost:8443".to_owned(), |url| url.trim().to_owned());
+        let url = fs::read_to_string(data_dir.url()).map_or_else(
+            |_| "https://localhost:8443".to_owned(),
+            |url| url.trim().to_owned(),
+        );
         Operator::new(databases(&admin, &data_dir.role_passwords()?), keys, url)
     }
 }
 
 impl Operator {
-    pub(super) fn new(databases: Databases, keys: Arc<ContextKeys>, url: String) -> Result<Self, Failure> {
-        let owner = databases.owner.clone().ok_or_else(|| Failure::new("The configuration names no owner_url, which this command needs."))?;
-        Ok(Self { owner, databases, keys, url, clock: Arc::new(SystemClock), ids: IdSource::default() })
+    pub(super) fn new(
+        databases: Databases,
+        keys: Arc<ContextKeys>,
+        url: String,
+    ) -> Result<Self, Failure> {
+        let owner = databases.owner.clone().ok_or_else(|| {
+            Failure::new("The configuration names no owner_url, which this command needs.")
+        })?;
+        Ok(Self {
+            owner,
+            databases,
+            keys,
+            url,
+            clock: Arc::new(SystemClock),
+            ids: IdSource::default(),
+        })
     }
 
     /// A connection as the schema's owner.
     pub(super) async fn owner(&self) -> Result<Client, Failure> {
         connect(&self.owner).await.map_err(|error| match error {
-            crate::database::DatabaseError::Unreachable(_) => Failure::new("The database isn't running; start it with `fieldstone up` first."),
+            crate::database::DatabaseError::Unreachable(_) => {
+                Failure::new("The database isn't running; start it with `fieldstone up` first.")
+            }
             error => error.into(),
         })
     }
@@ -90,24 +120,46 @@ impl Operator {
     pub(super) fn stores(&self) -> Result<Stores, Failure> {
         let keys = Arc::clone(&self.keys);
         let sign: Sign = Arc::new(move |actor, backend, now| keys.sign(actor, backend, now));
-        let pool = Pool::new(self.databases.app.clone(), CONNECTIONS, sign, Arc::clone(&self.clock))?;
+        let pool = Pool::new(
+            self.databases.app.clone(),
+            CONNECTIONS,
+            sign,
+            Arc::clone(&self.clock),
+        )?;
         Ok(Stores::new(pool, Arc::clone(&self.clock)))
     }
 
     /// The workspace at an address.
     pub(super) async fn workspace(&self, slug: &str) -> Result<WorkspaceSummary, Failure> {
         let owner = self.owner().await?;
-        workspace::find(&owner, slug).await.map_err(|_| Failure::new(format!("There is no workspace “{slug}”; `fieldstone workspace list` shows them.")))
+        workspace::find(&owner, slug).await.map_err(|_| {
+            Failure::new(format!(
+                "There is no workspace “{slug}”; `fieldstone workspace list` shows them."
+            ))
+        })
     }
 
     /// The store of one person of a workspace: the one with this address, or its first owner.
-    pub(super) async fn store(&self, tenant: RecordId, email: Option<&str>) -> Result<PgStore, Failure> {
+    pub(super) async fn store(
+        &self,
+        tenant: RecordId,
+        email: Option<&str>,
+    ) -> Result<PgStore, Failure> {
         let owner = self.owner().await?;
         let person = workspace::member(&owner, tenant, email).await.map_err(|_| match email {
             Some(email) => Failure::new(format!("Nobody in this workspace can sign in as {email}; `fieldstone user list` shows who can.")),
             None => Failure::new("This workspace has no active owner; add one with `fieldstone user add`."),
         })?;
-        let actor = Actor { tenant, user: person.id, role: person.role, member_version: person.member_version, credential: None };
-        self.stores()?.open(actor).await.map_err(|error| Failure::new(error.to_string()))
+        let actor = Actor {
+            tenant,
+            user: person.id,
+            role: person.role,
+            member_version: person.member_version,
+            credential: None,
+        };
+        self.stores()?
+            .open(actor)
+            .await
+            .map_err(|error| Failure::new(error.to_string()))
     }
 }

@@ -8,7 +8,9 @@ use super::failure::Failure;
 pub(super) fn say(line: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::new(format!("The answer can't be written: {error}."))),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::new(format!(
+            "The answer can't be written: {error}."
+        ))),
         _ => Ok(()),
     }
 }

@@ -61,26 +61,49 @@ pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> 
 pub(super) fn url(listener: &TcpListener) -> Result<String, Failure> {
     let address = listener.local_addr().map_err(cannot_start)?;
     let everywhere = address.ip().is_unspecified();
-    Ok(if everywhere { format!("https://localhost:{}", address.port()) } else { format!("https://{address}") })
+    Ok(if everywhere {
+        format!("https://localhost:{}", address.port())
+    } else {
+        format!("https://{address}")
+    })
 }
 
 /// Serves until told to stop, then lets the requests in progress finish.
-pub(super) async fn serve_until_told(listener: TcpListener, tls: Tls, router: Router, platform: &Platform, stop: Stop) -> Result<(), Failure> {
+pub(super) async fn serve_until_told(
+    listener: TcpListener,
+    tls: Tls,
+    router: Router,
+    platform: &Platform,
+    stop: Stop,
+) -> Result<(), Failure> {
     let clock = Arc::clone(&platform.clock);
     let chores = [
         tokio::spawn(tls.clone().keep_fresh(move || clock.now())),
-        tokio::spawn(Arc::clone(&platform.context_keys).keep_fresh(platform.databases.owner.clone(), Arc::clone(&platform.clock))),
+        tokio::spawn(Arc::clone(&platform.context_keys).keep_fresh(
+            platform.databases.owner.clone(),
+            Arc::clone(&platform.clock),
+        )),
     ];
     // The one line on standard output, for scripts to wait for.
     say(&format!("ready {}", url(&listener)?))?;
-    serve(listener, tls.config(), router, Limits::default(), stop.told()).await;
+    serve(
+        listener,
+        tls.config(),
+        router,
+        Limits::default(),
+        stop.told(),
+    )
+    .await;
     for chore in chores {
         chore.abort();
     }
     Ok(())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is what map_err hands over"
+)]
 fn cannot_start(error: io::Error) -> Failure {
     Failure::new(format!("The server can't be started: {error}."))
 }

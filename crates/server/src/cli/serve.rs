@@ -28,7 +28,10 @@ impl Serve {
         let databases = configuration.databases()?;
         let stop = Stop::listen()?;
         let listener = listen(configuration.listen).await?;
-        let (certificate, key) = (configuration.tls.certificate.clone(), configuration.tls.key.clone());
+        let (certificate, key) = (
+            configuration.tls.certificate.clone(),
+            configuration.tls.key.clone(),
+        );
         let tls = Tls::load(CertificateSource::Files { certificate, key }, clock.now())?;
         let keys = ContextKeys::shared(configuration.context_key_file.clone())?;
 
@@ -40,7 +43,12 @@ impl Serve {
             keys.install(owner).await?;
         }
         let security_contact = configuration.security_contact.clone();
-        let platform = Platform { databases, context_keys: Arc::new(keys), clock, security_contact };
+        let platform = Platform {
+            databases,
+            context_keys: Arc::new(keys),
+            clock,
+            security_contact,
+        };
         let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;
         serve_until_told(listener, tls, router, &platform, stop).await
     }

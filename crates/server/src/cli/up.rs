@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
 use tokio_postgres::Config;
 
+use super::demo;
 use super::failure::Failure;
 use super::first_run::invitation;
 use super::operator::Operator;
@@ -33,6 +34,10 @@ pub(super) struct Up {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
     listen: SocketAddr,
 
+    /// Make two companies with invented data to look around in
+    #[arg(long)]
+    demo: bool,
+
     /// Where a vulnerability of this installation is reported, for /.well-known/security.txt [default: mailto:security@ this machine]
     #[arg(long, value_name = "URI")]
     security_contact: Option<String>,
@@ -45,7 +50,8 @@ impl Up {
         let data_dir = DataDir::open(&self.data.clone().map_or_else(default_data_dir, Ok)?)?;
         let _lock = data_dir.lock()?;
         let listener = listen(self.listen).await?;
-        let authority = LocalAuthority::new(data_dir.tls(), Names::of_this_machine(self.listen.ip()));
+        let authority =
+            LocalAuthority::new(data_dir.tls(), Names::of_this_machine(self.listen.ip()));
         let ca = authority.ca_file();
         let tls = Tls::load(CertificateSource::Local(authority), clock.now())?;
         let keys = Arc::new(ContextKeys::own(data_dir.context_key(), clock.now())?);
@@ -53,11 +59,15 @@ impl Up {
         let mut cluster = Cluster::start(&data_dir).await?;
         let admin = cluster.admin_config();
         let served = async {
+            let preparing = async {
+                let platform = self.prepare(&data_dir, admin, keys, clock).await?;
+                self.greet(&data_dir, &ca, &listener, &platform).await?;
+                Ok::<_, Failure>(platform)
+            };
             let platform = tokio::select! {
-                platform = self.prepare(&data_dir, admin, keys, clock) => platform?,
+                platform = preparing => platform?,
                 () = stop.clone().told() => return Ok(()),
             };
-            self.greet(&data_dir, &ca, &listener, &platform).await?;
             let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;
             serve_until_told(listener, tls, router, &platform, stop).await
         };
@@ -73,7 +83,13 @@ impl Up {
     }
 
     /// Brings the database to where requests can be served from it.
-    async fn prepare(&self, data_dir: &DataDir, mut admin: Config, keys: Arc<ContextKeys>, clock: Arc<dyn Clock>) -> Result<Platform, Failure> {
+    async fn prepare(
+        &self,
+        data_dir: &DataDir,
+        mut admin: Config,
+        keys: Arc<ContextKeys>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Platform, Failure> {
         let passwords = data_dir.role_passwords()?;
         admin.dbname(DEFAULT_DATABASE);
         let prepared = prepare(&admin, &passwords).await?;
@@ -84,18 +100,45 @@ impl Up {
         if let Some(owner) = &databases.owner {
             keys.install(owner).await?;
         }
-        let security_contact = self.security_contact.clone().unwrap_or_else(|| format!("mailto:security@{}", host_name()));
-        Ok(Platform { databases, context_keys: keys, clock, security_contact })
+        let security_contact = self
+            .security_contact
+            .clone()
+            .unwrap_or_else(|| format!("mailto:security@{}", host_name()));
+        Ok(Platform {
+            databases,
+            context_keys: keys,
+            clock,
+            security_contact,
+        })
     }
 
     /// Says where the server is found and how to get in.
-    #[expect(clippy::print_stderr, reason = "a link that opens the door is for whoever sits here, not for a log")]
-    async fn greet(&self, data_dir: &DataDir, ca: &Path, listener: &TcpListener, platform: &Platform) -> Result<(), Failure> {
+    #[expect(
+        clippy::print_stderr,
+        reason = "a link that opens the door is for whoever sits here, not for a log"
+    )]
+    async fn greet(
+        &self,
+        data_dir: &DataDir,
+        ca: &Path,
+        listener: &TcpListener,
+        platform: &Platform,
+    ) -> Result<(), Failure> {
         let url = url(listener)?;
         write_public(&data_dir.url(), format!("{url}\n").as_bytes())
             .map_err(|error| Failure::new(format!("The data folder can't be written: {error}.")))?;
-        tracing::info!("Clients trust the certificate authority in {}", ca.display());
-        let operator = Operator::new(platform.databases.clone(), Arc::clone(&platform.context_keys), url)?;
+        tracing::info!(
+            "Clients trust the certificate authority in {}",
+            ca.display()
+        );
+        let operator = Operator::new(
+            platform.databases.clone(),
+            Arc::clone(&platform.context_keys),
+            url.clone(),
+        )?;
+        if self.demo {
+            return demo::ensure(&operator, data_dir, &url, ca).await;
+        }
         if let Some(link) = invitation(&operator).await? {
             eprintln!("\nChoose the first owner's password within seven days, once: {link}\n");
         }
@@ -123,7 +166,13 @@ pub(super) fn default_data_dir() -> Result<PathBuf, Failure> {
     if geteuid().is_root() {
         return Ok("/var/lib/fieldstone".into());
     }
-    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let absolute = |name: &str| {
+        env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
     let share = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")));
-    share.map(|share| share.join("fieldstone")).ok_or_else(|| Failure::new("There is no home folder to keep data in; name one with --data."))
+    share.map(|share| share.join("fieldstone")).ok_or_else(|| {
+        Failure::new("There is no home folder to keep data in; name one with --data.")
+    })
 }

@@ -93,13 +93,24 @@ impl Add {
         };
         let mut owner = operator.owner().await?;
         let now = operator.clock.now();
-        let user = workspace::add_user(&mut owner, &operator.ids, tenant, &new, now).await.map_err(|error| Failure::new(error.to_string()))?;
-        let secret = workspace::make_setup_link(&mut owner, &operator.ids, (tenant, user), LINK_LIFETIME, now)
+        let user = workspace::add_user(&mut owner, &operator.ids, tenant, &new, now)
             .await
             .map_err(|error| Failure::new(error.to_string()))?;
+        let secret = workspace::make_setup_link(
+            &mut owner,
+            &operator.ids,
+            (tenant, user),
+            LINK_LIFETIME,
+            now,
+        )
+        .await
+        .map_err(|error| Failure::new(error.to_string()))?;
         let link = operator.link(&secret);
-        say(&format!("Added {} as {}.
-They set a password within seven days at {link}", self.email, self.role))
+        say(&format!(
+            "Added {} as {}.
+They set a password within seven days at {link}",
+            self.email, self.role
+        ))
     }
 }
 
@@ -107,13 +118,23 @@ impl List {
     async fn run(self) -> Result<(), Failure> {
         let operator = self.installation.open()?;
         let tenant = operator.workspace(&self.workspace).await?.id;
-        let people = workspace::members(&operator.owner().await?, tenant).await.map_err(|error| Failure::new(error.to_string()))?;
+        let people = workspace::members(&operator.owner().await?, tenant)
+            .await
+            .map_err(|error| Failure::new(error.to_string()))?;
         if self.json {
             return say(&serde_json::json!({ "users": people }).to_string());
         }
         let lines: Vec<String> = people
             .iter()
-            .map(|it| format!("{:<36} {:<7} {:<9} {}", it.email, it.role, if it.active { "active" } else { "inactive" }, it.name))
+            .map(|it| {
+                format!(
+                    "{:<36} {:<7} {:<9} {}",
+                    it.email,
+                    it.role,
+                    if it.active { "active" } else { "inactive" },
+                    it.name
+                )
+            })
             .collect();
         say(&lines.join("\n"))
     }
@@ -126,11 +147,25 @@ impl Link {
         let mut owner = operator.owner().await?;
         let person = workspace::member(&owner, tenant, Some(&self.email))
             .await
-            .map_err(|_| Failure::new(format!("Nobody in this workspace can sign in as {}.", self.email)))?;
-        let secret = workspace::make_setup_link(&mut owner, &operator.ids, (tenant, person.id), LINK_LIFETIME, operator.clock.now())
-            .await
-            .map_err(|error| Failure::new(error.to_string()))?;
+            .map_err(|_| {
+                Failure::new(format!(
+                    "Nobody in this workspace can sign in as {}.",
+                    self.email
+                ))
+            })?;
+        let secret = workspace::make_setup_link(
+            &mut owner,
+            &operator.ids,
+            (tenant, person.id),
+            LINK_LIFETIME,
+            operator.clock.now(),
+        )
+        .await
+        .map_err(|error| Failure::new(error.to_string()))?;
         let link = operator.link(&secret);
-        say(&format!("{} sets a new password within seven days at {link}", self.email))
+        say(&format!(
+            "{} sets a new password within seven days at {link}",
+            self.email
+        ))
     }
 }

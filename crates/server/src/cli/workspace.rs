@@ -80,34 +80,63 @@ impl Create {
             locale: &self.locale,
             time_zone: &self.time_zone,
         };
-        let new = NewWorkspace { name: &self.name, slug: &self.slug, owner };
+        let new = NewWorkspace {
+            name: &self.name,
+            slug: &self.slug,
+            owner,
+        };
         let mut client = operator.owner().await?;
         let now = operator.clock.now();
-        let (tenant, user) = workspace::create(&mut client, &operator.ids, &new, now).await.map_err(|error| Failure::new(error.to_string()))?;
-        let store = operator.store(tenant, None).await?;
-        create_default_pipeline(&store).await.map_err(|error| Failure::new(error.to_string()))?;
-        let secret = workspace::make_setup_link(&mut client, &operator.ids, (tenant, user), LINK_LIFETIME, now)
+        let (tenant, user) = workspace::create(&mut client, &operator.ids, &new, now)
             .await
             .map_err(|error| Failure::new(error.to_string()))?;
+        let store = operator.store(tenant, None).await?;
+        create_default_pipeline(&store)
+            .await
+            .map_err(|error| Failure::new(error.to_string()))?;
+        let secret = workspace::make_setup_link(
+            &mut client,
+            &operator.ids,
+            (tenant, user),
+            LINK_LIFETIME,
+            now,
+        )
+        .await
+        .map_err(|error| Failure::new(error.to_string()))?;
         let link = operator.link(&secret);
-        say(&format!("Made the workspace {} ({tenant}).
-Its owner sets a password within seven days at {link}", self.slug))
+        say(&format!(
+            "Made the workspace {} ({tenant}).
+Its owner sets a password within seven days at {link}",
+            self.slug
+        ))
     }
 }
 
 impl List {
     async fn run(self) -> Result<(), Failure> {
         let operator = self.installation.open()?;
-        let workspaces = workspace::list(&operator.owner().await?).await.map_err(|error| Failure::new(error.to_string()))?;
+        let workspaces = workspace::list(&operator.owner().await?)
+            .await
+            .map_err(|error| Failure::new(error.to_string()))?;
         if self.json {
             return say(&serde_json::json!({ "workspaces": workspaces }).to_string());
         }
         if workspaces.is_empty() {
-            return say("There are no workspaces yet; make one with `fieldstone workspace create`.");
+            return say(
+                "There are no workspaces yet; make one with `fieldstone workspace create`.",
+            );
         }
         let lines: Vec<String> = workspaces
             .iter()
-            .map(|it| format!("{:<24} {:>5} people   {}   {}", it.slug, it.active_users, it.created_at.strftime("%Y-%m-%d"), it.name))
+            .map(|it| {
+                format!(
+                    "{:<24} {:>5} people   {}   {}",
+                    it.slug,
+                    it.active_users,
+                    it.created_at.strftime("%Y-%m-%d"),
+                    it.name
+                )
+            })
             .collect();
         say(&lines.join("\n"))
     }

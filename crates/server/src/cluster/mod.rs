@@ -222,8 +222,12 @@ fn write_if_changed(path: &Path, content: &str) -> Result<(), ClusterError> {
 
 /// What a start of the cluster in `data_dir` would run, in words, or why it would be refused. Changes nothing.
 pub fn examine(data_dir: &Path) -> Result<String, ClusterError> {
-    let nearest = data_dir.ancestors().find(|folder| folder.exists()).unwrap_or(data_dir);
-    let nearest = fs::canonicalize(nearest).map_err(|source| ClusterError::file(nearest, source))?;
+    let nearest = data_dir
+        .ancestors()
+        .find(|folder| folder.exists())
+        .unwrap_or(data_dir);
+    let nearest =
+        fs::canonicalize(nearest).map_err(|source| ClusterError::file(nearest, source))?;
     Account::choose()?.check_reach(&nearest)?;
     let binaries = Binaries::find(major_version(&data_dir.join("postgres"))?)?;
     Ok(binaries.postgres().display().to_string())

@@ -50,7 +50,10 @@ impl Postmaster {
             let said = last_complaint(log_dir).unwrap_or_else(|| status.to_string());
             // After a kill -9 of the whole group the database's workers may outlive it for a moment.
             if !said.contains("pre-existing shared memory block") || Instant::now() > deadline {
-                return Err(ClusterError::Start { reason: said, log_dir: log_dir.to_owned() });
+                return Err(ClusterError::Start {
+                    reason: said,
+                    log_dir: log_dir.to_owned(),
+                });
             }
             sleep(10 * POLL).await;
         }
@@ -151,7 +154,11 @@ fn last_complaint(log_dir: &Path) -> Option<String> {
     let logs = fs::read_dir(log_dir).ok()?.flatten();
     let newest = logs.max_by_key(|log| log.metadata().and_then(|facts| facts.modified()).ok())?;
     let text = fs::read_to_string(newest.path()).ok()?;
-    let complaint = text.lines().rev().find_map(|line| line.split_once("FATAL:"))?.1;
+    let complaint = text
+        .lines()
+        .rev()
+        .find_map(|line| line.split_once("FATAL:"))?
+        .1;
     Some(complaint.trim().to_owned())
 }
 
@@ -161,13 +168,19 @@ fn last_complaint(log_dir: &Path) -> Option<String> {
 /// names a stranger, or a process that has ended and that nobody has buried, is removed, since PostgreSQL would take either for a
 /// server at work. One that names nobody is PostgreSQL's to judge.
 pub(super) async fn stop_left_over(folder: &Path, socket_dir: &Path) -> Result<(), ClusterError> {
-    let Some(PidFile { pid, shared_memory, .. }) = PidFile::read(folder) else {
+    let Some(PidFile {
+        pid, shared_memory, ..
+    }) = PidFile::read(folder)
+    else {
         return Ok(());
     };
     if !serves(pid, folder) {
         if command_line(pid).is_some_and(|line| !program(&line).ends_with(b"postgres")) {
             workers_gone(shared_memory).await?;
-            for file in [folder.join("postmaster.pid"), socket_dir.join(".s.PGSQL.5432.lock")] {
+            for file in [
+                folder.join("postmaster.pid"),
+                socket_dir.join(".s.PGSQL.5432.lock"),
+            ] {
                 remove(&file)?;
             }
         }
@@ -219,7 +232,11 @@ fn is_attached(id: u64) -> bool {
     };
     // Columns: key, shmid, perms, size, cpid, lpid, nattch, …
     table.lines().skip(1).any(|line| {
-        let column = |number| line.split_whitespace().nth(number).and_then(|text| text.parse::<u64>().ok());
+        let column = |number| {
+            line.split_whitespace()
+                .nth(number)
+                .and_then(|text| text.parse::<u64>().ok())
+        };
         column(1) == Some(id) && column(6).is_some_and(|attached| attached > 0)
     })
 }
@@ -236,7 +253,10 @@ fn serves(pid: Pid, folder: &Path) -> bool {
 
 /// The program that a process was started as.
 fn program(command_line: &[u8]) -> &[u8] {
-    command_line.split(|byte| *byte == 0).next().unwrap_or_default()
+    command_line
+        .split(|byte| *byte == 0)
+        .next()
+        .unwrap_or_default()
 }
 
 /// What a process was started as; empty for one that has ended but is still in the table, nothing when there is no such process.
@@ -258,10 +278,26 @@ impl PidFile {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let pid = text.lines().next()?.trim().parse::<i32>().ok().filter(|pid| *pid > 1)?;
-        let shared_memory = text.lines().nth(6).and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
-        let ready = text.lines().nth(7).is_some_and(|state| state.trim() == "ready");
-        Some(Self { pid: Pid::from_raw(pid), shared_memory, ready })
+        let pid = text
+            .lines()
+            .next()?
+            .trim()
+            .parse::<i32>()
+            .ok()
+            .filter(|pid| *pid > 1)?;
+        let shared_memory = text
+            .lines()
+            .nth(6)
+            .and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+        let ready = text
+            .lines()
+            .nth(7)
+            .is_some_and(|state| state.trim() == "ready");
+        Some(Self {
+            pid: Pid::from_raw(pid),
+            shared_memory,
+            ready,
+        })
     }
 }
 
@@ -275,7 +311,10 @@ mod tests {
             "4242\n/data/postgres\n1700000000\n5432\n/data/run\n\n  5432001  32768\nready   \n",
         )
         .unwrap();
-        assert_eq!((file.pid.as_raw(), file.shared_memory, file.ready), (4242, Some(32768), true));
+        assert_eq!(
+            (file.pid.as_raw(), file.shared_memory, file.ready),
+            (4242, Some(32768), true)
+        );
         let file = PidFile::parse(
             "4242\n/data/postgres\n1700000000\n5432\n/data/run\n\n  5432001  32768\nstarting\n",
         )

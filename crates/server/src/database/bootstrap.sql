@@ -55,7 +55,7 @@ GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_get_activity(integer), pg_catalog.p
 
 -- The functions of the tenant context: which backend this is, and the lock that remembers it.
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_get_activity(integer), pg_catalog.pg_advisory_lock_shared(bigint),
-    pg_catalog.pg_advisory_unlock_shared(bigint) TO fieldstone_lookup;
+    pg_catalog.pg_try_advisory_lock_shared(bigint), pg_catalog.pg_advisory_unlock_shared(bigint) TO fieldstone_lookup;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 

@@ -7,14 +7,16 @@ use std::{collections::HashMap, sync::Arc};
 
 use deadpool::managed::{self, Metrics, RecycleResult};
 use fieldstone_model::Clock;
-use jiff::Timestamp;
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use tokio_postgres::{Client, Config, Row, Statement, types::ToSql};
 
 use super::{Actor, Backend, DatabaseError, connect, serving};
 
 /// Prepared statements kept for a connection; beyond it they are all dropped and made again.
-const STATEMENTS_MAX: usize = 400;
+///
+/// The check of a connection looks at each of them, so more would cost every request.
+const STATEMENTS_MAX: usize = 120;
 
 const BEGIN: &str = "BEGIN";
 const COMMIT: &str = "COMMIT";
@@ -112,13 +114,15 @@ impl Pool {
         sign: Sign,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, DatabaseError> {
-        let connections = managed::Pool::builder(Manager { config: serving(config) })
-            .max_size(size)
-            .runtime(deadpool::Runtime::Tokio1)
-            .wait_timeout(Some(std::time::Duration::from_secs(5)))
-            .create_timeout(Some(std::time::Duration::from_secs(10)))
-            .build()
-            .map_err(|_| DatabaseError::ContextKey("the pool needs a runtime"))?;
+        let connections = managed::Pool::builder(Manager {
+            config: serving(config),
+        })
+        .max_size(size)
+        .runtime(deadpool::Runtime::Tokio1)
+        .wait_timeout(Some(std::time::Duration::from_secs(5)))
+        .create_timeout(Some(std::time::Duration::from_secs(10)))
+        .build()
+        .map_err(|_| DatabaseError::ContextKey("the pool needs a runtime"))?;
         Ok(Self {
             connections,
             sign,
@@ -217,8 +221,8 @@ impl Transaction {
                 &entry.member_version,
                 &entry.schema,
             ];
-            let (begun, entered) = tokio::join!(biased; client.execute(&begin, &[]), client.execute(&enter, &enter_params));
-            begun.and(entered).map(drop)
+            let (started, entered) = tokio::join!(biased; client.execute(&begin, &[]), client.execute(&enter, &enter_params));
+            started.and(entered).map(drop)
         };
         let running = join_all(
             statements

@@ -111,7 +111,7 @@ impl From<tokio_postgres::Error> for IdentityError {
             (Some("23505"), "workspace_slug_lookup") => Self::Taken("this workspace address"),
             (Some("23503"), _) => Self::Missing("workspace"),
             (Some("FS003"), _) => Self::LastOwner,
-            (Some("42501"), _) => Self::AboveOwnRole,
+            (Some("FS004"), _) => Self::AboveOwnRole,
             _ => Self::Store(error),
         }
     }

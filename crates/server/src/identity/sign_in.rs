@@ -195,13 +195,36 @@ impl SignIn {
     }
 
     /// Ends a session; false when it had ended already.
-    pub async fn sign_out(&self, tenant: RecordId, session: RecordId) -> Result<bool, IdentityError> {
+    pub async fn sign_out(
+        &self,
+        tenant: RecordId,
+        session: RecordId,
+    ) -> Result<bool, IdentityError> {
         session::end(&self.auth, tenant, session).await
     }
 
-    async fn start(&self, who: (RecordId, RecordId), address: IpAddr, user_agent: &str, now: Timestamp) -> Result<Started, IdentityError> {
-        let (token, session) = session::start(&self.auth, &self.ids, who, self.limits, (address, user_agent), now).await?;
-        Ok(Started { token, session, tenant: who.0, user: who.1 })
+    async fn start(
+        &self,
+        who: (RecordId, RecordId),
+        address: IpAddr,
+        user_agent: &str,
+        now: Timestamp,
+    ) -> Result<Started, IdentityError> {
+        let (token, session) = session::start(
+            &self.auth,
+            &self.ids,
+            who,
+            self.limits,
+            (address, user_agent),
+            now,
+        )
+        .await?;
+        Ok(Started {
+            token,
+            session,
+            tenant: who.0,
+            user: who.1,
+        })
     }
 
     async fn candidates(

@@ -270,10 +270,16 @@ pub async fn members(owner: &Client, tenant: RecordId) -> Result<Vec<Member>, Id
     rows.iter()
         .map(|row| {
             Ok(Member {
-                id: row.try_get::<_, &str>(0)?.parse().map_err(|_| IdentityError::Crypto)?,
+                id: row
+                    .try_get::<_, &str>(0)?
+                    .parse()
+                    .map_err(|_| IdentityError::Crypto)?,
                 email: row.try_get(1)?,
                 name: row.try_get(2)?,
-                role: row.try_get::<_, &str>(3)?.parse().map_err(|_| IdentityError::Crypto)?,
+                role: row
+                    .try_get::<_, &str>(3)?
+                    .parse()
+                    .map_err(|_| IdentityError::Crypto)?,
                 active: row.try_get(4)?,
                 member_version: row.try_get(5)?,
             })
@@ -282,14 +288,23 @@ pub async fn members(owner: &Client, tenant: RecordId) -> Result<Vec<Member>, Id
 }
 
 /// The active person of a workspace with this address, or its first active owner.
-pub async fn member(owner: &Client, tenant: RecordId, email: Option<&str>) -> Result<Member, IdentityError> {
+pub async fn member(
+    owner: &Client,
+    tenant: RecordId,
+    email: Option<&str>,
+) -> Result<Member, IdentityError> {
     let key = email.map(email_key);
     let wanted = |member: &Member| match &key {
         Some(key) => email_key(&member.email) == *key,
         None => member.role == Role::Owner,
     };
-    let people = members(owner, tenant).await?.into_iter().filter(|member| member.active && wanted(member));
-    people.min_by_key(|member| member.id).ok_or(IdentityError::Missing("user"))
+    let people = members(owner, tenant)
+        .await?
+        .into_iter()
+        .filter(|member| member.active && wanted(member));
+    people
+        .min_by_key(|member| member.id)
+        .ok_or(IdentityError::Missing("user"))
 }
 
 fn check_slug(slug: &str) -> Result<(), IdentityError> {

@@ -58,7 +58,7 @@ pub(super) struct Applier<'a, W: Workspace> {
     pub(super) registry: &'a Registry,
     pub(super) clock: &'a dyn Clock,
     pub(super) trial: bool,
-    pub(super) journal: Option<(&'a dyn Journal, i64)>,
+    pub(super) journal: Option<(&'a dyn Journal, RecordId)>,
 }
 
 impl<W: Workspace> Applier<'_, W> {

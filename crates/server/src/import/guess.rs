@@ -46,9 +46,23 @@ fn matching(registry: &Registry, object: &Object, column: &str) -> Option<(Strin
     if let Some(field) = direct.filter(|field| !by_label(field)) {
         return Some((field.name.to_string(), Rule::column(column)));
     }
-    object
-        .writable_fields()
-        .find_map(|field| related(registry, field, column, &wanted))
+    let related = || {
+        let mut fields = object.writable_fields();
+        fields.find_map(|field| related(registry, field, column, &wanted))
+    };
+    related().or_else(|| named_like(object, column, &wanted))
+}
+
+/// A column called like the object itself holds its records' names: `Account` in a file of accounts.
+fn named_like(object: &Object, column: &str, wanted: &str) -> Option<(String, Rule)> {
+    let label = object.label.as_deref().unwrap_or(&object.name);
+    let fits = [label, &object.name, &format!("{} name", object.name)]
+        .into_iter()
+        .any(|name| letters(name) == *wanted);
+    let field = object
+        .name_field()
+        .filter(|field| fits && field.is_writable())?;
+    Some((field.name.to_string(), Rule::column(column)))
 }
 
 /// A relation by its name (`account`, `account.name`) or its label: the column holds what names the record.
@@ -121,5 +135,27 @@ mod tests {
         assert_eq!(rules["owner_id"].find, ["user.email", "user.name"]);
         assert!(rules["contact_id"].find.is_empty());
         assert_eq!(rules.len(), 6, "{:?}", rules.keys());
+    }
+
+    #[test]
+    fn a_column_called_like_the_object_is_its_name() {
+        let registry = Registry::standard();
+        for (object, column, fields) in [
+            ("account", "Account", &["name"][..]),
+            ("account", "account name", &["name"]),
+            ("contact", "contact", &[]),
+            ("deal", "account", &["account_id"]),
+        ] {
+            let rules = guess(
+                &registry,
+                registry.object(object).unwrap(),
+                &[column.to_owned()],
+            );
+            assert_eq!(
+                rules.keys().collect::<Vec<_>>(),
+                fields,
+                "{object} {column}"
+            );
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! What an import did, written down so that it can be undone.
 //!
-//! Undoing deletes a created record only while it is unchanged and nothing refers to it, and reverts a field only while it still has
-//! the imported value; the values before stand in the records' history, at the versions kept here.
+//! A batch is announced before it is applied, so nothing that happened can be missing; what the records' history doesn't confirm, by the
+//! run's person and within its time, did not happen. Undoing deletes a created record only while it is unchanged and nothing refers to
+//! it, and reverts a field only while it still has the imported value; the values before stand in the history, at the versions kept here.
 
 use std::{future::Future, pin::Pin};
 
@@ -10,14 +11,14 @@ use fieldstone_store::StoreError;
 
 use super::Report;
 
-/// What one chunk of an import did.
+/// What one chunk of an import is about to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
     /// The first and the last row of the file in it.
     pub rows: (u64, u64),
-    /// Records made, related ones included. They have version 1.
+    /// Records made, related ones included. They get version 1.
     pub created: Vec<RecordId>,
-    /// Records changed, with the version that the change gave them.
+    /// Records changed, with the version that the change gives them.
     pub updated: Vec<(RecordId, i64)>,
 }
 
@@ -35,12 +36,12 @@ pub type Written<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + S
 
 /// Keeps what imports did.
 pub trait Journal: Send + Sync {
-    /// Opens a run and answers with its number.
-    fn begin<'a>(&'a self, run: &'a Run) -> Written<'a, i64>;
+    /// Opens a run and answers with its id.
+    fn begin<'a>(&'a self, run: &'a Run) -> Written<'a, RecordId>;
 
-    /// Announces what a chunk is about to do. Written before the chunk, so that nothing applied can be missing.
-    fn batch<'a>(&'a self, run: i64, batch: &'a Batch) -> Written<'a, ()>;
+    /// Announces a batch of a run.
+    fn batch<'a>(&'a self, run: RecordId, batch: &'a Batch) -> Written<'a, ()>;
 
     /// Closes a run.
-    fn end<'a>(&'a self, run: i64, report: &'a Report) -> Written<'a, ()>;
+    fn end<'a>(&'a self, run: RecordId, report: &'a Report) -> Written<'a, ()>;
 }

@@ -1,7 +1,7 @@
 //! Import of delimited files: the engine behind the command line and the pages. `docs/import.md` explains it to people.
 //!
 //! Every row is created, updated, skipped or failed, and each failed one stands in the file of failed rows; nothing is half applied.
-//! The engine knows `Store` alone: no HTTP, no SQL, no terminal.
+//! The engine knows `Store` alone: no HTTP, no SQL, no terminal; only `postgres.rs` knows the platform.
 
 mod apply;
 mod binding;
@@ -16,6 +16,7 @@ mod journal;
 mod mapping;
 mod number;
 mod plan;
+mod postgres;
 mod progress;
 mod rows;
 mod run;
@@ -31,6 +32,7 @@ use fieldstone_store::StoreError;
 pub use journal::{Batch, Journal, Run, Written};
 pub use mapping::{Column, Dedupe, DedupeRule, Mapping, NewField, NewObject, NewStage, Rule};
 pub use number::NumberFormat;
+pub use postgres::PgWorkspace;
 pub use progress::{End, Progress, Report};
 pub use run::{Request, run};
 pub use setup::Workspace;

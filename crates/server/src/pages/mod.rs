@@ -62,8 +62,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Visitor {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-        let user_agent = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let peer = parts
+            .extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|ConnectInfo(peer)| peer.ip());
+        let user_agent = parts
+            .headers
+            .get(header::USER_AGENT)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
         Ok(Self {
             // Without a known peer all share one limit, which errs on the safe side.
             address: peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
@@ -97,7 +104,10 @@ fn trouble(error: &IdentityError) -> (StatusCode, &'static str) {
         IdentityError::Unacceptable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "set-up-short"),
         IdentityError::LinkSpent => (StatusCode::GONE, "set-up-used"),
         error => {
-            tracing::error!(error = error as &dyn std::error::Error, "nobody can sign in");
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "nobody can sign in"
+            );
             (StatusCode::SERVICE_UNAVAILABLE, "error-busy")
         }
     }
@@ -106,7 +116,9 @@ fn trouble(error: &IdentityError) -> (StatusCode, &'static str) {
 /// When to come back, for those who have tried too often.
 fn retry_after(response: &mut Response, error: &IdentityError) {
     if let IdentityError::Throttled { retry_after_s } = error {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*retry_after_s));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(*retry_after_s));
     }
 }
 

@@ -3,7 +3,10 @@
 use askama::Template;
 use axum::{
     Form,
-    extract::{Query, State, rejection::{FormRejection, QueryRejection}},
+    extract::{
+        Query, State,
+        rejection::{FormRejection, QueryRejection},
+    },
     http::{HeaderMap, StatusCode, Uri},
     response::Response,
 };
@@ -49,8 +52,14 @@ struct Spent<'a> {
 }
 
 /// `GET /set-up?link=…`.
-pub(super) async fn show(State(entrance): State<Entrance>, visitor: Visitor, parameters: Result<Query<Parameters>, QueryRejection>) -> Response {
-    let link = parameters.map(|Query(parameters)| parameters.link).unwrap_or_default();
+pub(super) async fn show(
+    State(entrance): State<Entrance>,
+    visitor: Visitor,
+    parameters: Result<Query<Parameters>, QueryRejection>,
+) -> Response {
+    let link = parameters
+        .map(|Query(parameters)| parameters.link)
+        .unwrap_or_default();
     match entrance.sign_in.invitee(&link).await {
         Ok(invitee) => page(&visitor.locale, &link, &invitee, StatusCode::OK, None),
         Err(error) => refused(&visitor.locale, &error),
@@ -58,7 +67,13 @@ pub(super) async fn show(State(entrance): State<Entrance>, visitor: Visitor, par
 }
 
 /// `POST /set-up`.
-pub(super) async fn submit(State(entrance): State<Entrance>, visitor: Visitor, uri: Uri, headers: HeaderMap, typed: Result<Form<Typed>, FormRejection>) -> Response {
+pub(super) async fn submit(
+    State(entrance): State<Entrance>,
+    visitor: Visitor,
+    uri: Uri,
+    headers: HeaderMap,
+    typed: Result<Form<Typed>, FormRejection>,
+) -> Response {
     let Ok(Form(typed)) = typed else {
         return refused(&visitor.locale, &IdentityError::LinkSpent);
     };
@@ -67,11 +82,28 @@ pub(super) async fn submit(State(entrance): State<Entrance>, visitor: Visitor, u
         Err(error) => return refused(&visitor.locale, &error),
     };
     if typed.password != typed.repeat {
-        return page(&visitor.locale, &typed.link, &invitee, StatusCode::UNPROCESSABLE_ENTITY, Some("set-up-different"));
+        return page(
+            &visitor.locale,
+            &typed.link,
+            &invitee,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Some("set-up-different"),
+        );
     }
     let password = SecretString::from(typed.password);
     let redeemed = match from_here(&uri, &headers) {
-        Ok(()) => entrance.sign_in.redeem(&typed.link, &password, visitor.address, &visitor.user_agent, entrance.clock.now()).await,
+        Ok(()) => {
+            entrance
+                .sign_in
+                .redeem(
+                    &typed.link,
+                    &password,
+                    visitor.address,
+                    &visitor.user_agent,
+                    entrance.clock.now(),
+                )
+                .await
+        }
         Err(error) => Err(error),
     };
     match redeemed {
@@ -84,11 +116,32 @@ pub(super) async fn submit(State(entrance): State<Entrance>, visitor: Visitor, u
     }
 }
 
-fn page(locale: &Locale, link: &str, invitee: &Invitee, status: StatusCode, error: Option<&'static str>) -> Response {
-    respond(Ask::Page, status, &Frame::alone(locale.clone(), locale.t("set-up-title")), &Page { locale, link, invitee, error })
+fn page(
+    locale: &Locale,
+    link: &str,
+    invitee: &Invitee,
+    status: StatusCode,
+    error: Option<&'static str>,
+) -> Response {
+    respond(
+        Ask::Page,
+        status,
+        &Frame::alone(locale.clone(), locale.t("set-up-title")),
+        &Page {
+            locale,
+            link,
+            invitee,
+            error,
+        },
+    )
 }
 
 fn refused(locale: &Locale, error: &IdentityError) -> Response {
     let (status, advice) = trouble(error);
-    respond(Ask::Page, status, &Frame::alone(locale.clone(), locale.t("set-up-used-title")), &Spent { locale, advice })
+    respond(
+        Ask::Page,
+        status,
+        &Frame::alone(locale.clone(), locale.t("set-up-used-title")),
+        &Spent { locale, advice },
+    )
 }

@@ -3,7 +3,10 @@
 use askama::Template;
 use axum::{
     Form,
-    extract::{Query, State, rejection::{FormRejection, QueryRejection}},
+    extract::{
+        Query, State,
+        rejection::{FormRejection, QueryRejection},
+    },
     http::{HeaderMap, StatusCode, Uri},
     response::Response,
 };
@@ -49,26 +52,62 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn answer(&self, status: StatusCode) -> Response {
-        respond(Ask::Page, status, &Frame::alone(self.locale.clone(), self.locale.t("sign-in-title")), self)
+        respond(
+            Ask::Page,
+            status,
+            &Frame::alone(self.locale.clone(), self.locale.t("sign-in-title")),
+            self,
+        )
     }
 }
 
 /// `GET /sign-in`.
-pub(super) async fn show(visitor: Visitor, parameters: Result<Query<Parameters>, QueryRejection>) -> Response {
-    let parameters = parameters.map(|Query(parameters)| parameters).unwrap_or_default();
-    let to = parameters.to.as_deref().and_then(local_path).unwrap_or_default();
+pub(super) async fn show(
+    visitor: Visitor,
+    parameters: Result<Query<Parameters>, QueryRejection>,
+) -> Response {
+    let parameters = parameters
+        .map(|Query(parameters)| parameters)
+        .unwrap_or_default();
+    let to = parameters
+        .to
+        .as_deref()
+        .and_then(local_path)
+        .unwrap_or_default();
     let note = match parameters.after.as_deref() {
         Some("out") => Some("sign-in-signed-out"),
         _ if !to.is_empty() => Some("sign-in-ended"),
         _ => None,
     };
-    Page { locale: &visitor.locale, to: &to, email: "", note, error: None, workspaces: &[] }.answer(StatusCode::OK)
+    Page {
+        locale: &visitor.locale,
+        to: &to,
+        email: "",
+        note,
+        error: None,
+        workspaces: &[],
+    }
+    .answer(StatusCode::OK)
 }
 
 /// `POST /sign-in`.
-pub(super) async fn submit(State(entrance): State<Entrance>, visitor: Visitor, uri: Uri, headers: HeaderMap, typed: Result<Form<Typed>, FormRejection>) -> Response {
+pub(super) async fn submit(
+    State(entrance): State<Entrance>,
+    visitor: Visitor,
+    uri: Uri,
+    headers: HeaderMap,
+    typed: Result<Form<Typed>, FormRejection>,
+) -> Response {
     let Ok(Form(typed)) = typed else {
-        return Page { locale: &visitor.locale, to: "", email: "", note: None, error: Some("error-invalid"), workspaces: &[] }.answer(StatusCode::BAD_REQUEST);
+        return Page {
+            locale: &visitor.locale,
+            to: "",
+            email: "",
+            note: None,
+            error: Some("error-invalid"),
+            workspaces: &[],
+        }
+        .answer(StatusCode::BAD_REQUEST);
     };
     let to = local_path(&typed.to).unwrap_or_default();
     let password = SecretString::from(typed.password);
@@ -80,16 +119,37 @@ pub(super) async fn submit(State(entrance): State<Entrance>, visitor: Visitor, u
         user_agent: &visitor.user_agent,
     };
     let outcome = match from_here(&uri, &headers) {
-        Ok(()) => entrance.sign_in.sign_in(&attempt, entrance.clock.now()).await,
+        Ok(()) => {
+            entrance
+                .sign_in
+                .sign_in(&attempt, entrance.clock.now())
+                .await
+        }
         Err(error) => Err(error),
     };
-    let page = Page { locale: &visitor.locale, to: &to, email: &typed.email, note: None, error: None, workspaces: &[] };
+    let page = Page {
+        locale: &visitor.locale,
+        to: &to,
+        email: &typed.email,
+        note: None,
+        error: None,
+        workspaces: &[],
+    };
     match outcome {
         Ok(started) => welcome(&started, if to.is_empty() { "/" } else { &to }),
-        Err(IdentityError::WorkspaceNeeded(workspaces)) => Page { workspaces: &workspaces, note: Some("sign-in-workspace-help"), ..page }.answer(StatusCode::CONFLICT),
+        Err(IdentityError::WorkspaceNeeded(workspaces)) => Page {
+            workspaces: &workspaces,
+            note: Some("sign-in-workspace-help"),
+            ..page
+        }
+        .answer(StatusCode::CONFLICT),
         Err(error) => {
             let (status, key) = trouble(&error);
-            let mut response = Page { error: Some(key), ..page }.answer(status);
+            let mut response = Page {
+                error: Some(key),
+                ..page
+            }
+            .answer(status);
             retry_after(&mut response, &error);
             response
         }

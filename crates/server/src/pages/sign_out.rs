@@ -10,15 +10,26 @@ use super::Entrance;
 use crate::identity::{IdentityError, session::clear_cookie};
 
 /// `POST /sign-out`.
-pub(super) async fn submit(State(entrance): State<Entrance>, uri: Uri, headers: HeaderMap) -> Response {
-    match entrance.authenticator.authenticate(&Method::POST, &uri, &headers, entrance.clock.now()).await {
+pub(super) async fn submit(
+    State(entrance): State<Entrance>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    match entrance
+        .authenticator
+        .authenticate(&Method::POST, &uri, &headers, entrance.clock.now())
+        .await
+    {
         Ok(identity) => {
-            if let Some(session) = identity.actor.credential {
-                if let Err(error) = entrance.sign_in.sign_out(identity.actor.tenant, session).await {
-                    // The person must not believe to be signed out while they aren't.
-                    tracing::error!(%error, "a session could not be ended");
-                    return Redirect::to("/").into_response();
-                }
+            if let Some(session) = identity.actor.credential
+                && let Err(error) = entrance
+                    .sign_in
+                    .sign_out(identity.actor.tenant, session)
+                    .await
+            {
+                // The person must not believe to be signed out while they aren't.
+                tracing::error!(%error, "a session could not be ended");
+                return Redirect::to("/").into_response();
             }
             entrance.authenticator.forget(&identity);
         }
@@ -30,6 +41,8 @@ pub(super) async fn submit(State(entrance): State<Entrance>, uri: Uri, headers: 
     if let Ok(cookie) = HeaderValue::from_str(&clear_cookie()) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
-    response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\""));
+    response
+        .headers_mut()
+        .insert("clear-site-data", HeaderValue::from_static("\"cache\""));
     response
 }

@@ -8,8 +8,8 @@ use fieldstone_model::clock::Clock;
 
 use super::Platform;
 use super::profile::Profiles;
-use crate::database::{DatabaseError, serving};
 use crate::database::pool::{Pool, Sign};
+use crate::database::{DatabaseError, serving};
 use crate::identity::{
     AuthPool, Authenticator, PasswordHasher, PasswordPolicy, SessionLimits, SignIn,
 };
@@ -47,7 +47,12 @@ impl Application {
         let keys = Arc::clone(&platform.context_keys);
         let sign: Sign = Arc::new(move |actor, backend, now| keys.sign(actor, backend, now));
         let clock = Arc::clone(&platform.clock);
-        let pool = Pool::new(platform.databases.app.clone(), SERVING, sign, Arc::clone(&clock))?;
+        let pool = Pool::new(
+            platform.databases.app.clone(),
+            SERVING,
+            sign,
+            Arc::clone(&clock),
+        )?;
         let auth = auth_pool(platform)?;
         let limits = SessionLimits::default();
         let passwords = PasswordHasher::new(&PasswordPolicy::default())?;
@@ -62,7 +67,10 @@ impl Application {
 }
 
 fn auth_pool(platform: &Platform) -> Result<AuthPool, DatabaseError> {
-    let manager = deadpool_postgres::Manager::new(serving(platform.databases.auth.clone()), tokio_postgres::NoTls);
+    let manager = deadpool_postgres::Manager::new(
+        serving(platform.databases.auth.clone()),
+        tokio_postgres::NoTls,
+    );
     let pool = deadpool_postgres::Pool::builder(manager)
         .max_size(LOOKING_UP)
         .runtime(deadpool_postgres::Runtime::Tokio1)

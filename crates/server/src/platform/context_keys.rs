@@ -32,7 +32,9 @@ pub enum ContextKeyError {
         source: io::Error,
     },
     /// Others can read the file.
-    #[error("The key file of the tenant context {0} can be read by other users; make it private (chmod 600).")]
+    #[error(
+        "The key file of the tenant context {0} can be read by other users; make it private (chmod 600)."
+    )]
     Exposed(PathBuf),
     /// The database does not take the keys, or the file does not hold any.
     #[error(transparent)]
@@ -55,16 +57,27 @@ impl ContextKeys {
             Some(signer) => signer,
             None => write(&file, ContextSigner::generate(now)?)?,
         };
-        let keys = Self { file, ours: true, signer: RwLock::new(Arc::new(signer)) };
+        let keys = Self {
+            file,
+            ours: true,
+            signer: RwLock::new(Arc::new(signer)),
+        };
         keys.refresh(now)?;
         Ok(keys)
     }
 
     /// Opens a file that a secrets manager keeps for all nodes.
     pub fn shared(file: PathBuf) -> Result<Self, ContextKeyError> {
-        let missing = || ContextKeyError::File { path: file.clone(), source: ErrorKind::NotFound.into() };
+        let missing = || ContextKeyError::File {
+            path: file.clone(),
+            source: ErrorKind::NotFound.into(),
+        };
         let signer = read(&file)?.ok_or_else(missing)?;
-        Ok(Self { signer: RwLock::new(Arc::new(signer)), ours: false, file })
+        Ok(Self {
+            signer: RwLock::new(Arc::new(signer)),
+            ours: false,
+            file,
+        })
     }
 
     /// The text that enters a transaction; see [`ContextSigner::sign`].
@@ -97,7 +110,9 @@ impl ContextKeys {
                 self.refresh(clock.now())
             };
             if let Err(error) = refreshed.await {
-                tracing::error!("The keys of the tenant context were not refreshed; the present ones stay in use. {error}");
+                tracing::error!(
+                    "The keys of the tenant context were not refreshed; the present ones stay in use. {error}"
+                );
             }
         }
     }
@@ -110,7 +125,10 @@ impl ContextKeys {
 
     /// What the file says now, after a rotation if that is ours to do and due.
     fn fresh(&self, now: Timestamp) -> Result<ContextSigner, ContextKeyError> {
-        let missing = || ContextKeyError::File { path: self.file.clone(), source: ErrorKind::NotFound.into() };
+        let missing = || ContextKeyError::File {
+            path: self.file.clone(),
+            source: ErrorKind::NotFound.into(),
+        };
         let mut signer = read(&self.file)?.ok_or_else(missing)?;
         if self.ours && signer.should_rotate(now) {
             signer.rotate(now)?;
@@ -122,7 +140,10 @@ impl ContextKeys {
 
 /// The keys in the file; nothing when there is no file.
 fn read(file: &Path) -> Result<Option<ContextSigner>, ContextKeyError> {
-    let failed = |source| ContextKeyError::File { path: file.to_owned(), source };
+    let failed = |source| ContextKeyError::File {
+        path: file.to_owned(),
+        source,
+    };
     let text = match fs::read_to_string(file) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         read => zeroize::Zeroizing::new(read.map_err(failed)?),
@@ -134,8 +155,10 @@ fn read(file: &Path) -> Result<Option<ContextSigner>, ContextKeyError> {
 }
 
 fn write(file: &Path, signer: ContextSigner) -> Result<ContextSigner, ContextKeyError> {
-    write_private(file, signer.to_text().as_bytes())
-        .map_err(|source| ContextKeyError::File { path: file.to_owned(), source })?;
+    write_private(file, signer.to_text().as_bytes()).map_err(|source| ContextKeyError::File {
+        path: file.to_owned(),
+        source,
+    })?;
     Ok(signer)
 }
 
@@ -154,11 +177,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("context.key");
         let now: Timestamp = NOW.parse().unwrap();
-        let first = ContextKeys::own(file.clone(), now).unwrap().signer().to_text();
-        assert_eq!(ContextKeys::own(file.clone(), now).unwrap().signer().to_text(), first);
-        let keys = ContextKeys::own(file.clone(), now + SignedDuration::from_hours(24 * 80)).unwrap();
+        let first = ContextKeys::own(file.clone(), now)
+            .unwrap()
+            .signer()
+            .to_text();
+        assert_eq!(
+            ContextKeys::own(file.clone(), now)
+                .unwrap()
+                .signer()
+                .to_text(),
+            first
+        );
+        let keys =
+            ContextKeys::own(file.clone(), now + SignedDuration::from_hours(24 * 80)).unwrap();
         assert_ne!(keys.signer().to_text(), first);
-        assert_eq!(ContextKeys::shared(file).unwrap().signer().to_text(), keys.signer().to_text());
+        assert_eq!(
+            ContextKeys::shared(file).unwrap().signer().to_text(),
+            keys.signer().to_text()
+        );
     }
 
     #[test]
@@ -167,12 +203,17 @@ mod tests {
         let file = folder.path().join("context.key");
         ContextKeys::own(file.clone(), NOW.parse().unwrap()).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(ContextKeys::shared(file), Err(ContextKeyError::Exposed(_))));
+        assert!(matches!(
+            ContextKeys::shared(file),
+            Err(ContextKeyError::Exposed(_))
+        ));
     }
 
     #[test]
     fn a_shared_file_has_to_be_there() {
-        let message = ContextKeys::shared("/nowhere/context.key".into()).unwrap_err().to_string();
+        let message = ContextKeys::shared("/nowhere/context.key".into())
+            .unwrap_err()
+            .to_string();
         assert!(message.contains("/nowhere/context.key"), "{message}");
     }
 }

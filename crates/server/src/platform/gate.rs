@@ -16,6 +16,7 @@ use http::request::Parts;
 
 use super::Application;
 use crate::http::Problem;
+use crate::identity::authenticate::Credential;
 use crate::identity::{Identity, IdentityError};
 
 /// How much of a request is kept for a second try; the routes' own limits are the same or lower.
@@ -25,15 +26,29 @@ const BODY_MAX: usize = 16 * 1024 * 1024;
 ///
 /// When the database says that the person's access has changed since it was looked up, they are looked up again and the request is run
 /// once more: nothing of the first run was applied.
-pub(super) async fn admit(State(application): State<Application>, request: Request, next: Next) -> Response {
+pub(super) async fn admit(
+    State(application): State<Application>,
+    request: Request,
+    next: Next,
+) -> Response {
     let now = application.clock.now();
     let (parts, body) = request.into_parts();
-    let identity = match application.authenticator.authenticate(&parts.method, &parts.uri, &parts.headers, now).await {
+    let identity = match application
+        .authenticator
+        .authenticate(&parts.method, &parts.uri, &parts.headers, now)
+        .await
+    {
         Ok(identity) => identity,
         // Signing in and everything public need no credential; an outdated one is as good as none.
-        Err(IdentityError::Unauthenticated) => return next.run(Request::from_parts(parts, body)).await,
+        Err(IdentityError::Unauthenticated) => {
+            return next.run(Request::from_parts(parts, body)).await;
+        }
         Err(error) => return refusal(&error),
     };
+    // Pages know roles, not scopes: a token that may do less than its owner has no business there.
+    if identity.credential != Credential::Session && !parts.uri.path().starts_with("/api/") {
+        return next.run(Request::from_parts(parts, body)).await;
+    }
     let Ok(body) = to_bytes(body, BODY_MAX).await else {
         return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "Send less at once.").into_response();
     };
@@ -44,7 +59,9 @@ pub(super) async fn admit(State(application): State<Application>, request: Reque
                 Ok(response) => response,
                 Err(AccessChanged) => next.run(Request::from_parts(parts, Body::from(body))).await,
             },
-            Err(IdentityError::Unauthenticated) => next.run(Request::from_parts(parts, Body::from(body))).await,
+            Err(IdentityError::Unauthenticated) => {
+                next.run(Request::from_parts(parts, Body::from(body))).await
+            }
             Err(error) => refusal(&error),
         },
     }
@@ -53,7 +70,13 @@ pub(super) async fn admit(State(application): State<Application>, request: Reque
 /// The person's access isn't what it was when it was looked up.
 struct AccessChanged;
 
-async fn run(application: &Application, identity: &Arc<Identity>, parts: &Parts, body: &Bytes, next: Next) -> Result<Response, AccessChanged> {
+async fn run(
+    application: &Application,
+    identity: &Arc<Identity>,
+    parts: &Parts,
+    body: &Bytes,
+    next: Next,
+) -> Result<Response, AccessChanged> {
     let opened = async {
         let store = application.stores.open(identity.actor.clone()).await?;
         let profile = application.profiles.of(&store).await?;
@@ -68,20 +91,34 @@ async fn run(application: &Application, identity: &Arc<Identity>, parts: &Parts,
         }
     };
     let mut parts = parts.clone();
-    parts.extensions.insert(profile.viewer(&store, application.clock.now()));
+    parts
+        .extensions
+        .insert(profile.viewer(&store, application.clock.now()));
     parts.extensions.insert(profile);
     parts.extensions.insert(Arc::clone(identity));
     parts.extensions.insert(store.clone());
-    let response = next.run(Request::from_parts(parts, Body::from(body.clone()))).await;
-    if store.access_changed() { Err(AccessChanged) } else { Ok(response) }
+    let response = next
+        .run(Request::from_parts(parts, Body::from(body.clone())))
+        .await;
+    if store.access_changed() {
+        Err(AccessChanged)
+    } else {
+        Ok(response)
+    }
 }
 
 const BUSY: &str = "The database is busy. Try again in a moment.";
 
 fn refusal(error: &IdentityError) -> Response {
     let (status, detail) = match error {
-        IdentityError::CrossSite => (StatusCode::FORBIDDEN, "This request came from another site. Open Fieldstone itself and try there."),
-        IdentityError::Throttled { .. } | IdentityError::Busy => (StatusCode::TOO_MANY_REQUESTS, "There are too many attempts. Try again in a minute."),
+        IdentityError::CrossSite => (
+            StatusCode::FORBIDDEN,
+            "This request came from another site. Open Fieldstone itself and try there.",
+        ),
+        IdentityError::Throttled { .. } | IdentityError::Busy => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "There are too many attempts. Try again in a minute.",
+        ),
         _ => {
             tracing::warn!(%error, "a caller could not be identified");
             (StatusCode::SERVICE_UNAVAILABLE, BUSY)

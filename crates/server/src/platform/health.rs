@@ -30,9 +30,15 @@ const FRESH: Duration = Duration::from_secs(1);
 const ASK: &str = "SELECT pg_catalog.clock_timestamp(), app.schema_number()";
 
 pub(super) fn routes(platform: &Platform) -> Router {
-    let readiness =
-        Readiness { database: platform.databases.app.clone(), clock: Arc::clone(&platform.clock), last: Mutex::default() };
-    Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready)).with_state(Arc::new(readiness))
+    let readiness = Readiness {
+        database: platform.databases.app.clone(),
+        clock: Arc::clone(&platform.clock),
+        last: Mutex::default(),
+    };
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .with_state(Arc::new(readiness))
 }
 
 struct Readiness {
@@ -73,7 +79,11 @@ struct Said {
 
 async fn ready(State(readiness): State<Arc<Readiness>>) -> Response {
     let report = readiness.report().await;
-    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if report.ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, Json(report)).into_response()
 }
 
@@ -85,7 +95,10 @@ impl Readiness {
         {
             return report.clone();
         }
-        let report = Report::of(self.ask(&mut last.client).await.as_ref(), migration::latest());
+        let report = Report::of(
+            self.ask(&mut last.client).await.as_ref(),
+            migration::latest(),
+        );
         last.report = Some((Instant::now(), report.clone()));
         report
     }
@@ -95,12 +108,24 @@ impl Readiness {
         let asked = timeout(PATIENCE, async {
             let client = match kept.take() {
                 Some(client) if !client.is_closed() => client,
-                _ => connect(&self.database).await.map_err(|error| tracing::warn!("not ready: {error}")).ok()?,
+                _ => connect(&self.database)
+                    .await
+                    .map_err(|error| tracing::warn!("not ready: {error}"))
+                    .ok()?,
             };
             let before = self.clock.now();
-            let row = client.query_one(ASK, &[]).await.map_err(|error| tracing::warn!(%error, "not ready")).ok()?;
+            let row = client
+                .query_one(ASK, &[])
+                .await
+                .map_err(|error| tracing::warn!(%error, "not ready"))
+                .ok()?;
             let after = self.clock.now();
-            let said = Said { before, database: row.try_get(0).ok()?, after, schema: row.try_get(1).ok()? };
+            let said = Said {
+                before,
+                database: row.try_get(0).ok()?,
+                after,
+                schema: row.try_get(1).ok()?,
+            };
             *kept = Some(client);
             Some(said)
         });
@@ -111,17 +136,28 @@ impl Readiness {
 impl Report {
     fn of(said: Option<&Said>, known: i32) -> Self {
         let checks = [
-            Check::new("database", said.map(|_| ()).ok_or_else(|| "the database does not answer".to_owned())),
+            Check::new(
+                "database",
+                said.map(|_| ())
+                    .ok_or_else(|| "the database does not answer".to_owned()),
+            ),
             Check::new("migrations", migrations(said, known)),
             Check::new("clock", clock(said)),
         ];
-        Self { ready: checks.iter().all(|check| check.ok), checks }
+        Self {
+            ready: checks.iter().all(|check| check.ok),
+            checks,
+        }
     }
 }
 
 impl Check {
     fn new(name: &'static str, outcome: Result<(), String>) -> Self {
-        Self { name, ok: outcome.is_ok(), reason: outcome.err() }
+        Self {
+            name,
+            ok: outcome.is_ok(),
+            reason: outcome.err(),
+        }
     }
 }
 
@@ -130,17 +166,29 @@ fn migrations(said: Option<&Said>, known: i32) -> Result<(), String> {
     match said.map(|said| said.schema) {
         None => Err("unknown".to_owned()),
         Some(Some(found)) if found >= known => Ok(()),
-        Some(found) => Err(format!("the database has migration {}, this server needs {known}", found.unwrap_or_default())),
+        Some(found) => Err(format!(
+            "the database has migration {}, this server needs {known}",
+            found.unwrap_or_default()
+        )),
     }
 }
 
 /// The database's clock has to lie between the two readings of ours, give or take the skew allowed.
 fn clock(said: Option<&Said>) -> Result<(), String> {
-    let Some(said) = said else { return Err("unknown".to_owned()) };
+    let Some(said) = said else {
+        return Err("unknown".to_owned());
+    };
     let behind = said.before.duration_since(said.database);
     let ahead = said.database.duration_since(said.after);
     let skew = behind.max(ahead);
-    if skew <= MOST_SKEW { Ok(()) } else { Err(format!("the clocks of server and database differ by {} s", skew.as_secs())) }
+    if skew <= MOST_SKEW {
+        Ok(())
+    } else {
+        Err(format!(
+            "the clocks of server and database differ by {} s",
+            skew.as_secs()
+        ))
+    }
 }
 
 #[cfg(test)]
@@ -149,12 +197,22 @@ mod tests {
 
     fn said(database: &str, schema: Option<i32>) -> Said {
         let at = |text: &str| text.parse().unwrap();
-        Said { before: at("2026-05-01T12:00:00Z"), database: at(database), after: at("2026-05-01T12:00:01Z"), schema }
+        Said {
+            before: at("2026-05-01T12:00:00Z"),
+            database: at(database),
+            after: at("2026-05-01T12:00:01Z"),
+            schema,
+        }
     }
 
     fn failing(said: Option<&Said>) -> Vec<&'static str> {
         let report = Report::of(said, 7);
-        let failing = report.checks.iter().filter(|check| !check.ok).map(|check| check.name).collect::<Vec<_>>();
+        let failing = report
+            .checks
+            .iter()
+            .filter(|check| !check.ok)
+            .map(|check| check.name)
+            .collect::<Vec<_>>();
         assert_eq!(report.ready, failing.is_empty());
         failing
     }
@@ -163,10 +221,22 @@ mod tests {
     fn ready_means_reachable_migrated_and_in_time() {
         assert!(failing(Some(&said("2026-05-01T12:00:00.5Z", Some(7)))).is_empty());
         assert!(failing(Some(&said("2026-05-01T12:00:31Z", Some(8)))).is_empty());
-        assert_eq!(failing(Some(&said("2026-05-01T12:00:32Z", Some(7)))), ["clock"]);
-        assert_eq!(failing(Some(&said("2026-05-01T11:59:29Z", Some(7)))), ["clock"]);
-        assert_eq!(failing(Some(&said("2026-05-01T12:00:00Z", Some(6)))), ["migrations"]);
-        assert_eq!(failing(Some(&said("2026-05-01T12:00:00Z", None))), ["migrations"]);
+        assert_eq!(
+            failing(Some(&said("2026-05-01T12:00:32Z", Some(7)))),
+            ["clock"]
+        );
+        assert_eq!(
+            failing(Some(&said("2026-05-01T11:59:29Z", Some(7)))),
+            ["clock"]
+        );
+        assert_eq!(
+            failing(Some(&said("2026-05-01T12:00:00Z", Some(6)))),
+            ["migrations"]
+        );
+        assert_eq!(
+            failing(Some(&said("2026-05-01T12:00:00Z", None))),
+            ["migrations"]
+        );
         assert_eq!(failing(None), ["database", "migrations", "clock"]);
     }
 }

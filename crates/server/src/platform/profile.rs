@@ -35,7 +35,12 @@ pub(super) struct Profiles {
 
 impl Default for Profiles {
     fn default() -> Self {
-        Self { known: Cache::builder().max_capacity(10_000).time_to_live(Duration::from_mins(1)).build() }
+        Self {
+            known: Cache::builder()
+                .max_capacity(10_000)
+                .time_to_live(Duration::from_mins(1))
+                .build(),
+        }
     }
 }
 
@@ -48,13 +53,28 @@ impl Profiles {
             return Ok(profile);
         }
         let id = actor.user.to_string();
-        let step = Step { sql: PROFILE, params: &[&id] };
-        let rows = store.pool().flight(actor, None, &[step]).await.map_err(store_error)?;
-        let row = rows.first().and_then(|rows| rows.first()).ok_or(StoreError::SessionEnded)?;
+        let step = Step {
+            sql: PROFILE,
+            params: &[&id],
+        };
+        let rows = store
+            .pool()
+            .flight(actor, None, &[step])
+            .await
+            .map_err(store_error)?;
+        let row = rows
+            .first()
+            .and_then(|rows| rows.first())
+            .ok_or(StoreError::SessionEnded)?;
         let text = |at: usize| row.try_get::<_, String>(at).map_err(StoreError::internal);
         let time_zone = TimeZone::get(&text(2)?).unwrap_or(TimeZone::UTC);
         let locale = Locale::new(&text(1)?, time_zone, &text(4)?);
-        let profile = Profile { name: text(0)?, workspace: text(3)?, slug: text(5)?, locale };
+        let profile = Profile {
+            name: text(0)?,
+            workspace: text(3)?,
+            slug: text(5)?,
+            locale,
+        };
         self.known.insert(key, profile.clone());
         Ok(profile)
     }

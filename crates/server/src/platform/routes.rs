@@ -40,8 +40,13 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
 }
 
 /// RFC 9116.
-async fn security_txt(State(platform): State<Platform>) -> ([(http::HeaderName, &'static str); 1], String) {
-    ([(CONTENT_TYPE, "text/plain; charset=utf-8")], security_text(&platform.security_contact, platform.clock.now()))
+async fn security_txt(
+    State(platform): State<Platform>,
+) -> ([(http::HeaderName, &'static str); 1], String) {
+    (
+        [(CONTENT_TYPE, "text/plain; charset=utf-8")],
+        security_text(&platform.security_contact, platform.clock.now()),
+    )
 }
 
 fn security_text(contact: &str, now: Timestamp) -> String {
@@ -55,8 +60,14 @@ mod tests {
 
     #[test]
     fn security_txt_has_what_the_standard_requires() {
-        let text = security_text("mailto:security@crm.example", "2026-05-01T12:00:00.25Z".parse().unwrap());
-        assert!(text.starts_with("Contact: mailto:security@crm.example\n"), "{text}");
+        let text = security_text(
+            "mailto:security@crm.example",
+            "2026-05-01T12:00:00.25Z".parse().unwrap(),
+        );
+        assert!(
+            text.starts_with("Contact: mailto:security@crm.example\n"),
+            "{text}"
+        );
         assert!(text.contains("Expires: 2026-10-28T12:00:00Z\n"), "{text}");
     }
 }

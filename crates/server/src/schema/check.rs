@@ -6,11 +6,20 @@ use fieldstone_model::{FieldError, FieldType, Object, ObjectClass, Problem, Regi
 
 use super::{FIELDS_MAX, NewField, NewObject, SchemaError};
 
-const NAME: Problem = Problem::Rule { code: "not_an_api_name", advice: "Begin with a small letter; go on with small letters, digits and underscores." };
-const TAKEN: Problem = Problem::Rule { code: "name_taken", advice: "This name is taken. Choose another one." };
+const NAME: Problem = Problem::Rule {
+    code: "not_an_api_name",
+    advice: "Begin with a small letter; go on with small letters, digits and underscores.",
+};
+const TAKEN: Problem = Problem::Rule {
+    code: "name_taken",
+    advice: "This name is taken. Choose another one.",
+};
 
 /// Page addresses and API paths that an object's plural would hide.
-const RESERVED: &[&str] = &["api", "assets", "search", "settings", "sign-in", "sign_in", "sign-out", "sign_out", "healthz", "readyz", "services", "security", "set-up", "new", "home"];
+const RESERVED: &[&str] = &[
+    "api", "assets", "search", "settings", "sign-in", "sign_in", "sign-out", "sign_out", "healthz",
+    "readyz", "services", "security", "set-up", "new", "home",
+];
 
 pub(super) fn object(registry: &Registry, new: &NewObject) -> Result<(), SchemaError> {
     let mut errors = Vec::new();
@@ -19,17 +28,32 @@ pub(super) fn object(registry: &Registry, new: &NewObject) -> Result<(), SchemaE
             errors.push(FieldError::new(pointer, NAME));
         }
     }
-    let taken = |name: &str| registry.object(name).is_some() || registry.by_plural(name).is_some() || RESERVED.contains(&name);
+    let taken = |name: &str| {
+        registry.object(name).is_some()
+            || registry.by_plural(name).is_some()
+            || RESERVED.contains(&name)
+    };
     for (pointer, name) in [("name", &new.name), ("plural", &new.plural)] {
         if taken(name) {
             errors.push(FieldError::new(pointer, TAKEN));
         }
     }
-    errors.extend(labels_errors(&[("label", &new.label), ("plural_label", &new.plural_label)]));
-    if errors.is_empty() { Ok(()) } else { Err(SchemaError::Invalid(errors)) }
+    errors.extend(labels_errors(&[
+        ("label", &new.label),
+        ("plural_label", &new.plural_label),
+    ]));
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(SchemaError::Invalid(errors))
+    }
 }
 
-pub(super) fn field(registry: &Registry, object: &Object, new: &NewField) -> Result<(), SchemaError> {
+pub(super) fn field(
+    registry: &Registry,
+    object: &Object,
+    new: &NewField,
+) -> Result<(), SchemaError> {
     if object.class != ObjectClass::Record {
         return Err(SchemaError::Missing);
     }
@@ -41,43 +65,95 @@ pub(super) fn field(registry: &Registry, object: &Object, new: &NewField) -> Res
     if !is_api_name(&new.name, 60) {
         errors.push(FieldError::new("name", NAME));
     } else if is_relation != new.name.ends_with("_id") {
-        let advice = if is_relation { "End the name of a relation in _id." } else { "Only names of relations end in _id." };
-        errors.push(FieldError::new("name", Problem::Rule { code: "relation_name", advice }));
+        let advice = if is_relation {
+            "End the name of a relation in _id."
+        } else {
+            "Only names of relations end in _id."
+        };
+        errors.push(FieldError::new(
+            "name",
+            Problem::Rule {
+                code: "relation_name",
+                advice,
+            },
+        ));
     }
     let relation = new.name.strip_suffix("_id").filter(|_| is_relation);
-    if object.field(&new.name).is_some() || relation.is_some_and(|relation| object.relation(relation).is_some() || object.field(relation).is_some()) {
+    if object.field(&new.name).is_some()
+        || relation.is_some_and(|relation| {
+            object.relation(relation).is_some() || object.field(relation).is_some()
+        })
+    {
         errors.push(FieldError::new("name", TAKEN));
     }
-    if new.help.as_ref().is_some_and(|help| help.chars().count() > 500) {
+    if new
+        .help
+        .as_ref()
+        .is_some_and(|help| help.chars().count() > 500)
+    {
         errors.push(FieldError::new("help", Problem::TooLong { max: 500 }));
     }
     if let Some(problem) = kind_problem(registry, new) {
         errors.push(FieldError::new("type", problem));
     }
-    if errors.is_empty() { Ok(()) } else { Err(SchemaError::Invalid(errors)) }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(SchemaError::Invalid(errors))
+    }
 }
 
 fn kind_problem(registry: &Registry, new: &NewField) -> Option<Problem> {
     let rule = |code, advice| Some(Problem::Rule { code, advice });
-    let limit = |max: u32, most: u32| (!(1..=most).contains(&max)).then(|| Problem::OutOfRange { min: "1".to_owned(), max: most.to_string() });
-    let unique_fits = !new.unique || !matches!(new.kind, FieldType::LongText { .. } | FieldType::Boolean | FieldType::MultiChoice { .. });
+    let limit = |max: u32, most: u32| {
+        (!(1..=most).contains(&max)).then(|| Problem::OutOfRange {
+            min: "1".to_owned(),
+            max: most.to_string(),
+        })
+    };
+    let unique_fits = !new.unique
+        || !matches!(
+            new.kind,
+            FieldType::LongText { .. } | FieldType::Boolean | FieldType::MultiChoice { .. }
+        );
     if !unique_fits {
         return rule("cannot_be_unique", "Fields of this type can't be unique.");
     }
     match &new.kind {
         FieldType::Text { max } => limit(*max, 255),
         FieldType::LongText { max } => limit(*max, 32_000),
-        FieldType::Decimal { scale } if *scale > 9 => Some(Problem::OutOfRange { min: "0".to_owned(), max: "9".to_owned() }),
+        FieldType::Decimal { scale } if *scale > 9 => Some(Problem::OutOfRange {
+            min: "0".to_owned(),
+            max: "9".to_owned(),
+        }),
         FieldType::Choice { options } | FieldType::MultiChoice { options } => {
             let values: HashSet<_> = options.iter().map(|option| option.value.as_ref()).collect();
-            let plain = |value: &str| !value.is_empty() && value.len() <= 80 && value.trim() == value && !value.contains([';', ',']) && !value.chars().any(char::is_control);
-            if options.is_empty() || options.len() > 500 || values.len() != options.len() || !values.iter().all(|value| plain(value)) {
-                return rule("bad_options", "List one to 500 different options of at most 80 characters, without commas and semicolons.");
+            let plain = |value: &str| {
+                !value.is_empty()
+                    && value.len() <= 80
+                    && value.trim() == value
+                    && !value.contains([';', ','])
+                    && !value.chars().any(char::is_control)
+            };
+            if options.is_empty()
+                || options.len() > 500
+                || values.len() != options.len()
+                || !values.iter().all(|value| plain(value))
+            {
+                return rule(
+                    "bad_options",
+                    "List one to 500 different options of at most 80 characters, without commas and semicolons.",
+                );
             }
             None
         }
-        FieldType::Relation { to } => registry.object(to).is_none().then_some(Problem::NotAReference),
-        FieldType::AnyRelation { to } => (to.is_empty() || to.iter().any(|to| registry.object(to).is_none())).then_some(Problem::NotAReference),
+        FieldType::Relation { to } => registry
+            .object(to)
+            .is_none()
+            .then_some(Problem::NotAReference),
+        FieldType::AnyRelation { to } => (to.is_empty()
+            || to.iter().any(|to| registry.object(to).is_none()))
+        .then_some(Problem::NotAReference),
         FieldType::Id => rule("unknown_type", "Choose one of the listed types."),
         _ => None,
     }
@@ -85,7 +161,11 @@ fn kind_problem(registry: &Registry, new: &NewField) -> Option<Problem> {
 
 pub(super) fn labels(given: &[(&str, &str)]) -> Result<(), SchemaError> {
     let errors = labels_errors(given);
-    if errors.is_empty() { Ok(()) } else { Err(SchemaError::Invalid(errors)) }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(SchemaError::Invalid(errors))
+    }
 }
 
 fn labels_errors(given: &[(&str, &str)]) -> Vec<FieldError> {
@@ -98,11 +178,18 @@ fn labels_errors(given: &[(&str, &str)]) -> Vec<FieldError> {
             (label.chars().count() > 80).then_some(Problem::TooLong { max: 80 })
         }
     };
-    given.iter().filter_map(|(pointer, label)| problem(label).map(|problem| FieldError::new(*pointer, problem))).collect()
+    given
+        .iter()
+        .filter_map(|(pointer, label)| {
+            problem(label).map(|problem| FieldError::new(*pointer, problem))
+        })
+        .collect()
 }
 
 fn is_api_name(name: &str, max: usize) -> bool {
     name.len() <= max
         && name.as_bytes().first().is_some_and(u8::is_ascii_lowercase)
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }

@@ -34,6 +34,10 @@ pub struct NewObject {
 }
 
 /// A field to be made.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and any combination may occur"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewField {
     /// API name; of a relation it ends in `_id`.
@@ -79,31 +83,72 @@ pub async fn create_object(store: &PgStore, new: &NewObject) -> Result<Arc<Objec
     check::object(&registry, new)?;
     let sql = "INSERT INTO app.custom_object (tenant_id, name, plural, prefix, label, plural_label, created_at) \
         SELECT (SELECT app.tenant_id()), $1, $2, 'a' || $5, $3, $4, transaction_timestamp()";
-    let taken = run(store, &registry, "SELECT count(*) FROM app.custom_object", &[]).await?;
-    let taken = taken.first().and_then(|row| row.try_get::<_, i64>(0).ok()).and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
+    let taken = run(
+        store,
+        &registry,
+        "SELECT count(*) FROM app.custom_object",
+        &[],
+    )
+    .await?;
+    let taken = taken
+        .first()
+        .and_then(|row| row.try_get::<_, i64>(0).ok())
+        .and_then(|count| usize::try_from(count).ok())
+        .unwrap_or(0);
     if taken >= OBJECTS_MAX {
         return Err(SchemaError::Full);
     }
     let suffix = base62(taken);
-    run(store, &registry, sql, &[&new.name, &new.plural, &new.label, &new.plural_label, &suffix]).await?;
+    run(
+        store,
+        &registry,
+        sql,
+        &[
+            &new.name,
+            &new.plural,
+            &new.label,
+            &new.plural_label,
+            &suffix,
+        ],
+    )
+    .await?;
     let registry = store.fresh_registry().await?;
-    registry.object(&new.name).cloned().ok_or(SchemaError::Missing)
+    registry
+        .object(&new.name)
+        .cloned()
+        .ok_or(SchemaError::Missing)
 }
 
 /// Makes a custom field of any object; answers it as the registry now has it.
-pub async fn create_field(store: &PgStore, object: &str, new: &NewField) -> Result<Field, SchemaError> {
+pub async fn create_field(
+    store: &PgStore,
+    object: &str,
+    new: &NewField,
+) -> Result<Field, SchemaError> {
     allow(store)?;
     let registry = store.fresh_registry().await?;
     let of = registry.object(object).ok_or(SchemaError::Missing)?;
     check::field(&registry, of, new)?;
-    let last = run(store, &registry, "SELECT max(id) FROM app.custom_field WHERE object = $1", &[&object]).await?;
+    let last = run(
+        store,
+        &registry,
+        "SELECT max(id) FROM app.custom_field WHERE object = $1",
+        &[&object],
+    )
+    .await?;
     let last: Option<i32> = last.first().and_then(|row| row.try_get(0).ok()).flatten();
     let id = u16::try_from(last.unwrap_or(999) + 1).map_err(|_| SchemaError::Full)?;
     let field = field_of(id, new);
     let facts = serde_json::to_string(&field).map_err(StoreError::internal)?;
     let sql = "INSERT INTO app.custom_field (tenant_id, object, id, name, facts, created_at) \
         SELECT (SELECT app.tenant_id()), $1, $2, $3, $4::text::jsonb, transaction_timestamp()";
-    run(store, &registry, sql, &[&object, &i32::from(id), &new.name, &facts]).await?;
+    run(
+        store,
+        &registry,
+        sql,
+        &[&object, &i32::from(id), &new.name, &facts],
+    )
+    .await?;
     store.fresh_registry().await?;
     Ok(field)
 }
@@ -123,11 +168,21 @@ pub async fn remove_object(store: &PgStore, object: &str) -> Result<(), SchemaEr
 }
 
 /// Renames a custom field for people, or changes its help. Programs go on using the API name.
-pub async fn relabel_field(store: &PgStore, object: &str, field: &str, label: &str, help: Option<&str>) -> Result<Field, SchemaError> {
+pub async fn relabel_field(
+    store: &PgStore,
+    object: &str,
+    field: &str,
+    label: &str,
+    help: Option<&str>,
+) -> Result<Field, SchemaError> {
     allow(store)?;
     let registry = store.fresh_registry().await?;
     let of = registry.object(object).ok_or(SchemaError::Missing)?;
-    let mut changed = of.field(field).filter(|field| field.custom).cloned().ok_or(SchemaError::Missing)?;
+    let mut changed = of
+        .field(field)
+        .filter(|field| field.custom)
+        .cloned()
+        .ok_or(SchemaError::Missing)?;
     check::labels(&[("label", label)])?;
     changed.label = Some(label.to_owned());
     changed.help = help.map(str::to_owned);
@@ -138,22 +193,50 @@ pub async fn relabel_field(store: &PgStore, object: &str, field: &str, label: &s
 }
 
 fn allow(store: &PgStore) -> Result<(), SchemaError> {
-    if store.user().role.can(Capability::SchemaManage) { Ok(()) } else { Err(StoreError::Denied.into()) }
+    if store.user().role.can(Capability::SchemaManage) {
+        Ok(())
+    } else {
+        Err(StoreError::Denied.into())
+    }
 }
 
-async fn remove(store: &PgStore, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<(), SchemaError> {
+async fn remove(
+    store: &PgStore,
+    sql: &str,
+    params: &[&(dyn ToSql + Sync)],
+) -> Result<(), SchemaError> {
     let registry = store.fresh_registry().await?;
     let rows = run(store, &registry, sql, params).await?;
     store.fresh_registry().await?;
-    if rows.is_empty() { Err(SchemaError::Missing) } else { Ok(()) }
+    if rows.is_empty() {
+        Err(SchemaError::Missing)
+    } else {
+        Ok(())
+    }
 }
 
-async fn run(store: &PgStore, registry: &Registry, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<tokio_postgres::Row>, SchemaError> {
-    let flight = store.pool().flight(store.actor(), Some(registry.version()), &[Step { sql, params }]).await;
+async fn run(
+    store: &PgStore,
+    registry: &Registry,
+    sql: &str,
+    params: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<tokio_postgres::Row>, SchemaError> {
+    let flight = store
+        .pool()
+        .flight(
+            store.actor(),
+            Some(registry.version()),
+            &[Step { sql, params }],
+        )
+        .await;
     match flight {
         Ok(rows) => Ok(rows.into_iter().next().unwrap_or_default()),
         // Somebody else took the name, prefix or number in the same moment.
-        Err(FlightError::Statement(error)) if error.code() == Some(&tokio_postgres::error::SqlState::UNIQUE_VIOLATION) => Err(StoreError::Busy.into()),
+        Err(FlightError::Statement(error))
+            if error.code() == Some(&tokio_postgres::error::SqlState::UNIQUE_VIOLATION) =>
+        {
+            Err(StoreError::Busy.into())
+        }
         Err(error) => Err(store_error(error).into()),
     }
 }
@@ -163,11 +246,12 @@ fn field_of(id: u16, new: &NewField) -> Field {
     field.name = new.name.clone().into();
     field.required = new.required;
     field.unique = new.unique;
-    field.indexed = (new.indexed || new.unique || new.kind.is_relation()) && !matches!(new.kind, FieldType::LongText { .. });
+    field.indexed = (new.indexed || new.unique || new.kind.is_relation())
+        && !matches!(new.kind, FieldType::LongText { .. });
     field.searchable = new.searchable;
     field.origin = Origin::Entered;
     field.label = Some(new.label.trim().to_owned());
-    field.help = new.help.clone();
+    field.help.clone_from(&new.help);
     field.custom = true;
     field
 }

@@ -21,8 +21,14 @@ pub async fn create_default_pipeline<S: Store>(store: &S) -> Result<(), StoreErr
     let missing = || StoreError::internal("pipelines are no objects");
     let pipeline = store.new_id("pipeline").ok_or_else(missing)?;
     let text = |text: &str| Value::Text(text.to_owned());
-    let values = Values::new().with("name", text("Sales")).with("position", Value::Int(1));
-    let mut changes = vec![Change::Create { object: "pipeline".to_owned(), id: pipeline, values }];
+    let values = Values::new()
+        .with("name", text("Sales"))
+        .with("position", Value::Int(1));
+    let mut changes = vec![Change::Create {
+        object: "pipeline".to_owned(),
+        id: pipeline,
+        values,
+    }];
     for (position, (name, kind, percent)) in (1..).zip(STAGES) {
         let values = Values::new()
             .with("name", text(name))
@@ -30,7 +36,11 @@ pub async fn create_default_pipeline<S: Store>(store: &S) -> Result<(), StoreErr
             .with("position", Value::Int(position))
             .with("kind", text(kind.name()))
             .with("probability", Value::Int(percent * 100));
-        changes.push(Change::Create { object: "stage".to_owned(), id: store.new_id("stage").ok_or_else(missing)?, values });
+        changes.push(Change::Create {
+            object: "stage".to_owned(),
+            id: store.new_id("stage").ok_or_else(missing)?,
+            values,
+        });
     }
     store.apply(&changes).await.map(drop)
 }

@@ -16,7 +16,9 @@ pub(super) struct InFlight {
 
 impl InFlight {
     pub(super) fn new() -> Self {
-        Self { requests: watch::Sender::new(()) }
+        Self {
+            requests: watch::Sender::new(()),
+        }
     }
 
     /// One more.
@@ -37,7 +39,10 @@ pub(super) struct Request(#[expect(dead_code, reason = "held for its end")] watc
 impl Request {
     /// Makes the request last as long as the answer's body.
     pub(super) fn until_sent(self, body: Body) -> Body {
-        Body::new(Counted { body, _request: self })
+        Body::new(Counted {
+            body,
+            _request: self,
+        })
     }
 }
 
@@ -50,7 +55,10 @@ impl http_body::Body for Counted {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         Pin::new(&mut self.body).poll_frame(context)
     }
 

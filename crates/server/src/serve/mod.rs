@@ -153,7 +153,11 @@ impl Connections {
             let in_progress = self.in_flight.begin();
             // A router is always ready, and cheap to clone.
             let answer = self.router.clone().call(request);
-            async move { answer.await.map(|answer: Response| answer.map(|body| in_progress.until_sent(body))) }
+            async move {
+                answer
+                    .await
+                    .map(|answer: Response| answer.map(|body| in_progress.until_sent(body)))
+            }
         });
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         if let Err(error) = watcher.watch(connection).await {

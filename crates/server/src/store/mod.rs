@@ -18,7 +18,9 @@ use std::{
 };
 
 use aws_lc_rs::rand;
-use fieldstone_model::{Change, Clock, IdSource, Query, Record, RecordId, Registry, query::Path};
+use fieldstone_model::{
+    Change, Clock, IdSource, Object, Query, Record, RecordId, Registry, query::Path,
+};
 use fieldstone_store::{
     Aggregate, AggregateRow, Applied, ChangeMark, Changes, Coverage, HistoryEntry, Page, Store,
     StoreError, User,
@@ -39,6 +41,16 @@ struct Shared {
     registries: Registries,
     ids: IdSource,
     clock: Arc<dyn Clock>,
+}
+
+impl Shared {
+    fn new_id(&self, prefix: [u8; 3]) -> RecordId {
+        let mut random = [0; 8];
+        // Without randomness ids stay ordered and different; an id is never a secret.
+        let _ = rand::fill(&mut random);
+        self.ids
+            .next(prefix, self.clock.now(), u64::from_le_bytes(random))
+    }
 }
 
 impl Stores {
@@ -63,9 +75,15 @@ impl Stores {
             .await?;
         Ok(PgStore {
             shared: self.shared.clone(),
-            actor: Arc::new(actor), access_changed: Arc::default(),
+            actor: Arc::new(actor),
+            access_changed: Arc::default(),
             registry,
         })
+    }
+
+    /// A fresh id with this prefix.
+    pub(crate) fn new_id(&self, prefix: [u8; 3]) -> RecordId {
+        self.shared.new_id(prefix)
     }
 
     /// The pool beneath.
@@ -125,6 +143,15 @@ macro_rules! with_registry {
     }};
 }
 
+/// The table with an object's records: its own, or the one of all custom objects.
+fn table_of(object: &Object) -> &str {
+    if object.custom {
+        "custom_record"
+    } else {
+        &object.name
+    }
+}
+
 impl Store for PgStore {
     fn registry(&self) -> &Registry {
         &self.registry
@@ -139,14 +166,7 @@ impl Store for PgStore {
 
     fn new_id(&self, object: &str) -> Option<RecordId> {
         let prefix = self.registry.object(object)?.prefix;
-        let mut random = [0; 8];
-        // Without randomness ids stay ordered and different; an id is never a secret.
-        let _ = rand::fill(&mut random);
-        Some(
-            self.shared
-                .ids
-                .next(prefix, self.shared.clock.now(), u64::from_le_bytes(random)),
-        )
+        Some(self.shared.new_id(prefix))
     }
 
     async fn get(

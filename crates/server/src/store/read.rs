@@ -1,6 +1,9 @@
 //! Reading: compiled queries run in one flight, rows turned into records.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use fieldstone_model::{
     Columns, FieldType, Object, Query, Record, RecordId, Registry, Value,
@@ -17,6 +20,7 @@ use tokio_postgres::{Row, types::ToSql};
 use super::{
     PgStore,
     error::store_error,
+    table_of,
     wire::{Cell, Sent},
 };
 use crate::database::pool::Step;
@@ -140,25 +144,11 @@ impl PgStore {
         let mut query = Query::new(object.name.clone()).limit(1);
         query.presence = fieldstone_model::query::Presence::All;
         query.filter = fieldstone_model::Filter::equal("id", Value::Id(id));
-        let sql = self.select(registry, &query, &plan, 1)?;
+        let sql = select(registry, &query, &plan, 1)?;
         let rows = self
             .run_one(registry, sql.first().ok_or(StoreError::NotFound(id))?)
             .await?;
         plan.record(rows.first().ok_or(StoreError::NotFound(id))?)
-    }
-
-    fn select(
-        &self,
-        registry: &Registry,
-        query: &Query,
-        plan: &Plan,
-        limit: u32,
-    ) -> Result<Vec<Sql>, QueryError> {
-        let select = Select::new(Dialect::Postgres, registry, query, &plan.paths);
-        phases(registry, query)?
-            .iter()
-            .map(|phase| select.compile(phase, limit))
-            .collect()
     }
 
     pub(super) async fn read_page(
@@ -172,7 +162,7 @@ impl PgStore {
         let backward = query.cursor.as_ref().is_some_and(|cursor| cursor.backward);
         // One more than the page tells whether there is another one.
         let mut rows: Vec<Row> = Vec::new();
-        for sql in self.select(registry, query, &plan, query.limit + 1)? {
+        for sql in select(registry, query, &plan, query.limit + 1)? {
             rows.extend(self.run_one(registry, &sql).await?);
             if rows.len() > limit {
                 break;
@@ -314,7 +304,8 @@ impl PgStore {
         registry: &Registry,
         ids: &[RecordId],
     ) -> Result<HashMap<RecordId, String>, StoreError> {
-        let mut by_object: HashMap<&str, (&Object, Vec<String>)> = HashMap::new();
+        // In order, so that the same objects give the same statement.
+        let mut by_object: BTreeMap<&str, (&Object, Vec<String>)> = BTreeMap::new();
         for id in ids {
             if let Some(object) = registry.object_of(*id) {
                 by_object
@@ -327,22 +318,18 @@ impl PgStore {
         if by_object.is_empty() {
             return Ok(HashMap::new());
         }
-        let mut text = String::new();
+        let mut parts = Vec::new();
         let mut params = Vec::new();
         for (object, ids) in by_object.into_values() {
             params.push(Param::Texts(ids));
-            let table = if object.custom {
-                "custom_record"
-            } else {
-                &object.name
-            };
-            let union = if text.is_empty() { "" } else { " UNION ALL " };
-            text.push_str(&format!(
-                "{union}SELECT t.id, t.\"{}\" FROM app.\"{table}\" t WHERE t.id = ANY (${})",
+            parts.push(format!(
+                "SELECT t.id, t.\"{}\" FROM app.\"{}\" t WHERE t.id = ANY (${})",
                 object.name_field,
+                table_of(object),
                 params.len()
             ));
         }
+        let text = parts.join(" UNION ALL ");
         let rows = self.run_one(registry, &Sql { text, params }).await?;
         let name = |row: &Row| {
             let id: RecordId = cell(row, 0)?
@@ -367,8 +354,7 @@ impl PgStore {
         let plan = Plan::new(registry, object, &[])?;
         let mut query = Query::new(object.name.clone());
         query.presence = fieldstone_model::query::Presence::All;
-        let mut sql = self
-            .select(registry, &query, &plan, 1)?
+        let mut sql = select(registry, &query, &plan, 1)?
             .into_iter()
             .next()
             .ok_or_else(|| StoreError::internal("no statement"))?;
@@ -410,6 +396,20 @@ impl PgStore {
             mark: ChangeMark(mark),
         })
     }
+}
+
+/// The statements of a page, in the order in which they are run until it is full.
+fn select(
+    registry: &Registry,
+    query: &Query,
+    plan: &Plan,
+    limit: u32,
+) -> Result<Vec<Sql>, QueryError> {
+    let select = Select::new(Dialect::Postgres, registry, query, &plan.paths);
+    phases(registry, query)?
+        .iter()
+        .map(|phase| select.compile(phase, limit))
+        .collect()
 }
 
 impl Plan {

@@ -9,9 +9,11 @@
 )]
 
 mod attacks;
+mod browser;
 mod embedded;
+mod identity;
+mod importing;
 mod process;
 mod serving;
 mod store;
-mod identity;
 mod tenancy;

@@ -15,18 +15,28 @@ use tempfile::TempDir;
 
 /// A folder that the database's account can pass through.
 fn folder() -> TempDir {
-    let folder = tempfile::Builder::new().prefix("fieldstone-process-").tempdir_in("/tmp").unwrap();
+    let folder = tempfile::Builder::new()
+        .prefix("fieldstone-process-")
+        .tempdir_in("/tmp")
+        .unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
     folder
 }
 
 /// Runs `up` where it should be refused.
 fn refused(data: &Path, port: u16) -> String {
-    let Output { status, stdout, stderr } = ServerOptions::empty().command(data, port).output().unwrap();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = ServerOptions::empty().command(data, port).output().unwrap();
     let stderr = String::from_utf8(stderr).unwrap();
     assert_eq!(status.code(), Some(1), "{stderr}");
     assert!(stdout.is_empty(), "nothing is ready");
-    let sentences = stderr.lines().filter(|line| line.starts_with("fieldstone: ")).collect::<Vec<_>>();
+    let sentences = stderr
+        .lines()
+        .filter(|line| line.starts_with("fieldstone: "))
+        .collect::<Vec<_>>();
     assert_eq!(sentences.len(), 1, "{stderr}");
     sentences[0].to_owned()
 }
@@ -35,7 +45,13 @@ fn refused(data: &Path, port: u16) -> String {
 fn processes(data: &Path) -> Vec<i32> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
+            continue;
+        };
         let command_line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
         if String::from_utf8_lossy(&command_line).contains(&*data.to_string_lossy()) {
             found.push(pid);
@@ -45,7 +61,14 @@ fn processes(data: &Path) -> Vec<i32> {
 }
 
 async fn status(server: &Server, path: &str) -> u16 {
-    server.client().get(format!("{}{path}", server.url())).send().await.unwrap().status().as_u16()
+    server
+        .client()
+        .get(format!("{}{path}", server.url()))
+        .send()
+        .await
+        .unwrap()
+        .status()
+        .as_u16()
 }
 
 #[tokio::test]
@@ -54,7 +77,10 @@ async fn a_second_server_on_the_folder_is_refused_and_the_first_serves_on() {
     let data = folder.path().join("data");
     let server = Server::start(&ServerOptions::empty().on(&data));
     let sentence = refused(&data, free_port());
-    assert!(sentence.contains("already running") && sentence.contains(&*data.to_string_lossy()), "{sentence}");
+    assert!(
+        sentence.contains("already running") && sentence.contains(&*data.to_string_lossy()),
+        "{sentence}"
+    );
     assert_eq!(status(&server, "/readyz").await, 200);
 }
 
@@ -65,7 +91,10 @@ fn a_busy_port_is_refused_before_anything_is_started() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let sentence = refused(&data, port);
-    assert!(sentence.contains(&format!("127.0.0.1:{port} is in use")), "{sentence}");
+    assert!(
+        sentence.contains(&format!("127.0.0.1:{port} is in use")),
+        "{sentence}"
+    );
     assert!(!data.join("postgres").exists(), "no database was made");
 }
 
@@ -85,9 +114,16 @@ fn a_folder_that_can_not_be_used_is_refused() {
         (&foreign, "was not made by fieldstone"),
     ] {
         let sentence = refused(data, free_port());
-        assert!(sentence.contains(expected), "{}: {sentence}", data.display());
+        assert!(
+            sentence.contains(expected),
+            "{}: {sentence}",
+            data.display()
+        );
     }
-    assert_eq!(fs::read_to_string(foreign.join("thesis.txt")).unwrap(), "mine");
+    assert_eq!(
+        fs::read_to_string(foreign.join("thesis.txt")).unwrap(),
+        "mine"
+    );
     assert_eq!(fs::read_dir(&foreign).unwrap().count(), 1);
 }
 
@@ -100,7 +136,11 @@ fn a_folder_behind_a_closed_one_is_refused_when_the_database_runs_as_another_use
     let folder = folder();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
     let sentence = refused(&folder.path().join("data"), free_port());
-    assert!(sentence.contains("can't pass through") && sentence.contains(&*folder.path().to_string_lossy()), "{sentence}");
+    assert!(
+        sentence.contains("can't pass through")
+            && sentence.contains(&*folder.path().to_string_lossy()),
+        "{sentence}"
+    );
 }
 
 #[tokio::test]
@@ -111,8 +151,14 @@ async fn a_database_newer_than_the_program_is_left_alone() {
     assert!(server.end(Signal::SIGTERM).success());
     change_history(&data, "INSERT INTO app.schema_history (version, name, applied_on, checksum) VALUES (9999, 'later', now()::text, '0')").await;
     let sentence = refused(&data, free_port());
-    assert!(sentence.contains("newer") && sentence.contains("9999"), "{sentence}");
-    assert!(processes(&data).is_empty(), "the database was stopped again");
+    assert!(
+        sentence.contains("newer") && sentence.contains("9999"),
+        "{sentence}"
+    );
+    assert!(
+        processes(&data).is_empty(),
+        "the database was stopped again"
+    );
     change_history(&data, "DELETE FROM app.schema_history WHERE version = 9999").await;
     let server = Server::start(&ServerOptions::empty().on(&data));
     assert_eq!(status(&server, "/readyz").await, 200);
@@ -139,10 +185,17 @@ async fn after_a_kill_it_starts_again() {
     let ca = fs::read(server.ca()).unwrap();
     let port = server.port();
     server.end(Signal::SIGKILL);
-    assert!(!processes(&data).is_empty(), "the database outlives its server, so that there is something to take over");
+    assert!(
+        !processes(&data).is_empty(),
+        "the database outlives its server, so that there is something to take over"
+    );
     let server = Server::start(&ServerOptions::empty().on(&data).at_port(port));
     assert_eq!(status(&server, "/readyz").await, 200);
-    assert_eq!(fs::read(server.ca()).unwrap(), ca, "clients need not be told a new authority");
+    assert_eq!(
+        fs::read(server.ca()).unwrap(),
+        ca,
+        "clients need not be told a new authority"
+    );
 }
 
 #[test]
@@ -165,7 +218,10 @@ fn when_the_database_dies_the_server_says_so_and_ends() {
     }
     let (status, log) = server.ended();
     assert_eq!(status.code(), Some(1));
-    assert!(log.contains("fieldstone: The database ended unexpectedly"), "{log}");
+    assert!(
+        log.contains("fieldstone: The database ended unexpectedly"),
+        "{log}"
+    );
 }
 
 #[test]
@@ -183,48 +239,122 @@ fn a_signal_to_end_leaves_no_process() {
 #[test]
 fn an_interrupted_start_leaves_no_process() {
     let folder = folder();
-    for (attempt, moment) in ["lock", "postgres.new", "postgres", "run/.s.PGSQL.5432", "url"].into_iter().enumerate() {
+    for (attempt, moment) in [
+        "lock",
+        "postgres.new",
+        "postgres",
+        "run/.s.PGSQL.5432",
+        "url",
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let data = folder.path().join(attempt.to_string());
-        let mut child = ServerOptions::empty().command(&data, free_port()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = ServerOptions::empty()
+            .command(&data, free_port())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         while !data.join(moment).exists() && !data.join("url").exists() {
             std::thread::yield_now();
         }
-        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGTERM).unwrap();
+        kill(
+            Pid::from_raw(i32::try_from(child.id()).unwrap()),
+            Signal::SIGTERM,
+        )
+        .unwrap();
         assert!(child.wait().unwrap().success(), "interrupted at {moment}");
-        assert_eq!(processes(&data), Vec::<i32>::new(), "interrupted at {moment}");
+        assert_eq!(
+            processes(&data),
+            Vec::<i32>::new(),
+            "interrupted at {moment}"
+        );
         Server::start(&ServerOptions::empty().on(&data));
     }
 }
 
 /// Runs a command of the operator on a data folder.
 fn operate(data: &Path, arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new(binary()).args(arguments).arg("--data").arg(data).output().unwrap();
+    let output = Command::new(binary())
+        .args(arguments)
+        .arg("--data")
+        .arg(data)
+        .output()
+        .unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    if output.status.success() {
+        Ok(text(output.stdout))
+    } else {
+        Err(text(output.stderr))
+    }
 }
 
 #[test]
 fn operators_make_workspaces_beside_the_running_server() {
     let folder = folder();
     let data = folder.path().join("data");
-    let create = ["workspace", "create", "acme", "--name", "Acme", "--owner-email", "ann@acme.example", "--owner-name", "Ann"];
-    assert!(operate(&data, &create).unwrap_err().contains("There is no Fieldstone in"));
+    let create = [
+        "workspace",
+        "create",
+        "acme",
+        "--name",
+        "Acme",
+        "--owner-email",
+        "ann@acme.example",
+        "--owner-name",
+        "Ann",
+    ];
+    assert!(
+        operate(&data, &create)
+            .unwrap_err()
+            .contains("There is no Fieldstone in")
+    );
     assert!(!data.exists(), "asking makes nothing");
 
     let server = Server::start(&ServerOptions::empty().on(&data));
     let made = operate(&data, &create).unwrap();
-    assert!(made.contains(&format!("{}/set-up?link=", server.url())), "{made}");
-    assert!(operate(&data, &create).unwrap_err().contains("already taken"));
-    let add = ["user", "add", "acme", "bob@acme.example", "--name", "Bob", "--role", "viewer"];
+    assert!(
+        made.contains(&format!("{}/set-up?link=", server.url())),
+        "{made}"
+    );
+    assert!(
+        operate(&data, &create)
+            .unwrap_err()
+            .contains("already taken")
+    );
+    let add = [
+        "user",
+        "add",
+        "acme",
+        "bob@acme.example",
+        "--name",
+        "Bob",
+        "--role",
+        "viewer",
+    ];
     assert!(operate(&data, &add).unwrap().contains("/set-up?link="));
     let users = operate(&data, &["user", "list", "acme", "--json"]).unwrap();
     let users: serde_json::Value = serde_json::from_str(&users).unwrap();
-    let roles = users["users"].as_array().unwrap().iter().map(|user| user["role"].as_str().unwrap()).collect::<Vec<_>>();
+    let roles = users["users"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|user| user["role"].as_str().unwrap())
+        .collect::<Vec<_>>();
     assert_eq!(roles, ["owner", "viewer"]);
-    assert!(operate(&data, &["user", "list", "nobody"]).unwrap_err().contains("There is no workspace “nobody”"));
+    assert!(
+        operate(&data, &["user", "list", "nobody"])
+            .unwrap_err()
+            .contains("There is no workspace “nobody”")
+    );
 
     drop(server);
-    assert!(operate(&data, &add).unwrap_err().contains("start it with `fieldstone up` first"));
+    assert!(
+        operate(&data, &add)
+            .unwrap_err()
+            .contains("start it with `fieldstone up` first")
+    );
     assert_eq!(processes(&data), Vec::<i32>::new());
 }
 
@@ -234,8 +364,61 @@ fn the_first_start_offers_a_link_and_goes_on_until_it_is_used() {
     let data = folder.path().join("data");
     for _ in 0..2 {
         let server = Server::start(&ServerOptions::empty().on(&data));
-        assert!(server.log().contains(&format!("once: {}/set-up?link=", server.url())), "{}", server.log());
+        assert!(
+            server
+                .log()
+                .contains(&format!("once: {}/set-up?link=", server.url())),
+            "{}",
+            server.log()
+        );
     }
+}
+
+#[test]
+fn the_demo_is_made_once_and_only_its_owner_can_read_who_signs_in() {
+    let folder = folder();
+    let data = folder.path().join("data");
+    let server = Server::start(&ServerOptions::demo().on(&data));
+    let demo = server.demo();
+    assert_eq!(demo["url"], server.url());
+    assert_eq!(demo["ca"], server.ca().to_str().unwrap());
+    let mode = fs::metadata(data.join("demo.json"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let users = demo["users"].as_array().unwrap().clone();
+    let roles = |workspace: &str| {
+        let of = users.iter().filter(|user| user["workspace"] == workspace);
+        of.map(|user| user["role"].as_str().unwrap().to_owned())
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    for user in &users {
+        assert_eq!(
+            roles(user["workspace"].as_str().unwrap()).len(),
+            4,
+            "a user of each role: {users:?}"
+        );
+        assert!(
+            server.log().contains(user["password"].as_str().unwrap()),
+            "printed for a person as well"
+        );
+    }
+    drop(server);
+
+    let again = Instant::now();
+    let server = Server::start(&ServerOptions::demo().on(&data));
+    eprintln!("a later start with the demo took {:?}", again.elapsed());
+    assert_eq!(
+        server.demo()["users"].as_array().unwrap(),
+        &users,
+        "everybody keeps their password"
+    );
+    assert_eq!(
+        server.demo()["url"],
+        server.url(),
+        "the port is another one"
+    );
 }
 
 #[test]
@@ -260,11 +443,21 @@ async fn requests_in_progress_finish_before_the_end() {
     let server = Server::start(&ServerOptions::empty());
     // A connection that is open and idle must not hold up the end either.
     let client = server.client();
-    client.get(format!("{}/healthz", server.url())).send().await.unwrap();
+    client
+        .get(format!("{}/healthz", server.url()))
+        .send()
+        .await
+        .unwrap();
     let asked = Instant::now();
-    let ended = tokio::task::spawn_blocking(move || server.end(Signal::SIGTERM)).await.unwrap();
+    let ended = tokio::task::spawn_blocking(move || server.end(Signal::SIGTERM))
+        .await
+        .unwrap();
     assert!(ended.success());
-    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert!(
+        asked.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        asked.elapsed()
+    );
 }
 
 #[test]
@@ -272,15 +465,22 @@ fn plain_http_is_told_where_to_go_and_never_redirected() {
     let server = Server::start(&ServerOptions::empty());
     let port = server.port();
     for request in [
-        format!("GET /api/v1/objects HTTP/1.1\r\nHost: localhost:{port}\r\nAuthorization: Bearer secret\r\n\r\n"),
-        format!("POST /api/v1/session HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 2\r\n\r\n{{}}"),
+        format!(
+            "GET /api/v1/objects HTTP/1.1\r\nHost: localhost:{port}\r\nAuthorization: Bearer secret\r\n\r\n"
+        ),
+        format!(
+            "POST /api/v1/session HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 2\r\n\r\n{{}}"
+        ),
     ] {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-        assert!(answer.contains(&format!("HTTPS only: use https://localhost:{port}/")), "{answer}");
+        assert!(
+            answer.contains(&format!("HTTPS only: use https://localhost:{port}/")),
+            "{answer}"
+        );
         assert!(!answer.to_lowercase().contains("location:"), "{answer}");
     }
 }
@@ -289,17 +489,48 @@ fn plain_http_is_told_where_to_go_and_never_redirected() {
 async fn only_tls_1_3_is_spoken_and_http_2_preferred() {
     let server = Server::start(&ServerOptions::empty());
     let ca = reqwest::Certificate::from_pem(&fs::read(server.ca()).unwrap()).unwrap();
-    let client = |version| reqwest::Client::builder().tls_certs_only([ca.clone()]).tls_version_max(version).build().unwrap();
+    let client = |version| {
+        reqwest::Client::builder()
+            .tls_certs_only([ca.clone()])
+            .tls_version_max(version)
+            .build()
+            .unwrap()
+    };
     let url = format!("{}/healthz", server.url());
-    let answer = client(reqwest::tls::Version::TLS_1_3).get(&url).send().await.unwrap();
+    let answer = client(reqwest::tls::Version::TLS_1_3)
+        .get(&url)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.version(), reqwest::Version::HTTP_2);
     assert!(answer.headers().contains_key("strict-transport-security"));
-    let error = client(reqwest::tls::Version::TLS_1_2).get(&url).send().await.unwrap_err();
-    assert!(format!("{error:?}").contains("ProtocolVersion"), "{error:?}");
-    let http1 = reqwest::Client::builder().tls_certs_only([ca.clone()]).http1_only().build().unwrap();
-    assert_eq!(http1.get(&url).send().await.unwrap().version(), reqwest::Version::HTTP_11);
+    let error = client(reqwest::tls::Version::TLS_1_2)
+        .get(&url)
+        .send()
+        .await
+        .unwrap_err();
+    assert!(
+        format!("{error:?}").contains("ProtocolVersion"),
+        "{error:?}"
+    );
+    let http1 = reqwest::Client::builder()
+        .tls_certs_only([ca.clone()])
+        .http1_only()
+        .build()
+        .unwrap();
+    assert_eq!(
+        http1.get(&url).send().await.unwrap().version(),
+        reqwest::Version::HTTP_11
+    );
     // Whoever does not know the authority is not talked into anything.
-    reqwest::Client::builder().tls_certs_only([]).build().unwrap().get(&url).send().await.unwrap_err();
+    reqwest::Client::builder()
+        .tls_certs_only([])
+        .build()
+        .unwrap()
+        .get(&url)
+        .send()
+        .await
+        .unwrap_err();
 }
 
 #[tokio::test]
@@ -307,6 +538,10 @@ async fn its_names_are_all_in_the_certificate() {
     let server = Server::start(&ServerOptions::empty());
     for host in ["localhost", "127.0.0.1"] {
         let url = format!("https://{host}:{}/healthz", server.port());
-        assert_eq!(server.client().get(url).send().await.unwrap().status(), 200, "{host}");
+        assert_eq!(
+            server.client().get(url).send().await.unwrap().status(),
+            200,
+            "{host}"
+        );
     }
 }

@@ -32,24 +32,44 @@ impl Serving {
         let folder = tempfile::tempdir().unwrap();
         let authority = LocalAuthority::new(folder.path().to_owned(), Names::new(None, None));
         let ca = authority.ca_file();
-        let tls = Tls::load(CertificateSource::Local(authority), "2026-05-01T00:00:00Z".parse().unwrap()).unwrap();
+        let tls = Tls::load(
+            CertificateSource::Local(authority),
+            "2026-05-01T00:00:00Z".parse().unwrap(),
+        )
+        .unwrap();
         let [arrived, release, stop] = [(); 3].map(|()| Arc::new(Notify::new()));
-        let (arrives, released) = (Arc::clone(&arrived), Arc::clone(&release));
+        let (here, go) = (Arc::clone(&arrived), Arc::clone(&release));
         let slow = async move || {
-            arrives.notify_one();
-            released.notified().await;
+            here.notify_one();
+            go.notified().await;
             "slow"
         };
         let peer = async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string();
-        let router = Router::new().route("/slow", get(slow)).route("/peer", get(peer));
+        let router = Router::new()
+            .route("/slow", get(slow))
+            .route("/peer", get(peer));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let told = Arc::clone(&stop);
-        let done = tokio::spawn(async move { serve(listener, tls.config(), router, limits, told.notified()).await });
+        let done = tokio::spawn(async move {
+            serve(listener, tls.config(), router, limits, told.notified()).await;
+        });
         let ca = reqwest::Certificate::from_pem(&std::fs::read(ca).unwrap()).unwrap();
         // The certificate was made for a day of its own, so that only its chain is checked here, not its age.
-        let client = reqwest::Client::builder().tls_certs_only([ca]).tls_danger_accept_invalid_certs(true).build().unwrap();
-        Self { address, client, arrived, release, stop, done, _folder: folder }
+        let client = reqwest::Client::builder()
+            .tls_certs_only([ca])
+            .tls_danger_accept_invalid_certs(true)
+            .build()
+            .unwrap();
+        Self {
+            address,
+            client,
+            arrived,
+            release,
+            stop,
+            done,
+            _folder: folder,
+        }
     }
 
     fn get(&self, path: &str) -> JoinHandle<reqwest::Result<String>> {
@@ -71,7 +91,10 @@ async fn a_request_in_progress_is_finished_and_new_ones_are_not_taken() {
     assert!(!serving.done.is_finished());
     serving.release.notify_one();
     assert_eq!(slow.await.unwrap().unwrap(), "slow");
-    timeout(Duration::from_secs(5), serving.done).await.unwrap().unwrap();
+    timeout(Duration::from_secs(5), serving.done)
+        .await
+        .unwrap()
+        .unwrap();
 }
 
 #[tokio::test]
@@ -82,7 +105,10 @@ async fn a_request_that_never_ends_is_cut() {
     let slow = serving.get("/slow");
     serving.arrived.notified().await;
     serving.stop.notify_one();
-    timeout(Duration::from_secs(5), serving.done).await.unwrap().unwrap();
+    timeout(Duration::from_secs(5), serving.done)
+        .await
+        .unwrap()
+        .unwrap();
     slow.abort();
 }
 
@@ -92,8 +118,15 @@ async fn an_idle_connection_holds_nothing_up() {
     serving.get("/peer").await.unwrap().unwrap();
     let told = Instant::now();
     serving.stop.notify_one();
-    timeout(Duration::from_secs(5), serving.done).await.unwrap().unwrap();
-    assert!(told.elapsed() < Duration::from_secs(3), "{:?}", told.elapsed());
+    timeout(Duration::from_secs(5), serving.done)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        told.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        told.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -106,6 +139,10 @@ async fn a_client_that_says_nothing_is_hung_up_on() {
     // It holds the only place; the next client gets it once the silent one has been hung up on.
     let peer = serving.get("/peer");
     assert_eq!(silent.read(&mut [0; 1]).await.unwrap_or(0), 0);
-    let peer = timeout(Duration::from_secs(5), peer).await.unwrap().unwrap().unwrap();
+    let peer = timeout(Duration::from_secs(5), peer)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
     assert!(peer.starts_with("127.0.0.1:"), "{peer}");
 }

@@ -179,9 +179,9 @@ fn write_comparison(sql: &mut Writer, place: &Place<'_>, comparison: Comparison,
                 .param(key_param(key))
                 .push(") > 0");
         }),
-        (Comparison::StartsWith, Key::Text(prefix)) => {
-            write_test(sql, place, |sql, column| write_prefix(sql, column, prefix))
-        }
+        (Comparison::StartsWith, Key::Text(prefix)) => write_test(sql, place, |sql, column| {
+            write_prefix(sql, column, prefix);
+        }),
         (comparison, key) => write_test(sql, place, |sql, column| {
             sql.push(column)
                 .push(" ")

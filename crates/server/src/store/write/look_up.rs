@@ -12,6 +12,7 @@ use tokio_postgres::{Row, types::ToSql};
 use super::{
     super::{
         error::store_error,
+        table_of,
         wire::{Cell, Sent},
     },
     Keys,
@@ -60,7 +61,7 @@ impl<'a> LookUp<'a> {
                 .insert(change.id());
             match change {
                 Change::Create { values, .. } | Change::Update { values, .. } => {
-                    look_up.add_values(registry, object, values)
+                    look_up.add_values(registry, object, values);
                 }
                 Change::Restore { .. } => look_up.restores = true,
                 Change::Delete { .. } => {}
@@ -266,29 +267,20 @@ fn stored_fields(object: &Object) -> impl Iterator<Item = &Field> {
         .filter(|field| field.origin != Origin::System)
 }
 
-/// The table with an object's records.
-pub(super) fn table_of(object: &Object) -> &str {
-    if object.custom {
-        "custom_record"
-    } else {
-        &object.name
-    }
-}
-
 fn select_records(object: &Object) -> String {
-    let mut sql = "SELECT t.id, t.version, t.deleted_at".to_owned();
-    for field in stored_fields(object) {
-        if field.custom {
-            sql.push_str(&format!(", t.custom ->> '{}'", field.id));
-        } else {
-            sql.push_str(&format!(", t.\"{}\"", field.name));
-        }
-    }
-    sql.push_str(&format!(
-        " FROM app.\"{}\" t WHERE t.id = ANY ($1) ORDER BY t.id FOR NO KEY UPDATE",
+    let columns: String = stored_fields(object)
+        .map(|field| {
+            if field.custom {
+                format!(", t.custom ->> '{}'", field.id)
+            } else {
+                format!(", t.\"{}\"", field.name)
+            }
+        })
+        .collect();
+    format!(
+        "SELECT t.id, t.version, t.deleted_at{columns} FROM app.\"{}\" t WHERE t.id = ANY ($1) ORDER BY t.id FOR NO KEY UPDATE",
         table_of(object)
-    ));
-    sql
+    )
 }
 
 /// Records stay while something refers to them; settings and users are read without a lock, since only managers may lock them.

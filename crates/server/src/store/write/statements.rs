@@ -16,12 +16,10 @@ use fieldstone_store::{
 use jiff::Timestamp;
 use tokio_postgres::types::ToSql;
 
-use super::{
-    super::{
-        once::headers_to_json,
-        wire::{Cell, custom_to_json},
-    },
-    look_up::table_of,
+use super::super::{
+    once::headers_to_json,
+    table_of,
+    wire::{Cell, custom_to_json},
 };
 use crate::database::pool::{FlightError, Step, Transaction};
 
@@ -162,27 +160,25 @@ impl<'a> Statements<'a> {
             .filter(|field| write.values.get(&field.name).is_some())
             .map(|field| field.name.as_ref())
             .collect();
-        let fits = |group: &&mut Group<'a>| {
+        let fits = |group: &Group<'a>| {
             group.wave == wave
                 && group.object.name == object.name
                 && group.action == write.action
                 && (creates || group.columns == columns)
         };
-        let group = match self.groups.iter_mut().find(fits) {
-            Some(group) => group,
-            None => {
-                self.groups.push(Group {
-                    wave,
-                    object,
-                    action: write.action,
-                    columns: Vec::new(),
-                    rows: Vec::new(),
-                });
-                match self.groups.last_mut() {
-                    Some(group) => group,
-                    None => return,
-                }
-            }
+        let known = self.groups.iter().position(fits);
+        let at = known.unwrap_or_else(|| {
+            self.groups.push(Group {
+                wave,
+                object,
+                action: write.action,
+                columns: Vec::new(),
+                rows: Vec::new(),
+            });
+            self.groups.len() - 1
+        });
+        let Some(group) = self.groups.get_mut(at) else {
+            return;
         };
         for column in columns {
             if !group.columns.contains(&column) {

@@ -273,7 +273,8 @@ const KEPT_ROLE: Attack = Attack {
         async move {
             // The membership is what this attack presupposes.
             scratch
-                .arrange("CREATE ROLE some_member_role; GRANT some_member_role TO fieldstone_app")
+                .arrange("DO $$ BEGIN CREATE ROLE some_member_role; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+                     GRANT some_member_role TO fieldstone_app")
                 .await;
             let connection = scratch.inside().await;
             assert!(connection.inject("SET ROLE some_member_role").await);

@@ -135,8 +135,8 @@ const BACKEND_START: Defence = Defence {
     name: "the backend's start in the signature",
     remove: Removal::Body {
         functions: &["enter"],
-        from: "NOT pg_advisory_unlock_shared(part[7]::bigint)",
-        to: "false",
+        from: "WHEN pg_advisory_unlock_shared(part[7]::bigint) THEN pg_try_advisory_lock_shared(part[7]::bigint) ELSE false",
+        to: "WHEN true THEN true",
     },
 };
 
@@ -319,7 +319,7 @@ const ENDED_SESSION: Attack = Attack {
             scratch
                 .arrange(&format!(
                     "INSERT INTO app.session (tenant_id, id, user_id, token_hash, created_at, last_seen_at, idle_expires_at, absolute_expires_at, ended_at)
-                     VALUES ('{}', '0SS000000000001', '{}', sha256(''), now(), now(), now() + '1 h', now() + '1 h', now())",
+                     VALUES ('{}', '0SS000000000001', '{}', sha256(''), now(), now(), now() + '1 h', now() + '1 h', now()) ON CONFLICT DO NOTHING",
                     actor.tenant, actor.user
                 ))
                 .await;
@@ -350,7 +350,7 @@ const MOVE_INTO_ANOTHER_TENANT: Attack = Attack {
     name: "a row moved into another tenant",
     run: |scratch| {
         async move {
-            scratch.arrange("INSERT INTO app.search_token VALUES ('00D00000000000a', '001000000accoua', 'mine', 'account')").await;
+            scratch.arrange("INSERT INTO app.search_token VALUES ('00D00000000000a', '001000000accoua', 'mine', 'account') ON CONFLICT DO NOTHING").await;
             let connection = scratch.inside().await;
             let sql = "UPDATE app.search_token SET tenant_id = $1 WHERE token = 'mine'";
             connection.client.execute(sql, &[&victim().tenant.as_str()]).await.is_ok_and(|changed| changed > 0)

@@ -78,7 +78,7 @@ const HIJACKED_STATEMENT: Attack = Attack {
         name: "the connection's check for statements prepared from SQL",
         remove: Removal::Body {
             functions: &["connection_is_clean"],
-            from: "NOT EXISTS (SELECT FROM pg_prepared_statements s WHERE s.from_sql)",
+            from: "NOT EXISTS (SELECT FROM pg_prepared_statement() s WHERE s.from_sql)",
             to: "true",
         },
     }],
@@ -109,7 +109,7 @@ const HELD_CURSOR: Attack = Attack {
         name: "the connection's check for held cursors",
         remove: Removal::Body {
             functions: &["connection_is_clean"],
-            from: "NOT EXISTS (SELECT FROM pg_cursors c WHERE c.is_holdable)",
+            from: "NOT EXISTS (SELECT FROM pg_cursor() c WHERE c.is_holdable)",
             to: "true",
         },
     }],

@@ -19,7 +19,7 @@ use scratch::Scratch;
 pub(crate) struct Attack {
     /// What the attacker wants.
     name: &'static str,
-    /// Does it; true when they got it.
+    /// Does it; true when they got it. Runs twice in one database, so what it arranges may be there already.
     run: for<'a> fn(&'a Scratch) -> BoxFuture<'a, bool>,
     /// Each of these alone stops it.
     defences: &'static [Defence],
@@ -58,38 +58,36 @@ async fn prove_in(attack: &Attack, scratch: impl AsyncFn() -> Scratch) {
         "{}: nothing is said to stop it",
         attack.name
     );
+    let both_ways = scratch().await;
     assert!(
-        !attempt(attack, &scratch().await, |_| true).await,
+        !(attack.run)(&both_ways).await,
         "{} succeeded against all defences",
         attack.name
     );
+    remove(&both_ways, attack.defences, |_| true).await;
     assert!(
-        attempt(attack, &scratch().await, |_| false).await,
+        (attack.run)(&both_ways).await,
         "{} failed although every defence was removed, so it proves nothing",
         attack.name
     );
     if attack.defences.len() > 1 {
-        for kept in 0..attack.defences.len() {
-            let held = !attempt(attack, &scratch().await, |at| at == kept).await;
+        for (kept, defence) in attack.defences.iter().enumerate() {
+            let alone = scratch().await;
+            remove(&alone, attack.defences, |at| at != kept).await;
             assert!(
-                held,
+                !(attack.run)(&alone).await,
                 "{}: \"{}\" alone does not stop it",
-                attack.name, attack.defences[kept].name
+                attack.name,
+                defence.name
             );
         }
     }
 }
 
-async fn attempt(attack: &Attack, scratch: &Scratch, keep: impl Fn(usize) -> bool) -> bool {
-    for (_, defence) in attack
-        .defences
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| !keep(*at))
-    {
+async fn remove(scratch: &Scratch, defences: &[Defence], which: impl Fn(usize) -> bool) {
+    for (_, defence) in defences.iter().enumerate().filter(|(at, _)| which(*at)) {
         scratch.remove(defence).await;
     }
-    (attack.run)(scratch).await
 }
 
 /// One test for each attack.

@@ -13,7 +13,7 @@ const TRUNCATE: Attack = Attack {
     name: "emptying a table, which row-level security does not stop",
     run: |scratch| {
         async move {
-            scratch.arrange("INSERT INTO app.search_token VALUES ('00D00000000000b', '001000000accoub', 'theirs', 'account')").await;
+            scratch.arrange("INSERT INTO app.search_token VALUES ('00D00000000000b', '001000000accoub', 'theirs', 'account') ON CONFLICT DO NOTHING").await;
             let connection = scratch.inside().await;
             connection.inject("TRUNCATE app.search_token").await;
             connection.client.batch_execute("COMMIT").await.unwrap();
@@ -80,7 +80,7 @@ const PERSONAL_ROWS: Attack = Attack {
             let colleague = actor("a", Role::Owner);
             scratch
                 .arrange(&format!(
-                    "INSERT INTO app.idempotency_key (tenant_id, user_id, key, request_hash, status, created_at) VALUES ('{}', '{}', 'k', '', 201, now())",
+                    "INSERT INTO app.idempotency_key (tenant_id, user_id, key, request_hash, status, created_at) VALUES ('{}', '{}', 'k', '', 201, now()) ON CONFLICT DO NOTHING",
                     colleague.tenant, colleague.user
                 ))
                 .await;

@@ -25,7 +25,11 @@ struct Postgres {
 
 impl Postgres {
     async fn new() -> Self {
-        Self { database: Database::new().await, workspaces: AtomicU32::new(0), ids: IdSource::default() }
+        Self {
+            database: Database::new().await,
+            workspaces: AtomicU32::new(0),
+            ids: IdSource::default(),
+        }
     }
 }
 
@@ -33,7 +37,10 @@ impl Fixture for Postgres {
     type Store = PgStore;
 
     async fn workspace(&self) -> Team<PgStore> {
-        let slug = format!("workspace-{}", self.workspaces.fetch_add(1, Ordering::Relaxed));
+        let slug = format!(
+            "workspace-{}",
+            self.workspaces.fetch_add(1, Ordering::Relaxed)
+        );
         let mut owner = connect(&self.database.database.owner()).await.unwrap();
         let new_user = |(name, email, role): (&'static str, &'static str, Role)| NewUser {
             email,
@@ -44,11 +51,25 @@ impl Fixture for Postgres {
             time_zone: "UTC",
         };
         let [first, others @ ..] = schema::USERS;
-        let new = NewWorkspace { name: &slug, slug: &slug, owner: new_user(first) };
-        let (tenant, user) = workspace::create(&mut owner, &self.ids, &new, SystemClock.now()).await.unwrap();
+        let new = NewWorkspace {
+            name: &slug,
+            slug: &slug,
+            owner: new_user(first),
+        };
+        let (tenant, user) = workspace::create(&mut owner, &self.ids, &new, SystemClock.now())
+            .await
+            .unwrap();
         let mut users = vec![(user, first.2)];
         for other in others {
-            let user = workspace::add_user(&mut owner, &self.ids, tenant, &new_user(other), SystemClock.now()).await.unwrap();
+            let user = workspace::add_user(
+                &mut owner,
+                &self.ids,
+                tenant,
+                &new_user(other),
+                SystemClock.now(),
+            )
+            .await
+            .unwrap();
             users.push((user, other.2));
         }
         add_schema(&owner, tenant).await;
@@ -62,7 +83,12 @@ impl Fixture for Postgres {
             stores.push(self.database.open(tenant, user, role).await);
         }
         let [owner, admin, member, viewer] = stores.try_into().ok().unwrap();
-        Team { owner, admin, member, viewer }
+        Team {
+            owner,
+            admin,
+            member,
+            viewer,
+        }
     }
 }
 
@@ -71,14 +97,36 @@ async fn add_schema(owner: &tokio_postgres::Client, tenant: RecordId) {
     let object = schema::custom_object();
     let sql = "INSERT INTO app.custom_object (tenant_id, name, plural, prefix, label, plural_label, created_at) VALUES ($1, $2, $3, $4, $5, $6, now())";
     owner
-        .execute(sql, &[&tenant.as_str(), &object.name, &object.plural, &object.prefix_str(), &object.label, &object.plural_label])
+        .execute(
+            sql,
+            &[
+                &tenant.as_str(),
+                &object.name,
+                &object.plural,
+                &object.prefix_str(),
+                &object.label,
+                &object.plural_label,
+            ],
+        )
         .await
         .unwrap();
     let sql = "INSERT INTO app.custom_field (tenant_id, object, id, name, facts, created_at) VALUES ($1, $2, $3, $4, $5::text::jsonb, now())";
     for (object, fields) in schema::custom_fields() {
         for field in fields {
             let facts = serde_json::to_string(&field).unwrap();
-            owner.execute(sql, &[&tenant.as_str(), &object, &i32::from(field.id), &field.name, &facts]).await.unwrap();
+            owner
+                .execute(
+                    sql,
+                    &[
+                        &tenant.as_str(),
+                        &object,
+                        &i32::from(field.id),
+                        &field.name,
+                        &facts,
+                    ],
+                )
+                .await
+                .unwrap();
         }
     }
 }

@@ -4,4 +4,4 @@ mod conformance;
 mod once;
 mod records;
 mod schema;
-mod workspace;
+pub(crate) mod workspace;

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use fieldstone_model::Role;
-use fieldstone_server::database::Backend;
+use fieldstone_server::database::{Backend, ContextSigner};
 use jiff::SignedDuration;
 
 use super::workspaces::{Workspaces, actor, code, now, signer};
@@ -131,6 +131,76 @@ async fn changed_access_and_changed_schema_are_told_apart() {
         .await
         .unwrap();
     assert_eq!(code(&app.begin(&admin).await), "FS001");
+}
+
+#[tokio::test]
+async fn two_keys_are_valid_while_they_rotate_and_a_third_ends_the_first() {
+    let workspaces = Workspaces::new().await;
+    let mut owner = workspaces.connect("fieldstone_owner").await;
+    let (app, open) = (workspaces.app().await, workspaces.app().await);
+    let member = actor("a", Role::Member);
+    let mut rotating = ContextSigner::generate(now()).unwrap();
+    rotating.install(&mut owner).await.unwrap();
+    let enter = async |signed: &str| {
+        app.client.batch_execute("BEGIN").await.unwrap();
+        let entered = code(&app.enter(signed, &member).await);
+        app.rollback().await;
+        entered
+    };
+    assert_eq!(
+        enter(&app.sign(&member)).await,
+        "28000",
+        "signed with a key that was replaced"
+    );
+    let first = rotating.sign(&member, &app.backend, now());
+    assert_eq!(enter(&first).await, "");
+
+    // A transaction that is open while keys change goes on.
+    open.client.batch_execute("BEGIN").await.unwrap();
+    open.enter(&rotating.sign(&member, &open.backend, now()), &member)
+        .await
+        .unwrap();
+    rotating.rotate(now()).unwrap();
+    rotating.install(&mut owner).await.unwrap();
+    assert_eq!(open.count(USERS).await.unwrap(), 4);
+    assert_eq!(enter(&first).await, "");
+    assert_eq!(
+        enter(&rotating.sign(&member, &app.backend, now())).await,
+        ""
+    );
+
+    rotating.rotate(now()).unwrap();
+    rotating.install(&mut owner).await.unwrap();
+    assert_eq!(enter(&first).await, "28000");
+    assert_eq!(
+        enter(&rotating.sign(&member, &app.backend, now())).await,
+        ""
+    );
+
+    // Installing the same keys again changes nothing, not even the seal.
+    let seals = "SELECT count(*) FROM app.seal_key";
+    let before: i64 = owner.query_one(seals, &[]).await.unwrap().get(0);
+    ContextSigner::from_text(&rotating.to_text())
+        .unwrap()
+        .install(&mut owner)
+        .await
+        .unwrap();
+    assert_eq!(
+        owner.query_one(seals, &[]).await.unwrap().get::<_, i64>(0),
+        before
+    );
+    owner
+        .execute(
+            "UPDATE app.context_key SET not_after = now() - interval '1 s'",
+            &[],
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        enter(&rotating.sign(&member, &app.backend, now())).await,
+        "28000",
+        "no key is for ever"
+    );
 }
 
 /// Prints what the context costs. It fails only when a call is far beyond what the design counts on.

@@ -6,9 +6,25 @@ use fieldstone_model::{Comparison, Filter, Query, Value};
 use super::sample::Deal;
 
 /// Columns that a list of deals shows.
-const COLUMNS: [&str; 7] = ["name", "amount", "status", "stage_id", "close_date", "owner_id", "updated_at"];
+const COLUMNS: [&str; 7] = [
+    "name",
+    "amount",
+    "status",
+    "stage_id",
+    "close_date",
+    "owner_id",
+    "updated_at",
+];
 /// The same with the names of what they refer to.
-const JOINED: [&str; 7] = ["name", "amount", "status", "close_date", "account.name", "owner.name", "updated_at"];
+const JOINED: [&str; 7] = [
+    "name",
+    "amount",
+    "status",
+    "close_date",
+    "account.name",
+    "owner.name",
+    "updated_at",
+];
 
 /// One kind of request.
 #[derive(Debug, Clone, Copy)]
@@ -54,21 +70,79 @@ pub(crate) fn all() -> Vec<Case> {
         case("get, among 10 tenants", Small(10), Ask::Get),
         case("get, among 1,000 tenants", Small(1_000), Ask::Get),
         case("list of 50, newest first", Large, Ask::List(|_| list())),
-        case("list of 50, among 10 tenants", Small(10), Ask::List(|_| list())),
-        case("list of 50, among 1,000 tenants", Small(1_000), Ask::List(|_| list())),
-        case("list of 50 with account.name and owner.name", Large, Ask::List(|_| Query::new("deal").columns(JOINED))),
-        case("list of 50, filtered (status, amount)", Large, Ask::List(|_| list().filter(filtered()))),
-        case("list of 50 by amount, first page", Large, Ask::List(|_| by("amount"))),
-        case("list of 50 by amount, deep page", Large, Ask::List(|deal| after(by("amount"), deal.amount, deal))),
-        case("list of 50 by custom field, first page", Large, Ask::List(|_| by("score"))),
-        case("list of 50 by custom field, deep page", Large, Ask::List(|deal| after(by("score"), deal.score, deal))),
-        case("search, rare word", Large, Ask::List(|deal| search(&rare(deal)))),
-        case("search, common word", Large, Ask::List(|_| search("renewal"))),
+        case(
+            "list of 50, among 10 tenants",
+            Small(10),
+            Ask::List(|_| list()),
+        ),
+        case(
+            "list of 50, among 1,000 tenants",
+            Small(1_000),
+            Ask::List(|_| list()),
+        ),
+        case(
+            "list of 50 with account.name and owner.name",
+            Large,
+            Ask::List(|_| Query::new("deal").columns(JOINED)),
+        ),
+        case(
+            "list of 50, filtered (status, amount)",
+            Large,
+            Ask::List(|_| list().filter(filtered())),
+        ),
+        case(
+            "list of 50 by amount, first page",
+            Large,
+            Ask::List(|_| by("amount")),
+        ),
+        case(
+            "list of 50 by amount, deep page",
+            Large,
+            Ask::List(|deal| after(by("amount"), deal.amount, deal)),
+        ),
+        case(
+            "list of 50 by custom field, first page",
+            Large,
+            Ask::List(|_| by("score")),
+        ),
+        case(
+            "list of 50 by custom field, deep page",
+            Large,
+            Ask::List(|deal| after(by("score"), deal.score, deal)),
+        ),
+        case(
+            "search, rare word",
+            Large,
+            Ask::List(|deal| search(&rare(deal))),
+        ),
+        case(
+            "search, common word",
+            Large,
+            Ask::List(|_| search("renewal")),
+        ),
         case("search, one letter", Large, Ask::List(|_| search("p"))),
-        case("search, two common words", Large, Ask::List(|_| search("aurora renewal"))),
-        case("search, rare and common word", Large, Ask::List(|deal| search(&format!("basic {}", rare(deal))))),
-        case("search, common words never together", Large, Ask::List(|_| search("renewal upgrade"))),
-        case("count, one status", Small(1_000), Ask::Count(|_| Query::new("deal").filter(Filter::equal("status", Value::Text("won".to_owned()))))),
+        case(
+            "search, two common words",
+            Large,
+            Ask::List(|_| search("aurora renewal")),
+        ),
+        case(
+            "search, rare and common word",
+            Large,
+            Ask::List(|deal| search(&format!("basic {}", rare(deal)))),
+        ),
+        case(
+            "search, common words never together",
+            Large,
+            Ask::List(|_| search("renewal upgrade")),
+        ),
+        case(
+            "count, one status",
+            Small(1_000),
+            Ask::Count(|_| {
+                Query::new("deal").filter(Filter::equal("status", Value::Text("won".to_owned())))
+            }),
+        ),
         case("update", Large, Ask::Update),
         case("create", Large, Ask::Create),
     ]
@@ -79,21 +153,38 @@ fn list() -> Query {
 }
 
 fn filtered() -> Filter {
-    Filter::equal("status", Value::Text("open".to_owned())).and(Filter::compare("amount", Comparison::Greater, Value::Int(1_000_000)))
+    Filter::equal("status", Value::Text("open".to_owned())).and(Filter::compare(
+        "amount",
+        Comparison::Greater,
+        Value::Int(1_000_000),
+    ))
 }
 
 fn by(field: &str) -> Query {
-    let order = vec![Order { path: Path::from_text(field), descending: true }];
-    Query { order, ..list().column("score") }
+    let order = vec![Order {
+        path: Path::from_text(field),
+        descending: true,
+    }];
+    Query {
+        order,
+        ..list().column("score")
+    }
 }
 
 fn after(mut query: Query, key: i64, deal: &Deal) -> Query {
-    query.cursor = Some(Cursor { keys: vec![CursorKey::Int(key)], id: deal.id, backward: false });
+    query.cursor = Some(Cursor {
+        keys: vec![CursorKey::Int(key)],
+        id: deal.id,
+        backward: false,
+    });
     query
 }
 
 fn search(words: &str) -> Query {
-    Query { search: Some(words.to_owned()), ..list() }
+    Query {
+        search: Some(words.to_owned()),
+        ..list()
+    }
 }
 
 /// A number that stands in the name of about one deal.

@@ -46,15 +46,24 @@ impl Client {
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Self { tls: TlsConnector::from(Arc::new(config)), port })
+        Ok(Self {
+            tls: TlsConnector::from(Arc::new(config)),
+            port,
+        })
     }
 
     /// A new connection.
     pub(crate) async fn connect(&self) -> anyhow::Result<Connection> {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
         stream.set_nodelay(true)?;
-        let stream = self.tls.connect(ServerName::try_from("localhost")?, stream).await?;
-        Ok(Connection { stream, buffer: Vec::with_capacity(64 * 1024) })
+        let stream = self
+            .tls
+            .connect(ServerName::try_from("localhost")?, stream)
+            .await?;
+        Ok(Connection {
+            stream,
+            buffer: Vec::with_capacity(64 * 1024),
+        })
     }
 }
 
@@ -73,7 +82,14 @@ impl Connection {
         while self.buffer.len() < head + length {
             self.fill().await?;
         }
-        Ok(Answer { status, body: self.buffer.get(head..head + length).unwrap_or_default().to_vec() })
+        Ok(Answer {
+            status,
+            body: self
+                .buffer
+                .get(head..head + length)
+                .unwrap_or_default()
+                .to_vec(),
+        })
     }
 
     async fn fill(&mut self) -> anyhow::Result<()> {
@@ -85,13 +101,18 @@ impl Connection {
 }
 
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    text.windows(wanted.len()).position(|window| window == wanted)
+    text.windows(wanted.len())
+        .position(|window| window == wanted)
 }
 
 fn read_head(head: &[u8]) -> anyhow::Result<(u16, usize)> {
     let text = std::str::from_utf8(head)?;
     let mut lines = text.split("\r\n");
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).context("no status")?.parse()?;
+    let status = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1))
+        .context("no status")?
+        .parse()?;
     let length = lines
         .filter_map(|line| line.split_once(':'))
         .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))

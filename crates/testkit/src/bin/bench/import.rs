@@ -23,9 +23,10 @@ pub(crate) struct Imported {
 
 /// Measures all ways of writing many rows, into the large tenant.
 pub(crate) async fn measure(layers: &Layers, size: Size) -> anyhow::Result<Vec<Imported>> {
-    Ok(vec![
-        Imported { name: "bulk writes of 500 deals through the store", rows_per_second: bulk(layers, size).await? },
-    ])
+    Ok(vec![Imported {
+        name: "bulk writes of 500 deals through the store",
+        rows_per_second: bulk(layers, size).await?,
+    }])
 }
 
 async fn bulk(layers: &Layers, size: Size) -> anyhow::Result<f64> {
@@ -38,10 +39,17 @@ async fn bulk(layers: &Layers, size: Size) -> anyhow::Result<f64> {
             let number = chunk * CHUNK + row;
             let id = store.new_id("deal").context("no deals")?;
             let values = Values::new()
-                .with("name", Value::Text(format!("Kestrel Premium upgrade {number}")))
+                .with(
+                    "name",
+                    Value::Text(format!("Kestrel Premium upgrade {number}")),
+                )
                 .with("amount", Value::Int(i64::from(number) * 100))
                 .with("score", Value::Int(i64::from(number)));
-            changes.push(Change::Create { object: "deal".to_owned(), id, values });
+            changes.push(Change::Create {
+                object: "deal".to_owned(),
+                id,
+                values,
+            });
         }
         store.apply(&changes).await?;
     }

@@ -27,9 +27,19 @@ pub(crate) struct Size {
 
 impl Size {
     /// What the figures are about.
-    pub(crate) const FULL: Self = Self { tenants: 1_000, deals: 1_000, large: 1_000_000, import: 50_000 };
+    pub(crate) const FULL: Self = Self {
+        tenants: 1_000,
+        deals: 1_000,
+        large: 1_000_000,
+        import: 50_000,
+    };
     /// Enough to see that everything runs.
-    pub(crate) const QUICK: Self = Self { tenants: 100, deals: 1_000, large: 100_000, import: 5_000 };
+    pub(crate) const QUICK: Self = Self {
+        tenants: 100,
+        deals: 1_000,
+        large: 100_000,
+        import: 5_000,
+    };
 }
 
 /// Fills `folder` unless it was filled completely before.
@@ -48,12 +58,17 @@ async fn fill(data_dir: &DataDir, admin: &Config, size: Size) -> anyhow::Result<
     prepare(admin, &data_dir.role_passwords()?).await?;
     let (client, connection) = admin.connect(NoTls).await?;
     let driven = tokio::spawn(connection);
-    let is_loaded = client.query_one("SELECT to_regclass('bench.loaded') IS NOT NULL", &[]).await?;
+    let is_loaded = client
+        .query_one("SELECT to_regclass('bench.loaded') IS NOT NULL", &[])
+        .await?;
     if is_loaded.try_get(0)? {
         return Ok(());
     }
     let begun = Instant::now();
-    eprintln!("Loading {} × {} and {} deals …", size.tenants, size.deals, size.large);
+    eprintln!(
+        "Loading {} × {} and {} deals …",
+        size.tenants, size.deals, size.large
+    );
     let mut field = Field::new(1000, "score", FieldType::Integer);
     field.label = Some("Score".to_owned());
     (field.indexed, field.custom) = (true, true);
@@ -65,7 +80,9 @@ async fn fill(data_dir: &DataDir, admin: &Config, size: Size) -> anyhow::Result<
         ("bench.facts", facts),
     ];
     for (name, value) in &settings {
-        client.execute("SELECT set_config($1, $2, false)", &[name, value]).await?;
+        client
+            .execute("SELECT set_config($1, $2, false)", &[name, value])
+            .await?;
     }
     client.batch_execute(LOAD).await.context("loading")?;
     client.batch_execute("VACUUM (ANALYZE)").await?;

@@ -121,5 +121,5 @@ END $$;
 CREATE TABLE bench.sample AS
 SELECT t.n, d.id, d.amount, (d.custom ->> '1000')::bigint AS score
 FROM bench.tenant t JOIN app.deal d ON d.tenant_id = t.tenant_id
-WHERE random() < CASE t.n WHEN 0 THEN 5000.0 ELSE 20.0 END / t.deals AND d.amount IS NOT NULL;
+WHERE abs(hashtext(d.id)::bigint) % t.deals < CASE t.n WHEN 0 THEN 5000 ELSE 20 END AND d.amount IS NOT NULL;
 CREATE TABLE bench.loaded AS SELECT true AS completely;

@@ -35,7 +35,10 @@ use self::processes::Processes;
 use self::report::{Facts, Report};
 
 #[derive(Debug, Parser)]
-#[command(name = "fieldstone-bench", about = "Measure the platform on this machine")]
+#[command(
+    name = "fieldstone-bench",
+    about = "Measure the platform on this machine"
+)]
 struct Arguments {
     /// A tenth of the data and of the time: to see that everything runs
     #[arg(long)]
@@ -73,10 +76,17 @@ async fn main() -> anyhow::Result<()> {
         .keep
         .clone()
         .unwrap_or_else(|| scratch.path().join("data"));
-    let size = if arguments.quick { Size::QUICK } else { Size::FULL };
+    let size = if arguments.quick {
+        Size::QUICK
+    } else {
+        Size::FULL
+    };
     let mut facts = Facts::of_this_machine(size);
     if arguments.only.is_none() {
-        facts.first_start = Some(start_time(&scratch.path().join("first"), &ServerOptions::empty())?);
+        facts.first_start = Some(start_time(
+            &scratch.path().join("first"),
+            &ServerOptions::empty(),
+        )?);
     }
     load::load(&folder, size).await?;
 

@@ -25,7 +25,10 @@ pub(crate) struct Effort {
 impl Effort {
     /// So long for each figure.
     pub(crate) fn of(figure: Duration) -> Self {
-        Self { turn: figure / TURNS, warm_up: (figure / 8).min(Duration::from_millis(500)) }
+        Self {
+            turn: figure / TURNS,
+            warm_up: (figure / 8).min(Duration::from_millis(500)),
+        }
     }
 }
 
@@ -52,7 +55,12 @@ pub(crate) struct Outcome {
 }
 
 /// Measures one case at all depths.
-pub(crate) async fn case(layers: &Layers, processes: &Processes, case: &Case, effort: Effort) -> anyhow::Result<Outcome> {
+pub(crate) async fn case(
+    layers: &Layers,
+    processes: &Processes,
+    case: &Case,
+    effort: Effort,
+) -> anyhow::Result<Outcome> {
     let questions = layers.questions(case).await?;
     let depths: &[Layer] = match case.ask {
         Ask::Update | Ask::Create => &[Layer::Plain, Layer::Store, Layer::Api],
@@ -62,9 +70,27 @@ pub(crate) async fn case(layers: &Layers, processes: &Processes, case: &Case, ef
     for askers in ASKERS {
         for turn in 0..TURNS {
             for layer in depths {
-                ask_for(layers, processes, (case, *layer), &questions, askers, effort.warm_up).await?;
-                let figure = ask_for(layers, processes, (case, *layer), &questions, askers, effort.turn).await?;
-                let known = figures.iter_mut().find(|known| known.layer == *layer && known.askers == askers);
+                ask_for(
+                    layers,
+                    processes,
+                    (case, *layer),
+                    &questions,
+                    askers,
+                    effort.warm_up,
+                )
+                .await?;
+                let figure = ask_for(
+                    layers,
+                    processes,
+                    (case, *layer),
+                    &questions,
+                    askers,
+                    effort.turn,
+                )
+                .await?;
+                let known = figures
+                    .iter_mut()
+                    .find(|known| known.layer == *layer && known.askers == askers);
                 match known {
                     Some(known) if turn > 0 => known.add(figure),
                     _ => figures.push(figure),
@@ -74,10 +100,21 @@ pub(crate) async fn case(layers: &Layers, processes: &Processes, case: &Case, ef
     }
     for figure in &mut figures {
         figure.took_us.sort_unstable();
-        eprintln!("{}: {:?} ×{}: {:.0}/s, p50 {:.2} ms, p99 {:.2} ms, {}", case.name, figure.layer, figure.askers, figure.per_second(),
-            figure.percentile_ms(50), figure.percentile_ms(99), figure.processor_us());
+        eprintln!(
+            "{}: {:?} ×{}: {:.0}/s, p50 {:.2} ms, p99 {:.2} ms, {}",
+            case.name,
+            figure.layer,
+            figure.askers,
+            figure.per_second(),
+            figure.percentile_ms(50),
+            figure.percentile_ms(99),
+            figure.processor_us()
+        );
     }
-    Ok(Outcome { name: case.name, figures })
+    Ok(Outcome {
+        name: case.name,
+        figures,
+    })
 }
 
 /// Tells every request of this process from every other.
@@ -96,18 +133,29 @@ async fn ask_for(
     let asker = |asker: usize| async move {
         let mut connection = None;
         let mut took_us = Vec::with_capacity(16_384);
-        let mut questions = questions.iter().cycle().skip(asker * questions.len() / askers);
+        let mut questions = questions
+            .iter()
+            .cycle()
+            .skip(asker * questions.len() / askers);
         while begun.elapsed() < duration {
             let question = questions.next().context("no questions")?;
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             let asked = Instant::now();
-            layers.ask(layer, case, question, &mut connection, number).await?;
+            layers
+                .ask(layer, case, question, &mut connection, number)
+                .await?;
             took_us.push(u32::try_from(asked.elapsed().as_micros()).unwrap_or(u32::MAX));
         }
         anyhow::Ok(took_us)
     };
     let took_us = try_join_all((0..askers).map(asker)).await?.concat();
-    Ok(Figure { layer, askers, took_us, elapsed: begun.elapsed(), used: processes.used()?.since(before) })
+    Ok(Figure {
+        layer,
+        askers,
+        took_us,
+        elapsed: begun.elapsed(),
+        used: processes.used()?.since(before),
+    })
 }
 
 impl Figure {
@@ -131,7 +179,12 @@ impl Figure {
     /// Processor time of one request: load generator + server + database, in microseconds.
     pub(crate) fn processor_us(&self) -> String {
         let each = |seconds: f64| seconds * 1e6 / self.count().max(1.0);
-        format!("{:.0} + {:.0} + {:.0}", each(self.used.generator), each(self.used.server), each(self.used.database))
+        format!(
+            "{:.0} + {:.0} + {:.0}",
+            each(self.used.generator),
+            each(self.used.server),
+            each(self.used.database)
+        )
     }
 
     fn count(&self) -> f64 {

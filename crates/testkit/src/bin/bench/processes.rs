@@ -51,8 +51,14 @@ impl Processes {
     /// The server with this process id, and the database in its data folder.
     pub(crate) fn of(server: u32, data: &Path) -> anyhow::Result<Self> {
         let path = data.join("postgres/postmaster.pid");
-        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        let postmaster = text.lines().next().context("an empty postmaster.pid")?.trim().parse()?;
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let postmaster = text
+            .lines()
+            .next()
+            .context("an empty postmaster.pid")?
+            .trim()
+            .parse()?;
         Ok(Self { server, postmaster })
     }
 
@@ -60,7 +66,13 @@ impl Processes {
     pub(crate) fn used(&self) -> anyhow::Result<Used> {
         let mut database = 0.0;
         for entry in fs::read_dir("/proc")? {
-            let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+            let Some(pid) = entry?
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse::<u32>().ok())
+            else {
+                continue;
+            };
             // A process may end between the listing and the look.
             let Some(stat) = Stat::of(pid) else { continue };
             if pid == self.postmaster {
@@ -69,14 +81,25 @@ impl Processes {
                 database += stat.own;
             }
         }
-        let own = |pid| Stat::of(pid).map(|stat| stat.own).context("a process has ended");
-        Ok(Used { generator: own(process::id())?, server: own(self.server)?, database })
+        let own = |pid| {
+            Stat::of(pid)
+                .map(|stat| stat.own)
+                .context("a process has ended")
+        };
+        Ok(Used {
+            generator: own(process::id())?,
+            server: own(self.server)?,
+            database,
+        })
     }
 
     /// Memory that the server holds, in KiB.
     pub(crate) fn server_memory_kib(&self) -> anyhow::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.server))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .context("no VmRSS")?;
         Ok(line.trim().trim_end_matches("kB").trim().parse()?)
     }
 }

@@ -33,10 +33,18 @@ impl Facts {
     pub(crate) fn of_this_machine(size: Size) -> Self {
         let line = |path: &str, name: &str| {
             let text = fs::read_to_string(path).unwrap_or_default();
-            let found = text.lines().find_map(|line| line.strip_prefix(name)).and_then(|rest| rest.split_once(':'));
-            found.map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
+            let found = text
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .and_then(|rest| rest.split_once(':'));
+            found
+                .map(|(_, value)| value.trim().to_owned())
+                .unwrap_or_default()
         };
-        let kib: f64 = line("/proc/meminfo", "MemTotal").trim_end_matches(" kB").parse().unwrap_or_default();
+        let kib: f64 = line("/proc/meminfo", "MemTotal")
+            .trim_end_matches(" kB")
+            .parse()
+            .unwrap_or_default();
         Self {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             processor: line("/proc/cpuinfo", "model name"),
@@ -64,7 +72,11 @@ pub(crate) struct Report {
 impl Report {
     /// Without figures yet.
     pub(crate) fn new(facts: Facts) -> Self {
-        Self { facts, outcomes: Vec::new(), imports: Vec::new() }
+        Self {
+            facts,
+            outcomes: Vec::new(),
+            imports: Vec::new(),
+        }
     }
 
     /// Adds what a case showed.
@@ -83,39 +95,84 @@ impl Report {
     fn write(&self, out: &mut String) -> std::fmt::Result {
         let facts = &self.facts;
         writeln!(out, "# Benchmarks\n")?;
-        writeln!(out, "Written by `./x bench` from one run: {} cores ({}), {:.0} GiB of memory, PostgreSQL {} with `fsync` and `synchronous_commit` on, \
+        writeln!(
+            out,
+            "Written by `./x bench` from one run: {} cores ({}), {:.0} GiB of memory, PostgreSQL {} with `fsync` and `synchronous_commit` on, \
             load generator, server and database sharing the machine. {} tenants have {} deals each, one has {}.\n",
-            facts.cores, facts.processor, facts.memory_gib, facts.database, grouped(facts.size.tenants), grouped(facts.size.deals), grouped(facts.size.large))?;
-        writeln!(out, "*Plain* is the same SQL with the tenant as a condition, by a role that no policy binds, in `BEGIN … COMMIT` through the same driver, \
+            facts.cores,
+            facts.processor,
+            facts.memory_gib,
+            facts.database,
+            grouped(facts.size.tenants),
+            grouped(facts.size.deals),
+            grouped(facts.size.large)
+        )?;
+        writeln!(
+            out,
+            "*Plain* is the same SQL with the tenant as a condition, by a role that no policy binds, in `BEGIN … COMMIT` through the same driver, \
             pool size and pipelining, in the same run; *context* is that SQL under row-level security with the signed context; *store* adds what \
             makes SQL of queries and records of rows; *API* is the server's JSON API over TLS 1.3 and HTTP/1.1 with an API token. \
-            A ratio is of requests per second to *plain*. Processor time of one API request is given for the load generator, the server and the database apart.\n")?;
+            A ratio is of requests per second to *plain*. Processor time of one API request is given for the load generator, the server and the database apart.\n"
+        )?;
         for askers in ASKERS {
             self.write_table(out, askers)?;
         }
         if !self.imports.is_empty() {
             writeln!(out, "## Import\n\n| what | rows/s |\n|---|---:|")?;
             for import in &self.imports {
-                writeln!(out, "| {} | {} |", import.name, grouped_f(import.rows_per_second))?;
+                writeln!(
+                    out,
+                    "| {} | {} |",
+                    import.name,
+                    grouped_f(import.rows_per_second)
+                )?;
             }
             writeln!(out)?;
         }
         writeln!(out, "## Start and memory\n")?;
-        let seconds = |time: Option<Duration>| time.map_or("not measured".to_owned(), |time| format!("{:.2} s", time.as_secs_f64()));
+        let seconds = |time: Option<Duration>| {
+            time.map_or("not measured".to_owned(), |time| {
+                format!("{:.2} s", time.as_secs_f64())
+            })
+        };
         writeln!(out, "| what | |\n|---|---:|")?;
-        writeln!(out, "| first start, demo data included | {} |", seconds(facts.first_start))?;
-        writeln!(out, "| start on the loaded data | {} |", seconds(facts.later_start))?;
-        writeln!(out, "| server's memory, idle | {:.0} MiB |", mib(facts.idle_kib))?;
-        writeln!(out, "| server's memory, after the load | {:.0} MiB |", mib(facts.loaded_kib))
+        writeln!(
+            out,
+            "| first start, demo data included | {} |",
+            seconds(facts.first_start)
+        )?;
+        writeln!(
+            out,
+            "| start on the loaded data | {} |",
+            seconds(facts.later_start)
+        )?;
+        writeln!(
+            out,
+            "| server's memory, idle | {:.0} MiB |",
+            mib(facts.idle_kib)
+        )?;
+        writeln!(
+            out,
+            "| server's memory, after the load | {:.0} MiB |",
+            mib(facts.loaded_kib)
+        )
     }
 
     fn write_table(&self, out: &mut String, askers: usize) -> std::fmt::Result {
         let s = if askers == 1 { "" } else { "s" };
         writeln!(out, "## {askers} connection{s}\n")?;
-        writeln!(out, "| request | plain/s | context/s | store/s | API/s | context ÷ plain | API ÷ plain | plain p50/p95/p99 ms | API p50/p95/p99 ms | processor µs |")?;
+        writeln!(
+            out,
+            "| request | plain/s | context/s | store/s | API/s | context ÷ plain | API ÷ plain | plain p50/p95/p99 ms | API p50/p95/p99 ms | processor µs |"
+        )?;
         writeln!(out, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")?;
         for outcome in self.outcomes.iter() {
-            let of = |layer: Layer| outcome.figures.iter().find(|figure| figure.layer == layer && figure.askers == askers);
+            let of = |layer: Layer| {
+                outcome
+                    .figures
+                    .iter()
+                    .find(|figure| figure.layer == layer && figure.askers == askers)
+            };
             let rate = |layer| of(layer).map(super::measure::Figure::per_second);
             let shown = |rate: Option<f64>| rate.map_or("–".to_owned(), grouped_f);
             let ratio = |layer| match (rate(layer), rate(Layer::Plain)) {
@@ -124,12 +181,28 @@ impl Report {
             };
             let times = |layer| {
                 of(layer).map_or("–".to_owned(), |figure| {
-                    format!("{:.1} / {:.1} / {:.1}", figure.percentile_ms(50), figure.percentile_ms(95), figure.percentile_ms(99))
+                    format!(
+                        "{:.1} / {:.1} / {:.1}",
+                        figure.percentile_ms(50),
+                        figure.percentile_ms(95),
+                        figure.percentile_ms(99)
+                    )
                 })
             };
-            writeln!(out, "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |", outcome.name, shown(rate(Layer::Plain)), shown(rate(Layer::Context)),
-                shown(rate(Layer::Store)), shown(rate(Layer::Api)), ratio(Layer::Context), ratio(Layer::Api), times(Layer::Plain), times(Layer::Api),
-                of(Layer::Api).map_or("–".to_owned(), super::measure::Figure::processor_us))?;
+            writeln!(
+                out,
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+                outcome.name,
+                shown(rate(Layer::Plain)),
+                shown(rate(Layer::Context)),
+                shown(rate(Layer::Store)),
+                shown(rate(Layer::Api)),
+                ratio(Layer::Context),
+                ratio(Layer::Api),
+                times(Layer::Plain),
+                times(Layer::Api),
+                of(Layer::Api).map_or("–".to_owned(), super::measure::Figure::processor_us)
+            )?;
         }
         writeln!(out)
     }
@@ -153,7 +226,11 @@ fn grouped(number: u32) -> String {
 }
 
 fn grouped_f(number: f64) -> String {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate, rounded for people")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate, rounded for people"
+    )]
     let whole = number.round() as u32;
     grouped(whole)
 }

@@ -44,7 +44,8 @@ impl Random {
     /// One of these.
     pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> anyhow::Result<&'a T> {
         let count = u64::try_from(from.len())?.max(1);
-        from.get(usize::try_from(self.next() % count)?).context("nothing to choose from")
+        from.get(usize::try_from(self.next() % count)?)
+            .context("nothing to choose from")
     }
 }
 
@@ -59,13 +60,36 @@ pub(crate) async fn tenants(admin: &Client) -> anyhow::Result<Vec<Tenant>> {
         )
         .await?;
     for row in &rows {
-        let id = |at: usize| -> anyhow::Result<RecordId> { Ok(row.try_get::<_, &str>(at)?.parse()?) };
-        let actor = Actor { tenant: id(0)?, user: id(1)?, role: Role::Owner, member_version: row.try_get(4)?, credential: Some(id(3)?) };
-        tenants.push(Tenant { actor, token: row.try_get(2)?, deals: Vec::new() });
+        let id =
+            |at: usize| -> anyhow::Result<RecordId> { Ok(row.try_get::<_, &str>(at)?.parse()?) };
+        let actor = Actor {
+            tenant: id(0)?,
+            user: id(1)?,
+            role: Role::Owner,
+            member_version: row.try_get(4)?,
+            credential: Some(id(3)?),
+        };
+        tenants.push(Tenant {
+            actor,
+            token: row.try_get(2)?,
+            deals: Vec::new(),
+        });
     }
-    for row in &admin.query("SELECT n, id, amount, score FROM bench.sample ORDER BY n, id", &[]).await? {
-        let tenant = tenants.get_mut(usize::try_from(row.try_get::<_, i64>(0)?)?).context("a deal of an unknown tenant")?;
-        tenant.deals.push(Deal { id: row.try_get::<_, &str>(1)?.parse()?, amount: row.try_get(2)?, score: row.try_get(3)? });
+    for row in &admin
+        .query(
+            "SELECT n, id, amount, score FROM bench.sample ORDER BY n, id",
+            &[],
+        )
+        .await?
+    {
+        let tenant = tenants
+            .get_mut(usize::try_from(row.try_get::<_, i64>(0)?)?)
+            .context("a deal of an unknown tenant")?;
+        tenant.deals.push(Deal {
+            id: row.try_get::<_, &str>(1)?.parse()?,
+            amount: row.try_get(2)?,
+            score: row.try_get(3)?,
+        });
     }
     Ok(tenants)
 }

@@ -1,0 +1,164 @@
+//! Every page, in both colour schemes: nothing that axe objects to, nothing that the policy blocks, nothing wider than the screen.
+
+use super::chromium::Browser;
+
+#[tokio::test]
+async fn every_page_is_accessible_and_fits_every_screen() {
+    let browser = Browser::at_the_door().await;
+    let link = browser.driver.current_url().await.unwrap().to_string();
+    let mut wrong = inspect(
+        &browser,
+        &[
+            (
+                "set-up",
+                link.strip_prefix(browser.server.url()).unwrap().to_owned(),
+            ),
+            ("sign-in", "/sign-in?to=%2F".to_owned()),
+            ("spent link", "/set-up?link=x".to_owned()),
+        ],
+    )
+    .await;
+
+    browser.driver.goto(&link).await.unwrap();
+    browser.fill("#password", super::chromium::PASSWORD).await;
+    browser.fill("#repeat", super::chromium::PASSWORD).await;
+    browser.click("button.primary").await;
+    browser.wait_for_path("/").await;
+    wrong.extend(inspect(&browser, &pages(&browser).await).await);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// One page of every kind, with data that stretches it.
+async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
+    let long = "Donaudampfschifffahrtsgesellschaftskapitänswitwenrente".repeat(4);
+    let account = browser
+        .make(
+            "accounts",
+            &[
+                ("name", &long),
+                ("website", "https://example.com/"),
+                ("phone", "+49 30 1234"),
+                ("description", &"A long story. ".repeat(100)),
+            ],
+        )
+        .await;
+    let id = account.rsplit('/').next().unwrap();
+    let deal = browser
+        .make(
+            "deals",
+            &[
+                ("name", "First deal"),
+                ("account_id", id),
+                ("amount", "123456.78"),
+                ("close_date", "2020-01-01"),
+            ],
+        )
+        .await;
+    for at in 0..60 {
+        browser
+            .make(
+                "deals",
+                &[
+                    ("name", &format!("Deal {at}")),
+                    ("account_id", id),
+                    ("amount", &format!("{at}")),
+                ],
+            )
+            .await;
+    }
+    browser
+        .make(
+            "tasks",
+            &[
+                ("subject", "Call back"),
+                ("about_id", deal.rsplit('/').next().unwrap()),
+                ("due_date", "2020-01-01"),
+            ],
+        )
+        .await;
+    let lead = browser
+        .make("leads", &[("last_name", "King"), ("company", &long)])
+        .await;
+    let deleted = browser.make("accounts", &[("name", "To be deleted")]).await;
+    browser
+        .run_async(&format!(
+            "await fetch('{deleted}/deletion', {{ method: 'POST', body: new URLSearchParams() }});"
+        ))
+        .await;
+    vec![
+        ("home", "/".into()),
+        ("list", "/deals".into()),
+        (
+            "sorted and filtered list",
+            "/deals?sort=-amount&filter=amount+%3E+1&q=deal".into(),
+        ),
+        ("filter sheet", "/deals?field=account_id".into()),
+        (
+            "filter sheet with an error",
+            "/deals?field=amount&test=greater&value=x".into(),
+        ),
+        ("broken filter", "/deals?filter=nothing+%3D+1".into()),
+        ("nothing found", "/deals?q=zzzz".into()),
+        ("empty list", "/cases".into()),
+        ("deleted list", "/accounts/deleted".into()),
+        ("record", deal.clone()),
+        ("record with a long name", account),
+        ("deleted record", deleted),
+        ("new", "/deals/new".into()),
+        ("new call", "/calls/new".into()),
+        ("new product", "/products/new".into()),
+        ("edit", format!("{deal}/edit")),
+        ("history", format!("{deal}/history")),
+        ("conversion", format!("{lead}/conversion")),
+        ("search", "/search?q=deal".into()),
+        ("empty search", "/search".into()),
+        ("settings", "/pipelines".into()),
+        ("not found", "/nothing/here".into()),
+        (
+            "after deleting",
+            format!(
+                "/deals?notice=deleted&about={}",
+                deal.rsplit('/').next().unwrap()
+            ),
+        ),
+    ]
+}
+
+async fn inspect(browser: &Browser, pages: &[(&str, String)]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (name, path) in pages {
+        browser.screen(1280, 800).await;
+        browser.scheme("light").await;
+        browser.open(path).await;
+        browser.settled().await;
+        for (width, scheme) in [
+            (1280, "light"),
+            (1280, "dark"),
+            (375, "light"),
+            (375, "dark"),
+            (2560, "light"),
+        ] {
+            browser.screen(width, 800).await;
+            browser.scheme(scheme).await;
+            let at = format!("{name} ({path}) at {width} px, {scheme}");
+            if width != 2560 {
+                wrong.extend(
+                    browser
+                        .violations()
+                        .await
+                        .into_iter()
+                        .map(|violation| format!("{at}: {violation}")),
+                );
+            }
+            let excess = browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth").await;
+            if excess != 0 {
+                wrong.push(format!("{at}: {excess} px wider than the screen"));
+            }
+        }
+        let blocked = browser.blocked().await;
+        if blocked != serde_json::json!([]) {
+            wrong.push(format!("{name}: the policy blocked {blocked}"));
+        }
+    }
+    wrong
+}

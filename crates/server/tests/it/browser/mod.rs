@@ -1,0 +1,7 @@
+//! The product in a real browser: Chromium, driven through chromedriver, against the real server process.
+
+mod accessibility;
+mod chromium;
+mod keyboard;
+mod together;
+mod work;

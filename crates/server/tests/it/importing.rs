@@ -1,0 +1,224 @@
+//! Importing into PostgreSQL: the whole path with validation, policies, history, search, and the journal.
+
+use std::fmt::Write as _;
+
+use fieldstone_model::{Clock as _, Query, RecordId, Role, SystemClock, Value};
+use fieldstone_server::database::connect;
+use fieldstone_server::import::{
+    ImportError, Mapping, PgWorkspace, Report, Request, Workspace as _, run,
+};
+use fieldstone_server::schema::create_default_pipeline;
+use fieldstone_server::store::PgStore;
+use fieldstone_store::{Action, Store as _};
+use tokio_util::sync::CancellationToken;
+
+use crate::store::workspace::Database;
+
+const DEALS: &str = r#"
+    [dedupe]
+    by = "external_id"
+    rule = "update"
+    [[fields]]
+    name = "sales_agent"
+    type = "text"
+    indexed = true
+    [columns.product]
+    values = { "GTXPro" = "GTX Pro" }
+    [map]
+    external_id = "id"
+    name = { template = "{account} – {product}" }
+    account_id = { column = "account", find = "account.name", create = true }
+    stage_id = { column = "stage", find = "stage.name" }
+    open_date = { column = "opened", formats = "%m/%d/%Y" }
+    amount = "value"
+    sales_agent = "agent"
+    owner_id = { column = "agent", find = "user.name", optional = true }
+"#;
+
+/// Rows in the shape of a sales pipeline; every fiftieth is wrong.
+fn deals(rows: usize) -> String {
+    let mut file = "id,account,product,stage,opened,value,agent\n".to_owned();
+    for row in 0..rows {
+        let date = if row % 50 == 7 {
+            "31/12/2025"
+        } else {
+            "12/31/2025"
+        };
+        let stage = ["Won", "Lost", "Prospecting"][row % 3];
+        let _ = writeln!(
+            file,
+            "D{row},Account {},GTXPro,{stage},{date},{}.50,Agent {}",
+            row % 37,
+            row * 3,
+            row % 5
+        );
+    }
+    file
+}
+
+async fn import(
+    store: &PgStore,
+    database: &Database,
+    object: &str,
+    file: &str,
+    mapping: &str,
+) -> Result<Report, ImportError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.csv");
+    std::fs::write(&path, file).unwrap();
+    let mut request = Request::new(object, path);
+    request.mapping = Mapping::from_toml(mapping)?;
+    request.chunk = 300;
+    let workspace = PgWorkspace::new(database.stores.clone(), store.actor().clone());
+    run(
+        &workspace,
+        &request,
+        &SystemClock,
+        &CancellationToken::new(),
+        &mut |_| {},
+    )
+    .await
+}
+
+fn counts(report: &Report) -> [u64; 5] {
+    let progress = report.progress;
+    [
+        progress.created,
+        progress.updated,
+        progress.skipped,
+        progress.failed,
+        progress.related,
+    ]
+}
+
+#[tokio::test]
+async fn deals_arrive_with_their_accounts_history_and_journal() {
+    let database = Database::new().await;
+    let (tenant, store) = database.workspace("importing").await;
+    create_default_pipeline(&store).await.unwrap();
+    let began = SystemClock.now();
+    let report = import(&store, &database, "deal", &deals(1_000), DEALS)
+        .await
+        .unwrap();
+    assert_eq!(counts(&report), [980, 0, 0, 20, 37]);
+
+    let workspace = PgWorkspace::new(database.stores.clone(), store.actor().clone());
+    let store = workspace.store().await.unwrap();
+    let query = Query::new("deal")
+        .columns(["name", "account.name", "sales_agent", "amount", "status"])
+        .filter(fieldstone_model::Filter::equal(
+            "sales_agent",
+            Value::Text("agent 3".to_owned()),
+        ))
+        .order("amount", false)
+        .limit(5);
+    let page = store.list(&query).await.unwrap();
+    let first = &page.records[0];
+    assert_eq!(
+        first.get("name"),
+        &Value::Text("Account 3 – GTX Pro".to_owned())
+    );
+    assert_eq!(
+        first.get("account.name"),
+        &Value::Text("Account 3".to_owned())
+    );
+    assert_eq!(first.get("amount"), &Value::Int(950));
+    let history = store.history(first.id, None, 10).await.unwrap();
+    assert_eq!(history.len(), 1);
+    assert!(history[0].action == Action::Created && history[0].at >= began);
+    let mut found = Query::new("deal").column("name");
+    found.search = Some("d103".to_owned());
+    assert_eq!(
+        store.list(&found).await.unwrap().records.len(),
+        1,
+        "search finds an imported record"
+    );
+
+    let again = import(
+        &store,
+        &database,
+        "deal",
+        &deals(1_000).replace("Won", "Lost"),
+        DEALS,
+    )
+    .await
+    .unwrap();
+    let [created, updated, skipped, failed, related] = counts(&again);
+    assert_eq!((created, failed, related), (0, 20, 0));
+    assert!(
+        updated > 300 && updated + skipped == 980,
+        "{updated} {skipped}"
+    );
+
+    let owner = connect(&database.database.owner()).await.unwrap();
+    let runs = "SELECT outcome, created, updated, failed FROM app.import_run WHERE tenant_id = $1 ORDER BY id";
+    let runs = owner.query(runs, &[&tenant.as_str()]).await.unwrap();
+    assert_eq!(runs.len(), 2);
+    assert_eq!(runs[0].get::<_, &str>(0), "complete");
+    assert_eq!(runs[0].get::<_, i64>(1), 980);
+    let ids = "SELECT unnest(b.created) FROM app.import_batch b JOIN app.import_run r ON r.tenant_id = b.tenant_id AND r.id = b.run_id WHERE b.tenant_id = $1 AND r.created > 0";
+    let ids = owner.query(ids, &[&tenant.as_str()]).await.unwrap();
+    assert_eq!(
+        ids.len(),
+        980 + 37,
+        "the journal names every record made, related ones too"
+    );
+    for row in ids.iter().take(3) {
+        let id: RecordId = row.get::<_, &str>(0).parse().unwrap();
+        let object = store.registry().object_of(id).unwrap().name.clone();
+        store.get(&object, id, &[]).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_custom_object_is_made_with_its_fields() {
+    let database = Database::new().await;
+    let (tenant, store) = database.workspace("inspecting").await;
+    let mapping = r#"
+        [object]
+        label = "Inspection"
+        plural_label = "Inspections"
+        [[fields]]
+        name = "longitude"
+        type = "decimal"
+        scale = 7
+        [[fields]]
+        name = "kind"
+        type = "choice"
+        options = ["Routine", "Follow-up"]
+        indexed = true
+        [map]
+        name = "place"
+        external_id = { template = "inspection-{#}" }
+        longitude = { column = "lon", number = { round = true } }
+        kind = "type"
+    "#;
+    let file = "place,lon,type\nCafé Central,-75.55271309999999,Routine\nDiner,-75.5,follow up\nBad,-75.5,Surprise\n";
+    let member = database.user(tenant, Role::Member).await;
+    let refused = import(&member, &database, "inspection", file, mapping).await;
+    assert!(
+        matches!(refused, Err(ImportError::Mapping(_))),
+        "a member makes no objects"
+    );
+    let report = import(&store, &database, "inspection", file, mapping)
+        .await
+        .unwrap();
+    assert_eq!(counts(&report), [2, 0, 0, 1, 0]);
+    assert_eq!(report.made.len(), 3);
+    let report = import(&member, &database, "inspection", file, mapping)
+        .await
+        .unwrap();
+    assert_eq!(counts(&report), [0, 0, 0, 3, 0], "external ids are taken");
+
+    let workspace = PgWorkspace::new(database.stores.clone(), store.actor().clone());
+    let store = workspace.store().await.unwrap();
+    let query = Query::new("inspection")
+        .columns(["name", "longitude", "kind"])
+        .order("name", false);
+    let page = store.list(&query).await.unwrap();
+    assert_eq!(page.records[0].get("longitude"), &Value::Int(-755_527_131));
+    assert_eq!(
+        page.records[1].get("kind"),
+        &Value::Text("follow_up".to_owned())
+    );
+}
