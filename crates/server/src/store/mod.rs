@@ -6,6 +6,7 @@ mod error;
 mod once;
 mod read;
 mod registry;
+mod token;
 mod wire;
 mod write;
 
