@@ -62,12 +62,22 @@ impl Request {
         }
     }
 
+    /// `deals.errors.csv` beside `deals.csv`.
     fn errors_path(&self) -> PathBuf {
-        self.errors.clone().unwrap_or_else(|| {
-            let mut name = self.file.as_os_str().to_owned();
-            name.push(".errors.csv");
-            PathBuf::from(name)
-        })
+        if let Some(path) = &self.errors {
+            return path.clone();
+        }
+        let is_table = |extension: &std::ffi::OsStr| {
+            ["csv", "tsv", "txt", "tab"]
+                .iter()
+                .any(|known| extension.eq_ignore_ascii_case(known))
+        };
+        if self.file.extension().is_some_and(is_table) {
+            return self.file.with_extension("errors.csv");
+        }
+        let mut name = self.file.as_os_str().to_owned();
+        name.push(".errors.csv");
+        PathBuf::from(name)
     }
 }
 
@@ -95,6 +105,11 @@ pub async fn run<W: Workspace>(
     .await?;
     if !store.user().role.can(Capability::RecordsImport) {
         return Err(StoreError::Denied.into());
+    }
+    if request.errors_path() == request.file {
+        return Err(ImportError::Mapping(
+            "failed rows can't be written over the file that is read".to_owned(),
+        ));
     }
     let opened = Opened::open(&request.file, &request.mapping)?;
     let mut mapping = request.mapping.clone();

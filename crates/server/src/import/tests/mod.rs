@@ -31,7 +31,7 @@ impl Tried {
         let Some(path) = &self.report.errors else {
             return Vec::new();
         };
-        assert!(path.starts_with(self.folder.path()));
+        assert_eq!(*path, self.folder.path().join("rows.errors.csv"));
         cells(path)
     }
 }
@@ -374,6 +374,17 @@ async fn mistakes_are_told_before_the_first_row() {
         assert!(error.to_string().contains(part), "{error}");
     }
     assert!(all(&fake, "account").await.is_empty());
+}
+
+#[tokio::test]
+async fn failed_rows_never_overwrite_the_file() {
+    let fake = Fake::new();
+    let over = |request: &mut Request| request.errors = Some(request.file.clone());
+    let error = try_import(&fake, "account", "name,email\nx,bad\n", "", over)
+        .await
+        .err()
+        .unwrap();
+    assert!(error.to_string().contains("over the file"), "{error}");
 }
 
 #[tokio::test]
