@@ -13,6 +13,8 @@ use std::{
     process::Command,
 };
 
+use sha2::Digest as _;
+
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// What is served: constant in Rust, source, name stem, extension, content type, whether esbuild bundles it.
@@ -87,9 +89,9 @@ fn main() -> Outcome<()> {
         writeln!(
             table,
             "    Asset {{ name: {name:?}, content_type: {content_type:?}, plain: include_bytes!({:?}), brotli: include_bytes!({:?}), gzip: include_bytes!({:?}) }},",
-            out.join(&name),
-            out.join(format!("{name}.br")),
-            out.join(format!("{name}.gz")),
+            out.join(&name).display().to_string(),
+            out.join(format!("{name}.br")).display().to_string(),
+            out.join(format!("{name}.gz")).display().to_string(),
         )?;
     }
     fs::write(
@@ -119,7 +121,7 @@ fn install_packages(source: &Path) -> Outcome<()> {
     let stamp = fs::File::options()
         .append(true)
         .open(source.join("node_modules/.package-lock.json"))?;
-    stamp.set_modified(std::time::SystemTime::now())?;
+    stamp.set_modified(lock)?;
     Ok(())
 }
 
@@ -143,9 +145,8 @@ fn bundle(source: &Path, entry: &Path) -> Outcome<Vec<u8>> {
 }
 
 fn fingerprint(content: &[u8]) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content);
+    let digest = sha2::Sha256::digest(content);
     digest
-        .as_ref()
         .iter()
         .take(6)
         .fold(String::new(), |mut text, byte| {

@@ -1,6 +1,12 @@
 //! Serves the pages over records in memory, for looking at them: `cargo run -p fieldstone-ui --example preview`.
 //!
-//! `?as=viewer`-style choices come from the environment: `ROLE`, `LOCALE`, `PORT`. Never part of a release.
+//! The environment chooses: `ROLE`, `LOCALE`, `CURRENCY`, `PORT`. Never part of a release.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    reason = "sample data, looked at by its author"
+)]
 
 use std::sync::Arc;
 

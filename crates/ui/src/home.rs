@@ -71,7 +71,7 @@ pub(crate) async fn show<S: Store + Clone + 'static>(session: Session<S>) -> Pag
         ],
         session: &session,
     };
-    session.page(locale.t("home"), &home)
+    Ok(session.page(locale.t("home"), &home))
 }
 
 fn mine<S: Store>(session: &Session<S>) -> Filter {
@@ -313,7 +313,7 @@ impl<S: Store> Home<'_, S> {
     }
 
     /// What can be made from here, for those who may.
-    fn new(&self) -> Vec<(String, String)> {
+    fn makeable(&self) -> Vec<(String, String)> {
         let locale = &self.session.viewer.locale;
         let made = |name: &&str| {
             self.session

@@ -241,5 +241,5 @@ async fn respond<S: Store + Clone + 'static>(
         errors: entered.errors,
         locale,
     };
-    at.page_with(status, title, &page)
+    Ok(at.page_with(status, title, &page))
 }

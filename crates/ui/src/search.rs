@@ -78,7 +78,7 @@ pub(crate) async fn show<S: Store + Clone + 'static>(session: Session<S>) -> Pag
         groups,
         session: &session,
     };
-    session.page(title, &page)
+    Ok(session.page(title, &page))
 }
 
 impl<S: Store> Page<'_, S> {

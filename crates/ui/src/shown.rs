@@ -16,8 +16,6 @@ pub(crate) struct Shown {
     pub(crate) text: String,
     /// Where a click leads.
     pub(crate) href: Option<String>,
-    /// Whether that is outside the product.
-    pub(crate) external: bool,
     /// Class of the tag it is shown as.
     pub(crate) tag: Option<&'static str>,
     /// Machine-readable form of a date or an instant.
@@ -33,6 +31,11 @@ pub(crate) struct Shown {
 impl askama::filters::HtmlSafe for Shown {}
 
 impl Shown {
+    /// Whether its link leads out of the product.
+    fn is_external(&self) -> bool {
+        self.href.as_ref().is_some_and(|href| href.contains("://"))
+    }
+
     pub(crate) fn is_blank(&self) -> bool {
         self.text.is_empty()
     }
@@ -139,7 +142,7 @@ impl Showing<'_> {
                 ..Shown::default()
             },
             (Value::Text(address), FieldType::Email) => {
-                linked(address, format!("mailto:{address}"), false)
+                linked(address, format!("mailto:{address}"))
             }
             (Value::Text(number), FieldType::Phone) => linked(
                 number,
@@ -150,7 +153,6 @@ impl Showing<'_> {
                         .filter(|c| c.is_ascii_digit() || *c == '+')
                         .collect::<String>()
                 ),
-                false,
             ),
             (Value::Text(url), FieldType::Url)
                 if ["https://", "http://"]
@@ -158,7 +160,7 @@ impl Showing<'_> {
                     .any(|scheme| url.to_ascii_lowercase().starts_with(scheme)) =>
             {
                 let (_, rest) = url.split_once("://").unwrap_or(("", url));
-                linked(rest.trim_end_matches('/'), url.clone(), true)
+                linked(rest.trim_end_matches('/'), url.clone())
             }
             (Value::Text(text), kind) => Shown {
                 text: text.clone(),
@@ -206,11 +208,10 @@ impl Showing<'_> {
     }
 }
 
-fn linked(text: &str, href: String, external: bool) -> Shown {
+fn linked(text: &str, href: String) -> Shown {
     Shown {
         text: text.to_owned(),
         href: Some(href),
-        external,
         ..Shown::default()
     }
 }

@@ -47,7 +47,8 @@ pub(super) fn configuration(options: &ClusterOptions, socket_dir: &Path, log_dir
     set("listen_addresses", "");
     set("unix_socket_directories", &socket_dir.to_string_lossy());
     set("unix_socket_permissions", "0700");
-    set("max_connections", "100");
+    // Tests run at once, as many as the machine has cores, each with pools of its own.
+    set("max_connections", if options.durable { "100" } else { "400" });
     set("password_encryption", "scram-sha-256");
     set("shared_buffers", &format!("{shared_buffers}MB"));
     set("jit", "off");

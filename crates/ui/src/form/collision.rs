@@ -3,20 +3,22 @@
 use askama::Template;
 use axum::http::StatusCode;
 use fieldstone_model::{
-    Change, Field, FieldType, Record, Values,
+    Change, Field, FieldType, Object, Record, RecordId, Value, Values,
     merge::{Conflict, merge},
 };
-use fieldstone_store::{ChangeError, Store, StoreError};
+use fieldstone_store::{ChangeError, FieldChange, HistoryEntry, Store, StoreError};
 
 use super::{control::Choosable, stored, typed::Typed};
 use crate::{
     list::table::name_of,
     request::{AtRecord, PageResult},
-    shown::{Names, Showing},
+    shown::Showing,
 };
 
 /// Saves that find the record moved on are tried again this often before giving up.
 const ATTEMPTS: usize = 3;
+/// Most changes of others that are listed.
+const ENTRIES_MAX: u32 = 50;
 
 /// What became of a save.
 pub(super) enum Saved {
@@ -114,134 +116,140 @@ pub(super) async fn respond<S: Store + Clone + 'static>(
 ) -> PageResult {
     let locale = &at.viewer.locale;
     let object = &at.object;
-    let Collided {
-        current,
-        conflicts,
-        rest,
-    } = collided;
-    let entries = at
-        .store
-        .history(
-            at.id,
-            None,
-            u32::try_from(current.version - version)
-                .unwrap_or(50)
-                .clamp(1, 50),
-        )
-        .await?;
-
-    let mut ids: Vec<_> = entries.iter().map(|entry| entry.by).collect();
-    ids.extend(
-        conflicts
-            .iter()
-            .flat_map(|conflict| [&conflict.seen, &conflict.current, &conflict.wanted])
-            .filter_map(fieldstone_model::Value::as_id),
-    );
-    ids.extend(
-        entries
-            .iter()
-            .flat_map(|entry| &entry.fields)
-            .flat_map(|change| [&change.old, &change.new])
-            .filter_map(fieldstone_model::Value::as_id),
-    );
-    ids.extend(rest.iter().filter_map(|(_, value)| value.as_id()));
-    let names = at.store.names(&ids).await?;
+    let since = u32::try_from(collided.current.version - version)
+        .unwrap_or(ENTRIES_MAX)
+        .clamp(1, ENTRIES_MAX);
+    let entries = at.store.history(at.id, None, since).await?;
+    let names = at.store.names(&referred(collided, &entries)).await?;
     let showing = Showing {
         locale,
         registry: at.registry(),
         names: &names,
         today: at.viewer.today(),
     };
-    let in_words = |field: &Field, value| {
-        let shown = showing.value(object, field, value);
-        if shown.is_blank() {
-            locale.t("value-none").into_owned()
-        } else {
-            shown.text
-        }
-    };
-
-    let choices = conflicts.iter().filter_map(|conflict| {
-        let field = object.field(&conflict.field)?;
-        let choosable = |value, chosen| Choosable {
-            value: sent(at, field, value, &names),
-            label: in_words(field, value),
-            chosen,
-        };
-        Some(Choice {
-            name: field.name.to_string(),
-            legend: locale.field(object, field),
-            before: locale.t1("collision-before", "value", in_words(field, &conflict.seen)),
-            theirs: choosable(&conflict.current, false),
-            mine: choosable(&conflict.wanted, false),
-            was: conflict.current.to_plain(&field.kind),
-        })
-    });
-    let choices: Vec<Choice> = choices.collect();
-    let mut hidden = vec![("choose".to_owned(), "1".to_owned())];
-    for (name, value) in rest.iter() {
-        let Some(field) = object.field(name) else {
-            continue;
-        };
-        hidden.push((
-            format!("was:{name}"),
-            current.get(name).to_plain(&field.kind),
-        ));
-        match value {
-            fieldstone_model::Value::Choices(options) => hidden.extend(
-                options
-                    .iter()
-                    .map(|option| (name.to_owned(), option.clone())),
-            ),
-            value => hidden.push((name.to_owned(), sent(at, field, value, &names))),
-        }
-    }
-    let others = entries
-        .iter()
-        .rev()
-        .flat_map(|entry| &entry.fields)
-        .filter(|change| {
-            !conflicts
-                .iter()
-                .any(|conflict| conflict.field == change.field)
-        })
-        .filter_map(|change| {
-            let field = object.field(&change.field)?;
-            Some((
-                locale.field(object, field),
-                in_words(field, &change.old),
-                in_words(field, &change.new),
-            ))
-        });
     let who = entries
         .first()
         .and_then(|entry| names.get(&entry.by))
         .cloned()
         .unwrap_or_else(|| locale.t("person-unknown").into_owned());
-    let name = name_of(at, object, current);
+    let name = name_of(at, object, &collided.current);
     let title = locale.t1("collision-title", "name", name.as_str());
     let page = Page {
         title: title.clone(),
         list: (format!("/{}", object.plural), locale.objects(object)),
         record: (format!("/{}/{}", object.plural, at.id), name),
-        version: current.version,
+        version: collided.current.version,
         advice: locale.t1("collision-advice", "person", who),
-        fields: choices,
-        hidden,
-        others: others.collect(),
+        fields: collided
+            .conflicts
+            .iter()
+            .filter_map(|conflict| choice(object, &showing, conflict))
+            .collect(),
+        hidden: hidden(object, &showing, collided),
+        others: others(object, &showing, collided, &entries),
         locale,
     };
-    at.page_with(StatusCode::CONFLICT, title, &page)
+    Ok(at.page_with(StatusCode::CONFLICT, title, &page))
+}
+
+/// Every record whose name the page needs.
+fn referred(collided: &Collided, entries: &[HistoryEntry]) -> Vec<RecordId> {
+    let conflicting = collided
+        .conflicts
+        .iter()
+        .flat_map(|conflict| [&conflict.seen, &conflict.current, &conflict.wanted]);
+    let changed = entries
+        .iter()
+        .flat_map(|entry| &entry.fields)
+        .flat_map(|change| [&change.old, &change.new]);
+    let people = entries.iter().map(|entry| entry.by);
+    conflicting
+        .chain(changed)
+        .filter_map(Value::as_id)
+        .chain(people)
+        .collect()
+}
+
+fn choice(object: &Object, showing: &Showing<'_>, conflict: &Conflict) -> Option<Choice> {
+    let field = object.field(&conflict.field)?;
+    let choosable = |value| Choosable {
+        value: sent(showing, field, value),
+        label: in_words(object, showing, field, value),
+        chosen: false,
+    };
+    Some(Choice {
+        name: field.name.to_string(),
+        legend: showing.locale.field(object, field),
+        before: showing.locale.t1(
+            "collision-before",
+            "value",
+            in_words(object, showing, field, &conflict.seen),
+        ),
+        theirs: choosable(&conflict.current),
+        mine: choosable(&conflict.wanted),
+        was: conflict.current.to_plain(&field.kind),
+    })
+}
+
+/// What collides with nothing, as hidden fields.
+fn hidden(object: &Object, showing: &Showing<'_>, collided: &Collided) -> Vec<(String, String)> {
+    let mut hidden = vec![("choose".to_owned(), "1".to_owned())];
+    for (name, value) in collided.rest.iter() {
+        let Some(field) = object.field(name) else {
+            continue;
+        };
+        hidden.push((
+            format!("was:{name}"),
+            collided.current.get(name).to_plain(&field.kind),
+        ));
+        hidden.push((name.to_owned(), sent(showing, field, value)));
+    }
+    hidden
+}
+
+/// What others changed in other fields: label, before, after.
+fn others(
+    object: &Object,
+    showing: &Showing<'_>,
+    collided: &Collided,
+    entries: &[HistoryEntry],
+) -> Vec<(String, String, String)> {
+    let is_settled = |change: &FieldChange| {
+        collided
+            .conflicts
+            .iter()
+            .any(|conflict| conflict.field == change.field)
+    };
+    let changes = entries
+        .iter()
+        .rev()
+        .flat_map(|entry| &entry.fields)
+        .filter(|change| !is_settled(change));
+    changes
+        .filter_map(|change| {
+            let field = object.field(&change.field)?;
+            let words = |value| in_words(object, showing, field, value);
+            Some((
+                showing.locale.field(object, field),
+                words(&change.old),
+                words(&change.new),
+            ))
+        })
+        .collect()
+}
+
+fn in_words(object: &Object, showing: &Showing<'_>, field: &Field, value: &Value) -> String {
+    let shown = showing.value(object, field, value);
+    if shown.is_blank() {
+        showing.locale.t("value-none").into_owned()
+    } else {
+        shown.text
+    }
 }
 
 /// A value as the form's own control would send it.
-fn sent<S: Store>(
-    at: &AtRecord<S>,
-    field: &Field,
-    value: &fieldstone_model::Value,
-    names: &Names,
-) -> String {
-    let typed = Typed::of_value(&at.viewer.locale, field, value, names);
+fn sent(showing: &Showing<'_>, field: &Field, value: &Value) -> String {
+    let typed = Typed::of_value(showing.locale, field, value, showing.names);
     match &field.kind {
         FieldType::MultiChoice { .. } => typed.chosen.join(";"),
         // To the second, since both sides may differ by less than a control shows.

@@ -405,7 +405,7 @@ async fn respond_new<S: Store + Clone + 'static>(
         sections: sections(at, reading, None).await?,
         at,
     };
-    at.page_with(status, title, &form)
+    Ok(at.page_with(status, title, &form))
 }
 
 async fn respond_edit<S: Store + Clone + 'static>(
@@ -441,7 +441,7 @@ async fn respond_edit<S: Store + Clone + 'static>(
         sections: sections(at, reading, Some(seen)).await?,
         at,
     };
-    at.page_with(status, title, &form)
+    Ok(at.page_with(status, title, &form))
 }
 
 fn errors_of<S: Store>(

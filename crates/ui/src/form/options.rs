@@ -21,7 +21,7 @@ const DETAILS: [&str; 4] = ["company", "account_id", "city", "email"];
 #[template(path = "form/options.html")]
 struct Options {
     list: String,
-    options: Vec<Suggestion>,
+    suggestions: Vec<Suggestion>,
     none: String,
 }
 
@@ -41,7 +41,7 @@ pub(crate) async fn suggest<S: Store + Clone + 'static>(at: AtField<S>) -> PageR
     let locale = &at.viewer.locale;
     let objects: Vec<_> = targets(&at, &at.field).collect();
     let each = (SUGGESTIONS / u32::try_from(objects.len()).unwrap_or(1).max(1)).max(3);
-    let mut options = Vec::new();
+    let mut suggestions = Vec::new();
     for object in &objects {
         let details: Vec<_> = DETAILS
             .iter()
@@ -88,7 +88,7 @@ pub(crate) async fn suggest<S: Store + Clone + 'static>(at: AtField<S>) -> PageR
             } else {
                 String::new()
             };
-            options.push(Suggestion {
+            suggestions.push(Suggestion {
                 id: record.id.to_string(),
                 label: name_of(&at, object, record),
                 detail: [kind, detail]
@@ -106,7 +106,7 @@ pub(crate) async fn suggest<S: Store + Clone + 'static>(at: AtField<S>) -> PageR
         .collect();
     Ok(fragment(&Options {
         list,
-        options,
+        suggestions,
         none: locale.t("options-none").into_owned(),
     }))
 }

@@ -104,7 +104,7 @@ pub(crate) fn of(object: &Object, registry: &Registry) -> Layout {
         .iter()
         .flat_map(|section| section.fields.iter().cloned())
         .collect();
-    let rest: Vec<String> = object
+    let mut rest: Vec<String> = object
         .fields
         .iter()
         .filter(|field| {
@@ -114,6 +114,13 @@ pub(crate) fn of(object: &Object, registry: &Registry) -> Layout {
         })
         .map(|field| field.name.to_string())
         .collect();
+    // The name opens the form; who is responsible and what other systems call it close it.
+    rest.sort_by_key(|name| match name.as_str() {
+        name if name == object.name_field => 0,
+        "owner_id" => 2,
+        "external_id" => 3,
+        _ => 1,
+    });
     if !rest.is_empty() {
         let heading = if known.is_some() {
             "section-more"
@@ -281,7 +288,7 @@ mod tests {
         assert_eq!(layout.columns, ["account_id", "updated_at"]);
         assert_eq!(
             layout.sections[0].fields,
-            ["owner_id", "name", "external_id", "account_id"]
+            ["name", "account_id", "owner_id", "external_id"]
         );
         let account = of(registry.object("account").unwrap(), &registry);
         assert!(

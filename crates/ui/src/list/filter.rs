@@ -43,7 +43,7 @@ pub(crate) struct Tests {
     label: String,
     value_label: String,
     /// Name, label, whether chosen.
-    tests: Vec<(&'static str, String, bool)>,
+    available: Vec<(&'static str, String, bool)>,
     control: Control,
     error: Option<String>,
 }
@@ -55,7 +55,7 @@ pub(crate) enum Adding {
     /// One was added: go to these parameters.
     Added(Pairs),
     /// None, or not yet: show the form.
-    Sheet(Sheet),
+    Sheet(Box<Sheet>),
 }
 
 /// Fields that a list may be filtered by, in the object's order.
@@ -130,11 +130,11 @@ impl Tests {
             };
         }
         let mut control = Control::of(at, &at.object, &plain, "value", typed).await?;
-        control.id = "filter-value".to_owned();
+        "filter-value".clone_into(&mut control.id);
         Ok(Self {
             label: locale.t("filter-test").into_owned(),
             value_label: locale.t("filter-value").into_owned(),
-            tests: tests.collect(),
+            available: tests.collect(),
             control,
             error: None,
         })
@@ -184,7 +184,7 @@ pub(crate) async fn adding<S: Store + Clone + 'static>(
         let mut form = Tests::of(at, field, given).await?;
         if let Some((test, comparison)) = test {
             match text_of(at, field, test, *comparison, given).await? {
-                Ok(text) => return Ok(Adding::Added(kept.with("filter", text))),
+                Ok(filter) => return Ok(Adding::Added(kept.with("filter", filter))),
                 Err(error) => {
                     form.control.invalid = true;
                     form.control.described_by = Some("filter-value-error".to_owned());
@@ -194,7 +194,7 @@ pub(crate) async fn adding<S: Store + Clone + 'static>(
         }
         tests = Some(form);
     }
-    Ok(Adding::Sheet(Sheet {
+    Ok(Adding::Sheet(Box::new(Sheet {
         open: chosen.is_some(),
         kept: kept
             .iter()
@@ -210,7 +210,7 @@ pub(crate) async fn adding<S: Store + Clone + 'static>(
             })
             .collect(),
         tests,
-    }))
+    })))
 }
 
 /// The filter as text, or what is wrong with its value.
@@ -249,15 +249,15 @@ async fn text_of<S: Store + Clone + 'static>(
                 .to_plain(&field.kind)
                 .replace('\\', "\\\\")
                 .replace('"', "\\\"");
-            let text = format!("{name} {} \"{quoted}\"", comparison.operator());
+            let written = format!("{name} {} \"{quoted}\"", comparison.operator());
             let environment = Environment {
                 me: at.viewer.user_id,
                 today: at.viewer.today(),
             };
-            let works = parse_filter(at.registry(), &at.object, environment, &text)
+            let works = parse_filter(at.registry(), &at.object, environment, &written)
                 .is_ok_and(|filter| filter.check(at.registry(), &at.object).is_ok());
             if works {
-                Ok(text)
+                Ok(written)
             } else {
                 Err(at.viewer.locale.t("filter-needs-value").into_owned())
             }

@@ -29,7 +29,7 @@ struct List<'a, S: Store> {
     deleted: bool,
     wanted: &'a Wanted,
     chips: Vec<Chip>,
-    sheet: Sheet,
+    sheet: Box<Sheet>,
     table: Table,
     sorts: Vec<Sort>,
     previous: Option<String>,
@@ -131,7 +131,7 @@ async fn page<S: Store + Clone + 'static>(at: AtObject<S>, deleted: bool) -> Pag
         wanted: &wanted,
         at: &at,
     };
-    at.page(title, &list)
+    Ok(at.page(title, &list))
 }
 
 /// `GET /{objects}/count`: how many records match, as a piece of the list's foot.

@@ -161,5 +161,5 @@ pub(crate) async fn show<S: Store + Clone + 'static>(at: AtRecord<S>) -> PageRes
         ],
         timeline,
     };
-    at.page(title, &page)
+    Ok(at.page(title, &page))
 }

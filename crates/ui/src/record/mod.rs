@@ -110,7 +110,7 @@ pub(crate) async fn show<S: Store + Clone + 'static>(at: AtRecord<S>) -> PageRes
         record: &record,
         at: &at,
     };
-    at.page(name, &page)
+    Ok(at.page(name, &page))
 }
 
 /// `POST /{objects}/{id}/deletion`: deletes the record; the next page offers to undo it.

@@ -68,7 +68,7 @@ impl<S: Store> Session<S> {
         &self,
         title: impl Into<String>,
         partial: &impl askama::Template,
-    ) -> PageResult {
+    ) -> Response {
         self.page_with(StatusCode::OK, title, partial)
     }
 
@@ -78,9 +78,9 @@ impl<S: Store> Session<S> {
         status: StatusCode,
         title: impl Into<String>,
         partial: &impl askama::Template,
-    ) -> PageResult {
+    ) -> Response {
         let frame = Frame::inside(&self.viewer, self.registry(), &self.path, title);
-        Ok(respond(self.ask, status, &frame, partial))
+        respond(self.ask, status, &frame, partial)
     }
 }
 

@@ -56,7 +56,7 @@ impl Answer {
             out.push_str(name.split('-').next().unwrap());
             out.push_str(rest);
         }
-        out
+        numbered(&out)
     }
 
     pub(crate) fn shows(&self, text: &str) -> &Self {
@@ -186,7 +186,7 @@ impl App {
         }
     }
 
-    pub(crate) fn as_role(mut self, role: Role) -> Self {
+    pub(crate) fn with_role(mut self, role: Role) -> Self {
         self.role = role;
         self
     }
@@ -398,6 +398,25 @@ impl App {
         }
         self.post(action, &fields).await
     }
+}
+
+/// Ids as their prefix and the order in which they appear: how a store makes them is its own affair.
+fn numbered(html: &str) -> String {
+    let instant = &RecordId::compose(*b"000", now(), 0).to_string()[3..10];
+    let mut seen: Vec<&str> = Vec::new();
+    let mut parts = html.split(instant);
+    let mut out = parts.next().unwrap().to_owned();
+    for part in parts {
+        let (noise, rest) = part.split_at(5);
+        if !seen.contains(&noise) {
+            seen.push(noise);
+        }
+        let at = seen.iter().position(|known| *known == noise).unwrap();
+        out.push_str("~");
+        out.push_str(&(at + 1).to_string());
+        out.push_str(rest);
+    }
+    out
 }
 
 fn attribute(tag: &str, name: &str) -> Option<String> {

@@ -1,7 +1,7 @@
 //! Input that means harm, or is merely very long.
 
 use axum::http::StatusCode;
-use fieldstone_model::{FieldType, Value, Values};
+use fieldstone_model::{Field, FieldType, Object, Value, Values};
 use fieldstone_store::Store as _;
 
 use crate::app::{App, text};
@@ -33,39 +33,34 @@ fn assert_harmless(path: &str, body: &str) {
     }
 }
 
+/// Markup wherever `object` takes text, and whatever else it requires.
+fn hostile(object: &Object) -> Values {
+    let value = |field: &Field| match &field.kind {
+        FieldType::Text { max } => Some(text(
+            &SCRIPT.chars().take(*max as usize).collect::<String>(),
+        )),
+        FieldType::LongText { .. } => Some(text(&format!("{SCRIPT}\n</textarea>{SCRIPT}"))),
+        FieldType::Url => Some(text("https://x/'onmouseover='alert(1)")),
+        FieldType::DateTime => Some(Value::DateTime(crate::app::now())),
+        FieldType::Money | FieldType::Percent | FieldType::Integer if field.required => {
+            Some(Value::Int(1))
+        }
+        FieldType::Choice { options } if field.required => Some(text(&options[0].value)),
+        _ => None,
+    };
+    object
+        .writable_fields()
+        .filter_map(|field| Some((field.name.to_string(), value(field)?)))
+        .collect()
+}
+
 #[tokio::test]
 async fn markup_in_any_field_of_any_object_stays_text() {
     let app = App::new();
     let (account, _, deal) = app.company().await;
     let registry = app.store.registry().clone();
     for object in registry.objects().filter(|object| object.name != "user") {
-        let mut values = Values::new();
-        for field in object.writable_fields() {
-            match &field.kind {
-                FieldType::Text { max } => values.set(
-                    field.name.as_ref(),
-                    text(&SCRIPT.chars().take(*max as usize).collect::<String>()),
-                ),
-                FieldType::LongText { .. } => values.set(
-                    field.name.as_ref(),
-                    text(&format!("{SCRIPT}\n</textarea>{SCRIPT}")),
-                ),
-                FieldType::Url => values.set(
-                    field.name.as_ref(),
-                    text("https://x/'onmouseover='alert(1)"),
-                ),
-                FieldType::DateTime => {
-                    values.set(field.name.as_ref(), Value::DateTime(crate::app::now()))
-                }
-                FieldType::Money | FieldType::Percent | FieldType::Integer if field.required => {
-                    values.set(field.name.as_ref(), Value::Int(1))
-                }
-                FieldType::Choice { options } if field.required => {
-                    values.set(field.name.as_ref(), text(&options[0].value))
-                }
-                _ => {}
-            }
-        }
+        let mut values = hostile(object);
         match object.name.as_ref() {
             "deal_line" => values.set("deal_id", Value::Id(deal)),
             "stage" => values.set("pipeline_id", Value::Id(registry.stages()[0].pipeline_id)),

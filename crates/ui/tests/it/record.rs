@@ -111,7 +111,7 @@ async fn deleting_what_somebody_else_has_just_changed_is_refused() {
 
 #[tokio::test]
 async fn a_viewer_sees_but_is_offered_no_change() {
-    let app = App::new().as_role(Role::Viewer);
+    let app = App::new().with_role(Role::Viewer);
     let (_, _, deal) = app.company().await;
     let page = format!("/deals/{deal}");
     app.get(&page)
