@@ -56,6 +56,8 @@ pub(super) fn configuration(options: &ClusterOptions, socket_dir: &Path, log_dir
     set("shared_buffers", &format!("{shared_buffers}MB"));
     set("jit", "off");
     set("max_wal_size", "2GB");
+    // A table that an import has just filled is read by the wrong index until its statistics are known.
+    set("autovacuum_naptime", "10s");
     set("timezone", "UTC");
     set("datestyle", "iso, ymd");
     set("lc_messages", "C");

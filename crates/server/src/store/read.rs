@@ -25,6 +25,21 @@ use super::{
 };
 use crate::database::pool::Step;
 
+/// Values of one list from which on a query is worth a plan of its own.
+const BULK: usize = 16;
+
+/// A plan that was kept since a table was small reads all of a table that has grown; for long lists, planning costs less than that.
+const PLAN_ANEW: &str = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)";
+
+/// Whether a parameter is a long list.
+fn is_bulk(param: &Param) -> bool {
+    match param {
+        Param::Texts(texts) => texts.len() >= BULK,
+        Param::Ints(numbers) => numbers.len() >= BULK,
+        _ => false,
+    }
+}
+
 /// Columns of a result and how each is read.
 struct Plan {
     columns: Arc<Columns>,
@@ -119,12 +134,22 @@ impl PgStore {
             sql: &sql.text,
             params: &params,
         };
+        let plan_anew = Step {
+            sql: PLAN_ANEW,
+            params: &[],
+        };
+        let steps = [plan_anew, step];
+        let skipped = usize::from(!sql.params.iter().any(is_bulk));
         let rows = self
             .pool()
-            .flight(self.actor(), Some(registry.version()), &[step])
+            .flight(
+                self.actor(),
+                Some(registry.version()),
+                steps.get(skipped..).unwrap_or_default(),
+            )
             .await
             .map_err(store_error)?;
-        Ok(rows.into_iter().next().unwrap_or_default())
+        Ok(rows.into_iter().next_back().unwrap_or_default())
     }
 
     pub(super) async fn read_one(
