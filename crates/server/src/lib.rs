@@ -1,5 +1,6 @@
 //! The platform: PostgreSQL store, identity, API, pages, and the process around them.
 
+pub mod api;
 pub mod cli;
 pub mod cluster;
 pub mod config;

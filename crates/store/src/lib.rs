@@ -10,6 +10,7 @@ pub mod conformance;
 mod cursor;
 mod error;
 mod memory;
+pub mod once;
 pub mod write;
 
 use std::collections::HashMap;

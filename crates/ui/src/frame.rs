@@ -178,7 +178,19 @@ pub fn respond(ask: Ask, status: StatusCode, frame: &Frame, main: &impl Template
         Ask::Partial => Partial { frame, main: &main }.render(),
     });
     match html {
-        Ok(html) => html_response(status, html),
+        Ok(html) => {
+            let mut response = html_response(status, html);
+            if matches!(
+                status,
+                StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY
+            ) {
+                // The form is still the page that the address names, not where it was sent.
+                response
+                    .headers_mut()
+                    .insert("hx-push-url", HeaderValue::from_static("false"));
+            }
+            response
+        }
         Err(error) => {
             tracing::error!(%error, "page could not be rendered");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

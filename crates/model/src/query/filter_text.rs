@@ -191,6 +191,9 @@ impl Parser<'_> {
             .ok_or_else(|| QueryError::UnknownField(path.to_string()))?
             .field
             .clone();
+        if !field.is_filterable() {
+            return Err(QueryError::NotFilterable(path.to_string()));
+        }
         if self.word("is") {
             let negated = self.word("not");
             if !self.word("null") {

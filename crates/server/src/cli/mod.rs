@@ -9,6 +9,7 @@ mod first_run;
 mod import;
 mod logging;
 mod migrate;
+mod openapi;
 mod operator;
 mod output;
 mod running;
@@ -52,6 +53,8 @@ enum Command {
     Import(import::Import),
     /// Say what this machine has and lacks
     Doctor(doctor::Doctor),
+    /// Print the OpenAPI description of the API
+    Openapi(openapi::OpenApi),
 }
 
 /// Runs the command. Status 0: done; 1: refused or failed, with one sentence on standard error; 2: not understood.
@@ -76,6 +79,7 @@ pub fn main() -> ExitCode {
             Command::User(users) => users.run().await,
             Command::Import(import) => import.run().await,
             Command::Doctor(doctor) => doctor.run(),
+            Command::Openapi(openapi) => openapi.run(),
         }
     });
     match done {

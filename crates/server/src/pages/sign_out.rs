@@ -21,16 +21,15 @@ pub(super) async fn submit(
         .await
     {
         Ok(identity) => {
-            if let Some(session) = identity.actor.credential {
-                if let Err(error) = entrance
+            if let Some(session) = identity.actor.credential
+                && let Err(error) = entrance
                     .sign_in
                     .sign_out(identity.actor.tenant, session)
                     .await
-                {
-                    // The person must not believe to be signed out while they aren't.
-                    tracing::error!(%error, "a session could not be ended");
-                    return Redirect::to("/").into_response();
-                }
+            {
+                // The person must not believe to be signed out while they aren't.
+                tracing::error!(%error, "a session could not be ended");
+                return Redirect::to("/").into_response();
             }
             entrance.authenticator.forget(&identity);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Extension, Router};
 use axum::extract::State;
 use axum::middleware;
 use axum::routing::get;
@@ -10,6 +10,7 @@ use http::header::CONTENT_TYPE;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Application, Platform, gate, health};
+use crate::api;
 use crate::http::{HttpLimits, wrap};
 use crate::pages::{self, Entrance};
 use crate::store::PgStore;
@@ -25,10 +26,9 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
         authenticator: application.authenticator.clone(),
         clock: Arc::clone(&application.clock),
     };
-    let gated = fieldstone_ui::router::<PgStore>().layer(middleware::from_fn_with_state(
-        application.clone(),
-        gate::admit,
-    ));
+    let gated = fieldstone_ui::router::<PgStore>()
+        .merge(api::router::<PgStore>().layer(Extension(entrance.clone())))
+        .layer(middleware::from_fn_with_state(application.clone(), gate::admit));
     let router = Router::new()
         .route("/.well-known/security.txt", get(security_txt))
         .with_state(platform.clone())

@@ -46,6 +46,15 @@ pub(super) fn is_unique_violation(error: &FlightError) -> bool {
     matches!(error, FlightError::Statement(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION))
 }
 
+/// Whether the refusal is an idempotency key that is there already.
+pub(super) fn is_repeated_key(error: &FlightError) -> bool {
+    let FlightError::Statement(error) = error else {
+        return false;
+    };
+    let constraint = error.as_db_error().and_then(|error| error.constraint());
+    constraint == Some("idempotency_key_pkey")
+}
+
 /// Whether the refusal is a reference to a record that vanished meanwhile.
 pub(super) fn is_missing_reference(error: &FlightError) -> bool {
     matches!(error, FlightError::Statement(error) if error.code() == Some(&SqlState::FOREIGN_KEY_VIOLATION))

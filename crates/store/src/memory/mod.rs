@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use crate::{
     Action, Aggregate, AggregateRow, Applied, ChangeMark, Changes, Coverage, HistoryEntry, Page,
     Store, StoreError, User,
+    once::{Answer, Once, OnceStore, Outcome, REMEMBERED},
     write::{self, Stored, Write},
 };
 
@@ -37,6 +38,8 @@ struct State {
     rows: BTreeMap<RecordId, Row>,
     history: Vec<(RecordId, HistoryEntry)>,
     sequence: u64,
+    /// Requests by user and key, with when they were made.
+    once: HashMap<(RecordId, String), (Timestamp, Once)>,
 }
 
 #[derive(Clone)]
@@ -147,7 +150,10 @@ impl MemoryStore {
     }
 
     fn apply_now(&self, changes: &[Change]) -> Result<Vec<Applied>, StoreError> {
-        let mut state = self.workspace.lock();
+        self.apply_to(&mut self.workspace.lock(), changes)
+    }
+
+    fn apply_to(&self, state: &mut State, changes: &[Change]) -> Result<Vec<Applied>, StoreError> {
         let mut draft = state.clone();
         let applied = changes
             .iter()
@@ -156,6 +162,18 @@ impl MemoryStore {
             .collect::<Result<Vec<_>, _>>()?;
         *state = draft;
         Ok(applied)
+    }
+
+    fn kept_in(&self, state: &State, key: &str, request: [u8; 32]) -> Option<Outcome> {
+        let (at, once) = state.once.get(&(self.user.id, key.to_owned()))?;
+        if self.workspace.clock.now().duration_since(*at) > REMEMBERED {
+            return None;
+        }
+        Some(if once.request == request {
+            Outcome::Before(once.answer.clone())
+        } else {
+            Outcome::Different
+        })
     }
 
     fn apply_one(
@@ -397,6 +415,31 @@ impl Store for MemoryStore {
 
     fn coverage(&self) -> Coverage {
         Coverage::Whole
+    }
+}
+
+impl OnceStore for MemoryStore {
+    async fn kept(&self, key: &str, request: [u8; 32]) -> Result<Option<Outcome>, StoreError> {
+        Ok(self.kept_in(&self.workspace.lock(), key, request))
+    }
+
+    async fn apply_once(&self, once: &Once, changes: &[Change]) -> Result<Outcome, StoreError> {
+        let mut state = self.workspace.lock();
+        if let Some(outcome) = self.kept_in(&state, &once.key, once.request) {
+            return Ok(outcome);
+        }
+        let applied = self.apply_to(&mut state, changes)?;
+        let entry = (self.workspace.clock.now(), once.clone());
+        state.once.insert((self.user.id, once.key.clone()), entry);
+        Ok(Outcome::Applied(applied))
+    }
+
+    async fn keep(&self, key: &str, answer: &Answer) -> Result<(), StoreError> {
+        let mut state = self.workspace.lock();
+        if let Some((_, once)) = state.once.get_mut(&(self.user.id, key.to_owned())) {
+            once.answer = answer.clone();
+        }
+        Ok(())
     }
 }
 

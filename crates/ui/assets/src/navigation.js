@@ -81,7 +81,9 @@ export function startNavigation(htmx) {
     changed = false;
   });
   document.addEventListener("htmx:afterSettle", () => {
-    if (!document.querySelector("form[data-guard]")) changed = false;
+    // A form that came back with errors holds what is not saved yet.
+    const form = document.querySelector("form[data-guard]");
+    changed = form !== null && (form.querySelector(".collision") ?? document.querySelector("#main .errors")) !== null;
   });
   addEventListener("beforeunload", (event) => {
     if (changed && document.querySelector("form[data-guard]")) event.preventDefault();

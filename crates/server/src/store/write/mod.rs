@@ -13,12 +13,13 @@ use fieldstone_model::{
 };
 use fieldstone_store::{
     Action, Applied, ChangeError, StoreError,
+    once::Once,
     write::{self, Stored, Write},
 };
 
 use super::{
     PgStore,
-    error::{is_missing_reference, is_unique_violation, store_error},
+    error::{is_missing_reference, is_repeated_key, is_unique_violation, store_error},
 };
 use look_up::{Found, LookUp};
 use statements::Statements;
@@ -35,6 +36,17 @@ impl PgStore {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
+        let written = self.write_once(registry, changes, None).await?;
+        Ok(written.unwrap_or_default())
+    }
+
+    /// Writes the changes and `once` with them; `None` when its key was there already, and nothing was written.
+    pub(super) async fn write_once(
+        &self,
+        registry: &Registry,
+        changes: &[Change],
+        once: Option<&Once>,
+    ) -> Result<Option<Vec<Applied>>, StoreError> {
         if changes.len() > CHANGES_MAX {
             return Err(StoreError::Query(
                 fieldstone_model::query::QueryError::TooLarge,
@@ -51,20 +63,16 @@ impl PgStore {
             }
             objects.push(object.as_ref());
         }
-        match self.try_write(registry, &objects, changes).await {
+        let mut outcome = self.try_write(registry, &objects, changes, once).await;
+        if matches!(outcome, Err(Attempt::Raced)) {
             // Another transaction took a key or removed a record between the flights: the second look sees it and says which change it was.
-            Err(Attempt::Raced) => {
-                self.try_write(registry, &objects, changes)
-                    .await
-                    .map_err(|attempt| match attempt {
-                        Attempt::Raced => StoreError::Busy,
-                        Attempt::Failed(error) => error,
-                    })
-            }
-            outcome => outcome.map_err(|attempt| match attempt {
-                Attempt::Raced => StoreError::Busy,
-                Attempt::Failed(error) => error,
-            }),
+            outcome = self.try_write(registry, &objects, changes, once).await;
+        }
+        match outcome {
+            Ok(applied) => Ok(Some(applied)),
+            Err(Attempt::Repeated) => Ok(None),
+            Err(Attempt::Raced) => Err(StoreError::Busy),
+            Err(Attempt::Failed(error)) => Err(error),
         }
     }
 
@@ -73,6 +81,7 @@ impl PgStore {
         registry: &Registry,
         objects: &[&Object],
         changes: &[Change],
+        once: Option<&Once>,
     ) -> Result<Vec<Applied>, Attempt> {
         let mut transaction = self
             .pool()
@@ -87,8 +96,12 @@ impl PgStore {
         for planned in &writes {
             statements.add(planned.object, &planned.write, &planned.after);
         }
+        if let Some(once) = once {
+            statements.keep(once);
+        }
         match statements.run(&mut transaction).await {
             Ok(()) => Ok(applied),
+            Err(error) if is_repeated_key(&error) => Err(Attempt::Repeated),
             Err(error) if is_unique_violation(&error) || is_missing_reference(&error) => {
                 Err(Attempt::Raced)
             }
@@ -101,6 +114,8 @@ impl PgStore {
 enum Attempt {
     /// Another transaction came between the flights.
     Raced,
+    /// The same request was applied before.
+    Repeated,
     Failed(StoreError),
 }
 

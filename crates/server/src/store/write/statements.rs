@@ -8,11 +8,16 @@ use std::{
 };
 
 use fieldstone_model::{FieldType, Object, RecordId, Value, value::Key};
-use fieldstone_store::{Action, write::Write};
+use fieldstone_store::{
+    Action,
+    once::{Once, REMEMBERED},
+    write::Write,
+};
 use jiff::Timestamp;
 use tokio_postgres::types::ToSql;
 
 use super::super::{
+    once::headers_to_json,
     table_of,
     wire::{Cell, custom_to_json},
 };
@@ -28,6 +33,8 @@ pub(super) struct Statements<'a> {
     history: History,
     tokens: Tokens,
     keys: FieldValues,
+    /// The request's idempotency key: before all else, so that a repeated request waits for the first one and stops here.
+    once: Vec<(Cow<'static, str>, Params)>,
 }
 
 /// Writes of one kind to one table, done by one statement.
@@ -89,7 +96,35 @@ impl<'a> Statements<'a> {
             history: History::default(),
             tokens: Tokens::default(),
             keys: FieldValues::default(),
+            once: Vec::new(),
         }
+    }
+
+    /// Keeps a request under its key, in place of one that is too old to count.
+    pub(super) fn keep(&mut self, once: &Once) {
+        let forget = "DELETE FROM app.idempotency_key k WHERE k.key = $1 AND k.created_at < $2::timestamptz - make_interval(hours => $3)";
+        let hours = i32::try_from(REMEMBERED.as_hours()).unwrap_or(24);
+        self.once.push((
+            forget.into(),
+            vec![
+                Box::new(once.key.clone()),
+                Box::new(self.now.clone()),
+                Box::new(hours),
+            ],
+        ));
+        let keep = "INSERT INTO app.idempotency_key (tenant_id, user_id, key, request_hash, status, headers, body, created_at) \
+            SELECT (SELECT app.tenant_id()), (SELECT app.user_id()), $1, $2, $3, $4::text::jsonb, $5, $6::timestamptz";
+        self.once.push((
+            keep.into(),
+            vec![
+                Box::new(once.key.clone()),
+                Box::new(once.request.to_vec()),
+                Box::new(i16::try_from(once.answer.status).unwrap_or(200)),
+                Box::new(headers_to_json(&once.answer)),
+                Box::new(once.answer.body.clone()),
+                Box::new(self.now.clone()),
+            ],
+        ));
     }
 
     /// Adds a write, to be done after the earlier writes of the records `after`.
@@ -156,7 +191,7 @@ impl<'a> Statements<'a> {
     /// Sends everything and commits.
     pub(super) async fn run(mut self, transaction: &mut Transaction) -> Result<(), FlightError> {
         self.groups.sort_by_key(|group| group.wave);
-        let mut statements: Vec<(Cow<'static, str>, Params)> = Vec::new();
+        let mut statements = std::mem::take(&mut self.once);
         for group in &mut self.groups {
             // The same columns give the same text, whatever order they were met in.
             group.columns.sort_unstable();

@@ -235,7 +235,7 @@ impl Browser {
             "return [...document.querySelectorAll('a, button')].find((it) => it.checkVisibility() && it.innerText.trim() === {})",
             json!(text)
         );
-        self.wait_until(&format!("{} !== undefined", find), true)
+        self.wait_until(&format!("{find} !== undefined"), true)
             .await;
         let element = self
             .driver

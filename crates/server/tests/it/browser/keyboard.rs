@@ -65,7 +65,12 @@ async fn everything_can_be_reached_and_done_by_keys() {
         .await;
     assert!(browser.path().await.ends_with("/edit"));
 
-    // A relation, chosen from its list without the mouse.
+    choose_a_relation(&browser).await;
+    search(&browser).await;
+}
+
+/// A relation, chosen from its list without the mouse.
+async fn choose_a_relation(browser: &Browser) {
     browser.open("/contacts/new").await;
     browser.fill("#field-last_name", "Frase").await;
     browser.fill("#field-account_id", "").await;
@@ -101,7 +106,9 @@ async fn everything_can_be_reached_and_done_by_keys() {
         .unwrap();
     browser.wait_for_text("Contact “Frase” created.").await;
     browser.settled().await;
+}
 
+async fn search(browser: &Browser) {
     browser.keys("/").await;
     browser
         .wait_until("return document.activeElement.name", "q")

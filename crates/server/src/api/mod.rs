@@ -1,0 +1,65 @@
+//! The JSON API under `/api/v1/`: what the pages do, for programs.
+//!
+//! `route.rs` is the one list of routes with the capability that each needs; the router is built from it, so that a route without a
+//! row can't exist. Handlers are thin: read the call, ask the store, write the answer. None of them names a tenant or a database.
+
+mod body;
+mod call;
+mod describe;
+mod error;
+mod etag;
+mod field;
+mod history;
+mod object;
+mod once;
+mod openapi;
+mod parameters;
+mod record;
+mod route;
+mod schema;
+mod search;
+mod session;
+#[cfg(test)]
+mod tests;
+mod written;
+
+use axum::{Router, extract::Request, response::Response};
+use fieldstone_store::once::OnceStore;
+
+pub use call::Rights;
+pub use openapi::{openapi_document, openapi_json};
+pub use route::{Needs, ROUTES, Route};
+pub use schema::SchemaStore;
+
+/// What the API asks of a store.
+pub trait ApiStore: OnceStore + SchemaStore + Clone + 'static {}
+
+impl<S: OnceStore + SchemaStore + Clone + 'static> ApiStore for S {}
+
+/// Where all paths of [`ROUTES`] begin.
+pub const ROOT: &str = "/api/v1";
+
+/// Most bytes of a body that holds one record.
+const RECORD_BYTES_MAX: usize = 1024 * 1024;
+/// Most bytes of a body that holds many.
+const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The API over stores of the type `S`.
+///
+/// Whoever lets a request in puts an `S` and a `fieldstone_ui::Viewer` into its extensions; without them the caller is nobody.
+pub fn router<S: ApiStore>() -> Router {
+    let routes = route::attach::<S>(Router::new())
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(no_such_route);
+    Router::new()
+        .nest(ROOT, routes)
+        .route("/api/openapi.json", axum::routing::get(openapi::show))
+}
+
+async fn no_such_route(request: Request) -> Response {
+    error::ApiError::not_found("There is nothing at this address.").respond(request.extensions())
+}
+
+async fn method_not_allowed(request: Request) -> Response {
+    error::ApiError::method_not_allowed().respond(request.extensions())
+}

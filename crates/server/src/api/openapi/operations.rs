@@ -1,0 +1,361 @@
+//! What each operation takes and answers.
+
+use http::Method;
+use serde_json::json;
+use utoipa::openapi::{
+    Content, ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Required, Response,
+    ResponseBuilder, ResponsesBuilder, SecurityRequirement, Type,
+    path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
+    request_body::RequestBodyBuilder,
+};
+
+use crate::api::{Needs, Route};
+
+/// What is to be said about one operation; the rest follows from its row in `ROUTES`.
+struct Doc {
+    id: &'static str,
+    tag: &'static str,
+    summary: &'static str,
+    parameters: &'static [Param],
+    /// Schema of the body.
+    body: Option<&'static str>,
+    status: &'static str,
+    /// Schema of the answer.
+    answer: Option<&'static str>,
+    /// Headers of the answer.
+    headers: &'static [&'static str],
+    /// Refusals besides those that its row says.
+    problems: &'static [&'static str],
+}
+
+/// A parameter: name, place, JSON type, description.
+struct Param(&'static str, Place, Type, &'static str);
+
+#[derive(Clone, Copy)]
+enum Place {
+    Query,
+    RequiredQuery,
+    Header,
+}
+
+const FILTER: Param = Param(
+    "filter",
+    Place::Query,
+    Type::String,
+    "Which records, e.g. `amount >= 1000 and (stage.name = \"Won\" or close_date < :today+14)`. `:me` is the caller.",
+);
+const SEARCH: Param = Param(
+    "search",
+    Place::Query,
+    Type::String,
+    "Words that all must be found, by their beginnings.",
+);
+const DELETED: Param = Param(
+    "deleted",
+    Place::Query,
+    Type::String,
+    "Deleted records: `exclude` them (the default), `only` them, or `include` them.",
+);
+const ORDER: Param = Param(
+    "order",
+    Place::Query,
+    Type::String,
+    "Up to three fields, e.g. `-amount,name`; a minus sorts largest first. Records without a value come last. Newest first when nothing is said.",
+);
+const COLUMNS: Param = Param(
+    "columns",
+    Place::Query,
+    Type::String,
+    "Fields to answer, e.g. `name,account.name`; all of the object's own when nothing is said.",
+);
+const LIMIT: Param = Param(
+    "limit",
+    Place::Query,
+    Type::Integer,
+    "Most entries to answer.",
+);
+const CURSOR: Param = Param(
+    "cursor",
+    Place::Query,
+    Type::String,
+    "`next` or `previous` of another page of the same query.",
+);
+const IF_MATCH: Param = Param(
+    "If-Match",
+    Place::Header,
+    Type::String,
+    "The entity tag the caller saw; another version answers 412.",
+);
+const IF_NONE_MATCH: Param = Param(
+    "If-None-Match",
+    Place::Header,
+    Type::String,
+    "The entity tag the caller has; the same version answers 304.",
+);
+const KEY: Param = Param(
+    "Idempotency-Key",
+    Place::Header,
+    Type::String,
+    "Makes repeating the request safe for 24 hours: it has one effect and gets the first answer again.",
+);
+const PREFER: Param = Param(
+    "Prefer",
+    Place::Header,
+    Type::String,
+    "`return=minimal` leaves the record out of the answer.",
+);
+
+const NONE: &[Param] = &[];
+
+#[rustfmt::skip]
+const DOCS: &[Doc] = &[
+    Doc { id: "showSession", tag: "session", summary: "Who the caller is and what they may do", parameters: NONE, body: None, status: "200", answer: Some("Session"), headers: &[], problems: &[] },
+    Doc { id: "createSession", tag: "session", summary: "Sign in with a password", parameters: NONE, body: Some("Credentials"), status: "201", answer: Some("StartedSession"), headers: &["Set-Cookie"], problems: &["NotSignedIn", "Denied", "NotFound", "Conflict", "TooMany"] },
+    Doc { id: "deleteSession", tag: "session", summary: "Sign out", parameters: NONE, body: None, status: "204", answer: None, headers: &["Set-Cookie"], problems: &["Conflict"] },
+    Doc { id: "listObjects", tag: "objects", summary: "All objects, without their fields", parameters: NONE, body: None, status: "200", answer: Some("ObjectList"), headers: &[], problems: &[] },
+    Doc { id: "createObject", tag: "objects", summary: "Make an object of the workspace's own", parameters: NONE, body: Some("NewObject"), status: "201", answer: Some("ObjectDescription"), headers: &["Location"], problems: &["Conflict"] },
+    Doc { id: "describeObject", tag: "objects", summary: "One object with its fields", parameters: NONE, body: None, status: "200", answer: Some("ObjectDescription"), headers: &[], problems: &[] },
+    Doc { id: "deleteObject", tag: "objects", summary: "Take an object of the workspace's own out of sight, with its records", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
+    Doc { id: "createField", tag: "objects", summary: "Add a field of the workspace's own to an object", parameters: NONE, body: Some("NewField"), status: "201", answer: Some("Field"), headers: &[], problems: &["Conflict"] },
+    Doc { id: "updateField", tag: "objects", summary: "Change the label or help of a custom field", parameters: NONE, body: Some("FieldLabels"), status: "200", answer: Some("Field"), headers: &[], problems: &[] },
+    Doc { id: "deleteField", tag: "objects", summary: "Take a custom field out of sight, with its values", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
+    Doc { id: "listRecords", tag: "records", summary: "A page of records", parameters: &[FILTER, SEARCH, DELETED, ORDER, COLUMNS, LIMIT, CURSOR], body: None, status: "200", answer: Some("Page"), headers: &[], problems: &[] },
+    Doc { id: "createRecord", tag: "records", summary: "Make a record", parameters: &[KEY, PREFER], body: Some("RecordInput"), status: "201", answer: Some("Record"), headers: &["Location", "ETag"], problems: &["Conflict"] },
+    Doc { id: "countRecords", tag: "records", summary: "How many records match", parameters: &[FILTER, SEARCH, DELETED], body: None, status: "200", answer: Some("Count"), headers: &[], problems: &[] },
+    Doc { id: "aggregateRecords", tag: "records", summary: "Figures over groups of records", parameters: &[
+        FILTER,
+        Param("group", Place::Query, Type::String, "Up to two fields, e.g. `status` or `close_date:month` (or `:year`)."),
+        Param("measures", Place::Query, Type::String, "Up to ten figures, e.g. `count,sum:amount,max:close_date`; a count when nothing is said."),
+        LIMIT,
+    ], body: None, status: "200", answer: Some("Figures"), headers: &[], problems: &[] },
+    Doc { id: "changeRecords", tag: "records", summary: "Up to 200 changes of one object's records, all of them or none", parameters: &[KEY], body: Some("Batch"), status: "200", answer: Some("BatchResults"), headers: &[], problems: &["Conflict"] },
+    Doc { id: "showRecord", tag: "records", summary: "One record, deleted or not", parameters: &[COLUMNS, IF_NONE_MATCH], body: None, status: "200", answer: Some("Record"), headers: &["ETag"], problems: &["NotModified"] },
+    Doc { id: "updateRecord", tag: "records", summary: "Change some fields of a record (JSON merge patch)", parameters: &[IF_MATCH, PREFER], body: Some("RecordInput"), status: "200", answer: Some("Record"), headers: &["ETag"], problems: &["Conflict", "PreconditionFailed", "NoContent"] },
+    Doc { id: "deleteRecord", tag: "records", summary: "Delete a record; it can be restored", parameters: &[IF_MATCH], body: None, status: "204", answer: None, headers: &["ETag"], problems: &["PreconditionFailed"] },
+    Doc { id: "restoreRecord", tag: "records", summary: "Bring a deleted record back", parameters: NONE, body: None, status: "200", answer: Some("Record"), headers: &["ETag"], problems: &["Unprocessable"] },
+    Doc { id: "showRecordHistory", tag: "records", summary: "What happened to a record, newest first", parameters: &[Param("before", Place::Query, Type::Integer, "`next` of the page before."), LIMIT], body: None, status: "200", answer: Some("History"), headers: &[], problems: &[] },
+    Doc { id: "convertLead", tag: "records", summary: "Turn a lead into an account, a contact and a deal", parameters: &[KEY, IF_MATCH], body: Some("LeadConversion"), status: "201", answer: Some("ConvertedLead"), headers: &["Location"], problems: &["Conflict", "PreconditionFailed"] },
+    Doc { id: "search", tag: "records", summary: "Records of any object by their words", parameters: &[
+        Param("q", Place::RequiredQuery, Type::String, "The words, each by its beginning."),
+        Param("objects", Place::Query, Type::String, "Objects to search, separated by commas; all when nothing is said."),
+        Param("limit", Place::Query, Type::Integer, "Most records of each object: 5 when nothing is said, at most 50."),
+    ], body: None, status: "200", answer: Some("SearchResults"), headers: &[], problems: &["NotFound"] },
+];
+
+/// The operation of a route.
+pub(super) fn operation(route: &Route) -> Operation {
+    let Some(doc) = DOCS.iter().find(|doc| doc.id == route.operation) else {
+        return OperationBuilder::new()
+            .operation_id(Some(route.operation))
+            .build();
+    };
+    let mut builder = OperationBuilder::new()
+        .operation_id(Some(doc.id))
+        .tag(doc.tag)
+        .summary(Some(doc.summary))
+        .responses(responses(route, doc));
+    if let Needs::Capability(capability) = route.needs {
+        builder = builder.description(Some(format!(
+            "Needs the capability `{}`.",
+            capability.name()
+        )));
+    }
+    if route.needs == Needs::Nothing {
+        builder = builder.security(SecurityRequirement::default());
+    }
+    for name in path_names(route.path) {
+        builder = builder.parameter(path_parameter(name));
+    }
+    for param in doc.parameters {
+        builder = builder.parameter(parameter(param));
+    }
+    if let Some(schema) = doc.body {
+        let media = if route.method == Method::PATCH {
+            "application/merge-patch+json"
+        } else {
+            "application/json"
+        };
+        let body = RequestBodyBuilder::new()
+            .required(Some(Required::True))
+            .content(media, content(schema));
+        let body = if route.method == Method::PATCH {
+            body.content("application/json", content(schema))
+        } else {
+            body
+        };
+        builder = builder.request_body(Some(body.build()));
+    }
+    builder.build()
+}
+
+fn content(schema: &str) -> Content {
+    ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name(schema)))
+        .build()
+}
+
+fn path_names(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/')
+        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+}
+
+fn path_parameter(name: &str) -> Parameter {
+    let (description, pattern) = match name {
+        "object" => ("API name of the object, e.g. `deal`.", "^[a-z][a-z0-9_]*$"),
+        "field" => ("API name of the field.", "^[a-z][a-z0-9_]*$"),
+        _ => (
+            "The record's id: 15 letters and digits.",
+            "^[0-9A-Za-z]{15}([0-9A-Za-z]{3})?$",
+        ),
+    };
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .description(Some(description))
+        .schema(Some(
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .pattern(Some(pattern))
+                .build(),
+        ))
+        .build()
+}
+
+fn parameter(Param(name, place, kind, description): &Param) -> Parameter {
+    let (place, required) = match place {
+        Place::Query => (ParameterIn::Query, Required::False),
+        Place::RequiredQuery => (ParameterIn::Query, Required::True),
+        Place::Header => (ParameterIn::Header, Required::False),
+    };
+    ParameterBuilder::new()
+        .name(*name)
+        .parameter_in(place)
+        .required(required)
+        .description(Some(*description))
+        .schema(Some(ObjectBuilder::new().schema_type(kind.clone()).build()))
+        .build()
+}
+
+fn responses(route: &Route, doc: &Doc) -> utoipa::openapi::Responses {
+    let mut names = vec!["BadRequest", "Unavailable"];
+    if route.needs != Needs::Nothing {
+        names.push("NotSignedIn");
+        names.push("Denied");
+    }
+    if route.path.contains('{') {
+        names.push("NotFound");
+    }
+    if doc.body.is_some() {
+        names.extend(["TooLarge", "UnsupportedMediaType", "Unprocessable"]);
+    }
+    names.extend(doc.problems);
+    let mut answer = ResponseBuilder::new().description(doc.summary);
+    if let Some(schema) = doc.answer {
+        answer = answer.content("application/json", content(schema));
+    }
+    for name in doc.headers {
+        let text = ObjectBuilder::new().schema_type(Type::String).build();
+        answer = answer.header(*name, HeaderBuilder::new().schema(Some(text)).build());
+    }
+    let mut responses = ResponsesBuilder::new().response(doc.status, answer.build());
+    for name in names {
+        if let Some((status, ..)) = PROBLEMS.iter().find(|(_, known, _)| *known == name) {
+            responses = responses.response(*status, RefOr::Ref(Ref::from_response_name(name)));
+        }
+    }
+    responses.build()
+}
+
+/// Other answers: status, name, description.
+const PROBLEMS: &[(&str, &str, &str)] = &[
+    (
+        "204",
+        "NoContent",
+        "Done, without a representation, as preferred.",
+    ),
+    ("304", "NotModified", "The caller has this version."),
+    (
+        "400",
+        "BadRequest",
+        "The request can't be read: its address, its parameters or its JSON.",
+    ),
+    (
+        "401",
+        "NotSignedIn",
+        "Nobody is signed in, or the session has ended.",
+    ),
+    (
+        "403",
+        "Denied",
+        "The caller's role or token doesn't allow this.",
+    ),
+    (
+        "404",
+        "NotFound",
+        "There is no such object, or no such record that the caller may see.",
+    ),
+    (
+        "409",
+        "Conflict",
+        "It doesn't fit what is there: a deleted record, a taken id, a newer version.",
+    ),
+    (
+        "412",
+        "PreconditionFailed",
+        "Somebody else changed the record; `current_version` is its version now.",
+    ),
+    ("413", "TooLarge", "The body is too large."),
+    (
+        "415",
+        "UnsupportedMediaType",
+        "The body isn't declared as JSON in UTF-8.",
+    ),
+    (
+        "422",
+        "Unprocessable",
+        "Some values can't be stored; `errors` names each.",
+    ),
+    (
+        "429",
+        "TooMany",
+        "Too many attempts; Retry-After says when to come back.",
+    ),
+    (
+        "503",
+        "Unavailable",
+        "The database is busy or out of reach; Retry-After says when to come back.",
+    ),
+];
+
+/// Answers that operations share.
+pub(super) fn problems() -> impl Iterator<Item = (&'static str, Response)> {
+    PROBLEMS.iter().map(|(status, name, description)| {
+        let response = ResponseBuilder::new().description(*description);
+        let response = if status.starts_with(['4', '5']) {
+            let example = json!({ "type": "urn:fieldstone:problem:invalid", "title": "Unprocessable Content", "status": 422,
+                "detail": "Some values can't be stored.", "errors": [{ "pointer": "/amount", "code": "not_a_number", "detail": "Enter a number with at most 2 decimals, such as 1234.5." }] });
+            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem")));
+            let content = if *status == "422" { content.example(Some(example)) } else { content };
+            response.content("application/problem+json", content.build())
+        } else {
+            response
+        };
+        (*name, response.build())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ROUTES;
+
+    #[test]
+    fn every_route_is_documented_and_nothing_else() {
+        let mut routed: Vec<_> = ROUTES.iter().map(|route| route.operation).collect();
+        let mut documented: Vec<_> = DOCS.iter().map(|doc| doc.id).collect();
+        routed.sort_unstable();
+        documented.sort_unstable();
+        assert_eq!(routed, documented);
+    }
+}

@@ -1,0 +1,106 @@
+//! The one list of routes, with what each needs.
+
+use axum::{
+    Router,
+    extract::Request,
+    response::Response,
+    routing::{MethodFilter, on},
+};
+use fieldstone_model::Capability::{self, RecordsDelete, RecordsRead, RecordsWrite, SchemaManage};
+use http::Method;
+
+use super::{
+    ApiStore,
+    call::Call,
+    error::{ApiError, ApiResult},
+    field, object, record, search, session,
+};
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Everybody, signed in or not.
+    Nothing,
+    /// Whoever is signed in.
+    SignedIn,
+    /// Whoever has this capability.
+    Capability(Capability),
+}
+
+/// One row of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path below [`super::ROOT`].
+    pub path: &'static str,
+    /// Who may call it. The store checks its own rights again.
+    pub needs: Needs,
+    /// Its name in the OpenAPI document.
+    pub operation: &'static str,
+}
+
+/// Makes the list, and the router from the same rows.
+macro_rules! routes {
+    ($($method:ident $path:literal ($needs:expr) $operation:literal => $handler:path;)*) => {
+        /// Every route of the API.
+        pub const ROUTES: &[Route] = &[
+            $(Route { method: Method::$method, path: $path, needs: $needs, operation: $operation }),*
+        ];
+
+        /// Adds every row of [`ROUTES`] to `router`.
+        pub(super) fn attach<S: ApiStore>(router: Router) -> Router {
+            $(let router = router.route(
+                $path,
+                on(MethodFilter::$method, |request: Request| admit::<S, _, _>($needs, request, $handler)),
+            );)*
+            router
+        }
+    };
+}
+
+const fn needs(capability: Capability) -> Needs {
+    Needs::Capability(capability)
+}
+
+routes! {
+    GET    "/session"                               (Needs::SignedIn)       "showSession"       => session::show::show;
+    POST   "/session"                               (Needs::Nothing)        "createSession"     => session::create::create;
+    DELETE "/session"                               (Needs::SignedIn)       "deleteSession"     => session::delete::delete;
+    GET    "/objects"                               (needs(RecordsRead))    "listObjects"       => object::list::list;
+    POST   "/objects"                               (needs(SchemaManage))   "createObject"      => object::create::create;
+    GET    "/objects/{object}"                      (needs(RecordsRead))    "describeObject"    => object::show::show;
+    DELETE "/objects/{object}"                      (needs(SchemaManage))   "deleteObject"      => object::delete::delete;
+    POST   "/objects/{object}/fields"               (needs(SchemaManage))   "createField"       => field::create::create;
+    PATCH  "/objects/{object}/fields/{field}"       (needs(SchemaManage))   "updateField"       => field::update::update;
+    DELETE "/objects/{object}/fields/{field}"       (needs(SchemaManage))   "deleteField"       => field::delete::delete;
+    GET    "/records/{object}"                      (needs(RecordsRead))    "listRecords"       => record::list::list;
+    POST   "/records/{object}"                      (needs(RecordsWrite))   "createRecord"      => record::create::create;
+    GET    "/records/{object}/count"                (needs(RecordsRead))    "countRecords"      => record::count::count;
+    GET    "/records/{object}/aggregate"            (needs(RecordsRead))    "aggregateRecords"  => record::aggregate::aggregate;
+    POST   "/records/{object}/batch"                (needs(RecordsWrite))   "changeRecords"     => record::batch::batch;
+    GET    "/records/{object}/{id}"                 (needs(RecordsRead))    "showRecord"        => record::show::show;
+    PATCH  "/records/{object}/{id}"                 (needs(RecordsWrite))   "updateRecord"      => record::update::update;
+    DELETE "/records/{object}/{id}"                 (needs(RecordsDelete))  "deleteRecord"      => record::delete::delete;
+    POST   "/records/{object}/{id}/restoration"     (needs(RecordsDelete))  "restoreRecord"     => record::restore::restore;
+    GET    "/records/{object}/{id}/history"         (needs(RecordsRead))    "showRecordHistory" => record::history::history;
+    POST   "/records/lead/{id}/conversion"          (needs(RecordsWrite))   "convertLead"       => record::convert::convert;
+    GET    "/search"                                (needs(RecordsRead))    "search"            => search::search;
+}
+
+/// Lets a call through to its handler if its caller may make it, and turns a refusal into an answer.
+async fn admit<S, H, F>(needs: Needs, request: Request, handler: H) -> Response
+where
+    S: ApiStore,
+    H: FnOnce(Call<S>) -> F + Send,
+    F: Future<Output = ApiResult> + Send,
+{
+    let (parts, body) = request.into_parts();
+    // Copied, since the call takes the parts along; it only names the request.
+    let name = parts.extensions.get::<crate::http::RequestId>().cloned();
+    let outcome = match Call::open(needs, parts, body).await {
+        Ok(call) => handler(call).await,
+        Err(error) => Err(error),
+    };
+    outcome.unwrap_or_else(|error: ApiError| error.respond_to(name.as_ref()))
+}

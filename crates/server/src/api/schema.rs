@@ -1,0 +1,306 @@
+//! Custom objects and fields as bodies describe them, and the store that keeps them.
+
+use std::{borrow::Cow, sync::Arc};
+
+use fieldstone_model::{Choice, Field, FieldError, FieldType, Object, Problem};
+use serde_json::{Map, Value as Json};
+
+use super::error::ApiError;
+use crate::{
+    schema::{self, NewField, NewObject, SchemaError},
+    store::PgStore,
+};
+
+/// Keeps the workspace's own objects and fields. It checks the right to do so, and what they may look like.
+pub trait SchemaStore: Send + Sync {
+    /// Makes an object.
+    fn create_object(
+        &self,
+        new: &NewObject,
+    ) -> impl Future<Output = Result<Arc<Object>, SchemaError>> + Send;
+
+    /// Takes an object out of sight.
+    fn remove_object(&self, object: &str) -> impl Future<Output = Result<(), SchemaError>> + Send;
+
+    /// Makes a field.
+    fn create_field(
+        &self,
+        object: &str,
+        new: &NewField,
+    ) -> impl Future<Output = Result<Field, SchemaError>> + Send;
+
+    /// Changes what people call a field.
+    fn relabel_field(
+        &self,
+        object: &str,
+        field: &str,
+        label: &str,
+        help: Option<&str>,
+    ) -> impl Future<Output = Result<Field, SchemaError>> + Send;
+
+    /// Takes a field out of sight.
+    fn remove_field(
+        &self,
+        object: &str,
+        field: &str,
+    ) -> impl Future<Output = Result<(), SchemaError>> + Send;
+}
+
+impl SchemaStore for PgStore {
+    async fn create_object(&self, new: &NewObject) -> Result<Arc<Object>, SchemaError> {
+        schema::create_object(self, new).await
+    }
+
+    async fn remove_object(&self, object: &str) -> Result<(), SchemaError> {
+        schema::remove_object(self, object).await
+    }
+
+    async fn create_field(&self, object: &str, new: &NewField) -> Result<Field, SchemaError> {
+        schema::create_field(self, object, new).await
+    }
+
+    async fn relabel_field(
+        &self,
+        object: &str,
+        field: &str,
+        label: &str,
+        help: Option<&str>,
+    ) -> Result<Field, SchemaError> {
+        schema::relabel_field(self, object, field, label, help).await
+    }
+
+    async fn remove_field(&self, object: &str, field: &str) -> Result<(), SchemaError> {
+        schema::remove_field(self, object, field).await
+    }
+}
+
+/// What people read about a field.
+pub(super) struct Labels {
+    pub(super) label: String,
+    pub(super) help: Option<String>,
+}
+
+/// Reads the body of a new object.
+pub(super) fn new_object(members: Map<String, Json>) -> Result<NewObject, ApiError> {
+    let mut reader = Reader::new(members);
+    let new = NewObject {
+        name: reader.text("name"),
+        plural: reader.text("plural"),
+        label: reader.text("label"),
+        plural_label: reader.text("plural_label"),
+    };
+    reader.finish(new)
+}
+
+/// Reads the body of a new field.
+pub(super) fn new_field(members: Map<String, Json>) -> Result<NewField, ApiError> {
+    let mut reader = Reader::new(members);
+    let new = NewField {
+        name: reader.text("name"),
+        kind: reader.kind(),
+        label: reader.text("label"),
+        help: reader.optional_text("help"),
+        required: reader.flag("required"),
+        unique: reader.flag("unique"),
+        indexed: reader.flag("indexed"),
+        searchable: reader.flag("searchable"),
+    };
+    reader.finish(new)
+}
+
+/// Reads new labels over those that `field` has.
+pub(super) fn labels(field: &Field, members: Map<String, Json>) -> Result<Labels, ApiError> {
+    let mut reader = Reader::new(members);
+    let label = match reader.members.contains_key("label") {
+        true => reader.text("label"),
+        false => field.label.clone().unwrap_or_default(),
+    };
+    let help = match reader.members.contains_key("help") {
+        true => reader.optional_text("help"),
+        false => field.help.clone(),
+    };
+    reader.finish(Labels { label, help })
+}
+
+/// Takes members out of a body one by one, and remembers what is wrong with them.
+struct Reader {
+    members: Map<String, Json>,
+    errors: Vec<FieldError>,
+}
+
+impl Reader {
+    fn new(members: Map<String, Json>) -> Self {
+        Self {
+            members,
+            errors: Vec::new(),
+        }
+    }
+
+    fn wrong(&mut self, name: &str, problem: Problem) {
+        self.errors.push(FieldError::new(name, problem));
+    }
+
+    fn optional_text(&mut self, name: &str) -> Option<String> {
+        match self.members.remove(name) {
+            None | Some(Json::Null) => None,
+            Some(Json::String(text)) => Some(text),
+            Some(_) => {
+                self.wrong(name, Problem::WrongType { expected: "a text" });
+                None
+            }
+        }
+    }
+
+    fn text(&mut self, name: &str) -> String {
+        let before = self.errors.len();
+        match self.optional_text(name) {
+            Some(text) => text,
+            None => {
+                if self.errors.len() == before {
+                    self.wrong(name, Problem::Required);
+                }
+                String::new()
+            }
+        }
+    }
+
+    fn flag(&mut self, name: &str) -> bool {
+        match self.members.remove(name) {
+            None | Some(Json::Null) => false,
+            Some(Json::Bool(yes)) => yes,
+            Some(_) => {
+                self.wrong(
+                    name,
+                    Problem::WrongType {
+                        expected: "true or false",
+                    },
+                );
+                false
+            }
+        }
+    }
+
+    fn number<N: TryFrom<u64> + Default>(&mut self, name: &str, otherwise: N) -> N {
+        match self.members.remove(name) {
+            None | Some(Json::Null) => otherwise,
+            Some(json) => match json.as_u64().and_then(|number| N::try_from(number).ok()) {
+                Some(number) => number,
+                None => {
+                    self.wrong(
+                        name,
+                        Problem::WrongType {
+                            expected: "a whole number",
+                        },
+                    );
+                    otherwise
+                }
+            },
+        }
+    }
+
+    fn kind(&mut self) -> FieldType {
+        match self.text("type").as_str() {
+            "text" => FieldType::Text {
+                max: self.number("max", 255),
+            },
+            "long_text" => FieldType::LongText {
+                max: self.number("max", 32_000),
+            },
+            "email" => FieldType::Email,
+            "phone" => FieldType::Phone,
+            "url" => FieldType::Url,
+            "integer" => FieldType::Integer,
+            "decimal" => FieldType::Decimal {
+                scale: self.number("scale", 2),
+            },
+            "money" => FieldType::Money,
+            "percent" => FieldType::Percent,
+            "boolean" => FieldType::Boolean,
+            "date" => FieldType::Date,
+            "time" => FieldType::Time,
+            "date_time" => FieldType::DateTime,
+            "choice" => FieldType::Choice {
+                options: self.options(),
+            },
+            "multi_choice" => FieldType::MultiChoice {
+                options: self.options(),
+            },
+            "relation" => FieldType::Relation {
+                to: self.text("to").into(),
+            },
+            "any_relation" => FieldType::AnyRelation { to: self.targets() },
+            "" => FieldType::Id,
+            _ => {
+                self.wrong("type", Problem::UnknownChoice);
+                FieldType::Id
+            }
+        }
+    }
+
+    fn options(&mut self) -> Cow<'static, [Choice]> {
+        let read = |json: &Json| match json {
+            Json::String(value) => Some(Choice {
+                value: value.clone().into(),
+                label: None,
+            }),
+            Json::Object(option) => {
+                let known = option.keys().all(|name| name == "value" || name == "label");
+                let label = match option.get("label") {
+                    None | Some(Json::Null) => None,
+                    Some(Json::String(label)) => Some(label.clone()),
+                    Some(_) => return None,
+                };
+                let value = option.get("value")?.as_str()?.to_owned().into();
+                known.then_some(Choice { value, label })
+            }
+            _ => None,
+        };
+        let options = match self.members.remove("options") {
+            Some(Json::Array(items)) => items.iter().map(read).collect::<Option<Vec<_>>>(),
+            _ => None,
+        };
+        options.map_or_else(
+            || {
+                let expected = "a list of texts or of {\"value\",\"label\"}";
+                self.wrong("options", Problem::WrongType { expected });
+                Cow::Borrowed(&[][..])
+            },
+            Cow::Owned,
+        )
+    }
+
+    fn targets(&mut self) -> Cow<'static, [Cow<'static, str>]> {
+        let targets = match self.members.remove("to") {
+            Some(Json::Array(items)) => items
+                .iter()
+                .map(|item| item.as_str().map(|name| Cow::Owned(name.to_owned())))
+                .collect::<Option<Vec<_>>>(),
+            _ => None,
+        };
+        targets.map_or_else(
+            || {
+                self.wrong(
+                    "to",
+                    Problem::WrongType {
+                        expected: "a list of texts",
+                    },
+                );
+                Cow::Borrowed(&[][..])
+            },
+            Cow::Owned,
+        )
+    }
+
+    /// What was read, unless something was wrong or is left over.
+    fn finish<T>(mut self, read: T) -> Result<T, ApiError> {
+        for name in self.members.keys() {
+            self.errors
+                .push(FieldError::new(name.clone(), Problem::UnknownField));
+        }
+        if self.errors.is_empty() {
+            Ok(read)
+        } else {
+            Err(ApiError::invalid("", &self.errors))
+        }
+    }
+}

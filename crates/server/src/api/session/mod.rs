@@ -1,0 +1,49 @@
+//! The caller's session: who they are, signing in and out.
+
+pub(super) mod create;
+pub(super) mod delete;
+pub(super) mod show;
+
+use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
+
+use super::error::{ApiError, Place};
+use crate::identity::IdentityError;
+
+impl From<IdentityError> for ApiError {
+    fn from(error: IdentityError) -> Self {
+        let detail = error.to_string();
+        let new = |status, code| Self::new(status, code, detail.clone());
+        match &error {
+            IdentityError::Unauthenticated => Self::not_signed_in(),
+            IdentityError::WrongPassword => {
+                let detail = "The e-mail address or the password is wrong.";
+                Self::new(StatusCode::UNAUTHORIZED, "wrong-password", detail)
+            }
+            IdentityError::WorkspaceNeeded(choices) => {
+                let slugs: Vec<&str> = choices.iter().map(|choice| choice.slug.as_str()).collect();
+                let detail = format!("Send one of these as the workspace: {}.", slugs.join(", "));
+                new(StatusCode::CONFLICT, "workspace-needed").with(
+                    Place::member("", "workspace"),
+                    "required",
+                    detail,
+                )
+            }
+            IdentityError::CrossSite => new(StatusCode::FORBIDDEN, "cross-site"),
+            IdentityError::Throttled { retry_after_s } => {
+                let after = HeaderValue::from(*retry_after_s);
+                new(StatusCode::TOO_MANY_REQUESTS, "too-many-attempts")
+                    .with_header(RETRY_AFTER, after)
+            }
+            IdentityError::Busy => {
+                let after = HeaderValue::from_static("1");
+                new(StatusCode::TOO_MANY_REQUESTS, "busy").with_header(RETRY_AFTER, after)
+            }
+            _ => {
+                tracing::error!(%error, "identity failed");
+                let detail = "Signing in isn't possible just now. Try again in a moment.";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail)
+                    .with_header(RETRY_AFTER, HeaderValue::from_static("5"))
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Tests of the API over the memory store: the router as it is served, without network, sign-in and database.
+
+mod bodies;
+mod conditions;
+mod documents;
+mod fuzz;
+mod matrix;
+mod records;
+mod repeats;
+mod shapes;
+
+use std::sync::Arc;
+
+use axum::{Router, body::Body, response::Response};
+use fieldstone_model::{Field, Object, RecordId};
+use fieldstone_store::{
+    MemoryStore, Store as _,
+    conformance::{Team, schema::memory_team},
+};
+use fieldstone_ui::{Viewer, locale::Locale};
+use http::{HeaderMap, Method, Request, StatusCode};
+use jiff::{Timestamp, tz::TimeZone};
+use serde_json::{Value as Json, json};
+use tower::ServiceExt as _;
+
+use super::{SchemaStore, router};
+use crate::schema::{NewField, NewObject, SchemaError};
+
+/// The memory store's registry stands still: it checks the right and answers what it would have made.
+impl SchemaStore for MemoryStore {
+    async fn create_object(&self, new: &NewObject) -> Result<Arc<Object>, SchemaError> {
+        let object = Object::custom(
+            new.name.clone(),
+            new.plural.clone(),
+            *b"a99",
+            new.label.clone(),
+            new.plural_label.clone(),
+        );
+        Ok(Arc::new(object))
+    }
+
+    async fn remove_object(&self, object: &str) -> Result<(), SchemaError> {
+        let found = self
+            .registry()
+            .object(object)
+            .filter(|object| object.custom);
+        found.map(drop).ok_or(SchemaError::Missing)
+    }
+
+    async fn create_field(&self, _object: &str, new: &NewField) -> Result<Field, SchemaError> {
+        let mut field = Field::new(2000, "", new.kind.clone());
+        field.name = new.name.clone().into();
+        field.label = Some(new.label.clone());
+        field.custom = true;
+        Ok(field)
+    }
+
+    async fn relabel_field(
+        &self,
+        object: &str,
+        field: &str,
+        label: &str,
+        help: Option<&str>,
+    ) -> Result<Field, SchemaError> {
+        let object = self.registry().object(object).ok_or(SchemaError::Missing)?;
+        let mut field = object.field(field).cloned().ok_or(SchemaError::Missing)?;
+        field.label = Some(label.to_owned());
+        field.help = help.map(str::to_owned);
+        Ok(field)
+    }
+
+    async fn remove_field(&self, object: &str, field: &str) -> Result<(), SchemaError> {
+        let found = self
+            .registry()
+            .object(object)
+            .and_then(|object| object.field(field));
+        found
+            .filter(|field| field.custom)
+            .map(drop)
+            .ok_or(SchemaError::Missing)
+    }
+}
+
+/// A workspace with a router over it.
+struct World {
+    team: Team<MemoryStore>,
+    router: Router,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Answer {
+    #[track_caller]
+    fn json(&self) -> Json {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().unwrap())
+            .unwrap_or_default()
+    }
+
+    /// Checks that it is a refusal in the agreed form, and gives its errors as `place code`.
+    #[track_caller]
+    fn refused(&self, status: u16) -> Vec<String> {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let problem = self.json();
+        assert_eq!(problem["status"], status);
+        assert!(
+            problem["type"]
+                .as_str()
+                .unwrap()
+                .starts_with("urn:fieldstone:problem:")
+        );
+        assert!(!problem["detail"].as_str().unwrap().is_empty());
+        let errors = problem["errors"].as_array().cloned().unwrap_or_default();
+        let place = |error: &Json| {
+            let place = ["pointer", "parameter", "header"]
+                .into_iter()
+                .find_map(|kind| error[kind].as_str());
+            format!("{} {}", place.unwrap(), error["code"].as_str().unwrap())
+        };
+        let mut places: Vec<_> = errors.iter().map(place).collect();
+        places.sort();
+        places
+    }
+}
+
+fn viewer(store: &MemoryStore) -> Viewer {
+    Viewer {
+        user_id: store.user().id,
+        name: "Somebody".to_owned(),
+        role: store.user().role,
+        workspace: "North".to_owned(),
+        locale: Locale::new("en", TimeZone::UTC, "EUR"),
+        now: "2026-03-01T12:00:00Z".parse::<Timestamp>().unwrap(),
+        can_sign_out: true,
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            team: memory_team(),
+            router: router::<MemoryStore>(),
+        }
+    }
+
+    /// Sends a request as the user of `store`, or as nobody.
+    async fn send(&self, store: Option<&MemoryStore>, mut request: Request<Body>) -> Answer {
+        if let Some(store) = store {
+            request.extensions_mut().insert(store.clone());
+            request.extensions_mut().insert(viewer(store));
+        }
+        let response: Response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8(bytes.to_vec()).unwrap(),
+        }
+    }
+
+    /// Sends a request as the member.
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Json>,
+    ) -> Answer {
+        self.send(
+            Some(&self.team.member),
+            request(method, path, headers, body),
+        )
+        .await
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.ask(Method::GET, path, &[], None).await
+    }
+
+    async fn post(&self, path: &str, body: Json) -> Answer {
+        self.ask(Method::POST, path, &[], Some(body)).await
+    }
+
+    async fn patch(&self, path: &str, body: Json) -> Answer {
+        self.ask(Method::PATCH, path, &[], Some(body)).await
+    }
+
+    /// Makes a record; gives its id.
+    #[track_caller]
+    fn make(&self, object: &str, body: Json) -> impl Future<Output = RecordId> {
+        let path = format!("/api/v1/records/{object}");
+        async move {
+            let answer = self.post(&path, body).await;
+            assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+            answer.json()["id"].as_str().unwrap().parse().unwrap()
+        }
+    }
+}
+
+/// JSON as people read it in a snapshot.
+fn pretty(json: &Json) -> String {
+    serde_json::to_string_pretty(json).unwrap()
+}
+
+fn request(
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<Json>,
+) -> Request<Body> {
+    let mut builder = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        builder = builder.header(*name, *value);
+    }
+    match body {
+        Some(body) => builder
+            .header("content-type", "application/json")
+            .body(Body::from(body.to_string())),
+        None => builder.body(Body::empty()),
+    }
+    .unwrap()
+}
+
+#[tokio::test]
+async fn nobody_gets_in_without_a_store() {
+    let world = World::new();
+    let answer = world
+        .send(
+            None,
+            request(Method::GET, "/api/v1/records/deal", &[], None),
+        )
+        .await;
+    answer.refused(401);
+    assert_eq!(answer.header("www-authenticate"), "Bearer");
+    let answer = world
+        .send(None, request(Method::GET, "/api/openapi.json", &[], None))
+        .await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let body = json!({ "email": "a@example.com", "password": "x" });
+    world
+        .send(
+            None,
+            request(Method::POST, "/api/v1/session", &[], Some(body)),
+        )
+        .await
+        .refused(404);
+}

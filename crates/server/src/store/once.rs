@@ -1,0 +1,97 @@
+//! Requests applied once, kept in `app.idempotency_key` in the transaction of their changes.
+
+use fieldstone_model::Change;
+use fieldstone_store::{
+    StoreError,
+    once::{Answer, Once, OnceStore, Outcome, REMEMBERED},
+};
+use tokio_postgres::{Row, types::ToSql};
+
+use super::{PgStore, store_error};
+use crate::database::pool::Step;
+
+const KEPT: &str = "SELECT k.request_hash, k.status, k.headers::text, k.body FROM app.idempotency_key k \
+    WHERE k.key = $1 AND k.created_at >= $2";
+const KEEP: &str = "UPDATE app.idempotency_key k SET status = $2, headers = $3::text::jsonb, body = $4 WHERE k.key = $1";
+
+impl OnceStore for PgStore {
+    async fn kept(&self, key: &str, request: [u8; 32]) -> Result<Option<Outcome>, StoreError> {
+        let oldest = self.shared.clock.now() - REMEMBERED;
+        let rows = self.run_step(KEPT, &[&key, &oldest]).await?;
+        let outcome = |row| outcome(row, request).map_err(StoreError::internal);
+        rows.first().map(outcome).transpose()
+    }
+
+    async fn apply_once(&self, once: &Once, changes: &[Change]) -> Result<Outcome, StoreError> {
+        let mut registry = self.registry.clone();
+        let mut written = self.write_once(&registry, changes, Some(once)).await;
+        if matches!(written, Err(StoreError::SchemaChanged)) {
+            registry = self.fresh_registry().await?;
+            written = self.write_once(&registry, changes, Some(once)).await;
+        }
+        match written? {
+            Some(applied) => Ok(Outcome::Applied(applied)),
+            // Just kept by a request that ran beside this one.
+            None => self
+                .kept(&once.key, once.request)
+                .await?
+                .ok_or(StoreError::Busy),
+        }
+    }
+
+    async fn keep(&self, key: &str, answer: &Answer) -> Result<(), StoreError> {
+        let status = i16::try_from(answer.status).unwrap_or(200);
+        let headers = headers_to_json(answer);
+        self.run_step(KEEP, &[&key, &status, &headers, &answer.body])
+            .await
+            .map(drop)
+    }
+}
+
+impl PgStore {
+    async fn run_step(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
+        let flight = self
+            .pool()
+            .flight(self.actor(), None, &[Step { sql, params }])
+            .await;
+        Ok(flight
+            .map_err(store_error)?
+            .into_iter()
+            .next()
+            .unwrap_or_default())
+    }
+}
+
+/// Headers as a JSON object.
+pub(super) fn headers_to_json(answer: &Answer) -> String {
+    let headers: serde_json::Map<String, serde_json::Value> = answer
+        .headers
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone().into()))
+        .collect();
+    serde_json::Value::Object(headers).to_string()
+}
+
+fn outcome(
+    row: &Row,
+    request: [u8; 32],
+) -> Result<Outcome, Box<dyn std::error::Error + Send + Sync>> {
+    let hash: &[u8] = row.try_get(0)?;
+    if hash != request {
+        return Ok(Outcome::Different);
+    }
+    let status: i16 = row.try_get(1)?;
+    let headers: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(row.try_get(2)?)?;
+    let text =
+        |(name, value): (String, serde_json::Value)| Some((name, value.as_str()?.to_owned()));
+    Ok(Outcome::Before(Answer {
+        status: u16::try_from(status)?,
+        headers: headers.into_iter().filter_map(text).collect(),
+        body: row.try_get(3)?,
+    }))
+}
