@@ -132,7 +132,7 @@ async fn figures<S: Store + Clone + 'static>(
         session.store.aggregate(&late).await?,
     );
     // A figure to glance at needs no cents.
-    let whole = |hundredths: i64| (hundredths + hundredths.signum() * 50) / 100 * 100;
+    let whole = |hundredths: i64| hundredths.saturating_add(hundredths.signum() * 50) / 100 * 100;
     let count = |count: i64| locale.count(count.unsigned_abs());
     Ok(vec![
         (

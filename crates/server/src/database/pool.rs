@@ -4,13 +4,13 @@
 //! goes back to the pool only after `app.connection_is_clean()` has said so through a freshly parsed statement. That travels in the same
 //! flight, but nobody waits for its answer: the caller goes on with the commit's.
 
-use std::{collections::HashMap, future::{Future, poll_fn}, pin::Pin, sync::Arc, task::Poll};
+use std::{collections::HashMap, future::{Future, poll_fn}, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use deadpool::managed::{self, Metrics, RecycleResult};
 use fieldstone_model::Clock;
 use futures_util::future::{join_all, maybe_done};
 use jiff::Timestamp;
-use tokio_postgres::{Client, Config, Row, Statement, types::ToSql};
+use tokio_postgres::{Client, Config, NoTls, Row, Statement, types::ToSql};
 
 use super::{Actor, Backend, DatabaseError, connect, serving};
 
@@ -18,6 +18,10 @@ use super::{Actor, Backend, DatabaseError, connect, serving};
 ///
 /// The check of a connection looks at each of them, so more would cost every request.
 const STATEMENTS_MAX: usize = 120;
+
+/// How often, and for how long each time, a statement is asked to stop; it has a time limit of its own as well.
+const CANCEL_ATTEMPTS: u32 = 5;
+const CANCEL_PATIENCE: Duration = Duration::from_secs(1);
 
 const BEGIN: &str = "BEGIN";
 const COMMIT: &str = "COMMIT";
@@ -130,8 +134,8 @@ impl Pool {
         })
         .max_size(size)
         .runtime(deadpool::Runtime::Tokio1)
-        .wait_timeout(Some(std::time::Duration::from_secs(5)))
-        .create_timeout(Some(std::time::Duration::from_secs(10)))
+        .wait_timeout(Some(Duration::from_secs(5)))
+        .create_timeout(Some(Duration::from_secs(10)))
         .build()
         .map_err(|_| DatabaseError::ContextKey("the pool needs a runtime"))?;
         Ok(Self {
@@ -179,10 +183,11 @@ impl Pool {
             connection: Some(connection),
             entry: Some(entry),
             untouched: true,
+            under_way: false,
         })
     }
 
-    /// Takes a connection that acts for nobody: for probes and for attacks on it in tests.
+    /// How many connections there are, and how many of them are free.
     pub fn status(&self) -> managed::Status {
         self.connections.status()
     }
@@ -200,6 +205,8 @@ pub struct Transaction {
     connection: Option<managed::Object<Manager>>,
     entry: Option<Entry>,
     untouched: bool,
+    /// Whether the backend is at work on a flight.
+    under_way: bool,
 }
 
 impl Transaction {
@@ -248,7 +255,9 @@ impl Transaction {
             Ok::<(), tokio_postgres::Error>(())
         };
         let mut verdict = last.then(|| Box::pin(maybe_done(is_clean(Arc::clone(client)))));
+        self.under_way = true;
         let (entered, results, committed, ()) = tokio::join!(biased; entering, running, committing, sent(verdict.as_mut()));
+        self.under_way = false;
         entered?;
         let rows = results.into_iter().collect::<Result<Vec<_>, _>>()?;
         committed?;
@@ -291,11 +300,36 @@ impl Drop for Transaction {
         let Some(connection) = self.connection.take() else {
             return;
         };
-        if !self.untouched {
+        if self.untouched {
+            return;
+        }
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) if self.under_way => drop(runtime.spawn(stop(connection))),
             // Closing the connection rolls back whatever is open on it.
-            drop(managed::Object::take(connection));
+            _ => drop(managed::Object::take(connection)),
         }
     }
+}
+
+/// Ends a connection whose flight nobody waits for any more.
+///
+/// Closing it would not stop the backend, and clients that come and go could have more backends at work than the pool has places. So the
+/// statement is cancelled, and the place stays taken until the backend has noticed.
+async fn stop(connection: managed::Object<Manager>) {
+    for _ in 0..CANCEL_ATTEMPTS {
+        let cancelled = async {
+            connection.client.cancel_token().cancel_query(NoTls).await?;
+            // Answered once everything before it is. A cancellation that arrives between two statements stops neither.
+            connection.client.batch_execute("").await
+        };
+        if tokio::time::timeout(CANCEL_PATIENCE, cancelled)
+            .await
+            .is_ok()
+        {
+            break;
+        }
+    }
+    drop(managed::Object::take(connection));
 }
 
 impl Connection {

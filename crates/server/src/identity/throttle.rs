@@ -10,7 +10,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use moka::sync::Cache;
 
-use super::{IdentityError, network};
+use super::{IdentityError, network, random};
 
 /// A bucket: how many attempts at once, and how often another comes back.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +36,8 @@ struct Bucket {
     filled_at: Timestamp,
 }
 
-type Buckets = Cache<String, Arc<Mutex<Bucket>>>;
+/// By the SHA-256 of what is counted: a caller chooses the text, and must not choose how much memory it takes.
+type Buckets = Cache<[u8; 32], Arc<Mutex<Bucket>>>;
 
 /// Counts attempts to sign in.
 #[derive(Debug, Clone)]
@@ -62,18 +63,18 @@ impl Throttle {
         address: IpAddr,
         now: Timestamp,
     ) -> Result<(), IdentityError> {
-        take(&self.networks, network(address), PER_NETWORK, now)?;
-        take(&self.accounts, email_key.to_owned(), PER_ACCOUNT, now)
+        take(&self.networks, &network(address), PER_NETWORK, now)?;
+        take(&self.accounts, email_key, PER_ACCOUNT, now)
     }
 
     /// Gives an account's attempts back after a right password.
     pub fn succeeded(&self, email_key: &str) {
-        self.accounts.invalidate(email_key);
+        self.accounts.invalidate(&random::hash(email_key));
     }
 }
 
-fn take(buckets: &Buckets, key: String, rule: Rule, now: Timestamp) -> Result<(), IdentityError> {
-    let bucket = buckets.get_with(key, || {
+fn take(buckets: &Buckets, key: &str, rule: Rule, now: Timestamp) -> Result<(), IdentityError> {
+    let bucket = buckets.get_with(random::hash(key), || {
         Arc::new(Mutex::new(Bucket {
             tokens: rule.burst,
             filled_at: now,

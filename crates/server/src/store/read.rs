@@ -14,6 +14,7 @@ use fieldstone_store::{
     Action, Aggregate, AggregateRow, ChangeMark, Changes, FieldChange, HistoryEntry, Page,
     StoreError,
     compile::{Dialect, Param, Select, Sql, compile_aggregate, compile_count, phases},
+    sum_figure,
 };
 use tokio_postgres::{Row, types::ToSql};
 
@@ -149,6 +150,7 @@ impl PgStore {
             )
             .await
             .map_err(store_error)?;
+        self.note_flight();
         Ok(rows.into_iter().next_back().unwrap_or_default())
     }
 
@@ -292,7 +294,12 @@ impl PgStore {
                     ) => kind_of(path).0,
                     _ => FieldType::Integer,
                 };
-                figures.push(cell(row, at)?.into_value(&kind, false));
+                figures.push(match (measure.function, cell(row, at)?) {
+                    (fieldstone_store::Function::Sum, Cell::Text(sum)) => {
+                        sum_figure(sum.parse().map_err(StoreError::internal)?)
+                    }
+                    (_, figure) => figure.into_value(&kind, false),
+                });
                 at += 1;
             }
             Ok(AggregateRow { keys, figures })

@@ -11,6 +11,7 @@
 mod attacks;
 mod browser;
 mod embedded;
+mod gate;
 mod identity;
 mod importing;
 mod process;

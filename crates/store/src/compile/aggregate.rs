@@ -14,7 +14,8 @@ use crate::{Aggregate, Bucket, Function};
 
 /// The statement of an aggregate. A row is: one value for each grouping, then one figure for each measure.
 ///
-/// Texts are grouped by what they compare by and shown as one of the spellings found. Groups without a value come last.
+/// Texts are grouped by what they compare by and shown as one of the spellings found. Groups without a value come last. PostgreSQL
+/// answers sums as text.
 pub fn compile_aggregate(
     dialect: Dialect,
     registry: &Registry,
@@ -176,8 +177,8 @@ fn write_measure(sql: &mut Writer, place: &Place<'_>, function: Function) {
         place.write_key(sql);
     }
     sql.push(")");
-    // PostgreSQL sums integers as numeric.
+    // PostgreSQL sums integers as numeric, which may be more than a bigint: see `sum_figure`.
     if function == Function::Sum && sql.dialect == Dialect::Postgres {
-        sql.push("::bigint");
+        sql.push("::text");
     }
 }

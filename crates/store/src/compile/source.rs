@@ -79,13 +79,7 @@ impl<'a> Source<'a> {
                 joined
             });
         }
-        let system_always = matches!(
-            resolved.field.name.as_ref(),
-            "id" | "version" | "created_at" | "updated_at"
-        );
-        let always = resolved.steps.is_empty()
-            && !resolved.field.custom
-            && (resolved.field.required || system_always);
+        let always = resolved.is_never_empty();
         Ok(Place {
             alias,
             object: resolved.object,
