@@ -3,6 +3,7 @@
 //! No statement here names a tenant: the policies do, by the context that each flight enters.
 
 mod error;
+mod page;
 mod once;
 mod read;
 mod registry;

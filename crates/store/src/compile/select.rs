@@ -178,7 +178,11 @@ impl<'a> Select<'a> {
                 source.write_root_after(&mut from, "k0.tenant_id", "k0.record_id");
             }
             Origin::Words => {
-                self.write_gathered(&mut from, &root.name, &words, phase);
+                let gathered: Vec<&String> = match &self.words {
+                    Words::Gathered(gathered) => gathered.iter().filter_map(|at| words.get(*at)).collect(),
+                    _ => Vec::new(),
+                };
+                write_gathered(&mut from, &root.name, &gathered, self.id_page(phase));
                 source.write_root_after(&mut from, "w.tenant_id", "w.record_id");
             }
         }
@@ -236,28 +240,13 @@ impl<'a> Select<'a> {
         }
     }
 
-    /// Appends `FROM` the records that have all gathered words, each once; in the order of their ids where that is the query's.
-    fn write_gathered(&self, sql: &mut Writer, object: &str, words: &[String], phase: &Phase) {
-        let Words::Gathered(gathered) = &self.words else { return };
-        sql.push(" FROM (SELECT g.tenant_id, g.record_id FROM (");
-        for (at, word) in gathered.iter().filter_map(|at| words.get(*at)).enumerate() {
-            if at > 0 {
-                sql.push(" INTERSECT ");
-            }
-            sql.push("SELECT DISTINCT s.tenant_id, s.record_id");
-            write_tokens(sql, object, word);
-        }
-        sql.push(") g");
-        if self.query.order.is_empty() {
-            if let Some(cursor) = self.query.cursor.as_ref().filter(|_| phase.bounded) {
-                sql.push(" WHERE g.record_id ")
-                    .push(after(true, self.backward()))
-                    .push(" ")
-                    .param(Param::Text(cursor.id.to_string()));
-            }
-            sql.push(" ORDER BY g.record_id").push(direction(true, self.backward()));
-        }
-        sql.push(") w");
+    /// The ids' part of a page in the order of ids: where it starts, and which way it goes.
+    fn id_page(&self, phase: &Phase) -> Option<IdPage> {
+        let cursor = self.query.cursor.as_ref().filter(|_| phase.bounded);
+        self.query.order.is_empty().then(|| IdPage {
+            start: cursor.map(|cursor| cursor.id.to_string()),
+            backward: self.backward(),
+        })
     }
 
     /// Appends the conditions that a phase and its cursor put on the order's keys.
@@ -421,6 +410,32 @@ impl<'a> Select<'a> {
     }
 }
 
+/// A page in the order of ids, newest first unless it is read backward.
+struct IdPage {
+    start: Option<String>,
+    backward: bool,
+}
+
+/// Appends `FROM` the records that have all of these words, each once.
+fn write_gathered(sql: &mut Writer, object: &str, words: &[&String], page: Option<IdPage>) {
+    sql.push(" FROM (SELECT g.tenant_id, g.record_id FROM (");
+    for (at, word) in words.iter().enumerate() {
+        if at > 0 {
+            sql.push(" INTERSECT ");
+        }
+        sql.push("SELECT DISTINCT s.tenant_id, s.record_id");
+        write_tokens(sql, object, word);
+    }
+    sql.push(") g");
+    if let Some(page) = page {
+        if let Some(start) = page.start {
+            sql.push(" WHERE g.record_id ").push(after(true, page.backward)).push(" ").param(Param::Text(start));
+        }
+        sql.push(" ORDER BY g.record_id").push(direction(true, page.backward));
+    }
+    sql.push(") w");
+}
+
 /// Of the records that `first` gives in order, those that have all words.
 fn within_window(first: Writer, words: &[String], limit: u32) -> Writer {
     let mut sql = Writer {
@@ -465,17 +480,24 @@ pub fn compile_count(
     let root = query.check(registry)?;
     let mut source = Source::new(registry, root);
     let words = query.search.as_deref().map(search_words).unwrap_or_default();
-    let mut rest = Writer::new(dialect);
-    write_where(
-        &mut rest,
-        &mut source,
-        &query.filter,
-        &words,
-        query.presence,
-    )?;
+    let mut from = Writer::new(dialect);
+    // A device tests every record; PostgreSQL begins with those that have the words.
+    let gathered = dialect == Dialect::Postgres && !words.is_empty();
+    if gathered {
+        write_gathered(&mut from, &root.name, &words.iter().collect::<Vec<_>>(), None);
+        source.write_root_after(&mut from, "w.tenant_id", "w.record_id");
+    } else {
+        source.write_root(&mut from);
+    }
+    let mut rest = Writer {
+        dialect,
+        text: String::with_capacity(256),
+        params: std::mem::take(&mut from.params),
+    };
+    let tested = if gathered { &[] } else { words.as_slice() };
+    write_where(&mut rest, &mut source, &query.filter, tested, query.presence)?;
     let mut sql = Writer::new(dialect);
-    sql.push("SELECT count(*)");
-    source.write_root(&mut sql);
+    sql.push("SELECT count(*)").push(&from.text);
     source.write_joins(&mut sql);
     sql.push(&rest.text);
     Ok(Sql {
