@@ -67,9 +67,15 @@ impl Throttle {
         take(&self.accounts, email_key, PER_ACCOUNT, now)
     }
 
-    /// Gives an account's attempts back after a right password.
+    /// Gives an account its attempt back after a right password.
+    ///
+    /// Not more than that one: an address may be somebody else's in another workspace, who could otherwise sign in there now and then
+    /// to go on guessing here.
     pub fn succeeded(&self, email_key: &str) {
-        self.accounts.invalidate(&random::hash(email_key));
+        if let Some(bucket) = self.accounts.get(&random::hash(email_key)) {
+            let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+            bucket.tokens = (bucket.tokens + 1.0).min(PER_ACCOUNT.burst);
+        }
     }
 }
 
@@ -138,6 +144,24 @@ mod tests {
                 .admit("ann@example.com", address(15), at(61))
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn signing_in_elsewhere_gives_no_guesses_back() {
+        let throttle = Throttle::default();
+        let address = |n: u8| IpAddr::from([198, 51, 100, n]);
+        let mut guesses = 0;
+        for n in 0..100 {
+            if throttle.admit("ann@example.com", address(n), at(0)).is_ok() {
+                // Every other one is right, in a workspace of the guesser's own.
+                if n % 2 == 0 {
+                    throttle.succeeded("ann@example.com");
+                } else {
+                    guesses += 1;
+                }
+            }
+        }
+        assert_eq!(guesses, 10);
     }
 
     #[test]
