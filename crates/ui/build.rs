@@ -13,6 +13,8 @@ use std::{
     process::Command,
 };
 
+use sha2::Digest as _;
+
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// What is served: constant in Rust, source, name stem, extension, content type, whether esbuild bundles it.
@@ -143,15 +145,11 @@ fn bundle(source: &Path, entry: &Path) -> Outcome<Vec<u8>> {
 }
 
 fn fingerprint(content: &[u8]) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content);
-    digest
-        .as_ref()
-        .iter()
-        .take(6)
-        .fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    let digest = sha2::Sha256::digest(content);
+    digest.iter().take(6).fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn brotli(content: &[u8]) -> Outcome<Vec<u8>> {

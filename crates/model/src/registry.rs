@@ -79,6 +79,17 @@ pub struct Resolved<'a> {
     pub field: &'a Field,
 }
 
+impl Resolved<'_> {
+    /// Whether the field has a value in every record: a required standard field of the record itself.
+    pub fn is_never_empty(&self) -> bool {
+        let kept = matches!(
+            self.field.name.as_ref(),
+            "id" | "version" | "created_at" | "updated_at"
+        );
+        self.steps.is_empty() && !self.field.custom && (self.field.required || kept)
+    }
+}
+
 /// Relations that a path may walk through.
 pub const PATH_DEPTH: usize = 3;
 

@@ -22,13 +22,14 @@
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio_postgres::Config;
+use tokio_postgres::config::Host;
 
 use crate::database::RolePasswords;
 use crate::platform::Databases;
@@ -190,6 +191,35 @@ impl Configuration {
     }
 }
 
+/// The hosts that a database connection reaches over a network; nothing encrypts what travels there.
+pub fn open_hosts(databases: &Databases) -> Vec<String> {
+    let configs = [
+        databases.owner.as_ref(),
+        Some(&databases.app),
+        Some(&databases.auth),
+        Some(&databases.worker),
+    ];
+    let mut hosts = configs
+        .into_iter()
+        .flatten()
+        .flat_map(Config::get_hosts)
+        .filter_map(|host| match host {
+            Host::Tcp(name) if !is_loopback(name) => Some(name.clone()),
+            _ => None,
+        })
+        .collect::<Vec<_>>();
+    hosts.sort_unstable();
+    hosts.dedup();
+    hosts
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
 /// An address given in one of two ways, or not at all.
 fn address(
     name: &'static str,
@@ -268,6 +298,7 @@ mod tests {
                 .unwrap();
         assert_eq!(databases.app.get_user(), Some("fieldstone_app"));
         assert!(databases.owner.is_none());
+        assert_eq!(open_hosts(&databases), ["db.example"]);
 
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("app-url");

@@ -59,6 +59,12 @@ pub enum Function {
     Max,
 }
 
+/// A sum as a figure: one that leaves the range stops at its end, where it can still be negated.
+pub fn sum_figure(sum: i128) -> Value {
+    let end = i128::from(i64::MAX);
+    Value::Int(i64::try_from(sum.clamp(-end, end)).unwrap_or(i64::MAX))
+}
+
 /// One row of figures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AggregateRow {

@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use fieldstone_model::{Change, Query, Record, RecordId, Registry, Role, Value, query::Path};
 use jiff::Timestamp;
 
-pub use aggregate::{Aggregate, AggregateRow, Bucket, Function, Group, Measure};
+pub use aggregate::{Aggregate, AggregateRow, Bucket, Function, Group, Measure, sum_figure};
 pub use cursor::{CursorError, decode_cursor, encode_cursor};
 pub use error::{ChangeError, StoreError};
 pub use memory::{MemoryStore, Workspace};

@@ -132,7 +132,7 @@ async fn figures<S: Store + Clone + 'static>(
         session.store.aggregate(&late).await?,
     );
     // A figure to glance at needs no cents.
-    let whole = |hundredths: i64| (hundredths + hundredths.signum() * 50) / 100 * 100;
+    let whole = |hundredths: i64| hundredths.saturating_add(hundredths.signum() * 50) / 100 * 100;
     let count = |count: i64| locale.count(count.unsigned_abs());
     Ok(vec![
         (
@@ -186,6 +186,11 @@ async fn closing<S: Store + Clone + 'static>(
         .filter(Filter::equal("status", text("open")))
         .filter(Filter::compare(
             "close_date",
+            Comparison::GreaterOrEqual,
+            Value::Date(today),
+        ))
+        .filter(Filter::compare(
+            "close_date",
             Comparison::LessOrEqual,
             Value::Date(until),
         ))
@@ -193,6 +198,7 @@ async fn closing<S: Store + Clone + 'static>(
     let all = Pairs::default()
         .with("filter", "owner_id = :me")
         .with("filter", "status = \"open\"")
+        .with("filter", "close_date >= :today")
         .with("filter", format!("close_date <= :today+{SOON_DAYS}"))
         .with("sort", "close_date");
     agenda(

@@ -3,10 +3,10 @@
 //! It travels in the address (`?notice=deleted&about=…`), so it needs no session and no cookie; it names a record, never a text.
 
 use askama::Template;
-use fieldstone_model::RecordId;
+use fieldstone_model::{RecordId, query::Path};
 use fieldstone_store::{Store, StoreError};
 
-use crate::{layout, request::Session};
+use crate::{layout, list::table::name_of, request::Session};
 
 /// What can be announced, with the key of its text.
 const KINDS: [(&str, &str); 7] = [
@@ -57,12 +57,17 @@ impl Notice {
         let (Some(id), Some(object)) = (about, object) else {
             return Ok(None);
         };
-        let name = session
-            .store
-            .names(&[id])
-            .await?
-            .remove(&id)
-            .unwrap_or_default();
+        let columns = [Path::from_text(&object.name_field)];
+        let record = match session.store.get(&object.name, id, &columns).await {
+            Ok(record) => record,
+            Err(StoreError::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // An old or made-up address announces nothing that isn't so.
+        if record.deleted != (*kind == "deleted") {
+            return Ok(None);
+        }
+        let name = name_of(session, object, &record);
         let page = format!("/{}/{id}", object.plural);
         let here = session.path == page;
         let undoes = *kind == "deleted" && session.may_delete(object);

@@ -125,6 +125,7 @@ pub fn check(object: &str, draft: &Draft<'_>) -> Vec<FieldError> {
         "deal_line" => deal_line::check(draft),
         "event" => event::check(draft),
         "lead" => lead::check(draft),
+        "stage" => stage::check(draft),
         _ => Vec::new(),
     }
 }

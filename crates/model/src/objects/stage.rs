@@ -1,6 +1,8 @@
 //! Stages: the steps of a pipeline, in order.
 
-use crate::{Choice, Field, FieldType, ObjectClass, object::Facts};
+use crate::{
+    Choice, Field, FieldError, FieldType, ObjectClass, Problem, object::Facts, objects::Draft,
+};
 
 const KINDS: &[Choice] = &[Choice::new("open"), Choice::new("won"), Choice::new("lost")];
 
@@ -28,3 +30,16 @@ pub(crate) const FACTS: Facts = Facts {
             .salesforce("DefaultProbability"),
     ],
 };
+
+/// A stage stays in its pipeline and keeps its meaning: deals that are in it have both from it.
+pub(crate) fn check(draft: &Draft<'_>) -> Vec<FieldError> {
+    let problem = Problem::Rule {
+        code: "stage_is_fixed",
+        advice: "Make a new stage and move the deals there; a stage keeps its pipeline and its kind.",
+    };
+    ["pipeline_id", "kind"]
+        .into_iter()
+        .filter(|field| draft.before.is_some() && draft.changes(field))
+        .map(|field| FieldError::new(field, problem.clone()))
+        .collect()
+}

@@ -267,14 +267,13 @@ impl Query {
         }
         let mut sorted_by = Vec::new();
         for order in &self.order {
-            let field = registry
+            let resolved = registry
                 .resolve(object, &order.path)
-                .ok_or_else(|| unknown(&order.path))?
-                .field;
-            if !field.is_sortable() {
+                .ok_or_else(|| unknown(&order.path))?;
+            if !resolved.field.is_sortable() {
                 return Err(QueryError::NotSortable(order.path.to_string()));
             }
-            sorted_by.push(&field.kind);
+            sorted_by.push(resolved);
         }
         self.filter.check(registry, object)?;
         let fits = self.cursor.as_ref().is_none_or(|cursor| {
@@ -283,7 +282,7 @@ impl Query {
                     .keys
                     .iter()
                     .zip(sorted_by)
-                    .all(|(key, kind)| key.fits(kind))
+                    .all(|(key, by)| key.fits(&by.field.kind, by.is_never_empty()))
         });
         if fits {
             Ok(object)
@@ -295,9 +294,9 @@ impl Query {
 
 impl CursorKey {
     /// Whether a field of type `kind` can have this key. A cursor comes back from outside, so it is checked like any other input.
-    fn fits(&self, kind: &FieldType) -> bool {
+    fn fits(&self, kind: &FieldType, never_empty: bool) -> bool {
         match self {
-            Self::Null => true,
+            Self::Null => !never_empty,
             Self::Int(number) => match kind {
                 FieldType::Boolean => (0..=1).contains(number),
                 FieldType::Date => {

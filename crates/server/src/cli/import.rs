@@ -63,8 +63,12 @@ impl Import {
         let request = self.request()?;
         let operator = self.installation.open()?;
         let tenant = operator.workspace(&self.workspace).await?.id;
-        let actor = operator.store(tenant, self.person.as_deref()).await?.actor().clone();
-        let workspace = PgWorkspace::new(operator.stores()?, actor);
+        let actor = operator
+            .store(tenant, self.person.as_deref())
+            .await?
+            .actor()
+            .clone();
+        let workspace = PgWorkspace::new(operator.stores()?, actor, Some(operator.owner().await?));
         let clock = operator.clock.as_ref();
         let cancel = CancellationToken::new();
         let interrupted = cancel.clone();
@@ -74,7 +78,10 @@ impl Import {
             }
         });
         let mut display = Display::new(clock.now());
-        let outcome = run(&workspace, &request, clock, &cancel, &mut |progress| display.show(progress, clock)).await;
+        let outcome = run(&workspace, &request, clock, &cancel, &mut |progress| {
+            display.show(progress, clock)
+        })
+        .await;
         listening.abort();
         display.finish();
         let report = outcome.map_err(|error| Failure::new(error.to_string()))?;
@@ -84,8 +91,14 @@ impl Import {
     fn request(&self) -> Result<Request, Failure> {
         let mut request = Request::new(&self.object, &self.file);
         if let Some(path) = &self.map {
-            let text = fs::read_to_string(path).map_err(|error| Failure::new(format!("The mapping file {} can't be read: {error}.", path.display())))?;
-            request.mapping = Mapping::from_toml(&text).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+            let text = fs::read_to_string(path).map_err(|error| {
+                Failure::new(format!(
+                    "The mapping file {} can't be read: {error}.",
+                    path.display()
+                ))
+            })?;
+            request.mapping = Mapping::from_toml(&text)
+                .map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
         }
         if self.delimiter.is_some() {
             request.mapping.delimiter.clone_from(&self.delimiter);
@@ -103,12 +116,23 @@ impl Import {
 fn tell(report: &Report, trial: bool) -> Result<(), Failure> {
     let progress = &report.progress;
     if !report.made.is_empty() {
-        say(&format!("{} {}", if trial { "Would make" } else { "Made" }, report.made.join(", ")))?;
+        say(&format!(
+            "{} {}",
+            if trial { "Would make" } else { "Made" },
+            report.made.join(", ")
+        ))?;
     }
     if !report.ignored.is_empty() {
-        say(&format!("Columns that no field takes: {}", report.ignored.join(", ")))?;
+        say(&format!(
+            "Columns that no field takes: {}",
+            report.ignored.join(", ")
+        ))?;
     }
-    let related = if progress.related == 0 { String::new() } else { format!(" (and {} related records)", progress.related) };
+    let related = if progress.related == 0 {
+        String::new()
+    } else {
+        format!(" (and {} related records)", progress.related)
+    };
     say(&format!(
         "{}{} rows: {} created{related}, {} updated, {} skipped, {} failed; {:.0} rows/s",
         if trial { "Trial run: " } else { "" },
@@ -122,19 +146,30 @@ fn tell(report: &Report, trial: bool) -> Result<(), Failure> {
     for (line, problem) in &report.first_problems {
         say(&format!("  line {line}: {problem}"))?;
     }
-    let failed = report
-        .errors
-        .as_ref()
-        .map(|path| format!("{} rows failed; they stand in {}.", progress.failed, path.display()));
+    let failed = report.errors.as_ref().map(|path| {
+        format!(
+            "{} rows failed; they stand in {}.",
+            progress.failed,
+            path.display()
+        )
+    });
     match (&report.end, failed) {
         (End::Complete, None) => Ok(()),
         (End::Complete, Some(failed)) => Err(Failure::new(failed)),
         (End::Cancelled, failed) => {
-            let ended = format!("Cancelled: rows up to {} are imported and stay. {}", report.up_to_row, failed.unwrap_or_default());
+            let ended = format!(
+                "Cancelled: rows up to {} are imported and stay. {}",
+                report.up_to_row,
+                failed.unwrap_or_default()
+            );
             Err(Failure::new(ended.trim()))
         }
         (End::Stopped(why), failed) => {
-            let ended = format!("{why} Rows up to {} are imported and stay. {}", report.up_to_row, failed.unwrap_or_default());
+            let ended = format!(
+                "{why} Rows up to {} are imported and stay. {}",
+                report.up_to_row,
+                failed.unwrap_or_default()
+            );
             Err(Failure::new(ended.trim()))
         }
     }
@@ -156,8 +191,15 @@ impl Display {
     }
 
     fn show(&mut self, progress: &Progress, clock: &dyn Clock) {
-        let failed = if progress.failed == 0 { String::new() } else { format!(", {} failed", progress.failed) };
-        let text = format!("{} rows, {:.0} rows/s{failed}", progress.settled, progress.rate);
+        let failed = if progress.failed == 0 {
+            String::new()
+        } else {
+            format!(", {} failed", progress.failed)
+        };
+        let text = format!(
+            "{} rows, {:.0} rows/s{failed}",
+            progress.settled, progress.rate
+        );
         if let Some(bar) = &self.bar {
             bar.set_length(progress.total_bytes);
             bar.set_position(progress.bytes);

@@ -48,11 +48,16 @@ pub(super) fn configuration(options: &ClusterOptions, socket_dir: &Path, log_dir
     set("unix_socket_directories", &socket_dir.to_string_lossy());
     set("unix_socket_permissions", "0700");
     // Tests run at once, as many as the machine has cores, each with pools of its own.
-    set("max_connections", if options.durable { "100" } else { "400" });
+    set(
+        "max_connections",
+        if options.durable { "100" } else { "400" },
+    );
     set("password_encryption", "scram-sha-256");
     set("shared_buffers", &format!("{shared_buffers}MB"));
     set("jit", "off");
     set("max_wal_size", "2GB");
+    // A table that an import has just filled is read by the wrong index until its statistics are known.
+    set("autovacuum_naptime", "10s");
     set("timezone", "UTC");
     set("datestyle", "iso, ymd");
     set("lc_messages", "C");

@@ -17,7 +17,7 @@ BEGIN
             '|pg_read_.*|pg_ls_.*|pg_stat_file|pg_current_logfile|pg_logical_.*|pg_create_.*_replication_slot|pg_drop_replication_slot'
             '|pg_copy_.*_replication_slot|pg_replication_.*|pg_export_snapshot'
             '|pg_stat_get_activity|pg_stat_get_backend_.*|pg_stat_get_wal_senders|pg_lock_status|pg_prepared_xact'
-            '|(query|table|cursor|schema|database)_to_xml.*|ts_stat)$')
+            '|(query|table|cursor|schema|database)_to_xml.*|ts_stat|ts_rewrite)$')
     LOOP
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', target.signature);
     END LOOP;

@@ -154,7 +154,7 @@ const RULES: [Rule; 13] = [
         name: "system function",
         query: "SELECT p.oid::regprocedure::text, format('%s may call it', r.role) FROM pg_proc p, unnest($2::text[]) r(role)
             WHERE p.pronamespace = 'pg_catalog'::regnamespace AND has_function_privilege(r.role, p.oid, 'EXECUTE')
-            AND p.proname ~ '^(pg_terminate_backend|pg_cancel_backend|pg_sleep.*|pg_notify|pg_(try_)?advisory_.*|lo_.*|loread|lowrite|pg_read_(binary_)?file|pg_ls_dir|pg_stat_file|pg_stat_get_activity|pg_stat_get_backend_activity|query_to_xml.*)$'",
+            AND p.proname ~ '^(pg_terminate_backend|pg_cancel_backend|pg_sleep.*|pg_notify|pg_(try_)?advisory_.*|lo_.*|loread|lowrite|pg_read_(binary_)?file|pg_ls_dir|pg_stat_file|pg_stat_get_activity|pg_stat_get_backend_activity|query_to_xml.*|ts_stat|ts_rewrite)$'",
     },
 ];
 

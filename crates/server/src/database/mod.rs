@@ -9,6 +9,7 @@ pub mod lint;
 pub mod migration;
 pub mod pool;
 mod scram;
+pub mod statistics;
 
 pub use bootstrap::{Prepared, RolePasswords, prepare};
 pub use context::{Actor, Backend, ContextSigner};

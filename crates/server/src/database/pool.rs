@@ -1,15 +1,16 @@
 //! Pooled connections of the serving roles, and transactions that travel in one flight.
 //!
 //! Nothing runs outside a signed context here: `BEGIN`, `app.enter()`, the statements and `COMMIT` are sent together, and a connection
-//! goes back to the pool only after `app.connection_is_clean()` has said so through a freshly parsed statement.
+//! goes back to the pool only after `app.connection_is_clean()` has said so through a freshly parsed statement. That travels in the same
+//! flight, but nobody waits for its answer: the caller goes on with the commit's.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, future::{Future, poll_fn}, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use deadpool::managed::{self, Metrics, RecycleResult};
 use fieldstone_model::Clock;
-use futures_util::future::join_all;
+use futures_util::future::{join_all, maybe_done};
 use jiff::Timestamp;
-use tokio_postgres::{Client, Config, Row, Statement, types::ToSql};
+use tokio_postgres::{Client, Config, NoTls, Row, Statement, types::ToSql};
 
 use super::{Actor, Backend, DatabaseError, connect, serving};
 
@@ -17,6 +18,10 @@ use super::{Actor, Backend, DatabaseError, connect, serving};
 ///
 /// The check of a connection looks at each of them, so more would cost every request.
 const STATEMENTS_MAX: usize = 120;
+
+/// How often, and for how long each time, a statement is asked to stop; it has a time limit of its own as well.
+const CANCEL_ATTEMPTS: u32 = 5;
+const CANCEL_PATIENCE: Duration = Duration::from_secs(1);
 
 const BEGIN: &str = "BEGIN";
 const COMMIT: &str = "COMMIT";
@@ -26,9 +31,18 @@ const IS_CLEAN: &str = "SELECT app.connection_is_clean()";
 /// One connection with what it knows of its backend.
 #[derive(Debug)]
 pub struct Connection {
-    client: Client,
+    client: Arc<Client>,
     backend: Backend,
-    statements: HashMap<Box<str>, Statement>,
+    statements: HashMap<Box<str>, Prepared>,
+    /// Counts uses of statements, to tell old ones from new ones.
+    uses: u64,
+}
+
+/// A statement that the backend knows.
+#[derive(Debug)]
+struct Prepared {
+    statement: Statement,
+    last_use: u64,
 }
 
 /// Makes connections for the pool.
@@ -45,9 +59,10 @@ impl managed::Manager for Manager {
         let client = connect(&self.config).await?;
         let backend = Backend::of(&client).await?;
         Ok(Connection {
-            client,
+            client: Arc::new(client),
             backend,
             statements: HashMap::new(),
+            uses: 0,
         })
     }
 
@@ -119,8 +134,8 @@ impl Pool {
         })
         .max_size(size)
         .runtime(deadpool::Runtime::Tokio1)
-        .wait_timeout(Some(std::time::Duration::from_secs(5)))
-        .create_timeout(Some(std::time::Duration::from_secs(10)))
+        .wait_timeout(Some(Duration::from_secs(5)))
+        .create_timeout(Some(Duration::from_secs(10)))
         .build()
         .map_err(|_| DatabaseError::ContextKey("the pool needs a runtime"))?;
         Ok(Self {
@@ -167,11 +182,12 @@ impl Pool {
         Ok(Transaction {
             connection: Some(connection),
             entry: Some(entry),
-            reusable: true,
+            untouched: true,
+            under_way: false,
         })
     }
 
-    /// Takes a connection that acts for nobody: for probes and for attacks on it in tests.
+    /// How many connections there are, and how many of them are free.
     pub fn status(&self) -> managed::Status {
         self.connections.status()
     }
@@ -188,7 +204,9 @@ struct Entry {
 pub struct Transaction {
     connection: Option<managed::Object<Manager>>,
     entry: Option<Entry>,
-    reusable: bool,
+    untouched: bool,
+    /// Whether the backend is at work on a flight.
+    under_way: bool,
 }
 
 impl Transaction {
@@ -203,7 +221,7 @@ impl Transaction {
         let Some(connection) = self.connection.as_mut() else {
             return Err(FlightError::Busy);
         };
-        self.reusable = false;
+        self.untouched = false;
         let entry = self.entry.take();
         let begin = connection.statement(BEGIN).await?;
         let enter = connection.statement(ENTER).await?;
@@ -230,24 +248,51 @@ impl Transaction {
                 .zip(steps)
                 .map(|(statement, step)| client.query(statement, step.params)),
         );
-        let ending = async {
-            if !last {
-                return Ok(true);
+        let committing = async {
+            if last {
+                client.execute(&commit, &[]).await?;
             }
-            let (committed, clean) = tokio::join!(biased; client.execute(&commit, &[]), client.query_typed(IS_CLEAN, &[]));
-            // A failed check is a dirty connection; a failed commit is the caller's error.
-            let clean = clean
-                .ok()
-                .and_then(|rows| rows.first().and_then(|row| row.try_get::<_, bool>(0).ok()))
-                .unwrap_or(false);
-            committed.map(|_| clean)
+            Ok::<(), tokio_postgres::Error>(())
         };
-        let (entered, results, ended) = tokio::join!(biased; entering, running, ending);
+        let mut verdict = last.then(|| Box::pin(maybe_done(is_clean(Arc::clone(client)))));
+        self.under_way = true;
+        let (entered, results, committed, ()) = tokio::join!(biased; entering, running, committing, sent(verdict.as_mut()));
+        self.under_way = false;
         entered?;
         let rows = results.into_iter().collect::<Result<Vec<_>, _>>()?;
-        self.reusable = last && ended?;
+        committed?;
+        if let Some(mut verdict) = verdict
+            && let Some(connection) = self.connection.take()
+        {
+            tokio::spawn(async move {
+                verdict.as_mut().await;
+                if verdict.as_mut().take_output() != Some(true) {
+                    drop(managed::Object::take(connection));
+                }
+            });
+        }
         Ok(rows)
     }
+}
+
+/// Whether the transaction before left nothing behind. A check that fails is a dirty connection.
+async fn is_clean(client: Arc<Client>) -> bool {
+    let rows = client.query_typed(IS_CLEAN, &[]).await;
+    rows.ok()
+        .and_then(|rows| rows.first().and_then(|row| row.try_get::<_, bool>(0).ok()))
+        .unwrap_or(false)
+}
+
+/// Starts a request, so that it leaves with those before it, and doesn't wait for its answer.
+async fn sent<F: Future>(mut request: Option<&mut Pin<Box<F>>>) {
+    poll_fn(|context| {
+        if let Some(request) = request.take() {
+            // Whatever it says, whoever waits for it asks again.
+            let _ = request.as_mut().poll(context);
+        }
+        Poll::Ready(())
+    })
+    .await;
 }
 
 impl Drop for Transaction {
@@ -255,23 +300,58 @@ impl Drop for Transaction {
         let Some(connection) = self.connection.take() else {
             return;
         };
-        if !self.reusable {
+        if self.untouched {
+            return;
+        }
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) if self.under_way => drop(runtime.spawn(stop(connection))),
             // Closing the connection rolls back whatever is open on it.
-            drop(managed::Object::take(connection));
+            _ => drop(managed::Object::take(connection)),
         }
     }
 }
 
+/// Ends a connection whose flight nobody waits for any more.
+///
+/// Closing it would not stop the backend, and clients that come and go could have more backends at work than the pool has places. So the
+/// statement is cancelled, and the place stays taken until the backend has noticed.
+async fn stop(connection: managed::Object<Manager>) {
+    for _ in 0..CANCEL_ATTEMPTS {
+        let cancelled = async {
+            connection.client.cancel_token().cancel_query(NoTls).await?;
+            // Answered once everything before it is. A cancellation that arrives between two statements stops neither.
+            connection.client.batch_execute("").await
+        };
+        if tokio::time::timeout(CANCEL_PATIENCE, cancelled)
+            .await
+            .is_ok()
+        {
+            break;
+        }
+    }
+    drop(managed::Object::take(connection));
+}
+
 impl Connection {
     async fn statement(&mut self, sql: &str) -> Result<Statement, tokio_postgres::Error> {
-        if let Some(statement) = self.statements.get(sql) {
-            return Ok(statement.clone());
+        self.uses += 1;
+        if let Some(known) = self.statements.get_mut(sql) {
+            known.last_use = self.uses;
+            return Ok(known.statement.clone());
         }
         let statement = self.client.prepare(sql).await?;
         if self.statements.len() >= STATEMENTS_MAX {
-            self.statements.clear();
+            self.forget_oldest();
         }
-        self.statements.insert(sql.into(), statement.clone());
+        let known = Prepared { statement: statement.clone(), last_use: self.uses };
+        self.statements.insert(sql.into(), known);
         Ok(statement)
+    }
+
+    fn forget_oldest(&mut self) {
+        let oldest = self.statements.iter().min_by_key(|(_, known)| known.last_use).map(|(sql, _)| sql.clone());
+        if let Some(sql) = oldest {
+            self.statements.remove(&sql);
+        }
     }
 }

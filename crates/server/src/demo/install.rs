@@ -1,10 +1,10 @@
 //! Puts the demo companies into an installation. Starting again after an interruption goes on where it stopped.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use aws_lc_rs::rand;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use fieldstone_model::{IdSource, RecordId, Role};
+use fieldstone_model::{Change, IdSource, RecordId, Role};
 use fieldstone_store::{Store as _, StoreError};
 use jiff::{Timestamp, tz::TimeZone};
 use secrecy::SecretString;
@@ -13,7 +13,7 @@ use tokio_postgres::Client;
 
 use super::{Business, CHUNK, COMPANIES, Company, Person, changes, service};
 use crate::{
-    database::Actor,
+    database::{Actor, statistics},
     identity::{
         IdentityError, PasswordHasher,
         workspace::{self, NewUser, NewWorkspace},
@@ -191,7 +191,12 @@ async fn fill(
         match store.get(first.object(), first.id(), &[]).await {
             Ok(_) => {}
             Err(StoreError::NotFound(_)) => {
+                let tables: BTreeSet<&str> = chunk.iter().map(Change::object).collect();
+                let tables: Vec<&str> = tables.into_iter().chain(["search_token"]).collect();
                 store.apply(chunk).await?;
+                if let Err(error) = statistics::refresh(owner, &tables).await {
+                    tracing::debug!(%error, "tables could not be analysed");
+                }
             }
             Err(error) => return Err(error.into()),
         }

@@ -10,7 +10,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use moka::sync::Cache;
 
-use super::{IdentityError, network};
+use super::{IdentityError, network, random};
 
 /// A bucket: how many attempts at once, and how often another comes back.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +36,8 @@ struct Bucket {
     filled_at: Timestamp,
 }
 
-type Buckets = Cache<String, Arc<Mutex<Bucket>>>;
+/// By the SHA-256 of what is counted: a caller chooses the text, and must not choose how much memory it takes.
+type Buckets = Cache<[u8; 32], Arc<Mutex<Bucket>>>;
 
 /// Counts attempts to sign in.
 #[derive(Debug, Clone)]
@@ -62,18 +63,24 @@ impl Throttle {
         address: IpAddr,
         now: Timestamp,
     ) -> Result<(), IdentityError> {
-        take(&self.networks, network(address), PER_NETWORK, now)?;
-        take(&self.accounts, email_key.to_owned(), PER_ACCOUNT, now)
+        take(&self.networks, &network(address), PER_NETWORK, now)?;
+        take(&self.accounts, email_key, PER_ACCOUNT, now)
     }
 
-    /// Gives an account's attempts back after a right password.
+    /// Gives an account its attempt back after a right password.
+    ///
+    /// Not more than that one: an address may be somebody else's in another workspace, who could otherwise sign in there now and then
+    /// to go on guessing here.
     pub fn succeeded(&self, email_key: &str) {
-        self.accounts.invalidate(email_key);
+        if let Some(bucket) = self.accounts.get(&random::hash(email_key)) {
+            let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+            bucket.tokens = (bucket.tokens + 1.0).min(PER_ACCOUNT.burst);
+        }
     }
 }
 
-fn take(buckets: &Buckets, key: String, rule: Rule, now: Timestamp) -> Result<(), IdentityError> {
-    let bucket = buckets.get_with(key, || {
+fn take(buckets: &Buckets, key: &str, rule: Rule, now: Timestamp) -> Result<(), IdentityError> {
+    let bucket = buckets.get_with(random::hash(key), || {
         Arc::new(Mutex::new(Bucket {
             tokens: rule.burst,
             filled_at: now,
@@ -137,6 +144,24 @@ mod tests {
                 .admit("ann@example.com", address(15), at(61))
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn signing_in_elsewhere_gives_no_guesses_back() {
+        let throttle = Throttle::default();
+        let address = |n: u8| IpAddr::from([198, 51, 100, n]);
+        let mut guesses = 0;
+        for n in 0..100 {
+            if throttle.admit("ann@example.com", address(n), at(0)).is_ok() {
+                // Every other one is right, in a workspace of the guesser's own.
+                if n % 2 == 0 {
+                    throttle.succeeded("ann@example.com");
+                } else {
+                    guesses += 1;
+                }
+            }
+        }
+        assert_eq!(guesses, 10);
     }
 
     #[test]

@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use fieldstone_model::{Field, FieldError, RecordId};
-use fieldstone_store::StoreError;
-use tokio_postgres::types::ToSql;
+use fieldstone_store::{Store as _, StoreError};
+use tokio_postgres::{Client, types::ToSql};
 
 use super::{Batch, End, ImportError, Journal, NewObject, Report, Run, Workspace, Written};
 use crate::{
-    database::{Actor, pool::Step},
+    database::{Actor, pool::Step, statistics},
     schema::{self, SchemaError},
     store::{PgStore, Stores, store_error},
 };
@@ -28,12 +28,13 @@ pub struct PgWorkspace {
 }
 
 impl PgWorkspace {
-    /// The workspace of `actor`.
-    pub fn new(stores: Stores, actor: Actor) -> Self {
+    /// The workspace of `actor`. With the schema owner's connection, tables that grow are analysed on the way.
+    pub fn new(stores: Stores, actor: Actor, owner: Option<Client>) -> Self {
         Self {
             journal: PgJournal {
                 stores: stores.clone(),
                 actor,
+                owner,
                 batches: AtomicI32::new(0),
             },
             stores,
@@ -110,6 +111,7 @@ fn refused(name: &str, error: &SchemaError) -> ImportError {
 struct PgJournal {
     stores: Stores,
     actor: Actor,
+    owner: Option<Client>,
     batches: AtomicI32,
 }
 
@@ -118,6 +120,32 @@ impl PgJournal {
         let steps = [Step { sql, params }];
         let flight = self.stores.pool().flight(&self.actor, None, &steps).await;
         flight.map(drop).map_err(store_error)
+    }
+}
+
+impl PgJournal {
+    /// Lets the planner know of what the batches before have added to the tables of this one.
+    async fn keep_plans_good(&self, batch: &Batch) {
+        let Some(owner) = &self.owner else { return };
+        let Ok(store) = self.stores.open(self.actor.clone()).await else {
+            return;
+        };
+        let registry = store.registry();
+        let ids = batch
+            .created
+            .iter()
+            .chain(batch.updated.iter().map(|(id, _)| id));
+        let mut tables = vec!["field_value", "search_token", "custom_record"];
+        for id in ids {
+            if let Some(object) = registry.object_of(*id).filter(|object| !object.custom)
+                && !tables.contains(&object.name.as_ref())
+            {
+                tables.push(&object.name);
+            }
+        }
+        if let Err(error) = statistics::refresh(owner, &tables).await {
+            tracing::debug!(%error, "tables could not be analysed");
+        }
     }
 }
 
@@ -136,6 +164,7 @@ impl Journal for PgJournal {
     fn batch<'a>(&'a self, run: RecordId, batch: &'a Batch) -> Written<'a, ()> {
         Box::pin(async move {
             let number = self.batches.fetch_add(1, Ordering::Relaxed);
+            self.keep_plans_good(batch).await;
             let (first, last) = (row(batch.rows.0), row(batch.rows.1));
             let created: Vec<&str> = batch.created.iter().map(RecordId::as_str).collect();
             let updated: Vec<&str> = batch.updated.iter().map(|(id, _)| id.as_str()).collect();

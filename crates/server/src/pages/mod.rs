@@ -13,7 +13,7 @@ use std::{
 
 use axum::{
     Router,
-    extract::{ConnectInfo, FromRequestParts},
+    extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Redirect, Response},
     routing::{get, post},
@@ -22,6 +22,9 @@ use fieldstone_model::clock::Clock;
 use fieldstone_ui::locale::Locale;
 
 use crate::identity::{Authenticator, IdentityError, SignIn, sign_in::Started};
+
+/// Most bytes of a form here. Whoever sends it has proved nothing yet.
+const FORM_MAX: usize = 16 * 1024;
 
 /// What the pages of the entrance need.
 #[derive(Clone)]
@@ -48,6 +51,7 @@ pub fn routes(entrance: Entrance) -> Router {
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
         .route("/sign-out", post(sign_out::submit))
         .route("/set-up", get(set_up::show).post(set_up::submit))
+        .layer(DefaultBodyLimit::max(FORM_MAX))
         .with_state(entrance)
 }
 

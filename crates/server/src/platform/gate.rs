@@ -25,7 +25,8 @@ const BODY_MAX: usize = 16 * 1024 * 1024;
 /// Middleware: identifies the caller and puts store, viewer, profile and identity into the request's extensions.
 ///
 /// When the database says that the person's access has changed since it was looked up, they are looked up again and the request is run
-/// once more: nothing of the first run was applied.
+/// once more, unless something of the first run was applied. An answer that nothing was read for waits until the database has said that
+/// the access stands.
 pub(super) async fn admit(
     State(application): State<Application>,
     request: Request,
@@ -100,10 +101,17 @@ async fn run(
     let response = next
         .run(Request::from_parts(parts, Body::from(body.clone())))
         .await;
+    // What was changed isn't changed twice, and the answer that says so stands.
+    if store.has_written() {
+        return Ok(response);
+    }
     if store.access_changed() {
-        Err(AccessChanged)
-    } else {
-        Ok(response)
+        return Err(AccessChanged);
+    }
+    match store.check_access().await {
+        Ok(()) => Ok(response),
+        Err(StoreError::SessionEnded) => Err(AccessChanged),
+        Err(_) => Ok(Problem::new(StatusCode::SERVICE_UNAVAILABLE, BUSY).into_response()),
     }
 }
 

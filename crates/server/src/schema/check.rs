@@ -49,6 +49,20 @@ pub(super) fn object(registry: &Registry, new: &NewObject) -> Result<(), SchemaE
     }
 }
 
+/// Whether no object has had these names before: a removed one keeps them.
+pub(super) fn unused(names: usize, plurals: usize) -> Result<(), SchemaError> {
+    let errors: Vec<_> = [("name", names), ("plural", plurals)]
+        .into_iter()
+        .filter(|(_, uses)| *uses > 0)
+        .map(|(pointer, _)| FieldError::new(pointer, TAKEN))
+        .collect();
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(SchemaError::Invalid(errors))
+    }
+}
+
 pub(super) fn field(
     registry: &Registry,
     object: &Object,

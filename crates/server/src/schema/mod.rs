@@ -83,18 +83,21 @@ pub async fn create_object(store: &PgStore, new: &NewObject) -> Result<Arc<Objec
     check::object(&registry, new)?;
     let sql = "INSERT INTO app.custom_object (tenant_id, name, plural, prefix, label, plural_label, created_at) \
         SELECT (SELECT app.tenant_id()), $1, $2, 'a' || $5, $3, $4, transaction_timestamp()";
-    let taken = run(
+    let rows = run(
         store,
         &registry,
-        "SELECT count(*) FROM app.custom_object",
-        &[],
+        "SELECT count(*), count(*) FILTER (WHERE name = $1), count(*) FILTER (WHERE plural = $2) FROM app.custom_object",
+        &[&new.name, &new.plural],
     )
     .await?;
-    let taken = taken
-        .first()
-        .and_then(|row| row.try_get::<_, i64>(0).ok())
-        .and_then(|count| usize::try_from(count).ok())
-        .unwrap_or(0);
+    let count = |at: usize| {
+        rows.first()
+            .and_then(|row| row.try_get::<_, i64>(at).ok())
+            .and_then(|count| usize::try_from(count).ok())
+            .unwrap_or(0)
+    };
+    check::unused(count(1), count(2))?;
+    let taken = count(0);
     if taken >= OBJECTS_MAX {
         return Err(SchemaError::Full);
     }
@@ -230,7 +233,10 @@ async fn run(
         )
         .await;
     match flight {
-        Ok(rows) => Ok(rows.into_iter().next().unwrap_or_default()),
+        Ok(rows) => {
+            store.note_written();
+            Ok(rows.into_iter().next().unwrap_or_default())
+        }
         // Somebody else took the name, prefix or number in the same moment.
         Err(FlightError::Statement(error))
             if error.code() == Some(&tokio_postgres::error::SqlState::UNIQUE_VIOLATION) =>

@@ -3,6 +3,7 @@
 //! No statement here names a tenant: the policies do, by the context that each flight enters.
 
 mod error;
+mod page;
 mod once;
 mod read;
 mod registry;
@@ -77,7 +78,7 @@ impl Stores {
         Ok(PgStore {
             shared: self.shared.clone(),
             actor: Arc::new(actor),
-            access_changed: Arc::default(),
+            trace: Arc::default(),
             registry,
         })
     }
@@ -99,13 +100,63 @@ pub struct PgStore {
     shared: Arc<Shared>,
     actor: Arc<Actor>,
     registry: Registry,
-    access_changed: Arc<AtomicBool>,
+    trace: Arc<Trace>,
+}
+
+/// What has come of a store's flights, as whoever serves the request needs to know it.
+#[derive(Debug, Default)]
+struct Trace {
+    access_checked: AtomicBool,
+    access_changed: AtomicBool,
+    written: AtomicBool,
 }
 
 impl PgStore {
     /// Whether the database has said that the person's access isn't what it was when the store was opened.
     pub fn access_changed(&self) -> bool {
-        self.access_changed.load(Ordering::Relaxed)
+        self.trace.access_changed.load(Ordering::Relaxed)
+    }
+
+    /// Whether something was written through the store: then its request must not be run again.
+    pub fn has_written(&self) -> bool {
+        self.trace.written.load(Ordering::Relaxed)
+    }
+
+    /// Makes sure that the person's access is what it was when the store was opened, for an answer that nothing was read for.
+    ///
+    /// Costs nothing when a flight has shown it.
+    pub async fn check_access(&self) -> Result<(), StoreError> {
+        if self.trace.access_checked.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let checked = self.pool().flight(self.actor(), None, &[]).await;
+        match checked.map_err(store_error) {
+            Ok(_) => {
+                self.note_flight();
+                Ok(())
+            }
+            Err(error) => {
+                self.note_refusal(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Notes that a flight came through: the person's access was checked in it.
+    fn note_flight(&self) {
+        self.trace.access_checked.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that something was written.
+    pub(crate) fn note_written(&self) {
+        self.note_flight();
+        self.trace.written.store(true, Ordering::Relaxed);
+    }
+
+    fn note_refusal(&self, error: &StoreError) {
+        if matches!(error, StoreError::SessionEnded) {
+            self.trace.access_changed.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Who acts.
@@ -130,17 +181,17 @@ impl PgStore {
 macro_rules! with_registry {
     ($store:ident, $registry:ident => $operation:expr) => {{
         let $registry = &$store.registry;
-        match $operation.await {
-            Err(StoreError::SchemaChanged) => {
-                let $registry = &$store.fresh_registry().await?;
-                $operation.await
-            }
-            Err(StoreError::SessionEnded) => {
-                $store.access_changed.store(true, Ordering::Relaxed);
-                Err(StoreError::SessionEnded)
-            }
+        let outcome = match $operation.await {
+            Err(StoreError::SchemaChanged) => match $store.fresh_registry().await {
+                Ok(fresh) => {
+                    let $registry = &fresh;
+                    $operation.await
+                }
+                Err(error) => Err(error),
+            },
             outcome => outcome,
-        }
+        };
+        outcome.inspect_err(|error| $store.note_refusal(error))
     }};
 }
 

@@ -14,6 +14,7 @@ use fieldstone_store::{
     Action, Aggregate, AggregateRow, ChangeMark, Changes, FieldChange, HistoryEntry, Page,
     StoreError,
     compile::{Dialect, Param, Select, Sql, compile_aggregate, compile_count, phases},
+    sum_figure,
 };
 use tokio_postgres::{Row, types::ToSql};
 
@@ -25,10 +26,25 @@ use super::{
 };
 use crate::database::pool::Step;
 
+/// Values of one list from which on a query is worth a plan of its own.
+const BULK: usize = 16;
+
+/// A plan that was kept since a table was small reads all of a table that has grown; for long lists, planning costs less than that.
+const PLAN_ANEW: &str = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)";
+
+/// Whether a parameter is a long list.
+fn is_bulk(param: &Param) -> bool {
+    match param {
+        Param::Texts(texts) => texts.len() >= BULK,
+        Param::Ints(numbers) => numbers.len() >= BULK,
+        _ => false,
+    }
+}
+
 /// Columns of a result and how each is read.
-struct Plan {
+pub(super) struct Plan {
     columns: Arc<Columns>,
-    paths: Vec<Path>,
+    pub(super) paths: Vec<Path>,
     custom: Vec<bool>,
 }
 
@@ -119,12 +135,23 @@ impl PgStore {
             sql: &sql.text,
             params: &params,
         };
+        let plan_anew = Step {
+            sql: PLAN_ANEW,
+            params: &[],
+        };
+        let steps = [plan_anew, step];
+        let skipped = usize::from(!sql.params.iter().any(is_bulk));
         let rows = self
             .pool()
-            .flight(self.actor(), Some(registry.version()), &[step])
+            .flight(
+                self.actor(),
+                Some(registry.version()),
+                steps.get(skipped..).unwrap_or_default(),
+            )
             .await
             .map_err(store_error)?;
-        Ok(rows.into_iter().next().unwrap_or_default())
+        self.note_flight();
+        Ok(rows.into_iter().next_back().unwrap_or_default())
     }
 
     pub(super) async fn read_one(
@@ -161,13 +188,7 @@ impl PgStore {
         let limit = query.limit as usize;
         let backward = query.cursor.as_ref().is_some_and(|cursor| cursor.backward);
         // One more than the page tells whether there is another one.
-        let mut rows: Vec<Row> = Vec::new();
-        for sql in select(registry, query, &plan, query.limit + 1)? {
-            rows.extend(self.run_one(registry, &sql).await?);
-            if rows.len() > limit {
-                break;
-            }
-        }
+        let mut rows = self.page_rows(registry, query, &plan).await?;
         let more = rows.len() > limit;
         rows.truncate(limit);
         if backward {
@@ -267,7 +288,12 @@ impl PgStore {
                     ) => kind_of(path).0,
                     _ => FieldType::Integer,
                 };
-                figures.push(cell(row, at)?.into_value(&kind, false));
+                figures.push(match (measure.function, cell(row, at)?) {
+                    (fieldstone_store::Function::Sum, Cell::Text(sum)) => {
+                        sum_figure(sum.parse().map_err(StoreError::internal)?)
+                    }
+                    (_, figure) => figure.into_value(&kind, false),
+                });
                 at += 1;
             }
             Ok(AggregateRow { keys, figures })

@@ -69,7 +69,8 @@ async fn import(
     let mut request = Request::new(object, path);
     request.mapping = Mapping::from_toml(mapping)?;
     request.chunk = 300;
-    let workspace = PgWorkspace::new(database.stores.clone(), store.actor().clone());
+    let owner = connect(&database.database.owner()).await.unwrap();
+    let workspace = PgWorkspace::new(database.stores.clone(), store.actor().clone(), Some(owner));
     run(
         &workspace,
         &request,
@@ -102,7 +103,7 @@ async fn deals_arrive_with_their_accounts_history_and_journal() {
         .unwrap();
     assert_eq!(counts(&report), [980, 0, 0, 20, 37]);
 
-    let workspace = PgWorkspace::new(database.stores.clone(), store.actor().clone());
+    let workspace = PgWorkspace::new(database.stores.clone(), store.actor().clone(), None);
     let store = workspace.store().await.unwrap();
     let query = Query::new("deal")
         .columns(["name", "account.name", "sales_agent", "amount", "status"])
@@ -210,7 +211,7 @@ async fn a_custom_object_is_made_with_its_fields() {
         .unwrap();
     assert_eq!(counts(&report), [0, 0, 0, 3, 0], "external ids are taken");
 
-    let workspace = PgWorkspace::new(database.stores.clone(), store.actor().clone());
+    let workspace = PgWorkspace::new(database.stores.clone(), store.actor().clone(), None);
     let store = workspace.store().await.unwrap();
     let query = Query::new("inspection")
         .columns(["name", "longitude", "kind"])

@@ -12,6 +12,7 @@ mod api;
 mod attacks;
 mod browser;
 mod embedded;
+mod gate;
 mod identity;
 mod importing;
 mod process;

@@ -14,7 +14,8 @@ use crate::{Aggregate, Bucket, Function};
 
 /// The statement of an aggregate. A row is: one value for each grouping, then one figure for each measure.
 ///
-/// Texts are grouped by what they compare by and shown as one of the spellings found. Groups without a value come last.
+/// Texts are grouped by what they compare by and shown as one of the spellings found. Groups without a value come last. PostgreSQL
+/// answers sums as text.
 pub fn compile_aggregate(
     dialect: Dialect,
     registry: &Registry,
@@ -25,7 +26,7 @@ pub fn compile_aggregate(
     let groups = aggregate
         .groups
         .iter()
-        .map(|group| source.place(&group.path).map(|place| (place, group.bucket)))
+        .map(|group| source.place_shown(&group.path).map(|place| (place, group.bucket)))
         .collect::<Result<Vec<_>, _>>()?;
     let mut sql = Writer::new(dialect);
     sql.push("SELECT ");
@@ -47,7 +48,7 @@ pub fn compile_aggregate(
                 sql.push("count(*)");
             }
             Some(path) => {
-                let place = source.place(path)?;
+                let place = source.place_shown(path)?;
                 write_measure(&mut sql, &place, measure.function);
             }
         }
@@ -60,22 +61,17 @@ pub fn compile_aggregate(
         &mut rest,
         &mut source,
         &aggregate.filter,
-        None,
+        &[],
         Presence::Living,
     )?;
-    source.write_from(&mut sql);
+    source.write_root(&mut sql);
+    source.write_joins(&mut sql);
     for (at, (place, _)) in groups
         .iter()
         .enumerate()
         .filter(|(_, (place, _))| place.field.custom)
     {
-        let alias = format!("g{at}");
-        sql.push(" LEFT JOIN ")
-            .table("field_value")
-            .push(" ")
-            .push(&alias)
-            .push(" ON ");
-        place.write_key_row(&mut sql, &alias);
+        place.write_key_join(&mut sql, &format!("g{at}"));
     }
     sql.push(&rest.text);
     if !groups.is_empty() {
@@ -181,8 +177,8 @@ fn write_measure(sql: &mut Writer, place: &Place<'_>, function: Function) {
         place.write_key(sql);
     }
     sql.push(")");
-    // PostgreSQL sums integers as numeric.
+    // PostgreSQL sums integers as numeric, which may be more than a bigint: see `sum_figure`.
     if function == Function::Sum && sql.dialect == Dialect::Postgres {
-        sql.push("::bigint");
+        sql.push("::text");
     }
 }

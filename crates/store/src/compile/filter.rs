@@ -12,14 +12,13 @@ use super::{
     Dialect, Param, Writer, key_param,
     source::{Place, Source},
 };
-use crate::write;
 
 /// Appends ` WHERE …` for presence, filter and search; always at least one condition.
 pub(super) fn write_where(
     sql: &mut Writer,
     source: &mut Source<'_>,
     filter: &Filter,
-    search: Option<&str>,
+    words: &[String],
     presence: Presence,
 ) -> Result<(), QueryError> {
     sql.push(" WHERE ");
@@ -36,26 +35,38 @@ pub(super) fn write_where(
         sql.push(" AND ");
         write_filter(sql, source, filter)?;
     }
-    for word in search.map(write::search_words).unwrap_or_default() {
+    for word in words {
         sql.push(" AND ");
-        write_word(sql, source, word);
+        write_word(sql, "t.tenant_id", "t.id", word);
     }
     Ok(())
 }
 
-/// Appends the condition that a search word begins one of the record's tokens.
-fn write_word(sql: &mut Writer, source: &Source<'_>, word: String) {
+/// Appends the condition that a search word begins one of the tokens of a record.
+///
+/// An id says its object, so the object isn't named: PostgreSQL could then take the index by tokens, where it would have to read all
+/// records of a common word. `OFFSET 0` keeps it from turning the condition into a join.
+pub(super) fn write_word(sql: &mut Writer, tenant: &str, id: &str, word: &str) {
     sql.push("EXISTS (SELECT 1 FROM ")
         .table("search_token")
         .push(" s WHERE ");
     if sql.dialect == Dialect::Postgres {
-        sql.push("s.tenant_id = t.tenant_id AND ");
+        sql.push("s.tenant_id = ").push(tenant).push(" AND ");
     }
-    sql.push("s.object = ")
-        .constant(&source.root.name)
-        .push(" AND s.record_id = t.id AND ");
-    write_prefix(sql, "s.token", word);
+    sql.push("s.record_id = ").push(id).push(" AND ");
+    write_prefix(sql, "s.token", word.to_owned());
+    write_row_by_row(sql);
     sql.push(")");
+}
+
+/// Appends `FROM … WHERE …`: the tokens of an object's records that begin with a word.
+pub(super) fn write_tokens(sql: &mut Writer, object: &str, word: &str) {
+    sql.push(" FROM ")
+        .table("search_token")
+        .push(" s WHERE s.object = ")
+        .constant(object)
+        .push(" AND ");
+    write_prefix(sql, "s.token", word.to_owned());
 }
 
 /// Appends `column >= prefix AND column < end`, the form that an index can serve under row-level security.
@@ -90,7 +101,7 @@ fn write_filter(
             let place = source.place(path)?;
             if place.field.custom {
                 sql.push("NOT ");
-                write_key_exists(sql, &place, |_, _| {});
+                write_key_exists(sql, &place, |sql, _| write_row_by_row(sql));
             } else {
                 place.write_value(sql);
                 sql.push(" IS NULL");
@@ -156,6 +167,7 @@ fn write_comparison(sql: &mut Writer, place: &Place<'_>, comparison: Comparison,
                     .push(column)
                     .push(" = ")
                     .param(key_param(key));
+                write_row_by_row(sql);
             });
         }
         (Comparison::NotEqual, key) => {
@@ -232,6 +244,13 @@ fn write_key_exists(sql: &mut Writer, place: &Place<'_>, more: impl FnOnce(&mut 
         },
     );
     sql.push(")");
+}
+
+/// Ends a sub-select that PostgreSQL shall not turn into a join: of a large tenant, that would read all keys.
+fn write_row_by_row(sql: &mut Writer) {
+    if sql.dialect == Dialect::Postgres {
+        sql.push(" OFFSET 0");
+    }
 }
 
 fn write_in(sql: &mut Writer, column: &str, keys: Vec<Key>) {

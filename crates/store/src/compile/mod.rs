@@ -11,7 +11,7 @@ mod source;
 use fieldstone_model::{FieldType, value::Key};
 
 pub use aggregate::compile_aggregate;
-pub use select::{Phase, Select, compile_count, phases};
+pub use select::{Phase, Select, Words, compile_count, compile_word_counts, phases};
 
 /// Whose SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

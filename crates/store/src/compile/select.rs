@@ -10,9 +10,21 @@ use fieldstone_model::{
 
 use super::{
     Dialect, Param, Sql, Writer,
-    filter::write_where,
+    filter::{write_tokens, write_where, write_word},
     source::{Place, Source},
 };
+use crate::write::search_words;
+
+/// How the words of a search are looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Words {
+    /// Every record of the order is tested for all words.
+    Tested,
+    /// Only the records that come first in the order are tested: so many.
+    Window(u32),
+    /// The records of these words are gathered first (their places in the search), then tested for the others.
+    Gathered(Vec<usize>),
+}
 
 /// One statement of a page. They are run in order until the page is full.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +83,18 @@ pub struct Select<'a> {
     registry: &'a Registry,
     query: &'a Query,
     columns: &'a [Path],
+    words: Words,
+}
+
+/// Where a statement's rows come from first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The object's own table.
+    Table,
+    /// The index of the custom field that the order is by.
+    Keys,
+    /// The records of a search's words.
+    Words,
 }
 
 impl<'a> Select<'a> {
@@ -86,7 +110,15 @@ impl<'a> Select<'a> {
             registry,
             query,
             columns,
+            words: Words::Tested,
         }
+    }
+
+    /// The same page, with the words of the search looked for in another way. (PostgreSQL only: it can't choose well by itself.)
+    #[must_use]
+    pub fn with_words(mut self, words: Words) -> Self {
+        self.words = words;
+        self
     }
 
     /// The statement of one phase, for at most `limit` records.
@@ -96,10 +128,11 @@ impl<'a> Select<'a> {
     pub fn compile(&self, phase: &Phase, limit: u32) -> Result<Sql, QueryError> {
         let root = self.query.check(self.registry)?;
         let mut source = Source::new(self.registry, root);
+        let words = self.query.search.as_deref().map(search_words).unwrap_or_default();
         let mut sql = Writer::new(self.dialect);
         sql.push("SELECT t.id, t.version, t.deleted_at");
         for path in self.columns {
-            let place = source.place(path)?;
+            let place = source.place_shown(path)?;
             sql.push(", ");
             place.write_value(&mut sql);
         }
@@ -109,7 +142,7 @@ impl<'a> Select<'a> {
             .iter()
             .map(|order| {
                 source
-                    .place(&order.path)
+                    .place_shown(&order.path)
                     .map(|place| (place, order.descending))
             })
             .collect::<Result<Vec<_>, _>>()?;
@@ -121,42 +154,98 @@ impl<'a> Select<'a> {
                 write_order_key(&mut sql, place, at);
             }
         }
-        // The condition may find further relations to join, so it is written before FROM is.
+        let window = match self.words {
+            Words::Window(window) if !words.is_empty() => Some(window),
+            _ => None,
+        };
+        if window.is_some() {
+            sql.push(", t.tenant_id AS found_tenant, t.id AS found_id");
+        }
+        let origin = self.origin(phase, &keys);
+        let tested: Vec<String> = match &self.words {
+            Words::Tested => words.clone(),
+            Words::Window(_) => Vec::new(),
+            Words::Gathered(gathered) => {
+                let others = words.iter().enumerate().filter(|(at, _)| !gathered.contains(at));
+                others.map(|(_, word)| word.clone()).collect()
+            }
+        };
+        let mut from = Writer::new(self.dialect);
+        match origin {
+            Origin::Table => source.write_root(&mut from),
+            Origin::Keys => {
+                from.push(" FROM ").table("field_value").push(" k0");
+                source.write_root_after(&mut from, "k0.tenant_id", "k0.record_id");
+            }
+            Origin::Words => {
+                let gathered: Vec<&String> = match &self.words {
+                    Words::Gathered(gathered) => gathered.iter().filter_map(|at| words.get(*at)).collect(),
+                    _ => Vec::new(),
+                };
+                write_gathered(&mut from, &root.name, &gathered, self.id_page(phase));
+                source.write_root_after(&mut from, "w.tenant_id", "w.record_id");
+            }
+        }
+        // The condition may find further relations to join, so it is written before the joins are.
         let mut rest = Writer {
             dialect: self.dialect,
             text: String::with_capacity(256),
-            params: sql.params,
+            params: std::mem::take(&mut from.params),
         };
         write_where(
             &mut rest,
             &mut source,
             &self.query.filter,
-            self.query.search.as_deref(),
+            &tested,
             self.query.presence,
         )?;
+        if let (Origin::Keys, Some((place, _))) = (origin, keys.first()) {
+            rest.push(" AND k0.object = ").constant(&root.name);
+            rest.push(" AND k0.field = ").push(&place.field.id.to_string());
+        }
         self.write_position(&mut rest, phase, &keys);
-        self.write_order(&mut rest, phase, &keys);
-        rest.push(" LIMIT ").push(&limit.to_string());
-        sql.params = Vec::new();
-        source.write_from(&mut sql);
-        for (at, (place, _)) in keys
-            .iter()
-            .enumerate()
-            .filter(|(_, (place, _))| place.field.custom)
-        {
+        self.write_order(&mut rest, phase, &keys, origin);
+        rest.push(" LIMIT ").push(&window.unwrap_or(limit).to_string());
+        sql.push(&from.text);
+        source.write_joins(&mut sql);
+        for (at, (place, _)) in keys.iter().enumerate().filter(|(_, (place, _))| place.field.custom) {
             let alias = format!("k{at}");
-            match phase.part {
-                Part::WithoutValue => continue,
-                Part::WithValue => sql.push(" JOIN "),
-                Part::Whole => sql.push(" LEFT JOIN "),
-            };
-            sql.table("field_value").push(" ").push(&alias).push(" ON ");
-            place.write_key_row(&mut sql, &alias);
+            match (phase.part, origin) {
+                (Part::WithoutValue, _) | (Part::WithValue, Origin::Keys) => {}
+                (Part::WithValue, _) if self.dialect == Dialect::Sqlite => {
+                    sql.push(" JOIN ").table("field_value").push(" ").push(&alias).push(" ON ");
+                    place.write_key_row(&mut sql, &alias);
+                }
+                _ => place.write_key_join(&mut sql, &alias),
+            }
         }
         sql.push(&rest.text);
+        sql.params = rest.params;
+        if window.is_some() {
+            sql = within_window(sql, &words, limit);
+        }
         Ok(Sql {
             text: sql.text,
-            params: rest.params,
+            params: sql.params,
+        })
+    }
+
+    fn origin(&self, phase: &Phase, keys: &[(Place<'_>, bool)]) -> Origin {
+        let by_own_key = keys.first().is_some_and(|(place, _)| place.field.custom && place.alias == "t");
+        match (self.dialect, &self.words) {
+            (Dialect::Sqlite, _) => Origin::Table,
+            (Dialect::Postgres, Words::Gathered(_)) => Origin::Words,
+            (Dialect::Postgres, _) if phase.part == Part::WithValue && by_own_key => Origin::Keys,
+            (Dialect::Postgres, _) => Origin::Table,
+        }
+    }
+
+    /// The ids' part of a page in the order of ids: where it starts, and which way it goes.
+    fn id_page(&self, phase: &Phase) -> Option<IdPage> {
+        let cursor = self.query.cursor.as_ref().filter(|_| phase.bounded);
+        self.query.order.is_empty().then(|| IdPage {
+            start: cursor.map(|cursor| cursor.id.to_string()),
+            backward: self.backward(),
         })
     }
 
@@ -205,6 +294,10 @@ impl<'a> Select<'a> {
                         .table("field_value")
                         .push(" v WHERE ");
                     place.write_key_row(sql, "v");
+                    // One look-up for each record, instead of a join that reads all keys.
+                    if sql.dialect == Dialect::Postgres {
+                        sql.push(" OFFSET 0");
+                    }
                     sql.push(")");
                 } else {
                     place.write_key(sql);
@@ -276,7 +369,13 @@ impl<'a> Select<'a> {
         }
     }
 
-    fn write_order(&self, sql: &mut Writer, phase: &Phase, keys: &[(Place<'_>, bool)]) {
+    fn write_order(
+        &self,
+        sql: &mut Writer,
+        phase: &Phase,
+        keys: &[(Place<'_>, bool)],
+        origin: Origin,
+    ) {
         let backward = self.backward();
         sql.push(" ORDER BY ");
         if phase.part != Part::WithoutValue {
@@ -298,6 +397,8 @@ impl<'a> Select<'a> {
             .first()
             .filter(|_| phase.part == Part::WithValue)
             .map_or("t.id", |(place, _)| id_of(place));
+        // Said by the name that the gathered records are sorted by, it costs no second sorting.
+        let id = if origin == Origin::Words && keys.is_empty() { "w.record_id" } else { id };
         sql.push(id).push(direction(descending, backward));
     }
 
@@ -309,6 +410,67 @@ impl<'a> Select<'a> {
     }
 }
 
+/// A page in the order of ids, newest first unless it is read backward.
+struct IdPage {
+    start: Option<String>,
+    backward: bool,
+}
+
+/// Appends `FROM` the records that have all of these words, each once.
+fn write_gathered(sql: &mut Writer, object: &str, words: &[&String], page: Option<IdPage>) {
+    sql.push(" FROM (SELECT g.tenant_id, g.record_id FROM (");
+    for (at, word) in words.iter().enumerate() {
+        if at > 0 {
+            sql.push(" INTERSECT ");
+        }
+        sql.push("SELECT DISTINCT s.tenant_id, s.record_id");
+        write_tokens(sql, object, word);
+    }
+    sql.push(") g");
+    if let Some(page) = page {
+        if let Some(start) = page.start {
+            sql.push(" WHERE g.record_id ").push(after(true, page.backward)).push(" ").param(Param::Text(start));
+        }
+        sql.push(" ORDER BY g.record_id").push(direction(true, page.backward));
+    }
+    sql.push(") w");
+}
+
+/// Of the records that `first` gives in order, those that have all words.
+fn within_window(first: Writer, words: &[String], limit: u32) -> Writer {
+    let mut sql = Writer {
+        dialect: first.dialect,
+        text: String::with_capacity(first.text.len() + 512),
+        params: first.params,
+    };
+    // PostgreSQL keeps the order of a sub-select that nothing above it sorts or joins.
+    sql.push("SELECT x.* FROM (").push(&first.text).push(") x WHERE ");
+    for (at, word) in words.iter().enumerate() {
+        if at > 0 {
+            sql.push(" AND ");
+        }
+        write_word(&mut sql, "x.found_tenant", "x.found_id", word);
+    }
+    sql.push(" LIMIT ").push(&limit.to_string());
+    sql
+}
+
+/// How many index entries each word of a search has, counted up to `most`: a row with a number for each word.
+pub fn compile_word_counts(dialect: Dialect, registry: &Registry, query: &Query, most: u32) -> Result<Sql, QueryError> {
+    let root = query.check(registry)?;
+    let mut sql = Writer::new(dialect);
+    sql.push("SELECT ");
+    for (at, word) in query.search.as_deref().map(search_words).unwrap_or_default().iter().enumerate() {
+        if at > 0 {
+            sql.push(", ");
+        }
+        sql.push("(SELECT count(*) FROM (SELECT 1");
+        write_tokens(&mut sql, &root.name, word);
+        sql.push(" LIMIT ").push(&most.to_string()).push(") c)");
+    }
+    Ok(Sql { text: sql.text, params: sql.params })
+}
+
 /// How many records match.
 pub fn compile_count(
     dialect: Dialect,
@@ -317,17 +479,26 @@ pub fn compile_count(
 ) -> Result<Sql, QueryError> {
     let root = query.check(registry)?;
     let mut source = Source::new(registry, root);
-    let mut rest = Writer::new(dialect);
-    write_where(
-        &mut rest,
-        &mut source,
-        &query.filter,
-        query.search.as_deref(),
-        query.presence,
-    )?;
+    let words = query.search.as_deref().map(search_words).unwrap_or_default();
+    let mut from = Writer::new(dialect);
+    // A device tests every record; PostgreSQL begins with those that have the words.
+    let gathered = dialect == Dialect::Postgres && !words.is_empty();
+    if gathered {
+        write_gathered(&mut from, &root.name, &words.iter().collect::<Vec<_>>(), None);
+        source.write_root_after(&mut from, "w.tenant_id", "w.record_id");
+    } else {
+        source.write_root(&mut from);
+    }
+    let mut rest = Writer {
+        dialect,
+        text: String::with_capacity(256),
+        params: std::mem::take(&mut from.params),
+    };
+    let tested = if gathered { &[] } else { words.as_slice() };
+    write_where(&mut rest, &mut source, &query.filter, tested, query.presence)?;
     let mut sql = Writer::new(dialect);
-    sql.push("SELECT count(*)");
-    source.write_from(&mut sql);
+    sql.push("SELECT count(*)").push(&from.text);
+    source.write_joins(&mut sql);
     sql.push(&rest.text);
     Ok(Sql {
         text: sql.text,

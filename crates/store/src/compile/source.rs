@@ -19,6 +19,8 @@ struct Join<'a> {
     relation: &'a Field,
     target: &'a Object,
     alias: String,
+    /// Whether a condition depends on it: then it may be where the search begins.
+    decides: bool,
 }
 
 /// A field of one of the statement's tables.
@@ -40,8 +42,17 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Finds the field at the end of `path` and remembers the joins that lead there.
+    /// Finds the field at the end of `path` for a condition, and remembers the joins that lead there.
     pub(super) fn place(&mut self, path: &Path) -> Result<Place<'a>, QueryError> {
+        self.find(path, true)
+    }
+
+    /// Finds the field at the end of `path`, to show it or to sort by it.
+    pub(super) fn place_shown(&mut self, path: &Path) -> Result<Place<'a>, QueryError> {
+        self.find(path, false)
+    }
+
+    fn find(&mut self, path: &Path, decides: bool) -> Result<Place<'a>, QueryError> {
         let resolved = self
             .registry
             .resolve(self.root, path)
@@ -50,9 +61,12 @@ impl<'a> Source<'a> {
         for (relation, target) in &resolved.steps {
             let known = self
                 .joins
-                .iter()
+                .iter_mut()
                 .find(|join| join.from == alias && join.relation.id == relation.id)
-                .map(|join| join.alias.clone());
+                .map(|join| {
+                    join.decides |= decides;
+                    join.alias.clone()
+                });
             alias = known.unwrap_or_else(|| {
                 let joined = format!("j{}", self.joins.len() + 1);
                 self.joins.push(Join {
@@ -60,17 +74,12 @@ impl<'a> Source<'a> {
                     relation,
                     target,
                     alias: joined.clone(),
+                    decides,
                 });
                 joined
             });
         }
-        let system_always = matches!(
-            resolved.field.name.as_ref(),
-            "id" | "version" | "created_at" | "updated_at"
-        );
-        let always = resolved.steps.is_empty()
-            && !resolved.field.custom
-            && (resolved.field.required || system_always);
+        let always = resolved.is_never_empty();
         Ok(Place {
             alias,
             object: resolved.object,
@@ -79,10 +88,44 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// Appends `FROM … LEFT JOIN …`.
-    pub(super) fn write_from(&self, sql: &mut Writer) {
+    /// Appends `FROM` and the root's table.
+    pub(super) fn write_root(&self, sql: &mut Writer) {
         sql.push(" FROM ").table(table_of(self.root)).push(" t");
+    }
+
+    /// Appends the root's table joined to what stands before it, by a tenant and an id there: one look-up for each row.
+    pub(super) fn write_root_after(&self, sql: &mut Writer, tenant: &str, id: &str) {
+        sql.push(" CROSS JOIN LATERAL (SELECT r.* FROM ")
+            .table(table_of(self.root))
+            .push(" r WHERE r.tenant_id = ")
+            .push(tenant)
+            .push(" AND r.id = ")
+            .push(id)
+            .push(" OFFSET 0) t");
+    }
+
+    /// Appends `LEFT JOIN …` for every relation met.
+    ///
+    /// PostgreSQL's planner takes every tenant for one of average size, and would read a large one's whole related table for a page. A
+    /// relation that decides nothing is therefore looked up row by row, which `LATERAL` with `OFFSET 0` leaves no choice about.
+    pub(super) fn write_joins(&self, sql: &mut Writer) {
         for join in &self.joins {
+            let place = Place {
+                alias: join.from.clone(),
+                object: join.target,
+                field: join.relation,
+                always: false,
+            };
+            if sql.dialect == Dialect::Postgres && !join.decides {
+                sql.push(" LEFT JOIN LATERAL (SELECT r.* FROM ")
+                    .table(table_of(join.target))
+                    .push(" r WHERE r.tenant_id = ")
+                    .push(&join.from)
+                    .push(".tenant_id AND r.id = ");
+                place.write_value(sql);
+                sql.push(" OFFSET 0) ").push(&join.alias).push(" ON TRUE");
+                continue;
+            }
             sql.push(" LEFT JOIN ")
                 .table(table_of(join.target))
                 .push(" ")
@@ -95,12 +138,6 @@ impl<'a> Source<'a> {
                     .push(".tenant_id AND ");
             }
             sql.push(&join.alias).push(".id = ");
-            let place = Place {
-                alias: join.from.clone(),
-                object: join.target,
-                field: join.relation,
-                always: false,
-            };
             place.write_value(sql);
         }
     }
@@ -164,6 +201,26 @@ impl Place<'_> {
             .push(".record_id = ")
             .push(&self.alias)
             .push(".id");
+    }
+}
+
+impl Place<'_> {
+    /// Appends the join of this custom field's key as `alias`, looked up row by row.
+    pub(super) fn write_key_join(&self, sql: &mut Writer, alias: &str) {
+        if sql.dialect == Dialect::Postgres {
+            sql.push(" LEFT JOIN LATERAL (SELECT r.* FROM ")
+                .table("field_value")
+                .push(" r WHERE ");
+            self.write_key_row(sql, "r");
+            sql.push(" OFFSET 0) ").push(alias).push(" ON TRUE");
+        } else {
+            sql.push(" LEFT JOIN ")
+                .table("field_value")
+                .push(" ")
+                .push(alias)
+                .push(" ON ");
+            self.write_key_row(sql, alias);
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Aggregates: figures over groups of records.
 
-use fieldstone_model::{Comparison, Filter, Value, query::QueryError};
+use fieldstone_model::{
+    Change, Comparison, Filter, Value, Values, query::QueryError, value::NUMBER_MAX,
+};
 
 use super::{Fixture, Team, creation, day, deletion, instant, make, text};
 use crate::{Aggregate, AggregateRow, Bucket, Function, Store, StoreError};
@@ -255,6 +257,44 @@ pub async fn figures_leave_deleted_records_out<F: Fixture>(fixture: &F) {
     team.member.apply(&[deletion("deal", id)]).await.unwrap();
     let rows = team.viewer.aggregate(&aggregate).await.unwrap();
     assert_eq!(rows, [row(&[], &[Value::Int(0), Value::Null])]);
+}
+
+/// No number of records makes a sum fail: one that leaves the range of figures is shown as its end.
+pub async fn sums_beyond_the_range_stop_at_its_end<F: Fixture>(fixture: &F) {
+    let team = fixture.workspace().await;
+    let store = &team.member;
+    let account = make(
+        store,
+        "account",
+        [
+            ("name", text("x")),
+            ("annual_revenue", Value::Int(NUMBER_MAX)),
+        ],
+    )
+    .await;
+    // One more than 2⁶³ has room for.
+    for _ in 0..2 {
+        let contacts: Vec<_> = (0..4_612)
+            .map(|_| {
+                let pairs = [("last_name", text("x")), ("account_id", Value::Id(account))];
+                creation(store, "contact", pairs)
+            })
+            .collect();
+        store.apply(&contacts).await.unwrap();
+    }
+    let sum = async |from: &str| {
+        let sum = Aggregate::new(from).measure(Function::Sum, "account.annual_revenue");
+        store.aggregate(&sum).await.unwrap()
+    };
+    assert_eq!(sum("contact").await, [row(&[], &[Value::Int(i64::MAX)])]);
+    let update = Change::Update {
+        object: "account".to_owned(),
+        id: account,
+        expected: None,
+        values: Values::new().with("annual_revenue", Value::Int(-NUMBER_MAX)),
+    };
+    store.apply(&[update]).await.unwrap();
+    assert_eq!(sum("contact").await, [row(&[], &[Value::Int(-i64::MAX)])]);
 }
 
 /// Sums of texts, months of numbers, groups by long text: refused by name.

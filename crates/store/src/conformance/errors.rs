@@ -278,15 +278,16 @@ pub async fn cursors_of_other_queries_are_refused<F: Fixture>(fixture: &F) {
         CursorKey::Text("x".to_owned()),
         CursorKey::Text("\0".to_owned()),
         CursorKey::Text("y".repeat(5_000)),
+        CursorKey::Null,
     ];
     let deal = store.registry().object("deal").unwrap().clone();
     for field in deal.fields.iter().filter(|field| field.is_sortable()) {
-        for key in &wild {
+        for (key, backward) in wild.iter().flat_map(|key| [(key, false), (key, true)]) {
             let query = Query {
                 cursor: Some(Cursor {
                     keys: vec![key.clone()],
                     id: "0060000000000Aa".parse().unwrap(),
-                    backward: false,
+                    backward,
                 }),
                 ..Query::new("deal").order(&field.name, false)
             };

@@ -432,6 +432,36 @@ pub async fn settings_are_for_admins<F: Fixture>(fixture: &F) {
     assert_complains(answer, &[("name", "duplicate")]);
 }
 
+/// Deals have pipeline and status from their stage, so a stage never takes either elsewhere.
+pub async fn a_stage_keeps_its_pipeline_and_its_kind<F: Fixture>(fixture: &F) {
+    let team = fixture.workspace().await;
+    let stage = team.admin.registry().first_stage().unwrap().clone();
+    make(&team.member, "deal", [("name", text("x"))]).await;
+    let other = creation(
+        &team.admin,
+        "pipeline",
+        [("name", text("Other")), ("position", Value::Int(9))],
+    );
+    let elsewhere = Value::Id(other.id());
+    team.admin.apply(&[other]).await.unwrap();
+    for (field, value) in [("pipeline_id", elsewhere), ("kind", text("won"))] {
+        let answer = team
+            .admin
+            .apply(&[revision("stage", stage.id, [(field, value)])])
+            .await;
+        assert_complains(answer, &[(field, "stage_is_fixed")]);
+    }
+    let same = [
+        ("name", text("Renamed")),
+        ("kind", text(stage.kind.name())),
+        ("pipeline_id", Value::Id(stage.pipeline_id)),
+    ];
+    team.admin
+        .apply(&[revision("stage", stage.id, same)])
+        .await
+        .unwrap();
+}
+
 /// Users are kept by identity: they are read, listed and referred to here, never written, not even by an owner.
 pub async fn users_are_not_written_here<F: Fixture>(fixture: &F) {
     let team = fixture.workspace().await;

@@ -9,7 +9,7 @@ use fieldstone_model::{
 };
 
 use super::{Row, State, columns_of};
-use crate::{Aggregate, AggregateRow, Bucket, Function, Page, StoreError, write};
+use crate::{Aggregate, AggregateRow, Bucket, Function, Page, StoreError, sum_figure, write};
 
 pub(super) fn record(
     state: &State,
@@ -173,7 +173,13 @@ pub(super) fn aggregate(
             }
             Function::Count => Value::Int(i64::try_from(values.len()).unwrap_or(i64::MAX)),
             Function::Sum if values.is_empty() => Value::Null,
-            Function::Sum => Value::Int(values.iter().filter_map(Value::as_int).sum()),
+            Function::Sum => sum_figure(
+                values
+                    .iter()
+                    .filter_map(Value::as_int)
+                    .map(i128::from)
+                    .sum(),
+            ),
             Function::Min => values
                 .iter()
                 .min_by_key(by_key)

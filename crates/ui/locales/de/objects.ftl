@@ -193,4 +193,5 @@ option-role-viewer = Betrachter
 problem-lead_stays_converted = Dieser Lead ist umgewandelt. Arbeiten Sie mit seinem Kontakt und Deal weiter.
 problem-lead_convert_instead = Wandeln Sie den Lead um; dann bekommt er Account, Kontakt und Deal.
 problem-total_too_large = Senken Sie Menge oder Preis; die Summe ist größer, als ein Betrag sein kann.
+problem-stage_is_fixed = Legen Sie eine neue Phase an und verschieben Sie die Deals dorthin; eine Phase behält Pipeline und Art.
 problem-ends_before_start = Wählen Sie ein Ende, das nicht vor dem Beginn liegt.

@@ -193,4 +193,5 @@ option-role-viewer = Viewer
 problem-lead_stays_converted = This lead has been converted. Work with its contact and deal instead.
 problem-lead_convert_instead = Convert the lead to set this; it then gets its account, contact and deal.
 problem-total_too_large = Lower the quantity or the price; the total is larger than an amount can be.
+problem-stage_is_fixed = Make a new stage and move the deals there; a stage keeps its pipeline and its kind.
 problem-ends_before_start = Choose an end that is not before the start.

@@ -507,7 +507,8 @@ async fn sections<S: Store + Clone + 'static>(
 pub fn local_path(path: &str) -> Option<String> {
     let local = path.starts_with('/')
         && !path.starts_with("//")
-        && !path.contains(['\\', '\r', '\n'])
+        // Browsers leave tabs and line ends out of an address, so that `/<tab>/` would lead elsewhere; no header takes the others.
+        && !path.contains(|c: char| c == '\\' || c.is_control())
         && path.len() < 2000;
     local.then(|| path.to_owned())
 }
@@ -546,6 +547,9 @@ mod tests {
             "/\\evil.example",
             "evil",
             "/a\r\nSet-Cookie: b",
+            "/\t/evil.example",
+            "/\0",
+            "/\u{7f}",
         ] {
             assert_eq!(local_path(elsewhere), None, "{elsewhere}");
         }

@@ -1,6 +1,7 @@
 //! Tests of the whole engine over the memory store, with the dirt that real files have.
 
 mod dirt;
+mod flaky;
 mod setup;
 mod workspace;
 

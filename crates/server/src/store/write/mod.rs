@@ -90,6 +90,7 @@ impl PgStore {
             .map_err(store_error)?;
         let look_up = LookUp::of(registry, objects, changes);
         let found = look_up.run(&mut transaction, registry).await?;
+        self.note_flight();
         let now = self.shared.clock.now();
         let (writes, applied) = plan(self, registry, objects, changes, found, now)?;
         let mut statements = Statements::new(self.actor().user, now);
@@ -100,7 +101,10 @@ impl PgStore {
             statements.keep(once);
         }
         match statements.run(&mut transaction).await {
-            Ok(()) => Ok(applied),
+            Ok(()) => {
+                self.note_written();
+                Ok(applied)
+            }
             Err(error) if is_repeated_key(&error) => Err(Attempt::Repeated),
             Err(error) if is_unique_violation(&error) || is_missing_reference(&error) => {
                 Err(Attempt::Raced)

@@ -103,7 +103,7 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
         ("deleted list", "/accounts/deleted".into()),
         ("record", deal.clone()),
         ("record with a long name", account),
-        ("deleted record", deleted),
+        ("deleted record", deleted.clone()),
         ("new", "/deals/new".into()),
         ("new call", "/calls/new".into()),
         ("new product", "/products/new".into()),
@@ -117,8 +117,8 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
         (
             "after deleting",
             format!(
-                "/deals?notice=deleted&about={}",
-                deal.rsplit('/').next().unwrap()
+                "/accounts?notice=deleted&about={}",
+                deleted.rsplit('/').next().unwrap()
             ),
         ),
     ]

@@ -64,9 +64,8 @@ impl Drop for Chromedriver {
 }
 
 impl Browser {
-    /// A browser before the set-up page of a new server.
-    pub(super) async fn at_the_door() -> Self {
-        let server = Server::start(&ServerOptions::empty());
+    /// A browser on an empty page, beside a server of its own.
+    pub(super) async fn beside(server: Server) -> Self {
         let chromedriver = Chromedriver::start();
         let mut wanted = DesiredCapabilities::chrome();
         for argument in [
@@ -102,6 +101,12 @@ impl Browser {
                 json!({ "source": watch }),
             )
             .await;
+        browser
+    }
+
+    /// A browser before the set-up page of a new server.
+    pub(super) async fn at_the_door() -> Self {
+        let browser = Self::beside(Server::start(&ServerOptions::empty())).await;
         let link = browser
             .server
             .log()

@@ -2,6 +2,7 @@
 
 mod accessibility;
 mod chromium;
+mod demo;
 mod keyboard;
 mod together;
 mod work;

@@ -43,7 +43,7 @@ INSERT INTO app."user" (tenant_id, id, email, email_key, name, name_key, role, c
 SELECT t.tenant_id, bench.id('005', 94694400000 + t.n * 1000 + k, t.n * 11 + k), format('user%s@bench-%s.example', k, t.n),
     format('user%s@bench-%s.example', k, t.n), p.name, lower(p.name), CASE k WHEN 0 THEN 'owner' ELSE 'member' END, '2023-01-01', '2023-01-01'
 FROM bench.tenant t, (VALUES (0, 'Moses Frase'), (1, 'Darcel Schlecht'), (2, 'Zane Levy'), (3, 'Anna Snelling')) AS p (k, name);
-INSERT INTO app.user_secret (tenant_id, user_id, email_key, changed_at) SELECT tenant_id, id, email_key, created_at FROM app."user";
+INSERT INTO app.user_secret (tenant_id, user_id, email_key, changed_at) SELECT tenant_id, id, email_key, created_at FROM app."user" ON CONFLICT DO NOTHING;
 INSERT INTO app.api_token (tenant_id, id, user_id, name, prefix, token_hash, scopes, created_at, expires_at)
 SELECT tenant_id, bench.id('0AT', 94694400000 + n, n), user_id, 'bench', left(token, 8), sha256(convert_to(token, 'UTF8')), '{}', '2023-01-01', '2100-01-01'
 FROM bench.tenant;
@@ -84,7 +84,7 @@ FROM (
         format('%s%s %s', bench.word('{Kon,Cancity,Isdom,Ron,Hottech,Stan,Codehow,Warephase,Bio,Zoom,Dalt,Rang,Plex,Golddex,Kin}', random()),
             bench.word('{ex,mata,xon,fax,tech,line,green,hatch,core,ways}', random()), bench.word('{GmbH,Inc,Group,Holdings,Limited}', random())) AS name,
         bench.word('{retail,software,medical,finance,services,marketing}', random()) AS industry, (10 + power(random(), 3) * 20000)::bigint AS employees
-    FROM bench.tenant t, generate_series(1, greatest(t.deals / 20, 1)) AS k
+    FROM bench.tenant t, generate_series(1, greatest(t.deals / 20, 1)::bigint) AS k
 ) AS a;
 
 INSERT INTO app.deal (tenant_id, id, version, created_at, created_by_id, updated_at, updated_by_id, changed_xid, row_tag, owner_id, name, name_key, account_id,
@@ -101,7 +101,7 @@ FROM (
         1 + floor(random() * greatest(t.deals / 20, 1))::bigint AS account,
         1 + floor(random() * 6)::int AS stage, (1000 + power(random(), 4) * 50000000)::bigint AS amount,
         bench.word('{website,referral,partner,event,phone}', random()) AS source, floor(random() * 1000000)::bigint AS score
-    FROM bench.tenant t, generate_series(1, t.deals) AS i
+    FROM bench.tenant t, generate_series(1, t.deals::bigint) AS i
 ) AS d JOIN bench.stage s ON s.k = d.stage;
 
 INSERT INTO app.field_value (tenant_id, record_id, field, ordinal, object, key_int, is_unique, living)

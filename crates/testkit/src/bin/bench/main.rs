@@ -119,7 +119,7 @@ async fn main() -> anyhow::Result<()> {
     }
     report.facts.loaded_kib = processes.server_memory_kib()?;
     if wanted("import") {
-        report.imports = import::measure(&layers, size).await?;
+        report.imports = import::measure(&layers, &folder, scratch.path(), size).await?;
     }
     drop(layers);
     drop(server);
