@@ -3,8 +3,8 @@
 //! No statement here names a tenant: the policies do, by the context that each flight enters.
 
 mod error;
-mod page;
 mod once;
+mod page;
 mod read;
 mod registry;
 mod token;

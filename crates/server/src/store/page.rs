@@ -25,13 +25,19 @@ impl PgStore {
         query: &Query,
         plan: &Plan,
     ) -> Result<Vec<Row>, StoreError> {
-        let words = query.search.as_deref().map(search_words).unwrap_or_default();
+        let words = query
+            .search
+            .as_deref()
+            .map(search_words)
+            .unwrap_or_default();
         if words.is_empty() {
             return self.rows_by(registry, query, plan, Words::Tested).await;
         }
         let counts = compile_word_counts(Dialect::Postgres, registry, query, RARE)?;
         let counts = self.run_one(registry, &counts).await?;
-        let counts = counts.first().ok_or_else(|| StoreError::internal("a count without a row"))?;
+        let counts = counts
+            .first()
+            .ok_or_else(|| StoreError::internal("a count without a row"))?;
         let mut rarest = (0, i64::MAX);
         for at in 0..words.len() {
             let count: i64 = counts.try_get(at).map_err(StoreError::internal)?;
@@ -40,14 +46,24 @@ impl PgStore {
             }
         }
         if rarest.1 < i64::from(RARE) {
-            return self.rows_by(registry, query, plan, Words::Gathered(vec![rarest.0])).await;
+            return self
+                .rows_by(registry, query, plan, Words::Gathered(vec![rarest.0]))
+                .await;
         }
-        let rows = self.rows_by(registry, query, plan, Words::Window(WINDOW)).await?;
+        let rows = self
+            .rows_by(registry, query, plan, Words::Window(WINDOW))
+            .await?;
         if rows.len() > query.limit as usize {
             return Ok(rows);
         }
         // The window had too few of them: they are further down, or there are no more.
-        self.rows_by(registry, query, plan, Words::Gathered((0..words.len()).collect())).await
+        self.rows_by(
+            registry,
+            query,
+            plan,
+            Words::Gathered((0..words.len()).collect()),
+        )
+        .await
     }
 
     async fn rows_by(

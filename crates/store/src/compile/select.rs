@@ -128,7 +128,12 @@ impl<'a> Select<'a> {
     pub fn compile(&self, phase: &Phase, limit: u32) -> Result<Sql, QueryError> {
         let root = self.query.check(self.registry)?;
         let mut source = Source::new(self.registry, root);
-        let words = self.query.search.as_deref().map(search_words).unwrap_or_default();
+        let words = self
+            .query
+            .search
+            .as_deref()
+            .map(search_words)
+            .unwrap_or_default();
         let mut sql = Writer::new(self.dialect);
         sql.push("SELECT t.id, t.version, t.deleted_at");
         for path in self.columns {
@@ -166,7 +171,10 @@ impl<'a> Select<'a> {
             Words::Tested => words.clone(),
             Words::Window(_) => Vec::new(),
             Words::Gathered(gathered) => {
-                let others = words.iter().enumerate().filter(|(at, _)| !gathered.contains(at));
+                let others = words
+                    .iter()
+                    .enumerate()
+                    .filter(|(at, _)| !gathered.contains(at));
                 others.map(|(_, word)| word.clone()).collect()
             }
         };
@@ -179,7 +187,9 @@ impl<'a> Select<'a> {
             }
             Origin::Words => {
                 let gathered: Vec<&String> = match &self.words {
-                    Words::Gathered(gathered) => gathered.iter().filter_map(|at| words.get(*at)).collect(),
+                    Words::Gathered(gathered) => {
+                        gathered.iter().filter_map(|at| words.get(*at)).collect()
+                    }
                     _ => Vec::new(),
                 };
                 write_gathered(&mut from, &root.name, &gathered, self.id_page(phase));
@@ -201,19 +211,29 @@ impl<'a> Select<'a> {
         )?;
         if let (Origin::Keys, Some((place, _))) = (origin, keys.first()) {
             rest.push(" AND k0.object = ").constant(&root.name);
-            rest.push(" AND k0.field = ").push(&place.field.id.to_string());
+            rest.push(" AND k0.field = ")
+                .push(&place.field.id.to_string());
         }
         self.write_position(&mut rest, phase, &keys);
         self.write_order(&mut rest, phase, &keys, origin);
-        rest.push(" LIMIT ").push(&window.unwrap_or(limit).to_string());
+        rest.push(" LIMIT ")
+            .push(&window.unwrap_or(limit).to_string());
         sql.push(&from.text);
         source.write_joins(&mut sql);
-        for (at, (place, _)) in keys.iter().enumerate().filter(|(_, (place, _))| place.field.custom) {
+        for (at, (place, _)) in keys
+            .iter()
+            .enumerate()
+            .filter(|(_, (place, _))| place.field.custom)
+        {
             let alias = format!("k{at}");
             match (phase.part, origin) {
                 (Part::WithoutValue, _) | (Part::WithValue, Origin::Keys) => {}
                 (Part::WithValue, _) if self.dialect == Dialect::Sqlite => {
-                    sql.push(" JOIN ").table("field_value").push(" ").push(&alias).push(" ON ");
+                    sql.push(" JOIN ")
+                        .table("field_value")
+                        .push(" ")
+                        .push(&alias)
+                        .push(" ON ");
                     place.write_key_row(&mut sql, &alias);
                 }
                 _ => place.write_key_join(&mut sql, &alias),
@@ -231,7 +251,9 @@ impl<'a> Select<'a> {
     }
 
     fn origin(&self, phase: &Phase, keys: &[(Place<'_>, bool)]) -> Origin {
-        let by_own_key = keys.first().is_some_and(|(place, _)| place.field.custom && place.alias == "t");
+        let by_own_key = keys
+            .first()
+            .is_some_and(|(place, _)| place.field.custom && place.alias == "t");
         match (self.dialect, &self.words) {
             (Dialect::Sqlite, _) => Origin::Table,
             (Dialect::Postgres, Words::Gathered(_)) => Origin::Words,
@@ -398,7 +420,11 @@ impl<'a> Select<'a> {
             .filter(|_| phase.part == Part::WithValue)
             .map_or("t.id", |(place, _)| id_of(place));
         // Said by the name that the gathered records are sorted by, it costs no second sorting.
-        let id = if origin == Origin::Words && keys.is_empty() { "w.record_id" } else { id };
+        let id = if origin == Origin::Words && keys.is_empty() {
+            "w.record_id"
+        } else {
+            id
+        };
         sql.push(id).push(direction(descending, backward));
     }
 
@@ -429,9 +455,13 @@ fn write_gathered(sql: &mut Writer, object: &str, words: &[&String], page: Optio
     sql.push(") g");
     if let Some(page) = page {
         if let Some(start) = page.start {
-            sql.push(" WHERE g.record_id ").push(after(true, page.backward)).push(" ").param(Param::Text(start));
+            sql.push(" WHERE g.record_id ")
+                .push(after(true, page.backward))
+                .push(" ")
+                .param(Param::Text(start));
         }
-        sql.push(" ORDER BY g.record_id").push(direction(true, page.backward));
+        sql.push(" ORDER BY g.record_id")
+            .push(direction(true, page.backward));
     }
     sql.push(") w");
 }
@@ -444,7 +474,9 @@ fn within_window(first: Writer, words: &[String], limit: u32) -> Writer {
         params: first.params,
     };
     // PostgreSQL keeps the order of a sub-select that nothing above it sorts or joins.
-    sql.push("SELECT x.* FROM (").push(&first.text).push(") x WHERE ");
+    sql.push("SELECT x.* FROM (")
+        .push(&first.text)
+        .push(") x WHERE ");
     for (at, word) in words.iter().enumerate() {
         if at > 0 {
             sql.push(" AND ");
@@ -456,11 +488,23 @@ fn within_window(first: Writer, words: &[String], limit: u32) -> Writer {
 }
 
 /// How many index entries each word of a search has, counted up to `most`: a row with a number for each word.
-pub fn compile_word_counts(dialect: Dialect, registry: &Registry, query: &Query, most: u32) -> Result<Sql, QueryError> {
+pub fn compile_word_counts(
+    dialect: Dialect,
+    registry: &Registry,
+    query: &Query,
+    most: u32,
+) -> Result<Sql, QueryError> {
     let root = query.check(registry)?;
     let mut sql = Writer::new(dialect);
     sql.push("SELECT ");
-    for (at, word) in query.search.as_deref().map(search_words).unwrap_or_default().iter().enumerate() {
+    for (at, word) in query
+        .search
+        .as_deref()
+        .map(search_words)
+        .unwrap_or_default()
+        .iter()
+        .enumerate()
+    {
         if at > 0 {
             sql.push(", ");
         }
@@ -468,7 +512,10 @@ pub fn compile_word_counts(dialect: Dialect, registry: &Registry, query: &Query,
         write_tokens(&mut sql, &root.name, word);
         sql.push(" LIMIT ").push(&most.to_string()).push(") c)");
     }
-    Ok(Sql { text: sql.text, params: sql.params })
+    Ok(Sql {
+        text: sql.text,
+        params: sql.params,
+    })
 }
 
 /// How many records match.
@@ -479,12 +526,21 @@ pub fn compile_count(
 ) -> Result<Sql, QueryError> {
     let root = query.check(registry)?;
     let mut source = Source::new(registry, root);
-    let words = query.search.as_deref().map(search_words).unwrap_or_default();
+    let words = query
+        .search
+        .as_deref()
+        .map(search_words)
+        .unwrap_or_default();
     let mut from = Writer::new(dialect);
     // A device tests every record; PostgreSQL begins with those that have the words.
     let gathered = dialect == Dialect::Postgres && !words.is_empty();
     if gathered {
-        write_gathered(&mut from, &root.name, &words.iter().collect::<Vec<_>>(), None);
+        write_gathered(
+            &mut from,
+            &root.name,
+            &words.iter().collect::<Vec<_>>(),
+            None,
+        );
         source.write_root_after(&mut from, "w.tenant_id", "w.record_id");
     } else {
         source.write_root(&mut from);
@@ -495,7 +551,13 @@ pub fn compile_count(
         params: std::mem::take(&mut from.params),
     };
     let tested = if gathered { &[] } else { words.as_slice() };
-    write_where(&mut rest, &mut source, &query.filter, tested, query.presence)?;
+    write_where(
+        &mut rest,
+        &mut source,
+        &query.filter,
+        tested,
+        query.presence,
+    )?;
     let mut sql = Writer::new(dialect);
     sql.push("SELECT count(*)").push(&from.text);
     source.write_joins(&mut sql);

@@ -133,7 +133,11 @@ pub(crate) fn all() -> Vec<Case> {
             Large,
             Ask::Search(|_| search("renewal"), &[Way::Newest]),
         ),
-        case("search, one letter", Large, Ask::Search(|_| search("p"), &[Way::Newest])),
+        case(
+            "search, one letter",
+            Large,
+            Ask::Search(|_| search("p"), &[Way::Newest]),
+        ),
         case(
             "search, two common words",
             Large,
@@ -142,7 +146,10 @@ pub(crate) fn all() -> Vec<Case> {
         case(
             "search, rare and common word",
             Large,
-            Ask::Search(|deal| search(&format!("basic {}", rare(deal))), &[Way::LastWord]),
+            Ask::Search(
+                |deal| search(&format!("basic {}", rare(deal))),
+                &[Way::LastWord],
+            ),
         ),
         case(
             "search, common words never together",

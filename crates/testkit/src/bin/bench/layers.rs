@@ -16,7 +16,9 @@ use fieldstone_server::database::pool::{Pool, Sign, Step};
 use fieldstone_server::database::{Actor, DEFAULT_DATABASE};
 use fieldstone_server::platform::ContextKeys;
 use fieldstone_server::store::{PgStore, Stores};
-use fieldstone_store::compile::{Dialect, Param, Select, Sql, Words, compile_count, compile_word_counts, phases};
+use fieldstone_store::compile::{
+    Dialect, Param, Select, Sql, Words, compile_count, compile_word_counts, phases,
+};
 use fieldstone_store::write::search_words;
 use fieldstone_store::{Store as _, encode_cursor};
 use fieldstone_testkit::Server;
@@ -338,7 +340,12 @@ fn statements(
         }
         (Ask::Search(_, ways), Some(query)) => {
             let limit = query.limit + 1;
-            let words = query.search.as_deref().map(search_words).unwrap_or_default().len();
+            let words = query
+                .search
+                .as_deref()
+                .map(search_words)
+                .unwrap_or_default()
+                .len();
             let counts = compile_word_counts(Dialect::Postgres, registry, query, RARE)?;
             let mut statements = vec![counts];
             for way in ways {
@@ -378,7 +385,10 @@ fn with_tenant(sql: &Sql, tenant: &str) -> Sql {
     let mut params = sql.params.clone();
     params.push(Param::Text(tenant.to_owned()));
     let number = params.len();
-    let mut text = sql.text.replace("WHERE s.object", &format!("WHERE s.tenant_id = ${number} AND s.object"));
+    let mut text = sql.text.replace(
+        "WHERE s.object",
+        &format!("WHERE s.tenant_id = ${number} AND s.object"),
+    );
     // The table that is read first; what is looked up after it takes the tenant from there.
     let first = if text.contains(") w CROSS JOIN") {
         None
@@ -389,7 +399,11 @@ fn with_tenant(sql: &Sql, tenant: &str) -> Sql {
     };
     if let Some(first) = first {
         for main in ["WHERE t.deleted_at", "WHERE TRUE"] {
-            let condition = main.replacen("WHERE ", &format!("WHERE {first}.tenant_id = ${number} AND "), 1);
+            let condition = main.replacen(
+                "WHERE ",
+                &format!("WHERE {first}.tenant_id = ${number} AND "),
+                1,
+            );
             text = text.replacen(main, &condition, 1);
         }
     }
