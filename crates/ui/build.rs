@@ -146,13 +146,10 @@ fn bundle(source: &Path, entry: &Path) -> Outcome<Vec<u8>> {
 
 fn fingerprint(content: &[u8]) -> String {
     let digest = sha2::Sha256::digest(content);
-    digest
-        .iter()
-        .take(6)
-        .fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    digest.iter().take(6).fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn brotli(content: &[u8]) -> Outcome<Vec<u8>> {

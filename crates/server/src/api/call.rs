@@ -71,12 +71,16 @@ impl<S: Store + Clone + 'static> Call<S> {
     pub(super) async fn open(needs: Needs, mut parts: Parts, body: Body) -> Result<Self, ApiError> {
         let store = parts.extensions.remove::<S>();
         let viewer = parts.extensions.remove::<Viewer>();
+        let mut is_token = false;
         let scopes = match parts
             .extensions
             .get::<Arc<Identity>>()
             .map(|identity| &identity.credential)
         {
-            Some(Credential::ApiToken { scopes }) => scopes.as_slice(),
+            Some(Credential::ApiToken { scopes }) => {
+                is_token = true;
+                scopes.as_slice()
+            }
             _ => &[],
         };
         let role = store
@@ -90,7 +94,8 @@ impl<S: Store + Clone + 'static> Call<S> {
             Needs::Capability(capability) if !rights.can(capability) => {
                 return Err(ApiError::denied());
             }
-            Needs::SignedIn | Needs::Capability(_) => {}
+            Needs::Session if is_token => return Err(ApiError::session_needed()),
+            Needs::SignedIn | Needs::Session | Needs::Capability(_) => {}
         }
         let has_body = matches!(parts.method, Method::POST | Method::PATCH | Method::PUT);
         let body = if has_body {

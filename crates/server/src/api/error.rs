@@ -162,6 +162,11 @@ impl ApiError {
         Self::from(StoreError::Denied)
     }
 
+    pub(super) fn session_needed() -> Self {
+        let detail = "A program with a token can't do this. Sign in as a person.";
+        Self::new(StatusCode::FORBIDDEN, "session-needed", detail)
+    }
+
     pub(super) fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", detail)
     }

@@ -21,6 +21,7 @@ mod search;
 mod session;
 #[cfg(test)]
 mod tests;
+mod token;
 mod written;
 
 use axum::{Router, extract::Request, response::Response};
@@ -30,11 +31,12 @@ pub use call::Rights;
 pub use openapi::{openapi_document, openapi_json};
 pub use route::{Needs, ROUTES, Route};
 pub use schema::SchemaStore;
+pub use token::TokenStore;
 
 /// What the API asks of a store.
-pub trait ApiStore: OnceStore + SchemaStore + Clone + 'static {}
+pub trait ApiStore: OnceStore + SchemaStore + TokenStore + Clone + 'static {}
 
-impl<S: OnceStore + SchemaStore + Clone + 'static> ApiStore for S {}
+impl<S: OnceStore + SchemaStore + TokenStore + Clone + 'static> ApiStore for S {}
 
 /// Where all paths of [`ROUTES`] begin.
 pub const ROOT: &str = "/api/v1";

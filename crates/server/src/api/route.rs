@@ -13,7 +13,7 @@ use super::{
     ApiStore,
     call::Call,
     error::{ApiError, ApiResult},
-    field, object, record, search, session,
+    field, object, record, search, session, token,
 };
 
 /// Who may call a route.
@@ -23,6 +23,8 @@ pub enum Needs {
     Nothing,
     /// Whoever is signed in.
     SignedIn,
+    /// A person with a session, not a program with a token.
+    Session,
     /// Whoever has this capability.
     Capability(Capability),
 }
@@ -66,7 +68,10 @@ const fn needs(capability: Capability) -> Needs {
 routes! {
     GET    "/session"                               (Needs::SignedIn)       "showSession"       => session::show::show;
     POST   "/session"                               (Needs::Nothing)        "createSession"     => session::create::create;
-    DELETE "/session"                               (Needs::SignedIn)       "deleteSession"     => session::delete::delete;
+    DELETE "/session"                               (Needs::Session)        "deleteSession"     => session::delete::delete;
+    GET    "/tokens"                                (Needs::Session)        "listTokens"        => token::list::list;
+    POST   "/tokens"                                (Needs::Session)        "createToken"       => token::create::create;
+    DELETE "/tokens/{id}"                           (Needs::Session)        "deleteToken"       => token::delete::delete;
     GET    "/objects"                               (needs(RecordsRead))    "listObjects"       => object::list::list;
     POST   "/objects"                               (needs(SchemaManage))   "createObject"      => object::create::create;
     GET    "/objects/{object}"                      (needs(RecordsRead))    "describeObject"    => object::show::show;

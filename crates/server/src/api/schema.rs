@@ -111,13 +111,15 @@ pub(super) fn new_field(members: Map<String, Json>) -> Result<NewField, ApiError
 /// Reads new labels over those that `field` has.
 pub(super) fn labels(field: &Field, members: Map<String, Json>) -> Result<Labels, ApiError> {
     let mut reader = Reader::new(members);
-    let label = match reader.members.contains_key("label") {
-        true => reader.text("label"),
-        false => field.label.clone().unwrap_or_default(),
+    let label = if reader.members.contains_key("label") {
+        reader.text("label")
+    } else {
+        field.label.clone().unwrap_or_default()
     };
-    let help = match reader.members.contains_key("help") {
-        true => reader.optional_text("help"),
-        false => field.help.clone(),
+    let help = if reader.members.contains_key("help") {
+        reader.optional_text("help")
+    } else {
+        field.help.clone()
     };
     reader.finish(Labels { label, help })
 }
@@ -153,15 +155,11 @@ impl Reader {
 
     fn text(&mut self, name: &str) -> String {
         let before = self.errors.len();
-        match self.optional_text(name) {
-            Some(text) => text,
-            None => {
-                if self.errors.len() == before {
-                    self.wrong(name, Problem::Required);
-                }
-                String::new()
-            }
+        let text = self.optional_text(name);
+        if text.is_none() && self.errors.len() == before {
+            self.wrong(name, Problem::Required);
         }
+        text.unwrap_or_default()
     }
 
     fn flag(&mut self, name: &str) -> bool {
@@ -180,22 +178,17 @@ impl Reader {
         }
     }
 
-    fn number<N: TryFrom<u64> + Default>(&mut self, name: &str, otherwise: N) -> N {
-        match self.members.remove(name) {
-            None | Some(Json::Null) => otherwise,
-            Some(json) => match json.as_u64().and_then(|number| N::try_from(number).ok()) {
-                Some(number) => number,
-                None => {
-                    self.wrong(
-                        name,
-                        Problem::WrongType {
-                            expected: "a whole number",
-                        },
-                    );
-                    otherwise
-                }
-            },
+    fn number<N: TryFrom<u64>>(&mut self, name: &str, otherwise: N) -> N {
+        let json = match self.members.remove(name) {
+            None | Some(Json::Null) => return otherwise,
+            Some(json) => json,
+        };
+        let number = json.as_u64().and_then(|number| N::try_from(number).ok());
+        if number.is_none() {
+            let expected = "a whole number";
+            self.wrong(name, Problem::WrongType { expected });
         }
+        number.unwrap_or(otherwise)
     }
 
     fn kind(&mut self) -> FieldType {

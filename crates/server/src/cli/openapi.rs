@@ -10,7 +10,8 @@ use crate::api::openapi_document;
 pub(super) struct OpenApi;
 
 impl OpenApi {
-    pub(super) fn run(&self) -> Result<(), Failure> {
+    #[expect(clippy::unused_self, reason = "every command is run the same way")]
+    pub(super) fn run(self) -> Result<(), Failure> {
         let document = openapi_document();
         let text = serde_json::to_string_pretty(&document)
             .map_err(|error| Failure::new(format!("The description can't be written: {error}")))?;

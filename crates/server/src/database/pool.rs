@@ -4,7 +4,14 @@
 //! goes back to the pool only after `app.connection_is_clean()` has said so through a freshly parsed statement. That travels in the same
 //! flight, but nobody waits for its answer: the caller goes on with the commit's.
 
-use std::{collections::HashMap, future::{Future, poll_fn}, pin::Pin, sync::Arc, task::Poll, time::Duration};
+use std::{
+    collections::HashMap,
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use deadpool::managed::{self, Metrics, RecycleResult};
 use fieldstone_model::Clock;
@@ -256,7 +263,8 @@ impl Transaction {
         };
         let mut verdict = last.then(|| Box::pin(maybe_done(is_clean(Arc::clone(client)))));
         self.under_way = true;
-        let (entered, results, committed, ()) = tokio::join!(biased; entering, running, committing, sent(verdict.as_mut()));
+        let (entered, results, committed, ()) =
+            tokio::join!(biased; entering, running, committing, sent(verdict.as_mut()));
         self.under_way = false;
         entered?;
         let rows = results.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -343,13 +351,20 @@ impl Connection {
         if self.statements.len() >= STATEMENTS_MAX {
             self.forget_oldest();
         }
-        let known = Prepared { statement: statement.clone(), last_use: self.uses };
+        let known = Prepared {
+            statement: statement.clone(),
+            last_use: self.uses,
+        };
         self.statements.insert(sql.into(), known);
         Ok(statement)
     }
 
     fn forget_oldest(&mut self) {
-        let oldest = self.statements.iter().min_by_key(|(_, known)| known.last_use).map(|(sql, _)| sql.clone());
+        let oldest = self
+            .statements
+            .iter()
+            .min_by_key(|(_, known)| known.last_use)
+            .map(|(sql, _)| sql.clone());
         if let Some(sql) = oldest {
             self.statements.remove(&sql);
         }

@@ -52,11 +52,11 @@ impl ApiToken {
         &self.0
     }
 
-    pub(super) fn hash(&self) -> [u8; 32] {
+    pub(crate) fn hash(&self) -> [u8; 32] {
         random::hash(&self.0)
     }
 
-    fn shown(&self) -> &str {
+    pub(crate) fn shown(&self) -> &str {
         self.0.get(..SHOWN).unwrap_or_default()
     }
 }
@@ -76,6 +76,21 @@ pub struct ApiTokenSummary {
     pub created_at: Timestamp,
     /// When it ends by itself.
     pub expires_at: Timestamp,
+}
+
+impl ApiTokenSummary {
+    /// Reads a row of `app.own_api_tokens()`: id, name, prefix, scopes, created_at, expires_at.
+    pub(crate) fn read(row: &tokio_postgres::Row) -> Result<Self, IdentityError> {
+        let id = row.try_get::<_, &str>(0)?.parse();
+        Ok(Self {
+            id: id.map_err(|_| IdentityError::Crypto)?,
+            name: row.try_get(1)?,
+            prefix: row.try_get(2)?,
+            scopes: row.try_get(3)?,
+            created_at: row.try_get(4)?,
+            expires_at: row.try_get(5)?,
+        })
+    }
 }
 
 /// Adds a token for the person whose context the transaction has entered.
@@ -113,21 +128,7 @@ pub async fn list<C: GenericClient>(client: &C) -> Result<Vec<ApiTokenSummary>, 
             &[],
         )
         .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(ApiTokenSummary {
-                id: row
-                    .try_get::<_, &str>(0)?
-                    .parse()
-                    .map_err(|_| IdentityError::Crypto)?,
-                name: row.try_get(1)?,
-                prefix: row.try_get(2)?,
-                scopes: row.try_get(3)?,
-                created_at: row.try_get(4)?,
-                expires_at: row.try_get(5)?,
-            })
-        })
-        .collect()
+    rows.iter().map(ApiTokenSummary::read).collect()
 }
 
 /// Ends one of the caller's own tokens; false when there is no such living token.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::{Extension, Router};
 use axum::extract::State;
 use axum::middleware;
 use axum::routing::get;
+use axum::{Extension, Router};
 use http::header::CONTENT_TYPE;
 use jiff::{SignedDuration, Timestamp};
 
@@ -28,7 +28,10 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
     };
     let gated = fieldstone_ui::router::<PgStore>()
         .merge(api::router::<PgStore>().layer(Extension(entrance.clone())))
-        .layer(middleware::from_fn_with_state(application.clone(), gate::admit));
+        .layer(middleware::from_fn_with_state(
+            application.clone(),
+            gate::admit,
+        ));
     let router = Router::new()
         .route("/.well-known/security.txt", get(security_txt))
         .with_state(platform.clone())

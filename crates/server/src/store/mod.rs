@@ -4,8 +4,10 @@
 
 mod error;
 mod once;
+mod page;
 mod read;
 mod registry;
+mod token;
 mod wire;
 mod write;
 

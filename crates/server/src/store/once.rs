@@ -49,7 +49,7 @@ impl OnceStore for PgStore {
 }
 
 impl PgStore {
-    async fn run_step(
+    pub(super) async fn run_step(
         &self,
         sql: &str,
         params: &[&(dyn ToSql + Sync)],

@@ -42,9 +42,9 @@ fn is_bulk(param: &Param) -> bool {
 }
 
 /// Columns of a result and how each is read.
-struct Plan {
+pub(super) struct Plan {
     columns: Arc<Columns>,
-    paths: Vec<Path>,
+    pub(super) paths: Vec<Path>,
     custom: Vec<bool>,
 }
 
@@ -188,13 +188,7 @@ impl PgStore {
         let limit = query.limit as usize;
         let backward = query.cursor.as_ref().is_some_and(|cursor| cursor.backward);
         // One more than the page tells whether there is another one.
-        let mut rows: Vec<Row> = Vec::new();
-        for sql in select(registry, query, &plan, query.limit + 1)? {
-            rows.extend(self.run_one(registry, &sql).await?);
-            if rows.len() > limit {
-                break;
-            }
-        }
+        let mut rows = self.page_rows(registry, query, &plan).await?;
         let more = rows.len() > limit;
         rows.truncate(limit);
         if backward {

@@ -26,7 +26,11 @@ pub fn compile_aggregate(
     let groups = aggregate
         .groups
         .iter()
-        .map(|group| source.place_shown(&group.path).map(|place| (place, group.bucket)))
+        .map(|group| {
+            source
+                .place_shown(&group.path)
+                .map(|place| (place, group.bucket))
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let mut sql = Writer::new(dialect);
     sql.push("SELECT ");

@@ -128,7 +128,12 @@ impl<'a> Select<'a> {
     pub fn compile(&self, phase: &Phase, limit: u32) -> Result<Sql, QueryError> {
         let root = self.query.check(self.registry)?;
         let mut source = Source::new(self.registry, root);
-        let words = self.query.search.as_deref().map(search_words).unwrap_or_default();
+        let words = self
+            .query
+            .search
+            .as_deref()
+            .map(search_words)
+            .unwrap_or_default();
         let mut sql = Writer::new(self.dialect);
         sql.push("SELECT t.id, t.version, t.deleted_at");
         for path in self.columns {
@@ -166,7 +171,10 @@ impl<'a> Select<'a> {
             Words::Tested => words.clone(),
             Words::Window(_) => Vec::new(),
             Words::Gathered(gathered) => {
-                let others = words.iter().enumerate().filter(|(at, _)| !gathered.contains(at));
+                let others = words
+                    .iter()
+                    .enumerate()
+                    .filter(|(at, _)| !gathered.contains(at));
                 others.map(|(_, word)| word.clone()).collect()
             }
         };
@@ -178,7 +186,13 @@ impl<'a> Select<'a> {
                 source.write_root_after(&mut from, "k0.tenant_id", "k0.record_id");
             }
             Origin::Words => {
-                self.write_gathered(&mut from, &root.name, &words, phase);
+                let gathered: Vec<&String> = match &self.words {
+                    Words::Gathered(gathered) => {
+                        gathered.iter().filter_map(|at| words.get(*at)).collect()
+                    }
+                    _ => Vec::new(),
+                };
+                write_gathered(&mut from, &root.name, &gathered, self.id_page(phase));
                 source.write_root_after(&mut from, "w.tenant_id", "w.record_id");
             }
         }
@@ -197,19 +211,29 @@ impl<'a> Select<'a> {
         )?;
         if let (Origin::Keys, Some((place, _))) = (origin, keys.first()) {
             rest.push(" AND k0.object = ").constant(&root.name);
-            rest.push(" AND k0.field = ").push(&place.field.id.to_string());
+            rest.push(" AND k0.field = ")
+                .push(&place.field.id.to_string());
         }
         self.write_position(&mut rest, phase, &keys);
         self.write_order(&mut rest, phase, &keys, origin);
-        rest.push(" LIMIT ").push(&window.unwrap_or(limit).to_string());
+        rest.push(" LIMIT ")
+            .push(&window.unwrap_or(limit).to_string());
         sql.push(&from.text);
         source.write_joins(&mut sql);
-        for (at, (place, _)) in keys.iter().enumerate().filter(|(_, (place, _))| place.field.custom) {
+        for (at, (place, _)) in keys
+            .iter()
+            .enumerate()
+            .filter(|(_, (place, _))| place.field.custom)
+        {
             let alias = format!("k{at}");
             match (phase.part, origin) {
                 (Part::WithoutValue, _) | (Part::WithValue, Origin::Keys) => {}
                 (Part::WithValue, _) if self.dialect == Dialect::Sqlite => {
-                    sql.push(" JOIN ").table("field_value").push(" ").push(&alias).push(" ON ");
+                    sql.push(" JOIN ")
+                        .table("field_value")
+                        .push(" ")
+                        .push(&alias)
+                        .push(" ON ");
                     place.write_key_row(&mut sql, &alias);
                 }
                 _ => place.write_key_join(&mut sql, &alias),
@@ -227,7 +251,9 @@ impl<'a> Select<'a> {
     }
 
     fn origin(&self, phase: &Phase, keys: &[(Place<'_>, bool)]) -> Origin {
-        let by_own_key = keys.first().is_some_and(|(place, _)| place.field.custom && place.alias == "t");
+        let by_own_key = keys
+            .first()
+            .is_some_and(|(place, _)| place.field.custom && place.alias == "t");
         match (self.dialect, &self.words) {
             (Dialect::Sqlite, _) => Origin::Table,
             (Dialect::Postgres, Words::Gathered(_)) => Origin::Words,
@@ -236,28 +262,13 @@ impl<'a> Select<'a> {
         }
     }
 
-    /// Appends `FROM` the records that have all gathered words, each once; in the order of their ids where that is the query's.
-    fn write_gathered(&self, sql: &mut Writer, object: &str, words: &[String], phase: &Phase) {
-        let Words::Gathered(gathered) = &self.words else { return };
-        sql.push(" FROM (SELECT g.tenant_id, g.record_id FROM (");
-        for (at, word) in gathered.iter().filter_map(|at| words.get(*at)).enumerate() {
-            if at > 0 {
-                sql.push(" INTERSECT ");
-            }
-            sql.push("SELECT DISTINCT s.tenant_id, s.record_id");
-            write_tokens(sql, object, word);
-        }
-        sql.push(") g");
-        if self.query.order.is_empty() {
-            if let Some(cursor) = self.query.cursor.as_ref().filter(|_| phase.bounded) {
-                sql.push(" WHERE g.record_id ")
-                    .push(after(true, self.backward()))
-                    .push(" ")
-                    .param(Param::Text(cursor.id.to_string()));
-            }
-            sql.push(" ORDER BY g.record_id").push(direction(true, self.backward()));
-        }
-        sql.push(") w");
+    /// The ids' part of a page in the order of ids: where it starts, and which way it goes.
+    fn id_page(&self, phase: &Phase) -> Option<IdPage> {
+        let cursor = self.query.cursor.as_ref().filter(|_| phase.bounded);
+        self.query.order.is_empty().then(|| IdPage {
+            start: cursor.map(|cursor| cursor.id.to_string()),
+            backward: self.backward(),
+        })
     }
 
     /// Appends the conditions that a phase and its cursor put on the order's keys.
@@ -409,7 +420,11 @@ impl<'a> Select<'a> {
             .filter(|_| phase.part == Part::WithValue)
             .map_or("t.id", |(place, _)| id_of(place));
         // Said by the name that the gathered records are sorted by, it costs no second sorting.
-        let id = if origin == Origin::Words && keys.is_empty() { "w.record_id" } else { id };
+        let id = if origin == Origin::Words && keys.is_empty() {
+            "w.record_id"
+        } else {
+            id
+        };
         sql.push(id).push(direction(descending, backward));
     }
 
@@ -421,6 +436,36 @@ impl<'a> Select<'a> {
     }
 }
 
+/// A page in the order of ids, newest first unless it is read backward.
+struct IdPage {
+    start: Option<String>,
+    backward: bool,
+}
+
+/// Appends `FROM` the records that have all of these words, each once.
+fn write_gathered(sql: &mut Writer, object: &str, words: &[&String], page: Option<IdPage>) {
+    sql.push(" FROM (SELECT g.tenant_id, g.record_id FROM (");
+    for (at, word) in words.iter().enumerate() {
+        if at > 0 {
+            sql.push(" INTERSECT ");
+        }
+        sql.push("SELECT DISTINCT s.tenant_id, s.record_id");
+        write_tokens(sql, object, word);
+    }
+    sql.push(") g");
+    if let Some(page) = page {
+        if let Some(start) = page.start {
+            sql.push(" WHERE g.record_id ")
+                .push(after(true, page.backward))
+                .push(" ")
+                .param(Param::Text(start));
+        }
+        sql.push(" ORDER BY g.record_id")
+            .push(direction(true, page.backward));
+    }
+    sql.push(") w");
+}
+
 /// Of the records that `first` gives in order, those that have all words.
 fn within_window(first: Writer, words: &[String], limit: u32) -> Writer {
     let mut sql = Writer {
@@ -429,7 +474,9 @@ fn within_window(first: Writer, words: &[String], limit: u32) -> Writer {
         params: first.params,
     };
     // PostgreSQL keeps the order of a sub-select that nothing above it sorts or joins.
-    sql.push("SELECT x.* FROM (").push(&first.text).push(") x WHERE ");
+    sql.push("SELECT x.* FROM (")
+        .push(&first.text)
+        .push(") x WHERE ");
     for (at, word) in words.iter().enumerate() {
         if at > 0 {
             sql.push(" AND ");
@@ -441,11 +488,23 @@ fn within_window(first: Writer, words: &[String], limit: u32) -> Writer {
 }
 
 /// How many index entries each word of a search has, counted up to `most`: a row with a number for each word.
-pub fn compile_word_counts(dialect: Dialect, registry: &Registry, query: &Query, most: u32) -> Result<Sql, QueryError> {
+pub fn compile_word_counts(
+    dialect: Dialect,
+    registry: &Registry,
+    query: &Query,
+    most: u32,
+) -> Result<Sql, QueryError> {
     let root = query.check(registry)?;
     let mut sql = Writer::new(dialect);
     sql.push("SELECT ");
-    for (at, word) in query.search.as_deref().map(search_words).unwrap_or_default().iter().enumerate() {
+    for (at, word) in query
+        .search
+        .as_deref()
+        .map(search_words)
+        .unwrap_or_default()
+        .iter()
+        .enumerate()
+    {
         if at > 0 {
             sql.push(", ");
         }
@@ -453,7 +512,10 @@ pub fn compile_word_counts(dialect: Dialect, registry: &Registry, query: &Query,
         write_tokens(&mut sql, &root.name, word);
         sql.push(" LIMIT ").push(&most.to_string()).push(") c)");
     }
-    Ok(Sql { text: sql.text, params: sql.params })
+    Ok(Sql {
+        text: sql.text,
+        params: sql.params,
+    })
 }
 
 /// How many records match.
@@ -464,18 +526,40 @@ pub fn compile_count(
 ) -> Result<Sql, QueryError> {
     let root = query.check(registry)?;
     let mut source = Source::new(registry, root);
-    let words = query.search.as_deref().map(search_words).unwrap_or_default();
-    let mut rest = Writer::new(dialect);
+    let words = query
+        .search
+        .as_deref()
+        .map(search_words)
+        .unwrap_or_default();
+    let mut from = Writer::new(dialect);
+    // A device tests every record; PostgreSQL begins with those that have the words.
+    let gathered = dialect == Dialect::Postgres && !words.is_empty();
+    if gathered {
+        write_gathered(
+            &mut from,
+            &root.name,
+            &words.iter().collect::<Vec<_>>(),
+            None,
+        );
+        source.write_root_after(&mut from, "w.tenant_id", "w.record_id");
+    } else {
+        source.write_root(&mut from);
+    }
+    let mut rest = Writer {
+        dialect,
+        text: String::with_capacity(256),
+        params: std::mem::take(&mut from.params),
+    };
+    let tested = if gathered { &[] } else { words.as_slice() };
     write_where(
         &mut rest,
         &mut source,
         &query.filter,
-        &words,
+        tested,
         query.presence,
     )?;
     let mut sql = Writer::new(dialect);
-    sql.push("SELECT count(*)");
-    source.write_root(&mut sql);
+    sql.push("SELECT count(*)").push(&from.text);
     source.write_joins(&mut sql);
     sql.push(&rest.text);
     Ok(Sql {

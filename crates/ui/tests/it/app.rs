@@ -412,7 +412,7 @@ fn numbered(html: &str) -> String {
             seen.push(noise);
         }
         let at = seen.iter().position(|known| *known == noise).unwrap();
-        out.push_str("~");
+        out.push('~');
         out.push_str(&(at + 1).to_string());
         out.push_str(rest);
     }

@@ -2,6 +2,7 @@
 
 mod operations;
 mod schemas;
+mod shapes;
 
 use std::sync::OnceLock;
 

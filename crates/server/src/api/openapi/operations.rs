@@ -112,6 +112,9 @@ const DOCS: &[Doc] = &[
     Doc { id: "showSession", tag: "session", summary: "Who the caller is and what they may do", parameters: NONE, body: None, status: "200", answer: Some("Session"), headers: &[], problems: &[] },
     Doc { id: "createSession", tag: "session", summary: "Sign in with a password", parameters: NONE, body: Some("Credentials"), status: "201", answer: Some("StartedSession"), headers: &["Set-Cookie"], problems: &["NotSignedIn", "Denied", "NotFound", "Conflict", "TooMany"] },
     Doc { id: "deleteSession", tag: "session", summary: "Sign out", parameters: NONE, body: None, status: "204", answer: None, headers: &["Set-Cookie"], problems: &["Conflict"] },
+    Doc { id: "listTokens", tag: "session", summary: "The caller's API tokens, without their secrets", parameters: NONE, body: None, status: "200", answer: Some("TokenList"), headers: &[], problems: &[] },
+    Doc { id: "createToken", tag: "session", summary: "Make an API token; its secret is shown this once", parameters: NONE, body: Some("NewToken"), status: "201", answer: Some("CreatedToken"), headers: &[], problems: &[] },
+    Doc { id: "deleteToken", tag: "session", summary: "End an API token", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
     Doc { id: "listObjects", tag: "objects", summary: "All objects, without their fields", parameters: NONE, body: None, status: "200", answer: Some("ObjectList"), headers: &[], problems: &[] },
     Doc { id: "createObject", tag: "objects", summary: "Make an object of the workspace's own", parameters: NONE, body: Some("NewObject"), status: "201", answer: Some("ObjectDescription"), headers: &["Location"], problems: &["Conflict"] },
     Doc { id: "describeObject", tag: "objects", summary: "One object with its fields", parameters: NONE, body: None, status: "200", answer: Some("ObjectDescription"), headers: &[], problems: &[] },
@@ -159,6 +162,9 @@ pub(super) fn operation(route: &Route) -> Operation {
             "Needs the capability `{}`.",
             capability.name()
         )));
+    }
+    if route.needs == Needs::Session {
+        builder = builder.security(SecurityRequirement::new("session", [] as [&str; 0]));
     }
     if route.needs == Needs::Nothing {
         builder = builder.security(SecurityRequirement::default());

@@ -20,6 +20,7 @@ use crate::api::{
 
 /// What a conversion made or used.
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "these are the names on the wire")]
 struct Converted {
     account_id: RecordId,
     contact_id: RecordId,

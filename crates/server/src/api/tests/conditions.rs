@@ -10,7 +10,7 @@ async fn a_stale_tag_is_told_the_current_version() {
     let world = World::new();
     let id = world.make("account", json!({ "name": "Acme" })).await;
     let path = format!("/api/v1/records/account/{id}");
-    let patch = |tag: &'static str, name: &'static str| {
+    let rename = |tag: &'static str, name: &'static str| {
         let (world, path) = (&world, &path);
         async move {
             world
@@ -23,15 +23,15 @@ async fn a_stale_tag_is_told_the_current_version() {
                 .await
         }
     };
-    assert_eq!(patch("\"1\"", "Apex").await.status, StatusCode::OK);
+    assert_eq!(rename("\"1\"", "Apex").await.status, StatusCode::OK);
     for stale in ["\"1\"", "\"3\"", "W/\"2\"", "\"x\"", "2", "\"1\", \"7\""] {
-        let answer = patch(stale, "Never").await;
+        let answer = rename(stale, "Never").await;
         answer.refused(412);
         assert_eq!(answer.json()["current_version"], 2, "{stale}");
         assert_eq!(answer.header("etag"), "\"2\"");
     }
-    assert_eq!(patch("\"1\", \"2\"", "Apis").await.status, StatusCode::OK);
-    assert_eq!(patch("*", "Apse").await.status, StatusCode::OK);
+    assert_eq!(rename("\"1\", \"2\"", "Apis").await.status, StatusCode::OK);
+    assert_eq!(rename("*", "Apse").await.status, StatusCode::OK);
     let delete = async |tag: &str| {
         world
             .ask(Method::DELETE, &path, &[("if-match", tag)], None)

@@ -38,7 +38,7 @@ async fn every_role_may_call_what_its_capabilities_say() {
         let ask = || request(route.method.clone(), &path, &[], body(&route.method));
         for (role, store) in Role::ALL.into_iter().zip(stores) {
             let allowed = match route.needs {
-                Needs::Nothing | Needs::SignedIn => true,
+                Needs::Nothing | Needs::SignedIn | Needs::Session => true,
                 Needs::Capability(capability) => role.can(capability),
             };
             let answer = world.send(Some(store), ask()).await;
@@ -80,7 +80,8 @@ fn the_matrix_is_the_published_one() {
         .map(|route| {
             let needs = match route.needs {
                 Needs::Nothing => "nothing",
-                Needs::SignedIn => "a session",
+                Needs::SignedIn => "signing in",
+                Needs::Session => "a session",
                 Needs::Capability(capability) => capability.name(),
             };
             format!("{:6} {:44} {needs}", route.method.as_str(), route.path)

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use axum::{Router, body::Body, response::Response};
 use fieldstone_model::{Field, Object, RecordId};
 use fieldstone_store::{
-    MemoryStore, Store as _,
+    MemoryStore, Store as _, StoreError,
     conformance::{Team, schema::memory_team},
 };
 use fieldstone_ui::{Viewer, locale::Locale};
@@ -23,8 +23,13 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Value as Json, json};
 use tower::ServiceExt as _;
 
-use super::{SchemaStore, router};
-use crate::schema::{NewField, NewObject, SchemaError};
+use zeroize::Zeroizing;
+
+use super::{SchemaStore, TokenStore, router};
+use crate::{
+    identity::token::ApiTokenSummary,
+    schema::{NewField, NewObject, SchemaError},
+};
 
 /// The memory store's registry stands still: it checks the right and answers what it would have made.
 impl SchemaStore for MemoryStore {
@@ -78,6 +83,27 @@ impl SchemaStore for MemoryStore {
             .filter(|field| field.custom)
             .map(drop)
             .ok_or(SchemaError::Missing)
+    }
+}
+
+/// The memory store keeps no tokens.
+impl TokenStore for MemoryStore {
+    async fn add_token(
+        &self,
+        _: &str,
+        _: &[&str],
+        _: Timestamp,
+    ) -> Result<(RecordId, Zeroizing<String>), StoreError> {
+        let id = "0AT0000000000Aa".parse().unwrap();
+        Ok((id, Zeroizing::new("fst_secret".to_owned())))
+    }
+
+    async fn own_tokens(&self) -> Result<Vec<ApiTokenSummary>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn end_token(&self, _: RecordId) -> Result<bool, StoreError> {
+        Ok(false)
     }
 }
 

@@ -106,6 +106,15 @@ async fn custom_objects_and_fields() {
             errors
         );
     }
+}
+
+#[tokio::test]
+async fn custom_objects_and_fields_change_and_go() {
+    let world = World::new();
+    let ask = async |method: Method, path: &str, body: serde_json::Value| {
+        let request = request(method, &format!("/api/v1/objects{path}"), &[], Some(body));
+        world.send(Some(&world.team.admin), request).await
+    };
     let relabelled = ask(
         Method::PATCH,
         "/deal/fields/territory",
@@ -144,4 +153,37 @@ async fn refusals() {
     insta::assert_snapshot!("parameter", pretty(&parameter.json()));
     let missing = world.get("/api/v1/records/deal/0060000000000Aa").await;
     insta::assert_snapshot!("missing", pretty(&missing.json()));
+}
+
+#[tokio::test]
+async fn tokens() {
+    let world = World::new();
+    let made = world
+        .post(
+            "/api/v1/tokens",
+            json!({ "name": " nightly ", "scopes": ["records.read"], "days": 1 }),
+        )
+        .await;
+    assert_eq!(made.status, 201, "{made:?}");
+    insta::assert_snapshot!("token", pretty(&made.json()));
+    for (body, errors) in [
+        (json!({}), vec!["/name required"]),
+        (
+            json!({ "name": "x", "scopes": ["users.manage"] }),
+            vec!["/scopes unknown_choice"],
+        ),
+        (
+            json!({ "name": "x", "scopes": [] }),
+            vec!["/scopes required"],
+        ),
+        (
+            json!({ "name": " ", "days": 367, "x": 1 }),
+            vec!["/days out_of_range", "/name required", "/x unknown_field"],
+        ),
+    ] {
+        assert_eq!(
+            world.post("/api/v1/tokens", body).await.refused(422),
+            errors
+        );
+    }
 }

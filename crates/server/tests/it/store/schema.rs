@@ -62,7 +62,9 @@ async fn indexes(client: &Client, table: &str) -> Vec<String> {
         .await
         .unwrap();
     // PostgreSQL quotes names that are words of its own.
-    rows.iter().map(|row| row.get::<_, &str>(0).replace('"', "")).collect()
+    rows.iter()
+        .map(|row| row.get::<_, &str>(0).replace('"', ""))
+        .collect()
 }
 
 /// The tables that a table's foreign keys lead to, by the last column of the key.

@@ -53,12 +53,25 @@ pub(crate) enum Ask {
     Get,
     /// A page.
     List(fn(&Deal) -> Query),
+    /// A page of a search, and in which ways the store looks for its words until the page is full.
+    Search(fn(&Deal) -> Query, &'static [Way]),
     /// How many there are.
     Count(fn(&Deal) -> Query),
     /// A change of one deal's amount.
     Update,
     /// A new deal.
     Create,
+}
+
+/// How the words of a search are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// The last word's records first.
+    LastWord,
+    /// The newest records first.
+    Newest,
+    /// The records with all words.
+    AllWords,
 }
 
 /// All cases, in the order of the table.
@@ -113,28 +126,35 @@ pub(crate) fn all() -> Vec<Case> {
         case(
             "search, rare word",
             Large,
-            Ask::List(|deal| search(&rare(deal))),
+            Ask::Search(|deal| search(&rare(deal)), &[Way::LastWord]),
         ),
         case(
             "search, common word",
             Large,
-            Ask::List(|_| search("renewal")),
+            Ask::Search(|_| search("renewal"), &[Way::Newest]),
         ),
-        case("search, one letter", Large, Ask::List(|_| search("p"))),
+        case(
+            "search, one letter",
+            Large,
+            Ask::Search(|_| search("p"), &[Way::Newest]),
+        ),
         case(
             "search, two common words",
             Large,
-            Ask::List(|_| search("aurora renewal")),
+            Ask::Search(|_| search("aurora renewal"), &[Way::Newest]),
         ),
         case(
             "search, rare and common word",
             Large,
-            Ask::List(|deal| search(&format!("basic {}", rare(deal)))),
+            Ask::Search(
+                |deal| search(&format!("basic {}", rare(deal))),
+                &[Way::LastWord],
+            ),
         ),
         case(
             "search, common words never together",
             Large,
-            Ask::List(|_| search("renewal upgrade")),
+            Ask::Search(|_| search("renewal upgrade"), &[Way::Newest, Way::AllWords]),
         ),
         case(
             "count, one status",

@@ -29,8 +29,17 @@ pub(crate) struct Imported {
 }
 
 /// Measures all ways of writing many rows.
-pub(crate) async fn measure(layers: &Layers, data: &Path, scratch: &Path, size: Size) -> anyhow::Result<Vec<Imported>> {
-    let (file, changed, map) = (scratch.join("deals.csv"), scratch.join("changed.csv"), scratch.join("map.toml"));
+pub(crate) async fn measure(
+    layers: &Layers,
+    data: &Path,
+    scratch: &Path,
+    size: Size,
+) -> anyhow::Result<Vec<Imported>> {
+    let (file, changed, map) = (
+        scratch.join("deals.csv"),
+        scratch.join("changed.csv"),
+        scratch.join("map.toml"),
+    );
     // Numbers that no earlier run on this data has used.
     let run = std::process::id();
     fs::write(&file, deals(size.import, run, 0)?)?;
@@ -38,10 +47,22 @@ pub(crate) async fn measure(layers: &Layers, data: &Path, scratch: &Path, size: 
     fs::write(&map, DEDUPE)?;
     let import = |file: &Path, map: Option<&Path>| import(data, file, map, size.import);
     Ok(vec![
-        Imported { name: "bulk writes of 500 deals through the store", rows_per_second: bulk(layers, size).await? },
-        Imported { name: "`fieldstone import`, new deals", rows_per_second: import(&file, None)? },
-        Imported { name: "`fieldstone import` with a dedupe rule, all known and unchanged", rows_per_second: import(&file, Some(&map))? },
-        Imported { name: "`fieldstone import` with a dedupe rule, all known and changed", rows_per_second: import(&changed, Some(&map))? },
+        Imported {
+            name: "bulk writes of 500 deals through the store",
+            rows_per_second: bulk(layers, size).await?,
+        },
+        Imported {
+            name: "`fieldstone import`, new deals",
+            rows_per_second: import(&file, None)?,
+        },
+        Imported {
+            name: "`fieldstone import` with a dedupe rule, all known and unchanged",
+            rows_per_second: import(&file, Some(&map))?,
+        },
+        Imported {
+            name: "`fieldstone import` with a dedupe rule, all known and changed",
+            rows_per_second: import(&changed, Some(&map))?,
+        },
     ])
 }
 
@@ -55,10 +76,17 @@ async fn bulk(layers: &Layers, size: Size) -> anyhow::Result<f64> {
             let number = chunk * CHUNK + row;
             let id = store.new_id("deal").context("no deals")?;
             let values = Values::new()
-                .with("name", Value::Text(format!("Kestrel Premium upgrade {number}")))
+                .with(
+                    "name",
+                    Value::Text(format!("Kestrel Premium upgrade {number}")),
+                )
                 .with("amount", Value::Int(i64::from(number) * 100))
                 .with("score", Value::Int(i64::from(number)));
-            changes.push(Change::Create { object: "deal".to_owned(), id, values });
+            changes.push(Change::Create {
+                object: "deal".to_owned(),
+                id,
+                values,
+            });
         }
         store.apply(&changes).await?;
     }
@@ -68,7 +96,13 @@ async fn bulk(layers: &Layers, size: Size) -> anyhow::Result<f64> {
 /// Runs the command as an operator would, its start included.
 fn import(data: &Path, file: &Path, map: Option<&Path>, rows: u32) -> anyhow::Result<f64> {
     let mut command = Command::new(fieldstone_testkit::binary());
-    command.arg("import").arg("--data").arg(data).arg(WORKSPACE).arg("deal").arg(file);
+    command
+        .arg("import")
+        .arg("--data")
+        .arg(data)
+        .arg(WORKSPACE)
+        .arg("deal")
+        .arg(file);
     if let Some(map) = map {
         command.arg("--map").arg(map);
     }
@@ -76,7 +110,11 @@ fn import(data: &Path, file: &Path, map: Option<&Path>, rows: u32) -> anyhow::Re
     let output = command.stdin(Stdio::null()).output()?;
     let took = begun.elapsed();
     if !output.status.success() {
-        bail!("the import failed:\n{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        bail!(
+            "the import failed:\n{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     Ok(f64::from(rows) / took.as_secs_f64())
 }
@@ -84,8 +122,16 @@ fn import(data: &Path, file: &Path, map: Option<&Path>, rows: u32) -> anyhow::Re
 fn deals(rows: u32, run: u32, change: u32) -> anyhow::Result<String> {
     let mut text = "name,amount,close_date,source,external_id,score\n".to_owned();
     for row in 0..rows {
-        let (day, source) = (row % 28 + 1, if row % 3 == 0 { "referral" } else { "website" });
-        writeln!(text, "Juniper Pro pilot {row},{}.50,2026-03-{day:02},{source},{run}-{row},{}", row + change, row % 1000)?;
+        let (day, source) = (
+            row % 28 + 1,
+            if row % 3 == 0 { "referral" } else { "website" },
+        );
+        writeln!(
+            text,
+            "Juniper Pro pilot {row},{}.50,2026-03-{day:02},{source},{run}-{row},{}",
+            row + change,
+            row % 1000
+        )?;
     }
     Ok(text)
 }

@@ -16,20 +16,26 @@ use fieldstone_server::database::pool::{Pool, Sign, Step};
 use fieldstone_server::database::{Actor, DEFAULT_DATABASE};
 use fieldstone_server::platform::ContextKeys;
 use fieldstone_server::store::{PgStore, Stores};
-use fieldstone_store::compile::{Dialect, Param, Select, Sql, compile_count, phases};
+use fieldstone_store::compile::{
+    Dialect, Param, Select, Sql, Words, compile_count, compile_word_counts, phases,
+};
+use fieldstone_store::write::search_words;
 use fieldstone_store::{Store as _, encode_cursor};
 use fieldstone_testkit::Server;
 use secrecy::ExposeSecret as _;
 use tokio_postgres::NoTls;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
-use super::cases::{Among, Ask, Case};
+use super::cases::{Among, Ask, Case, Way};
 use super::http::Client;
 use super::sample::{Deal, Random, Tenant, tenants};
 use super::writes;
 
 /// As many connections as the server keeps.
 const CONNECTIONS: usize = 24;
+/// What the store calls a rare word, and how many records it tests for common ones.
+const RARE: u32 = 5_000;
+const WINDOW: u32 = 20_000;
 /// Different requests made ready for each case.
 const QUESTIONS: usize = 500;
 
@@ -235,7 +241,7 @@ impl Layers {
     async fn ask_store(&self, ask: Ask, question: &Question, number: u64) -> anyhow::Result<()> {
         let store = self.store(&question.actor).await?;
         match (ask, &question.query) {
-            (Ask::List(_), Some(query)) => drop(store.list(query).await?),
+            (Ask::List(_) | Ask::Search(..), Some(query)) => drop(store.list(query).await?),
             (Ask::Count(_), Some(query)) => drop(store.count(query).await?),
             (Ask::Update, _) => drop(store.apply(&[writes::update(question, number)]).await?),
             (Ask::Create, _) => drop(
@@ -266,7 +272,7 @@ impl Question {
         let (query, address) = match ask {
             Ask::Get | Ask::Update => (None, format!("/api/v1/records/deal/{one}")),
             Ask::Create => (None, "/api/v1/records/deal".to_owned()),
-            Ask::List(make) => {
+            Ask::List(make) | Ask::Search(make, _) => {
                 let query = make(&deal);
                 let address = format!("/api/v1/records/deal?{}", parameters(&query));
                 (Some(query), address)
@@ -325,14 +331,33 @@ fn statements(
             let mut query = Query::new("deal").limit(1);
             query.presence = fieldstone_model::query::Presence::All;
             query.filter = fieldstone_model::Filter::equal("id", fieldstone_model::Value::Id(id));
-            Ok((compile(registry, &query, &columns, 1)?, 1))
+            Ok((compile(registry, &query, &columns, (1, Words::Tested))?, 1))
         }
         (Ask::List(_), Some(query)) => {
             let limit = query.limit + 1;
-            Ok((
-                compile(registry, query, &query.columns, limit)?,
-                usize::try_from(limit)?,
-            ))
+            let statements = compile(registry, query, &query.columns, (limit, Words::Tested))?;
+            Ok((statements, usize::try_from(limit)?))
+        }
+        (Ask::Search(_, ways), Some(query)) => {
+            let limit = query.limit + 1;
+            let words = query
+                .search
+                .as_deref()
+                .map(search_words)
+                .unwrap_or_default()
+                .len();
+            let counts = compile_word_counts(Dialect::Postgres, registry, query, RARE)?;
+            let mut statements = vec![counts];
+            for way in ways {
+                let way = match way {
+                    Way::LastWord => Words::Gathered(vec![words.saturating_sub(1)]),
+                    Way::Newest => Words::Window(WINDOW),
+                    Way::AllWords => Words::Gathered((0..words).collect()),
+                };
+                statements.extend(compile(registry, query, &query.columns, (limit, way))?);
+            }
+            // The counts are a row too.
+            Ok((statements, usize::try_from(limit)? + 1))
         }
         (Ask::Count(_), Some(query)) => {
             Ok((vec![compile_count(Dialect::Postgres, registry, query)?], 1))
@@ -345,9 +370,9 @@ fn compile(
     registry: &Registry,
     query: &Query,
     columns: &[Path],
-    limit: u32,
+    (limit, words): (u32, Words),
 ) -> anyhow::Result<Vec<Sql>> {
-    let select = Select::new(Dialect::Postgres, registry, query, columns);
+    let select = Select::new(Dialect::Postgres, registry, query, columns).with_words(words);
     let statements = phases(registry, query)?
         .iter()
         .map(|phase| select.compile(phase, limit))
@@ -355,19 +380,41 @@ fn compile(
     Ok(statements)
 }
 
-/// The statement with the condition that the policy would add.
+/// The statement with the conditions that the policies would add.
 fn with_tenant(sql: &Sql, tenant: &str) -> Sql {
     let mut params = sql.params.clone();
     params.push(Param::Text(tenant.to_owned()));
-    let condition = format!(" WHERE t.tenant_id = ${} AND ", params.len());
-    Sql {
-        text: sql.text.replacen(" WHERE ", &condition, 1),
-        params,
+    let number = params.len();
+    let mut text = sql.text.replace(
+        "WHERE s.object",
+        &format!("WHERE s.tenant_id = ${number} AND s.object"),
+    );
+    // The table that is read first; what is looked up after it takes the tenant from there.
+    let first = if text.contains(") w CROSS JOIN") {
+        None
+    } else if text.contains("\"field_value\" k0 CROSS JOIN") {
+        Some("k0")
+    } else {
+        Some("t")
+    };
+    if let Some(first) = first {
+        for main in ["WHERE t.deleted_at", "WHERE TRUE"] {
+            let condition = main.replacen(
+                "WHERE ",
+                &format!("WHERE {first}.tenant_id = ${number} AND "),
+                1,
+            );
+            text = text.replacen(main, &condition, 1);
+        }
     }
+    Sql { text, params }
 }
 
 fn parameters(query: &Query) -> String {
-    let mut parameters = vec![("limit", query.limit.to_string())];
+    let mut parameters = Vec::new();
+    if !query.columns.is_empty() {
+        parameters.push(("limit", query.limit.to_string()));
+    }
     let list = |paths: &[Path]| {
         paths
             .iter()
@@ -375,7 +422,9 @@ fn parameters(query: &Query) -> String {
             .collect::<Vec<_>>()
             .join(",")
     };
-    parameters.push(("columns", list(&query.columns)));
+    if !query.columns.is_empty() {
+        parameters.push(("columns", list(&query.columns)));
+    }
     let order: Vec<String> = query
         .order
         .iter()

@@ -1,0 +1,49 @@
+//! The caller's own API tokens. Only a person with a session makes or ends them: a token never makes another one.
+
+pub(super) mod create;
+pub(super) mod delete;
+pub(super) mod list;
+
+use fieldstone_model::RecordId;
+use fieldstone_store::StoreError;
+use jiff::Timestamp;
+use zeroize::Zeroizing;
+
+use crate::{identity::token::ApiTokenSummary, store::PgStore};
+
+/// Keeps the API tokens of the person it acts for.
+pub trait TokenStore: Send + Sync {
+    /// Makes a token that may do what `scopes` name; answers its id and its secret.
+    fn add_token(
+        &self,
+        name: &str,
+        scopes: &[&str],
+        expires_at: Timestamp,
+    ) -> impl Future<Output = Result<(RecordId, Zeroizing<String>), StoreError>> + Send;
+
+    /// The living tokens.
+    fn own_tokens(&self) -> impl Future<Output = Result<Vec<ApiTokenSummary>, StoreError>> + Send;
+
+    /// Ends a token; false when there is no such living one.
+    fn end_token(&self, id: RecordId) -> impl Future<Output = Result<bool, StoreError>> + Send;
+}
+
+impl TokenStore for PgStore {
+    async fn add_token(
+        &self,
+        name: &str,
+        scopes: &[&str],
+        expires_at: Timestamp,
+    ) -> Result<(RecordId, Zeroizing<String>), StoreError> {
+        let (id, token) = Self::add_token(self, name, scopes, expires_at).await?;
+        Ok((id, Zeroizing::new(token.expose().to_owned())))
+    }
+
+    async fn own_tokens(&self) -> Result<Vec<ApiTokenSummary>, StoreError> {
+        Self::own_tokens(self).await
+    }
+
+    async fn end_token(&self, id: RecordId) -> Result<bool, StoreError> {
+        Self::end_token(self, id).await
+    }
+}
