@@ -4,6 +4,7 @@
 //! [`fieldstone_model::Value::key`] makes, so a device and the platform give the same answer.
 
 mod aggregate;
+mod count;
 mod filter;
 mod select;
 mod source;
@@ -11,7 +12,8 @@ mod source;
 use fieldstone_model::{FieldType, value::Key};
 
 pub use aggregate::compile_aggregate;
-pub use select::{Phase, Select, Words, compile_count, compile_word_counts, phases};
+pub use count::{compile_count, compile_word_counts};
+pub use select::{Phase, Select, Words, phases};
 
 /// Whose SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

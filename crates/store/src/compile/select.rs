@@ -459,13 +459,18 @@ impl<'a> Select<'a> {
 }
 
 /// A page in the order of ids, newest first unless it is read backward.
-struct IdPage {
+pub(super) struct IdPage {
     start: Option<String>,
     backward: bool,
 }
 
 /// Appends `FROM` the records that have all of these words, each once.
-fn write_gathered(sql: &mut Writer, object: &str, words: &[&String], page: Option<IdPage>) {
+pub(super) fn write_gathered(
+    sql: &mut Writer,
+    object: &str,
+    words: &[&String],
+    page: Option<IdPage>,
+) {
     sql.push(" FROM (SELECT g.tenant_id, g.record_id FROM (");
     for (at, word) in words.iter().enumerate() {
         if at > 0 {
@@ -507,87 +512,6 @@ fn within_window(first: Writer, words: &[String], limit: u32) -> Writer {
     }
     sql.push(" LIMIT ").push(&limit.to_string());
     sql
-}
-
-/// How many index entries each word of a search has, counted up to `most`: a row with a number for each word.
-pub fn compile_word_counts(
-    dialect: Dialect,
-    registry: &Registry,
-    query: &Query,
-    most: u32,
-) -> Result<Sql, QueryError> {
-    let root = query.check(registry)?;
-    let mut sql = Writer::new(dialect);
-    sql.push("SELECT ");
-    for (at, word) in query
-        .search
-        .as_deref()
-        .map(search_words)
-        .unwrap_or_default()
-        .iter()
-        .enumerate()
-    {
-        if at > 0 {
-            sql.push(", ");
-        }
-        sql.push("(SELECT count(*) FROM (SELECT 1");
-        write_tokens(&mut sql, &root.name, word);
-        sql.push(" LIMIT ").push(&most.to_string()).push(") c)");
-    }
-    Ok(Sql {
-        text: sql.text,
-        params: sql.params,
-    })
-}
-
-/// How many records match.
-pub fn compile_count(
-    dialect: Dialect,
-    registry: &Registry,
-    query: &Query,
-) -> Result<Sql, QueryError> {
-    let root = query.check(registry)?;
-    let mut source = Source::new(registry, root);
-    let words = query
-        .search
-        .as_deref()
-        .map(search_words)
-        .unwrap_or_default();
-    let mut from = Writer::new(dialect);
-    // A device tests every record; PostgreSQL begins with those that have the words.
-    let gathered = dialect == Dialect::Postgres && !words.is_empty();
-    if gathered {
-        write_gathered(
-            &mut from,
-            &root.name,
-            &words.iter().collect::<Vec<_>>(),
-            None,
-        );
-        source.write_root_after(&mut from, "w.tenant_id", "w.record_id");
-    } else {
-        source.write_root(&mut from);
-    }
-    let mut rest = Writer {
-        dialect,
-        text: String::with_capacity(256),
-        params: std::mem::take(&mut from.params),
-    };
-    let tested = if gathered { &[] } else { words.as_slice() };
-    write_where(
-        &mut rest,
-        &mut source,
-        &query.filter,
-        tested,
-        query.presence,
-    )?;
-    let mut sql = Writer::new(dialect);
-    sql.push("SELECT count(*)").push(&from.text);
-    source.write_joins(&mut sql);
-    sql.push(&rest.text);
-    Ok(Sql {
-        text: sql.text,
-        params: rest.params,
-    })
 }
 
 fn write_order_key(sql: &mut Writer, place: &Place<'_>, at: usize) {
