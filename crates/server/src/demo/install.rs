@@ -89,6 +89,11 @@ pub async fn install(
         }
         fill(owner, stores, company, tenant, &people).await?;
     }
+    // Otherwise the first searches are planned for empty tables.
+    owner
+        .execute("ANALYZE", &[])
+        .await
+        .map_err(IdentityError::from)?;
     Ok(users)
 }
 

@@ -79,7 +79,7 @@ pub struct ApiTokenSummary {
 }
 
 impl ApiTokenSummary {
-    /// Reads a row of `app.own_api_tokens()`: id, name, prefix, scopes, created_at, expires_at.
+    /// Reads a row of `app.own_api_tokens()`: `id, name, prefix, scopes, created_at, expires_at`.
     pub(crate) fn read(row: &tokio_postgres::Row) -> Result<Self, IdentityError> {
         let id = row.try_get::<_, &str>(0)?.parse();
         Ok(Self {

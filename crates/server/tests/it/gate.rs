@@ -117,6 +117,21 @@ async fn an_ended_session_gets_no_page_at_all() {
 }
 
 #[tokio::test]
+async fn a_program_signs_out_once() {
+    let house = House::new().await;
+    let response = house.sign_in(form("")).await;
+    let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap();
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    assert_eq!(house.get("/deals", &cookie).await, StatusCode::OK);
+    let request = Request::delete("/api/v1/session")
+        .header(header::COOKIE, &cookie)
+        .header("sec-fetch-site", "same-origin");
+    let response = house.ask(request, Body::empty()).await;
+    assert_eq!(response.status(), StatusCode::NO_CONTENT);
+    assert_eq!(house.get("/deals", &cookie).await, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
 async fn signing_in_leads_nowhere_else_and_takes_little() {
     let house = House::new().await;
     for elsewhere in [

@@ -178,24 +178,7 @@ impl<'a> Select<'a> {
                 others.map(|(_, word)| word.clone()).collect()
             }
         };
-        let mut from = Writer::new(self.dialect);
-        match origin {
-            Origin::Table => source.write_root(&mut from),
-            Origin::Keys => {
-                from.push(" FROM ").table("field_value").push(" k0");
-                source.write_root_after(&mut from, "k0.tenant_id", "k0.record_id");
-            }
-            Origin::Words => {
-                let gathered: Vec<&String> = match &self.words {
-                    Words::Gathered(gathered) => {
-                        gathered.iter().filter_map(|at| words.get(*at)).collect()
-                    }
-                    _ => Vec::new(),
-                };
-                write_gathered(&mut from, &root.name, &gathered, self.id_page(phase));
-                source.write_root_after(&mut from, "w.tenant_id", "w.record_id");
-            }
-        }
+        let mut from = self.write_origin(&source, origin, phase, &words);
         // The condition may find further relations to join, so it is written before the joins are.
         let mut rest = Writer {
             dialect: self.dialect,
@@ -220,6 +203,55 @@ impl<'a> Select<'a> {
             .push(&window.unwrap_or(limit).to_string());
         sql.push(&from.text);
         source.write_joins(&mut sql);
+        self.write_key_joins(&mut sql, phase, origin, &keys);
+        sql.push(&rest.text);
+        sql.params = rest.params;
+        if window.is_some() {
+            sql = within_window(sql, &words, limit);
+        }
+        Ok(Sql {
+            text: sql.text,
+            params: sql.params,
+        })
+    }
+
+    /// The tables that a phase starts from.
+    fn write_origin(
+        &self,
+        source: &Source<'_>,
+        origin: Origin,
+        phase: &Phase,
+        words: &[String],
+    ) -> Writer {
+        let mut from = Writer::new(self.dialect);
+        match origin {
+            Origin::Table => source.write_root(&mut from),
+            Origin::Keys => {
+                from.push(" FROM ").table("field_value").push(" k0");
+                source.write_root_after(&mut from, "k0.tenant_id", "k0.record_id");
+            }
+            Origin::Words => {
+                let gathered: Vec<&String> = match &self.words {
+                    Words::Gathered(gathered) => {
+                        gathered.iter().filter_map(|at| words.get(*at)).collect()
+                    }
+                    _ => Vec::new(),
+                };
+                write_gathered(&mut from, &source.root.name, &gathered, self.id_page(phase));
+                source.write_root_after(&mut from, "w.tenant_id", "w.record_id");
+            }
+        }
+        from
+    }
+
+    /// The keys of custom fields that a phase is ordered by and didn't start from.
+    fn write_key_joins(
+        &self,
+        sql: &mut Writer,
+        phase: &Phase,
+        origin: Origin,
+        keys: &[(Place<'_>, bool)],
+    ) {
         for (at, (place, _)) in keys
             .iter()
             .enumerate()
@@ -234,20 +266,11 @@ impl<'a> Select<'a> {
                         .push(" ")
                         .push(&alias)
                         .push(" ON ");
-                    place.write_key_row(&mut sql, &alias);
+                    place.write_key_row(sql, &alias);
                 }
-                _ => place.write_key_join(&mut sql, &alias),
+                _ => place.write_key_join(sql, &alias),
             }
         }
-        sql.push(&rest.text);
-        sql.params = rest.params;
-        if window.is_some() {
-            sql = within_window(sql, &words, limit);
-        }
-        Ok(Sql {
-            text: sql.text,
-            params: sql.params,
-        })
     }
 
     fn origin(&self, phase: &Phase, keys: &[(Place<'_>, bool)]) -> Origin {
@@ -255,10 +278,9 @@ impl<'a> Select<'a> {
             .first()
             .is_some_and(|(place, _)| place.field.custom && place.alias == "t");
         match (self.dialect, &self.words) {
-            (Dialect::Sqlite, _) => Origin::Table,
             (Dialect::Postgres, Words::Gathered(_)) => Origin::Words,
             (Dialect::Postgres, _) if phase.part == Part::WithValue && by_own_key => Origin::Keys,
-            (Dialect::Postgres, _) => Origin::Table,
+            _ => Origin::Table,
         }
     }
 

@@ -86,9 +86,10 @@ impl Site {
         let response = self.router.clone().oneshot(request.unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-        let body = match bytes.is_empty() {
-            true => Json::Null,
-            false => serde_json::from_slice(&bytes).unwrap(),
+        let body = if bytes.is_empty() {
+            Json::Null
+        } else {
+            serde_json::from_slice(&bytes).unwrap()
         };
         Answer {
             status: parts.status,

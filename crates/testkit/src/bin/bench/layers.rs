@@ -203,8 +203,8 @@ impl Layers {
             let begin = client.prepare_cached("BEGIN").await?;
             let commit = client.prepare_cached("COMMIT").await?;
             let statement = client.prepare_cached(&sql.text).await?;
-            let (begun, found, ended) = tokio::join!(biased; client.execute(&begin, &[]), client.query(&statement, &params), client.execute(&commit, &[]));
-            begun?;
+            let (started, found, ended) = tokio::join!(biased; client.execute(&begin, &[]), client.query(&statement, &params), client.execute(&commit, &[]));
+            started?;
             rows += found?.len();
             ended?;
             if rows >= question.full {

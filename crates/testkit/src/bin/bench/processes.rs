@@ -63,7 +63,7 @@ impl Processes {
     }
 
     /// Processor time up to now.
-    pub(crate) fn used(&self) -> anyhow::Result<Used> {
+    pub(crate) fn used(self) -> anyhow::Result<Used> {
         let mut database = 0.0;
         for entry in fs::read_dir("/proc")? {
             let Some(pid) = entry?
@@ -94,7 +94,7 @@ impl Processes {
     }
 
     /// Memory that the server holds, in KiB.
-    pub(crate) fn server_memory_kib(&self) -> anyhow::Result<u64> {
+    pub(crate) fn server_memory_kib(self) -> anyhow::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.server))?;
         let line = status
             .lines()

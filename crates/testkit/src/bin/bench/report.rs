@@ -166,7 +166,7 @@ impl Report {
             "| request | plain/s | context/s | store/s | API/s | context ÷ plain | API ÷ plain | plain p50/p95/p99 ms | API p50/p95/p99 ms | processor µs |"
         )?;
         writeln!(out, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")?;
-        for outcome in self.outcomes.iter() {
+        for outcome in &self.outcomes {
             let of = |layer: Layer| {
                 outcome
                     .figures
@@ -217,7 +217,7 @@ fn grouped(number: u32) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
