@@ -422,7 +422,7 @@ fn the_demo_is_made_once_and_only_its_owner_can_read_who_signs_in() {
 }
 
 #[test]
-fn later_starts_are_quick() {
+fn later_starts_are_much_quicker_than_the_first() {
     let folder = folder();
     let data = folder.path().join("data");
     let first = Instant::now();
@@ -432,9 +432,8 @@ fn later_starts_are_quick() {
     let server = Server::start(&ServerOptions::empty().on(&data));
     let later = later.elapsed();
     eprintln!("first start {first:?}, later start {later:?}");
-    // Ten times what it takes on an idle machine: this is about losing an order of magnitude, not about noise.
-    assert!(first < Duration::from_secs(10), "{first:?}");
-    assert!(later < Duration::from_secs(2), "{later:?}");
+    // A busy machine slows both alike: a later start makes no cluster and migrates nothing.
+    assert!(later * 2 < first, "{later:?} after {first:?}");
     drop(server);
 }
 
