@@ -79,7 +79,7 @@ impl Import {
         });
         let mut display = Display::new(clock.now());
         let outcome = run(&workspace, &request, clock, &cancel, &mut |progress| {
-            display.show(progress, clock)
+            display.show(progress, clock);
         })
         .await;
         listening.abort();

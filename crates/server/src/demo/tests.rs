@@ -183,8 +183,8 @@ fn the_sales_company_is_believable() {
     );
     let stages = stages();
     let deals = |at: usize| by_stage[&stages[at].id].len();
-    let (active, won, lost) = (deals(0) + deals(1), deals(2), deals(3));
-    assert!((800..2_500).contains(&active), "{active}");
+    let (ongoing, won, lost) = (deals(0) + deals(1), deals(2), deals(3));
+    assert!((800..2_500).contains(&ongoing), "{ongoing}");
     let rate = won * 100 / (won + lost);
     assert!((30..45).contains(&rate), "{rate}");
     let mut amounts = by_stage.into_values().flatten().collect::<Vec<_>>();

@@ -90,7 +90,7 @@ impl Store for Flaky {
 
     async fn apply(&self, changes: &[Change]) -> Result<Vec<Applied>, StoreError> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
-        let third = call % 3 == 0;
+        let third = call.is_multiple_of(3);
         match self.trouble {
             Trouble::Busy if third => return Err(StoreError::Busy),
             Trouble::LostAnswer if third => {
