@@ -183,9 +183,9 @@ fn the_sales_company_is_believable() {
     );
     let stages = stages();
     let deals = |at: usize| by_stage[&stages[at].id].len();
-    let (ongoing, won, lost) = (deals(0) + deals(1), deals(2), deals(3));
+    let (ongoing, victories, defeats) = (deals(0) + deals(1), deals(2), deals(3));
     assert!((800..2_500).contains(&ongoing), "{ongoing}");
-    let rate = won * 100 / (won + lost);
+    let rate = victories * 100 / (victories + defeats);
     assert!((30..45).contains(&rate), "{rate}");
     let mut amounts = by_stage.into_values().flatten().collect::<Vec<_>>();
     amounts.sort_unstable();
