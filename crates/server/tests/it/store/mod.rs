@@ -4,4 +4,5 @@ mod conformance;
 mod once;
 mod records;
 mod schema;
+mod words;
 pub(crate) mod workspace;
