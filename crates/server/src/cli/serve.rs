@@ -54,7 +54,14 @@ impl Serve {
             clock,
             security_contact,
         };
+        let mail = match &configuration.mail {
+            Some(settings) => Some((settings.open()?, configuration.url.clone())),
+            None => {
+                tracing::warn!("The configuration has no [mail]: letters wait a day for a server that has it, and are given up.");
+                None
+            }
+        };
         let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;
-        serve_until_told(listener, tls, router, &platform, stop).await
+        serve_until_told(listener, tls, router, &platform, mail, stop).await
     }
 }
