@@ -57,7 +57,9 @@ impl Serve {
         let mail = match &configuration.mail {
             Some(settings) => Some((settings.open()?, configuration.url.clone())),
             None => {
-                tracing::warn!("The configuration has no [mail]: letters wait a day for a server that has it, and are given up.");
+                tracing::warn!(
+                    "The configuration has no [mail]: letters wait a day for a server that has it, and are given up."
+                );
                 None
             }
         };

@@ -80,7 +80,10 @@ impl Up {
             };
             let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;
             if let Some(folder) = post.folder() {
-                tracing::info!("Letters are put into {}, since no mail server is named", folder.display());
+                tracing::info!(
+                    "Letters are put into {}, since no mail server is named",
+                    folder.display()
+                );
             }
             let mail = Some((post, url(&listener)?));
             serve_until_told(listener, tls, router, &platform, mail, stop).await

@@ -86,7 +86,11 @@ async fn keep_running(worker: Config, job: Box<dyn Job>, stop: CancellationToken
         match lead(&worker, job.as_ref(), &stop).await {
             Ok(()) => return,
             Err(error) => {
-                tracing::warn!(job = job.name(), error = format!("{error:#}"), "a job failed and will be tried again");
+                tracing::warn!(
+                    job = job.name(),
+                    error = format!("{error:#}"),
+                    "a job failed and will be tried again"
+                );
                 pause = (pause * 2).clamp(Duration::from_secs(1), PAUSE_MAX);
             }
         }

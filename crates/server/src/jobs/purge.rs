@@ -27,7 +27,9 @@ impl Job for Purge {
 
     fn run<'a>(&'a self, work: &'a Work<'a>) -> BoxFuture<'a, anyhow::Result<()>> {
         async move {
-            work.client.execute("SELECT app.tidy_letters()", &[]).await?;
+            work.client
+                .execute("SELECT app.tidy_letters()", &[])
+                .await?;
             let seconds = i32::try_from(REMEMBERED.as_secs())?;
             while !work.is_stopping() {
                 let row = work

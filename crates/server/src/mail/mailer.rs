@@ -44,8 +44,8 @@ impl Mailer {
         Self { post, url, clock }
     }
 
-    /// Sends one letter; false when none is waiting.
-    async fn send_one(&self, client: &Client) -> anyhow::Result<bool> {
+    /// Sends one letter; false when none is waiting. `client` is a connection of `fieldstone_worker`.
+    pub async fn send_one(&self, client: &Client) -> anyhow::Result<bool> {
         let claim = random::secret()?;
         let secret = Zeroizing::new(random::secret()?);
         let hash = random::hash(&secret);
@@ -96,9 +96,17 @@ impl Mailer {
                 tracing::info!(letter = id, kind, "a letter was sent");
             }
             Err(error) => {
-                tracing::warn!(letter = id, kind, reason = error.reason, "a letter could not be sent");
+                tracing::warn!(
+                    letter = id,
+                    kind,
+                    reason = error.reason,
+                    "a letter could not be sent"
+                );
                 client
-                    .execute(FAILED, &[&tenant, &id, &claim, &error.reason, &error.for_good])
+                    .execute(
+                        FAILED,
+                        &[&tenant, &id, &claim, &error.reason, &error.for_good],
+                    )
                     .await?;
             }
         }

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use lettre::{
     AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor, message::Mailbox,
     transport::smtp::response::Category,
 };
-use jiff::Timestamp;
 
 use crate::data_dir::{make_dir, write_private};
 

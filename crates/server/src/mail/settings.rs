@@ -135,8 +135,10 @@ impl SmtpSettings {
                     path: file.clone(),
                     source,
                 })?;
-                let credentials =
-                    Credentials::new(user.clone(), password.trim_end_matches(['\r', '\n']).to_owned());
+                let credentials = Credentials::new(
+                    user.clone(),
+                    password.trim_end_matches(['\r', '\n']).to_owned(),
+                );
                 Ok(builder.credentials(credentials).build())
             }
             _ => Err(ConfigError::Mail(
@@ -176,7 +178,9 @@ mod tests {
     #[test]
     fn encryption_is_given_up_on_this_machine_only() {
         let text = |host: &str, security: &str| {
-            format!("from = \"crm@crm.example\"\n[smtp]\nhost = \"{host}\"\nsecurity = \"{security}\"")
+            format!(
+                "from = \"crm@crm.example\"\n[smtp]\nhost = \"{host}\"\nsecurity = \"{security}\""
+            )
         };
         assert!(open(&text("127.0.0.1", "none")).is_ok());
         assert!(open(&text("localhost", "none")).is_ok());

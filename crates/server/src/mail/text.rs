@@ -65,10 +65,12 @@ impl Draft<'_> {
             locale.t_with("letter-hello-name", &facts)
         };
         let footer = locale.t_with("letter-footer", &facts);
-        let link = self
-            .letter
-            .page()
-            .map(|page| (text("button"), format!("{}{page}?link={}", self.url, self.secret)));
+        let link = self.letter.page().map(|page| {
+            (
+                text("button"),
+                format!("{}{page}?link={}", self.url, self.secret),
+            )
+        });
 
         let button = link
             .as_ref()
@@ -211,14 +213,17 @@ mod tests {
                 for part in [subject, &text, &html] {
                     assert!(!part.contains("letter-"), "a text is missing: {part}");
                 }
-                assert!(text.contains("North & Co") && html.contains("North &#38; Co"), "{html}");
+                assert!(
+                    text.contains("North & Co") && html.contains("North &#38; Co"),
+                    "{html}"
+                );
                 assert!(text.contains("Bob Müller"), "{text}");
                 let link = letter
                     .page()
                     .map(|page| format!("https://crm.example{page}?link=s3cret"));
                 assert_eq!(text.contains("?link="), link.is_some());
                 if let Some(link) = link {
-                    assert!(text.contains(&format!("\n{}\n", link)), "{text}");
+                    assert!(text.lines().any(|line| line == link), "{text}");
                     assert!(html.contains(&format!("href=\"{link}\"")), "{html}");
                 }
             }
@@ -263,7 +268,11 @@ mod tests {
             assert!(!head.contains("Bcc: all@example.com\r\n"), "{head}");
         }
         let mut draft = draft(&Letter::PasswordChanged, "en");
-        for address in ["bob@example.com\r\nBcc: all@example.com", "Bob <bob@example.com>", "bob"] {
+        for address in [
+            "bob@example.com\r\nBcc: all@example.com",
+            "Bob <bob@example.com>",
+            "bob",
+        ] {
             draft.address = address;
             assert!(draft.message(&sender()).is_err(), "{address}");
         }
