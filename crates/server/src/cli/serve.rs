@@ -54,14 +54,13 @@ impl Serve {
             clock,
             security_contact,
         };
-        let mail = match &configuration.mail {
-            Some(settings) => Some((settings.open()?, configuration.url.clone())),
-            None => {
-                tracing::warn!(
-                    "The configuration has no [mail]: letters wait a day for a server that has it, and are given up."
-                );
-                None
-            }
+        let mail = if let Some(settings) = &configuration.mail {
+            Some((settings.open()?, configuration.url.clone()))
+        } else {
+            tracing::warn!(
+                "The configuration has no [mail]: letters wait a day for a server that has it, and are given up."
+            );
+            None
         };
         let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;
         serve_until_told(listener, tls, router, &platform, mail, stop).await

@@ -57,7 +57,11 @@ impl Mailer {
         };
         let (tenant, id): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
         let content: serde_json::Value = row.try_get(7)?;
-        let kind = content["kind"].as_str().unwrap_or_default().to_owned();
+        let kind = content
+            .get("kind")
+            .and_then(serde_json::Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
         let now = self.clock.now();
         let outcome = match serde_json::from_value::<Letter>(content) {
             Ok(letter) => {
