@@ -21,6 +21,8 @@ macro_rules! sources {
             include_str!(concat!("../../locales/", $language, "/problems.ftl")),
             include_str!(concat!("../../locales/", $language, "/objects.ftl")),
             include_str!(concat!("../../locales/", $language, "/identity.ftl")),
+            include_str!(concat!("../../locales/", $language, "/audit.ftl")),
+            include_str!(concat!("../../locales/", $language, "/integrations.ftl")),
         ]
     };
 }
@@ -46,7 +48,7 @@ impl Language {
             .unwrap_or(Self::English)
     }
 
-    fn sources(self) -> [&'static str; 5] {
+    fn sources(self) -> [&'static str; 7] {
         match self {
             Self::English => sources!("en"),
             Self::German => sources!("de"),

@@ -1,0 +1,3 @@
+//! The offline field app without its window: the encrypted store, its keys, and the engine that keeps it in step with the platform.
+
+pub mod engine;
