@@ -18,7 +18,7 @@ use crate::{
 
 /// Why there is no page. [`render`] turns it into one, since only there the frame is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PageError {
+pub enum PageError {
     /// Nobody is signed in, or not any more.
     SignedOut,
     /// No such page, object or record, or none that this person can see.

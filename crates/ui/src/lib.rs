@@ -20,10 +20,14 @@ mod search;
 mod shown;
 mod viewer;
 
+pub use error::PageError;
 pub use form::local_path;
 pub use frame::{Ask, Frame, respond};
-pub use router::{CONTENT_SECURITY_POLICY, assets, router};
+pub use router::{CONTENT_SECURITY_POLICY, assets, in_frame, router};
 pub use viewer::Viewer;
+
+/// Address of the icons: a symbol each, to be named after a `#`.
+pub const ICONS: &str = assets::ICONS;
 
 /// The locale that a browser asks for, for pages shown before anyone has signed in.
 pub fn locale_of_browser(headers: &http::HeaderMap) -> locale::Locale {

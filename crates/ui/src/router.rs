@@ -47,6 +47,16 @@ where
         .layer(middleware::from_fn(error::render::<S>))
 }
 
+/// Pages that only the product around these has: what they can't answer is said in the frame too.
+///
+/// A handler answers a [`PageError`] for that; the request's extensions are those of [`router`].
+pub fn in_frame<S>(routes: Router) -> Router
+where
+    S: Store + Clone + Send + Sync + 'static,
+{
+    routes.layer(middleware::from_fn(error::render::<S>))
+}
+
 /// Script, style and icons under `/assets/`. They belong to nobody, so they need neither store nor viewer.
 pub fn assets() -> Router {
     Router::new().route("/assets/{name}", get(asset))

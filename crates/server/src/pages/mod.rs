@@ -1,8 +1,11 @@
-//! The pages that only a platform has: signing in and out, and the first set-up.
+//! The pages that only a platform has: signing in and out, the first set-up, and Settings.
 //!
 //! They never show a record, and never echo a password.
 
+mod confirm;
+pub(crate) mod inside;
 mod set_up;
+pub mod settings;
 mod sign_in;
 mod sign_out;
 
@@ -21,7 +24,11 @@ use axum::{
 use fieldstone_model::clock::Clock;
 use fieldstone_ui::locale::Locale;
 
-use crate::identity::{Authenticator, IdentityError, SignIn, sign_in::Started};
+use crate::{
+    identity::{Authenticator, IdentityError, SignIn, sign_in::Started},
+    platform::Profiles,
+    store::PgStore,
+};
 
 /// Most bytes of a form here. Whoever sends it has proved nothing yet.
 const FORM_MAX: usize = 16 * 1024;
@@ -33,6 +40,8 @@ pub struct Entrance {
     pub sign_in: SignIn,
     /// Remembers who has signed in, and must forget it at the end.
     pub authenticator: Authenticator,
+    /// How people are addressed; must forget who has changed that.
+    pub profiles: Profiles,
     /// What tells the time.
     pub clock: Arc<dyn Clock>,
 }
@@ -53,6 +62,16 @@ pub fn routes(entrance: Entrance) -> Router {
         .route("/set-up", get(set_up::show).post(set_up::submit))
         .layer(DefaultBodyLimit::max(FORM_MAX))
         .with_state(entrance)
+}
+
+/// The pages of those who are signed in: `/settings/…` and `/confirm`. They belong behind the gate.
+pub fn inner_routes(entrance: Entrance) -> Router {
+    let routes = Router::new()
+        .route("/confirm", get(confirm::show).post(confirm::submit))
+        .layer(DefaultBodyLimit::max(FORM_MAX))
+        .with_state(entrance.clone())
+        .merge(settings::routes(entrance));
+    fieldstone_ui::in_frame::<PgStore>(routes)
 }
 
 /// Where a request came from and how to speak to whoever sent it.

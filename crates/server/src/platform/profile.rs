@@ -8,7 +8,7 @@ use fieldstone_ui::{Viewer, locale::Locale};
 use jiff::{Timestamp, tz::TimeZone};
 use moka::sync::Cache;
 
-use crate::database::pool::Step;
+use crate::database::{Actor, pool::Step};
 use crate::store::{PgStore, store_error};
 
 const PROFILE: &str = "SELECT u.name, u.locale, u.time_zone, w.name, coalesce(w.settings ->> 'currency', 'EUR'), w.slug \
@@ -29,7 +29,7 @@ pub struct Profile {
 
 /// Profiles in memory.
 #[derive(Debug, Clone)]
-pub(super) struct Profiles {
+pub struct Profiles {
     known: Cache<(RecordId, RecordId), Profile>,
 }
 
@@ -45,6 +45,11 @@ impl Default for Profiles {
 }
 
 impl Profiles {
+    /// Forgets how somebody is addressed, after they have changed it.
+    pub(crate) fn forget(&self, actor: &Actor) {
+        self.known.invalidate(&(actor.tenant, actor.user));
+    }
+
     /// The profile of whoever the store acts for.
     pub(super) async fn of(&self, store: &PgStore) -> Result<Profile, StoreError> {
         let actor = store.actor();

@@ -24,9 +24,11 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
     let entrance = Entrance {
         sign_in: application.sign_in.clone(),
         authenticator: application.authenticator.clone(),
+        profiles: application.profiles.clone(),
         clock: Arc::clone(&application.clock),
     };
     let gated = fieldstone_ui::router::<PgStore>()
+        .merge(pages::inner_routes(entrance.clone()))
         .merge(api::router::<PgStore>().layer(Extension(entrance.clone())))
         .layer(middleware::from_fn_with_state(
             application.clone(),
