@@ -13,6 +13,7 @@ mod lead;
 mod list;
 pub mod locale;
 mod notice;
+pub mod page;
 mod record;
 mod request;
 mod router;
@@ -23,7 +24,8 @@ mod viewer;
 pub use error::PageError;
 pub use form::local_path;
 pub use frame::{Ask, Frame, respond};
-pub use router::{CONTENT_SECURITY_POLICY, assets, in_frame, router};
+pub use request::{PageResult, Session};
+pub use router::{CONTENT_SECURITY_POLICY, assets, pages, router};
 pub use viewer::Viewer;
 
 /// Address of the icons: a symbol each, to be named after a `#`.

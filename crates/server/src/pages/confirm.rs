@@ -10,26 +10,22 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Redirect, Response},
 };
-use fieldstone_ui::{PageError, local_path, locale::Locale};
+use fieldstone_ui::{PageError, PageResult, local_path, locale::Locale};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{
-    Entrance, Visitor,
-    inside::{Inside, PageResult},
-    retry_after, trouble,
-};
+use super::{Entrance, Visitor, inside::Inside, retry_after, trouble};
 use crate::identity::IdentityError;
 
 /// What the address says.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Parameters {
+pub(crate) struct Parameters {
     return_to: Option<String>,
 }
 
 /// What was typed.
 #[derive(Deserialize)]
-pub(super) struct Typed {
+pub(crate) struct Typed {
     #[serde(default)]
     password: String,
     #[serde(default)]
@@ -46,7 +42,7 @@ struct Page<'a> {
 }
 
 /// `GET /confirm`.
-pub(super) async fn show(
+pub(crate) async fn show(
     inside: Inside,
     parameters: Result<Query<Parameters>, QueryRejection>,
 ) -> PageResult {
@@ -59,20 +55,25 @@ pub(super) async fn show(
 }
 
 /// `POST /confirm`.
-pub(super) async fn submit(
+pub(crate) async fn submit(
     State(entrance): State<Entrance>,
     visitor: Visitor,
     inside: Inside,
     typed: Result<Form<Typed>, FormRejection>,
 ) -> PageResult {
     let Ok(Form(typed)) = typed else {
-        return Err(PageError::Invalid.into());
+        return Err(PageError::Invalid);
     };
     let return_to = local_path(&typed.return_to).unwrap_or_else(|| "/".to_owned());
     let password = SecretString::from(typed.password);
     let proven = entrance
         .sign_in
-        .prove(&inside.identity, &password, visitor.address, inside.now())
+        .prove(
+            &inside.identity,
+            &password,
+            visitor.address,
+            entrance.clock.now(),
+        )
         .await;
     let token = match proven {
         Ok(token) => token,

@@ -2,12 +2,12 @@
 //!
 //! They never show a record, and never echo a password.
 
-mod confirm;
+pub(crate) mod confirm;
 pub(crate) mod inside;
-mod set_up;
+pub(crate) mod set_up;
 pub mod settings;
-mod sign_in;
-mod sign_out;
+pub(crate) mod sign_in;
+pub(crate) mod sign_out;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -15,11 +15,9 @@ use std::{
 };
 
 use axum::{
-    Router,
-    extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts},
+    extract::{ConnectInfo, FromRequestParts},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Redirect, Response},
-    routing::{get, post},
 };
 use fieldstone_model::clock::Clock;
 use fieldstone_ui::locale::Locale;
@@ -27,11 +25,7 @@ use fieldstone_ui::locale::Locale;
 use crate::{
     identity::{Authenticator, IdentityError, SignIn, sign_in::Started},
     platform::Profiles,
-    store::PgStore,
 };
-
-/// Most bytes of a form here. Whoever sends it has proved nothing yet.
-const FORM_MAX: usize = 16 * 1024;
 
 /// What the pages of the entrance need.
 #[derive(Clone)]
@@ -52,30 +46,8 @@ impl std::fmt::Debug for Entrance {
     }
 }
 
-/// `/sign-in`, `/sign-out` and `/set-up?link=…`.
-///
-/// The secret of a set-up link stands in the query, since paths are logged.
-pub fn routes(entrance: Entrance) -> Router {
-    Router::new()
-        .route("/sign-in", get(sign_in::show).post(sign_in::submit))
-        .route("/sign-out", post(sign_out::submit))
-        .route("/set-up", get(set_up::show).post(set_up::submit))
-        .layer(DefaultBodyLimit::max(FORM_MAX))
-        .with_state(entrance)
-}
-
-/// The pages of those who are signed in: `/settings/…` and `/confirm`. They belong behind the gate.
-pub fn inner_routes(entrance: Entrance) -> Router {
-    let routes = Router::new()
-        .route("/confirm", get(confirm::show).post(confirm::submit))
-        .layer(DefaultBodyLimit::max(FORM_MAX))
-        .with_state(entrance.clone())
-        .merge(settings::routes(entrance));
-    fieldstone_ui::in_frame::<PgStore>(routes)
-}
-
 /// Where a request came from and how to speak to whoever sent it.
-struct Visitor {
+pub(crate) struct Visitor {
     address: IpAddr,
     user_agent: String,
     locale: Locale,

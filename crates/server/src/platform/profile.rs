@@ -9,6 +9,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use moka::sync::Cache;
 
 use crate::database::{Actor, pool::Step};
+use crate::identity::Identity;
 use crate::store::{PgStore, store_error};
 
 const PROFILE: &str = "SELECT u.name, u.locale, u.time_zone, w.name, coalesce(w.settings ->> 'currency', 'EUR'), w.slug \
@@ -87,7 +88,7 @@ impl Profiles {
 
 impl Profile {
     /// Whom pages are made for.
-    pub(super) fn viewer(&self, store: &PgStore, now: Timestamp) -> Viewer {
+    pub(super) fn viewer(&self, store: &PgStore, identity: &Identity, now: Timestamp) -> Viewer {
         let actor = store.actor();
         Viewer {
             user_id: actor.user,
@@ -97,6 +98,7 @@ impl Profile {
             locale: self.locale.clone(),
             now,
             can_sign_out: actor.credential.is_some(),
+            is_proven: identity.require_recent_proof(now).is_ok(),
         }
     }
 }

@@ -1,27 +1,22 @@
 //! Settings: what people set for themselves and for their workspace, one module per page.
 //!
-//! A page is a row of [`SECTIONS`] and a route. The row says who may open it, and [`Settings`], the extractor of every page here,
-//! refuses everybody else: a page without a row can't be opened by anyone.
+//! A page is a row of [`SECTIONS`], which makes the navigation, and rows of the table of pages, which say who may open it. A test holds
+//! the two together.
 
-mod profile;
+pub(crate) mod profile;
 
 use std::ops::Deref;
 
 use askama::Template;
 use axum::{
-    Router,
-    extract::{DefaultBodyLimit, FromRequestParts},
+    extract::FromRequestParts,
     http::{StatusCode, request::Parts},
     response::{IntoResponse as _, Redirect, Response},
-    routing::get,
 };
 use fieldstone_model::Capability;
-use fieldstone_ui::{PageError, locale::Locale};
+use fieldstone_ui::{PageError, PageResult, locale::Locale};
 
-use super::{
-    Entrance, FORM_MAX,
-    inside::{Inside, Refusal},
-};
+use super::inside::Inside;
 
 /// One page of the navigation of Settings. Pages below its address belong to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,19 +36,9 @@ pub const SECTIONS: &[Section] = &[Section {
     needs: None,
 }];
 
-/// The pages under `/settings`.
-pub(super) fn routes(entrance: Entrance) -> Router {
-    Router::new()
-        .route(
-            "/settings",
-            get(|| async { Redirect::to("/settings/profile") }),
-        )
-        .route(
-            "/settings/profile",
-            get(profile::show).post(profile::submit),
-        )
-        .layer(DefaultBodyLimit::max(FORM_MAX))
-        .with_state(entrance)
+/// `GET /settings`: the first page.
+pub(crate) async fn show() -> Redirect {
+    Redirect::to("/settings/profile")
 }
 
 impl Section {
@@ -66,11 +51,12 @@ impl Section {
     }
 }
 
-/// A request for a page of Settings, by somebody who may open it.
+/// A request for a page of Settings.
 #[derive(Clone)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     inside: Inside,
     section: &'static Section,
+    notice: Option<String>,
 }
 
 impl Deref for Settings {
@@ -82,15 +68,25 @@ impl Deref for Settings {
 }
 
 impl<T: Send + Sync> FromRequestParts<T> for Settings {
-    type Rejection = Refusal;
+    type Rejection = PageError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &T) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, state: &T) -> Result<Self, PageError> {
         let inside = Inside::from_request_parts(parts, state).await?;
         let section = Section::of(&inside.path).ok_or(PageError::NotFound)?;
-        if let Some(capability) = section.needs {
-            inside.require(capability)?;
-        }
-        Ok(Self { inside, section })
+        let notice = parts
+            .uri
+            .query()
+            .and_then(|query| {
+                query
+                    .split('&')
+                    .find_map(|pair| pair.strip_prefix("notice="))
+            })
+            .map(str::to_owned);
+        Ok(Self {
+            inside,
+            section,
+            notice,
+        })
     }
 }
 
@@ -106,41 +102,25 @@ struct Shell<'a> {
 }
 
 impl Settings {
-    pub(super) fn locale(&self) -> &Locale {
+    /// How the person reads.
+    pub(crate) fn locale(&self) -> &Locale {
         &self.inside.viewer.locale
     }
 
-    /// Sends whoever has not proved themselves lately to `/confirm`, and back to this page afterwards.
-    #[allow(
-        dead_code,
-        reason = "the first page that weighs much comes with the next step"
-    )]
-    pub(super) fn require_recent_proof(&self) -> Result<(), Refusal> {
-        self.inside.require_recent_proof(self.section.path)
-    }
-
     /// Answers with `content` beside the navigation of Settings.
-    #[allow(
-        dead_code,
-        reason = "the first page that weighs much comes with the next step"
-    )]
-    pub(super) fn page(&self, content: &impl Template) -> Result<Response, Refusal> {
+    pub(crate) fn page(&self, content: &impl Template) -> PageResult {
         self.page_with(StatusCode::OK, content)
     }
 
     /// The same with a status of its own.
-    pub(super) fn page_with(
-        &self,
-        status: StatusCode,
-        content: &impl Template,
-    ) -> Result<Response, Refusal> {
+    pub(crate) fn page_with(&self, status: StatusCode, content: &impl Template) -> PageResult {
         let locale = self.locale();
-        let content = content.render().map_err(PageError::from)?;
+        let content = content.render()?;
         let listed = |own: bool| {
             SECTIONS
                 .iter()
                 .filter(move |section| section.needs.is_none() == own)
-                .filter(|section| section.needs.is_none_or(|needs| self.viewer.can(needs)))
+                .filter(|section| section.needs.is_none_or(|needs| self.can(needs)))
                 .collect()
         };
         let shell = Shell {
@@ -159,16 +139,13 @@ impl Settings {
     }
 
     /// Sends on to a page of Settings that announces the text `settings-done-{notice}`.
-    pub(super) fn done_at(path: &str, notice: &str) -> Response {
+    pub(crate) fn done_at(path: &str, notice: &str) -> Response {
         Redirect::to(&format!("{path}?notice={notice}")).into_response()
     }
 
     /// The announcement that the address asks for; none that isn't in the texts.
     fn done(&self) -> Option<String> {
-        let notice = self
-            .query
-            .split('&')
-            .find_map(|pair| pair.strip_prefix("notice="))?;
+        let notice = self.notice.as_ref()?;
         let text = self.locale().find(&format!("settings-done-{notice}"))?;
         Some(text.into_owned())
     }
@@ -194,6 +171,26 @@ mod tests {
                 Section::of(section.path).is_some_and(|found| found.path == other.path)
             });
             assert_eq!(found, Some(at), "{} is hidden by another", section.path);
+        }
+    }
+
+    #[test]
+    fn the_table_of_pages_asks_for_what_a_section_says() {
+        let rows = crate::platform::pages();
+        for section in SECTIONS {
+            let row = rows
+                .iter()
+                .find(|row| row.path == section.path && row.method == http::Method::GET)
+                .unwrap_or_else(|| panic!("{} has no row", section.path));
+            assert!(row.needs.needs_session() || row.needs.capability().is_some());
+            assert_eq!(row.needs.capability(), section.needs, "{}", section.path);
+        }
+        for row in rows.iter().filter(|row| row.path.starts_with("/settings/")) {
+            let section = Section::of(row.path);
+            let section = section.unwrap_or_else(|| panic!("{} is in no section", row.path));
+            if section.needs.is_some() {
+                assert_eq!(row.needs.capability(), section.needs, "{}", row.path);
+            }
         }
     }
 

@@ -6,14 +6,11 @@ use axum::{
     extract::{State, rejection::FormRejection},
     http::StatusCode,
 };
-use fieldstone_ui::{PageError, locale::Locale};
+use fieldstone_ui::{PageError, PageResult, locale::Locale};
 use serde::Deserialize;
 
 use super::Settings;
-use crate::{
-    pages::{Entrance, inside::PageResult},
-    store::NewProfile,
-};
+use crate::{pages::Entrance, store::NewProfile};
 
 const PATH: &str = "/settings/profile";
 /// Most characters of a name.
@@ -21,7 +18,7 @@ const NAME_MAX: usize = 255;
 
 /// What was typed.
 #[derive(Debug, Deserialize)]
-pub(in crate::pages) struct Typed {
+pub(crate) struct Typed {
     #[serde(default)]
     name: String,
     #[serde(default)]
@@ -47,24 +44,18 @@ struct Page<'a> {
 }
 
 /// `GET /settings/profile`.
-pub(in crate::pages) async fn show(settings: Settings) -> PageResult {
+pub(crate) async fn show(settings: Settings) -> PageResult {
     let profile = settings.store.own_profile().await?;
     let typed = Typed {
         name: profile.name,
         locale: profile.locale,
         time_zone: profile.time_zone,
     };
-    page(
-        &settings,
-        &typed,
-        &profile.email,
-        StatusCode::OK,
-        (None, None),
-    )
+    settings.page(&content(&settings, &typed, &profile.email, (None, None)))
 }
 
 /// `POST /settings/profile`.
-pub(in crate::pages) async fn submit(
+pub(crate) async fn submit(
     State(entrance): State<Entrance>,
     settings: Settings,
     typed: Result<Form<Typed>, FormRejection>,
@@ -78,7 +69,8 @@ pub(in crate::pages) async fn submit(
     if name_error.is_some() || error.is_some() {
         let email = settings.store.own_profile().await?.email;
         let status = StatusCode::UNPROCESSABLE_ENTITY;
-        return page(&settings, &typed, &email, status, (name_error, error));
+        let content = content(&settings, &typed, &email, (name_error, error));
+        return settings.page_with(status, &content);
     }
     settings
         .store
@@ -102,13 +94,12 @@ fn check_name(name: &str) -> Result<(), &'static str> {
     }
 }
 
-fn page(
-    settings: &Settings,
-    typed: &Typed,
-    email: &str,
-    status: StatusCode,
+fn content<'a>(
+    settings: &'a Settings,
+    typed: &'a Typed,
+    email: &'a str,
     (name_error, error): (Option<&'static str>, Option<&'static str>),
-) -> PageResult {
+) -> Page<'a> {
     let locale = settings.locale();
     let locales = Locale::TAGS
         .iter()
@@ -117,18 +108,15 @@ fn page(
             ((*tag).to_owned(), label.into_owned(), *tag == typed.locale)
         })
         .collect();
-    settings.page_with(
-        status,
-        &Page {
-            locale,
-            name: &typed.name,
-            email,
-            name_error,
-            error,
-            locales,
-            time_zones: time_zones(&typed.time_zone),
-        },
-    )
+    Page {
+        locale,
+        name: &typed.name,
+        email,
+        name_error,
+        error,
+        locales,
+        time_zones: time_zones(&typed.time_zone),
+    }
 }
 
 /// Every time zone that stands for a place, and UTC; by continent, as the database of time zones names them.

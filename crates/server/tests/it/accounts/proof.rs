@@ -46,6 +46,7 @@ async fn an_old_proof_is_renewed_with_the_password() {
     // The secret from before opens nothing, even where it is remembered.
     let app = people.workspaces.app().await;
     assert_eq!(code(&app.begin(&identity.actor).await), "FS001");
+    app.rollback().await;
     assert!(app.begin(&renewed.actor).await.is_ok());
     app.rollback().await;
     // Nor does it make another session.
