@@ -8,7 +8,7 @@ mod auth_pool;
 pub mod authenticate;
 pub mod password;
 pub mod proof;
-mod random;
+pub(crate) mod random;
 pub mod session;
 pub mod sign_in;
 pub mod throttle;

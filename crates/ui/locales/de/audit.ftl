@@ -11,3 +11,4 @@ audit-api-token-end = { $actor } hat ein API-Token von { $target } widerrufen.
 audit-proof-give = { $actor } hat die eigene Identität bestätigt.
 audit-proof-refuse = { $actor } konnte die eigene Identität nicht bestätigen.
 audit-profile-update = { $actor } hat das eigene Profil geändert.
+audit-letter-give-up = Ein Brief konnte nicht zugestellt werden und wurde aufgegeben.

@@ -11,3 +11,4 @@ audit-api-token-end = { $actor } revoked an API token of { $target }.
 audit-proof-give = { $actor } confirmed that it is them.
 audit-proof-refuse = { $actor } could not confirm that it is them.
 audit-profile-update = { $actor } changed their profile.
+audit-letter-give-up = A letter could not be delivered and was given up.
