@@ -15,6 +15,7 @@ mod embedded;
 mod gate;
 mod identity;
 mod importing;
+mod matrix;
 mod process;
 mod serving;
 mod store;
