@@ -207,12 +207,11 @@ impl Site {
     /// Signs a person in by the API.
     pub(super) async fn sign_in(&self, persona: Persona) -> Proof {
         let credentials = json!({ "email": persona.email(), "password": PASSWORD });
-        let body = Some(("application/json", credentials.to_string()));
         let request = self
             .client
             .post(format!("https://{}/api/v1/session", self.address))
             .header("content-type", "application/json")
-            .body(body.unwrap().1);
+            .body(credentials.to_string());
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), StatusCode::CREATED, "{persona:?}");
         let cookie = response.headers()["set-cookie"].to_str().unwrap();
