@@ -7,7 +7,7 @@ pub mod audit;
 mod auth_pool;
 pub mod authenticate;
 pub mod password;
-mod random;
+pub(crate) mod random;
 pub mod session;
 pub mod sign_in;
 pub mod throttle;
