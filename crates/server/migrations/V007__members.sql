@@ -515,10 +515,10 @@ SELECT app.serve('app.living_link(bytea)', 'fieldstone_owner');
 
 -- The invitation that the secret of a letter opens.
 CREATE FUNCTION app.find_invitation(hash bytea)
-RETURNS TABLE (workspace text, email text, role text, inviter text, locale text)
+RETURNS TABLE (workspace text, email text, role text, inviter text, time_zone text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
-    RETURN QUERY SELECT w.name, i.email, i.role, coalesce(u.name, ''), i.locale
+    RETURN QUERY SELECT w.name, i.email, i.role, coalesce(u.name, ''), coalesce(u.time_zone, 'UTC')
         FROM app.living_link(hash) l
         JOIN app.invitation i ON i.tenant_id = l.tenant_id AND i.id = l.about AND i.accepted_at IS NULL AND i.withdrawn_at IS NULL
         JOIN app.workspace w ON w.tenant_id = i.tenant_id
@@ -586,23 +586,32 @@ END
 $$;
 SELECT app.serve('app.ask_password_reset(text, text)', 'fieldstone_auth');
 
+-- Queues a letter with a link that sets a person's password within an hour. For operators and functions of this schema only.
+CREATE FUNCTION app.send_password_reset(tenant text, person text) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+    until constant timestamptz := transaction_timestamp() + interval '1 hour';
+BEGIN
+    PERFORM app.queue_letter_to(u.tenant_id, u.email, u.name, u.locale, u.time_zone, '{"kind": "password_reset"}',
+            app.make_mail_link(u.tenant_id, 'password_reset', u.id, until), until)
+        FROM app."user" u WHERE u.tenant_id = tenant AND u.id = person AND u.active AND u.deleted_at IS NULL;
+END
+$$;
+SELECT app.serve('app.send_password_reset(text, text)', 'fieldstone_owner');
+
 -- Answers what was asked: a letter with a link for every person whom the address may mean, at most three in an hour for each.
 CREATE FUNCTION app.answer_reset_requests() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
     asked  app.reset_request;
     person record;
-    until  constant timestamptz := transaction_timestamp() + interval '1 hour';
 BEGIN
     FOR asked IN SELECT r.* FROM app.reset_request r ORDER BY r.id LIMIT 100 FOR UPDATE SKIP LOCKED LOOP
-        FOR person IN SELECT f.tenant_id, f.user_id, u.email, u.name, u.locale, u.time_zone
-            FROM app.find_login(asked.email_key, asked.slug) f
-            JOIN app."user" u ON u.tenant_id = f.tenant_id AND u.id = f.user_id LOOP
+        FOR person IN SELECT f.tenant_id, f.user_id FROM app.find_login(asked.email_key, asked.slug) f LOOP
             IF (SELECT count(*) FROM app.mail_link m WHERE m.tenant_id = person.tenant_id AND m.about = person.user_id
                 AND m.purpose = 'password_reset' AND m.created_at > transaction_timestamp() - interval '1 hour') < 3
             THEN
-                PERFORM app.queue_letter_to(person.tenant_id, person.email, person.name, person.locale, person.time_zone,
-                    '{"kind": "password_reset"}', app.make_mail_link(person.tenant_id, 'password_reset', person.user_id, until), until);
+                PERFORM app.send_password_reset(person.tenant_id, person.user_id);
                 PERFORM app.add_event(person.tenant_id, 'password.ask_reset', person.user_id, person.user_id, '{}');
             END IF;
         END LOOP;

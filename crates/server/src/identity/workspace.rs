@@ -323,7 +323,7 @@ fn check_slug(slug: &str) -> Result<(), IdentityError> {
     }
 }
 
-fn check_name(name: &str) -> Result<(), IdentityError> {
+pub(crate) fn check_name(name: &str) -> Result<(), IdentityError> {
     if (1..=255).contains(&name.chars().count()) && !name.contains(char::is_control) {
         Ok(())
     } else {
@@ -334,7 +334,7 @@ fn check_name(name: &str) -> Result<(), IdentityError> {
 }
 
 /// Trims an address and refuses what mail or a log line could misread. Whether it exists only a mail can tell.
-fn check_email(email: &str) -> Result<&str, IdentityError> {
+pub(crate) fn check_email(email: &str) -> Result<&str, IdentityError> {
     let email = email.trim();
     let good = email.len() <= 254
         && !email.contains(|c: char| {

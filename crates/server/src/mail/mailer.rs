@@ -1,4 +1,5 @@
-//! The job that sends what is queued: claims a letter, writes it, hands it over, reports.
+//! The job that sends what is queued: claims a letter, writes it, hands it over, reports. Before that it finds out for whom the letters are
+//! that people ask for who have forgotten their passwords.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -129,6 +130,9 @@ impl Job for Mailer {
 
     fn run<'a>(&'a self, work: &'a Work<'a>) -> BoxFuture<'a, anyhow::Result<()>> {
         async move {
+            work.client
+                .execute("SELECT app.answer_reset_requests()", &[])
+                .await?;
             // Told to stop, it finishes the letter at hand and takes no other.
             while !work.is_stopping() && self.send_one(work.client).await? {}
             Ok(())

@@ -3,6 +3,7 @@
 //! No statement here names a tenant: the policies do, by the context that each flight enters.
 
 mod error;
+mod members;
 mod once;
 mod page;
 mod person;
@@ -31,6 +32,7 @@ use fieldstone_store::{
 
 use crate::database::{Actor, pool::Pool};
 pub(crate) use error::store_error;
+pub use members::{Invitation, InvitationState, Member, OwnEmail, PendingEmail};
 pub(crate) use person::NewProfile;
 pub use registry::Registries;
 

@@ -55,6 +55,34 @@ actions! {
     ApiTokenEnd = "api_token.end";
     /// A letter could not be delivered; the target is its id.
     LetterGiveUp = "letter.give_up";
+    /// Somebody was invited; the target is the invitation.
+    InvitationSend = "invitation.send";
+    /// An invitation was sent again.
+    InvitationResend = "invitation.resend";
+    /// An invitation was taken back.
+    InvitationWithdraw = "invitation.withdraw";
+    /// Somebody became a member by an invitation; the target is their id.
+    InvitationAccept = "invitation.accept";
+    /// Somebody's role was changed.
+    UserChangeRole = "user.change_role";
+    /// Somebody was shut out.
+    UserDeactivate = "user.deactivate";
+    /// Somebody was let in again.
+    UserReactivate = "user.reactivate";
+    /// Somebody left the workspace.
+    UserLeave = "user.leave";
+    /// A letter to set a new password was asked for.
+    PasswordAskReset = "password.ask_reset";
+    /// A password was set by a letter's link.
+    PasswordReset = "password.reset";
+    /// Somebody wants to use another address.
+    EmailAskChange = "email.ask_change";
+    /// A change of address was confirmed from one side.
+    EmailConfirm = "email.confirm";
+    /// A change of address was stopped.
+    EmailStopChange = "email.stop_change";
+    /// Somebody uses another address from now on.
+    EmailChange = "email.change";
 }
 
 impl Action {

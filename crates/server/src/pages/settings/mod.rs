@@ -3,6 +3,9 @@
 //! A page is a row of [`SECTIONS`], which makes the navigation, and rows of the table of pages, which say who may open it. A test holds
 //! the two together.
 
+pub(crate) mod invitations;
+pub(crate) mod members;
+pub(crate) mod membership;
 pub(crate) mod profile;
 
 use std::ops::Deref;
@@ -30,11 +33,28 @@ pub struct Section {
 }
 
 /// Every page of Settings, in the order of the navigation: first one's own, then the workspace's.
-pub const SECTIONS: &[Section] = &[Section {
-    path: "/settings/profile",
-    text: "settings-profile",
-    needs: None,
-}];
+pub const SECTIONS: &[Section] = &[
+    Section {
+        path: "/settings/profile",
+        text: "settings-profile",
+        needs: None,
+    },
+    Section {
+        path: membership::PATH,
+        text: "settings-membership",
+        needs: None,
+    },
+    Section {
+        path: members::PATH,
+        text: "settings-members",
+        needs: Some(Capability::UsersManage),
+    },
+    Section {
+        path: "/settings/invitations",
+        text: "settings-invitations",
+        needs: Some(Capability::UsersManage),
+    },
+];
 
 /// `GET /settings`: the first page.
 pub(crate) async fn show() -> Redirect {
