@@ -587,7 +587,8 @@ $$;
 SELECT app.serve('app.ask_password_reset(text, text)', 'fieldstone_auth');
 
 -- Queues a letter with a link that sets a person's password within an hour. For operators and functions of this schema only.
-CREATE FUNCTION app.send_password_reset(tenant text, person text) RETURNS void
+-- False for somebody who is shut out.
+CREATE FUNCTION app.send_password_reset(tenant text, person text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
     until constant timestamptz := transaction_timestamp() + interval '1 hour';
@@ -595,6 +596,11 @@ BEGIN
     PERFORM app.queue_letter_to(u.tenant_id, u.email, u.name, u.locale, u.time_zone, '{"kind": "password_reset"}',
             app.make_mail_link(u.tenant_id, 'password_reset', u.id, until), until)
         FROM app."user" u WHERE u.tenant_id = tenant AND u.id = person AND u.active AND u.deleted_at IS NULL;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    PERFORM app.add_event(tenant, 'password.ask_reset', CASE WHEN session_user = 'fieldstone_owner' THEN 'operator' ELSE person END, person, '{}');
+    RETURN true;
 END
 $$;
 SELECT app.serve('app.send_password_reset(text, text)', 'fieldstone_owner');
@@ -612,7 +618,6 @@ BEGIN
                 AND m.purpose = 'password_reset' AND m.created_at > transaction_timestamp() - interval '1 hour') < 3
             THEN
                 PERFORM app.send_password_reset(person.tenant_id, person.user_id);
-                PERFORM app.add_event(person.tenant_id, 'password.ask_reset', person.user_id, person.user_id, '{}');
             END IF;
         END LOOP;
         DELETE FROM app.reset_request r WHERE r.id = asked.id;

@@ -10,6 +10,9 @@ mod error;
 mod etag;
 mod field;
 mod history;
+mod invitation;
+mod member;
+mod membership;
 mod object;
 mod once;
 mod openapi;
@@ -27,6 +30,7 @@ mod written;
 use axum::{Router, extract::Request, response::Response};
 use fieldstone_store::once::OnceStore;
 
+pub use member::PeopleStore;
 pub(crate) use openapi::show as show_openapi;
 pub use openapi::{openapi_document, openapi_json};
 pub use route::{ROUTES, Route};
@@ -34,9 +38,9 @@ pub use schema::SchemaStore;
 pub use token::TokenStore;
 
 /// What the API asks of a store.
-pub trait ApiStore: OnceStore + SchemaStore + TokenStore + Clone + 'static {}
+pub trait ApiStore: OnceStore + SchemaStore + TokenStore + PeopleStore + Clone + 'static {}
 
-impl<S: OnceStore + SchemaStore + TokenStore + Clone + 'static> ApiStore for S {}
+impl<S: OnceStore + SchemaStore + TokenStore + PeopleStore + Clone + 'static> ApiStore for S {}
 
 /// Where all paths of [`ROUTES`] begin.
 pub const ROOT: &str = "/api/v1";

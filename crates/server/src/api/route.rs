@@ -7,7 +7,7 @@ use axum::{
     routing::{MethodFilter, on},
 };
 use fieldstone_model::{
-    Capability::{self, RecordsDelete, RecordsRead, RecordsWrite, SchemaManage},
+    Capability::{self, RecordsDelete, RecordsRead, RecordsWrite, SchemaManage, UsersManage},
     Needs,
 };
 use http::Method;
@@ -16,7 +16,7 @@ use super::{
     ApiStore,
     call::Call,
     error::{ApiError, ApiResult},
-    field, object, record, search, session, token,
+    field, invitation, member, membership, object, record, search, session, token,
 };
 
 /// One row of the list.
@@ -56,6 +56,11 @@ const fn needs(capability: Capability) -> Needs {
     Needs::Capability(capability)
 }
 
+/// The same with a recent proof that it is them.
+const fn proven(capability: Capability) -> Needs {
+    Needs::ProvenCapability(capability)
+}
+
 routes! {
     GET    "/session"                               (Needs::SignedIn)       "showSession"       => session::show::show;
     POST   "/session"                               (Needs::Nothing)        "createSession"     => session::create::create;
@@ -64,6 +69,17 @@ routes! {
     GET    "/tokens"                                (Needs::Session)        "listTokens"        => token::list::list;
     POST   "/tokens"                                (Needs::Session)        "createToken"       => token::create::create;
     DELETE "/tokens/{id}"                           (Needs::Session)        "deleteToken"       => token::delete::delete;
+    GET    "/members"                               (needs(UsersManage))    "listMembers"       => member::list::list;
+    GET    "/members/{id}"                          (needs(UsersManage))    "showMember"        => member::show::show;
+    PATCH  "/members/{id}"                          (proven(UsersManage))   "updateMember"      => member::update::update;
+    GET    "/invitations"                           (needs(UsersManage))    "listInvitations"   => invitation::list::list;
+    POST   "/invitations"                           (proven(UsersManage))   "createInvitations" => invitation::create::create;
+    DELETE "/invitations/{id}"                      (needs(UsersManage))    "deleteInvitation"  => invitation::delete::delete;
+    POST   "/invitations/{id}/letter"               (proven(UsersManage))   "resendInvitation"  => invitation::resend::resend;
+    GET    "/membership"                            (Needs::Session)        "showMembership"    => membership::show::show;
+    DELETE "/membership"                            (Needs::Proof)          "deleteMembership"  => membership::delete::delete;
+    POST   "/membership/email-change"               (Needs::Proof)          "changeEmail"       => membership::email::create;
+    DELETE "/membership/email-change"               (Needs::Session)        "keepEmail"         => membership::email::delete;
     GET    "/objects"                               (needs(RecordsRead))    "listObjects"       => object::list::list;
     POST   "/objects"                               (needs(SchemaManage))   "createObject"      => object::create::create;
     GET    "/objects/{object}"                      (needs(RecordsRead))    "describeObject"    => object::show::show;

@@ -37,6 +37,9 @@ pub const API_TOKEN_PREFIX: [u8; 3] = *b"0AT";
 /// Prefix of set-up link ids.
 pub const SETUP_LINK_PREFIX: [u8; 3] = *b"0SL";
 
+/// Prefix of invitation ids.
+pub const INVITATION_PREFIX: [u8; 3] = *b"0IV";
+
 /// Why an identity could not be established or changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

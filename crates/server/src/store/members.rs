@@ -10,11 +10,8 @@ use tokio_postgres::{Row, types::ToSql};
 use super::{PgStore, store_error};
 use crate::{
     database::pool::{FlightError, Step},
-    identity::{IdentityError, email_key},
+    identity::{INVITATION_PREFIX, IdentityError, email_key},
 };
-
-/// Prefix of invitation ids.
-const INVITATION_PREFIX: [u8; 3] = *b"0IV";
 
 /// A member as whoever manages people sees them.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -95,9 +92,7 @@ const MEMBERS: &str = "SELECT u.id, u.name, u.email, u.role, u.active, s.last_se
     ORDER BY u.name_key, u.id LIMIT $4";
 const MEMBER: &str = "SELECT u.id, u.name, u.email, u.role, u.active, s.last_seen_at \
     FROM app.\"user\" u LEFT JOIN app.members_seen() s ON s.user_id = u.id WHERE u.deleted_at IS NULL AND u.id = $1";
-const SET_ROLE: &str = "UPDATE app.\"user\" u SET role = $2, updated_at = transaction_timestamp(), \
-    updated_by_id = (SELECT app.user_id()), version = u.version + 1 WHERE u.id = $1 AND u.deleted_at IS NULL RETURNING u.id";
-const SET_ACTIVE: &str = "UPDATE app.\"user\" u SET active = $2, updated_at = transaction_timestamp(), \
+const CHANGE_MEMBER: &str = "UPDATE app.\"user\" u SET role = coalesce($2, u.role), active = coalesce($3, u.active), updated_at = transaction_timestamp(), \
     updated_by_id = (SELECT app.user_id()), version = u.version + 1 WHERE u.id = $1 AND u.deleted_at IS NULL RETURNING u.id";
 const INVITATIONS: &str = "SELECT i.id, i.email, i.role, u.name, i.sent_at, i.expires_at, i.accepted_at IS NOT NULL, i.withdrawn_at IS NOT NULL, \
     i.expires_at <= transaction_timestamp() \
@@ -128,17 +123,18 @@ impl PgStore {
         member(row)
     }
 
-    /// Gives a member another role. Whoever gets a lower one is signed out everywhere.
-    pub async fn set_role(&self, id: RecordId, role: Role) -> Result<(), IdentityError> {
-        let rows = self.change(SET_ROLE, &[&id.as_str(), &role.name()]).await?;
-        rows.first()
-            .map(drop)
-            .ok_or(IdentityError::Missing("member"))
-    }
-
-    /// Shuts a member out, with everything they could come back with, or lets them in again.
-    pub async fn set_active(&self, id: RecordId, active: bool) -> Result<(), IdentityError> {
-        let rows = self.change(SET_ACTIVE, &[&id.as_str(), &active]).await?;
+    /// Changes a member's role, access, or both. Whoever gets a lower role is signed out everywhere; whoever is shut out loses everything
+    /// they could come back with.
+    pub async fn change_member(
+        &self,
+        id: RecordId,
+        role: Option<Role>,
+        active: Option<bool>,
+    ) -> Result<(), IdentityError> {
+        let role = role.map(Role::name);
+        let rows = self
+            .change(CHANGE_MEMBER, &[&id.as_str(), &role, &active])
+            .await?;
         rows.first()
             .map(drop)
             .ok_or(IdentityError::Missing("member"))

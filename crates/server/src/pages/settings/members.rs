@@ -108,7 +108,7 @@ pub(crate) async fn set_role(
 ) -> PageResult {
     let Form(chosen) = chosen.map_err(|_| PageError::Invalid)?;
     let role: Role = chosen.role.parse().map_err(|_| PageError::Invalid)?;
-    match settings.store.set_role(id, role).await {
+    match settings.store.change_member(id, Some(role), None).await {
         Ok(()) => {
             forget_me(&entrance, &settings, id);
             Ok(Settings::done_at(&address(&settings, id), "role"))
@@ -139,7 +139,7 @@ pub(crate) async fn set_access(
         "no" => false,
         _ => return Err(PageError::Invalid),
     };
-    match settings.store.set_active(id, active).await {
+    match settings.store.change_member(id, None, Some(active)).await {
         Ok(()) => {
             forget_me(&entrance, &settings, id);
             let done = if active { "reactivated" } else { "deactivated" };

@@ -114,13 +114,27 @@ pub(crate) async fn stop(settings: Settings) -> PageResult {
     Ok(Settings::done_at(PATH, "email-stopped"))
 }
 
+/// What was pressed.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Pressed {
+    #[serde(default)]
+    leave: String,
+}
+
 /// `GET /settings/membership/departure`.
 pub(crate) async fn departure(settings: Settings) -> PageResult {
     departure_page(&settings, StatusCode::OK, None)
 }
 
 /// `POST /settings/membership/departure`.
-pub(crate) async fn leave(State(entrance): State<Entrance>, settings: Settings) -> PageResult {
+pub(crate) async fn leave(
+    State(entrance): State<Entrance>,
+    settings: Settings,
+    pressed: Result<Form<Pressed>, FormRejection>,
+) -> PageResult {
+    if !pressed.is_ok_and(|Form(pressed)| pressed.leave == "yes") {
+        return Err(PageError::Invalid);
+    }
     match settings.store.leave().await {
         Ok(()) => {}
         Err(IdentityError::LastOwner) => {
