@@ -45,6 +45,19 @@ impl Mailer {
         Self { post, url, clock }
     }
 
+    /// Finds out who is to get a letter for a forgotten password, and sends everything that waits, while `go_on` says so.
+    pub async fn send_waiting(
+        &self,
+        client: &Client,
+        go_on: impl Fn() -> bool + Send,
+    ) -> anyhow::Result<()> {
+        client
+            .execute("SELECT app.answer_reset_requests()", &[])
+            .await?;
+        while go_on() && self.send_one(client).await? {}
+        Ok(())
+    }
+
     /// Sends one letter; false when none is waiting. `client` is a connection of `fieldstone_worker`.
     pub async fn send_one(&self, client: &Client) -> anyhow::Result<bool> {
         let claim = random::secret()?;
@@ -129,14 +142,8 @@ impl Job for Mailer {
     }
 
     fn run<'a>(&'a self, work: &'a Work<'a>) -> BoxFuture<'a, anyhow::Result<()>> {
-        async move {
-            work.client
-                .execute("SELECT app.answer_reset_requests()", &[])
-                .await?;
-            // Told to stop, it finishes the letter at hand and takes no other.
-            while !work.is_stopping() && self.send_one(work.client).await? {}
-            Ok(())
-        }
-        .boxed()
+        // Told to stop, it finishes the letter at hand and takes no other.
+        self.send_waiting(work.client, || !work.is_stopping())
+            .boxed()
     }
 }

@@ -18,6 +18,7 @@ mod identity;
 mod importing;
 mod mail;
 mod matrix;
+mod members;
 mod process;
 mod serving;
 mod store;
