@@ -5,7 +5,8 @@ use serde_json::{Value as Json, json};
 use super::{Answer, World, request};
 
 async fn invite(world: &World, body: Json) -> Answer {
-    world.post("/api/v1/invitations", body).await
+    let ask = request(http::Method::POST, "/api/v1/invitations", &[], Some(body));
+    world.send(Some(&world.team.owner), ask).await
 }
 
 fn codes(answer: &Answer) -> Vec<(String, String)> {

@@ -213,8 +213,8 @@ impl Team {
 
     /// What an SQL query answers, as text.
     pub(super) async fn text(&self, sql: &str) -> String {
-        let row = self.owner.query_one(sql, &[]).await.unwrap();
-        row.get::<_, Option<String>>(0).unwrap_or_default()
+        let rows = self.owner.query(sql, &[]).await.unwrap();
+        rows[0].get::<_, Option<String>>(0).unwrap_or_default()
     }
 
     /// The last events of the log, newest first.
