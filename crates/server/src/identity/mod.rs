@@ -7,7 +7,7 @@ pub mod audit;
 mod auth_pool;
 pub mod authenticate;
 pub mod password;
-mod random;
+pub(crate) mod random;
 pub mod session;
 pub mod sign_in;
 pub mod throttle;
@@ -86,6 +86,10 @@ pub enum IdentityError {
     #[error("a secret could not be made or read")]
     Crypto,
 }
+
+/// Marks an answer in whose making the caller's own access has ended, as by signing out: it stands.
+#[derive(Debug, Clone, Copy)]
+pub struct AccessEnded;
 
 /// One workspace that an address and password open.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

@@ -15,6 +15,8 @@ mod embedded;
 mod gate;
 mod identity;
 mod importing;
+mod matrix;
+mod mail;
 mod process;
 mod serving;
 mod store;

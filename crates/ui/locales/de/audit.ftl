@@ -8,3 +8,4 @@ audit-session-refuse = Eine Anmeldung als { $target } wurde abgelehnt.
 audit-password-set = Das Passwort von { $target } wurde durch { $actor } gesetzt.
 audit-api-token-add = { $actor } hat ein API-Token für { $target } erstellt.
 audit-api-token-end = { $actor } hat ein API-Token von { $target } widerrufen.
+audit-letter-give-up = Ein Brief konnte nicht zugestellt werden und wurde aufgegeben.

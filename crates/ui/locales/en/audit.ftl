@@ -8,3 +8,4 @@ audit-session-refuse = A sign-in as { $target } was refused.
 audit-password-set = The password of { $target } was set by { $actor }.
 audit-api-token-add = { $actor } made an API token for { $target }.
 audit-api-token-end = { $actor } revoked an API token of { $target }.
+audit-letter-give-up = A letter could not be delivered and was given up.
