@@ -312,7 +312,8 @@ mod tests {
         assert_eq!(databases.app.get_user(), Some("fieldstone_app"));
         assert!(databases.owner.is_none());
         assert_eq!(databases.app.get_ssl_mode(), SslMode::Require);
-        let open = r#"app_url = "postgres://fieldstone_app:one@db.example/fieldstone?sslmode=disable""#;
+        let open =
+            r#"app_url = "postgres://fieldstone_app:one@db.example/fieldstone?sslmode=disable""#;
         assert!(matches!(
             read_with(open),
             Err(ConfigError::Unencrypted { name: "app" })
