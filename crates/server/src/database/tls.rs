@@ -38,8 +38,8 @@ fn encrypted() -> Result<MakeRustlsConnect, DatabaseError> {
 /// Opens one connection and sees to what it says.
 pub(super) async fn connect(config: &Config) -> Result<Client, DatabaseError> {
     if is_encrypted(config) {
-        let (client, connection) = config
-            .connect(encrypted()?)
+        // A handshake is large, and every caller would carry room for it.
+        let (client, connection) = Box::pin(config.connect(encrypted()?))
             .await
             .map_err(DatabaseError::connect)?;
         watch(connection);
@@ -65,7 +65,7 @@ fn watch(connection: impl Future<Output = Result<(), tokio_postgres::Error>> + S
 /// Asks the backend of a connection made with `config` to stop what it does.
 pub(super) async fn cancel(config: &Config, token: &CancelToken) -> Result<(), DatabaseError> {
     if is_encrypted(config) {
-        token.cancel_query(encrypted()?).await?;
+        Box::pin(token.cancel_query(encrypted()?)).await?;
     } else {
         token.cancel_query(NoTls).await?;
     }

@@ -1,5 +1,6 @@
 //! `fieldstone migrate` and `fieldstone serve` against a database that is reached over a network.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
@@ -118,24 +119,24 @@ impl External {
         );
         let mut text = format!(
             "listen = \"127.0.0.1:{listen}\"\nurl = \"https://127.0.0.1:{listen}\"\n\
-             security_contact = \"mailto:security@crm.example\"\ncontext_key_file = {:?}\n\
-             [tls]\ncertificate = {:?}\nkey = {:?}\n[database]\nadmin_url = \"{admin}\"\n",
-            self.path("context.key"),
-            self.path("tls.pem"),
-            self.path("tls-key.pem"),
+             security_contact = \"mailto:security@crm.example\"\ncontext_key_file = \"{}\"\n\
+             [tls]\ncertificate = \"{}\"\nkey = \"{}\"\n[database]\nadmin_url = \"{admin}\"\n",
+            self.path("context.key").display(),
+            self.path("tls.pem").display(),
+            self.path("tls-key.pem").display(),
         );
         let secrets = DataDir::open(&self.path("secrets-of-roles")).unwrap();
         for role in ["owner", "app", "auth", "worker"] {
             let password = secrets.secret(role).unwrap();
             let url = url(&format!("fieldstone_{role}"), password.expose_secret());
-            text.push_str(&format!("{role}_url = \"{url}\"\n"));
+            writeln!(text, "{role}_url = \"{url}\"").unwrap();
         }
         let path = self.path("config.toml");
         private_file(&path, &text);
         path
     }
 
-    fn command(&self, arguments: &[&str], config: &Path, ca: &Path) -> Command {
+    fn command(arguments: &[&str], config: &Path, ca: &Path) -> Command {
         let mut command = Command::new(binary());
         command
             .args(arguments)
@@ -177,8 +178,7 @@ async fn an_external_database_is_set_up_served_from_and_never_spoken_to_in_the_o
     let own = KeyPair::generate().unwrap();
     let other = CertificateParams::default().self_signed(&own).unwrap();
     fs::write(&stranger, other.pem()).unwrap();
-    let refused = external
-        .command(&["migrate"], &config, &stranger)
+    let refused = External::command(&["migrate"], &config, &stranger)
         .output()
         .unwrap();
     assert_eq!(refused.status.code(), Some(1), "{}", sentence(&refused));
@@ -188,13 +188,11 @@ async fn an_external_database_is_set_up_served_from_and_never_spoken_to_in_the_o
         sentence(&refused)
     );
 
-    let migrated = external
-        .command(&["migrate"], &config, &ca)
+    let migrated = External::command(&["migrate"], &config, &ca)
         .output()
         .unwrap();
     assert!(migrated.status.success(), "{}", sentence(&migrated));
-    let again = external
-        .command(&["migrate"], &config, &ca)
+    let again = External::command(&["migrate"], &config, &ca)
         .output()
         .unwrap();
     assert!(
@@ -202,30 +200,28 @@ async fn an_external_database_is_set_up_served_from_and_never_spoken_to_in_the_o
         "{}",
         sentence(&again)
     );
-    let made = external
-        .command(
-            &[
-                "workspace",
-                "create",
-                "stonefield",
-                "--name",
-                "Stonefield",
-                "--owner-email",
-                "owner@stonefield.example",
-                "--owner-name",
-                "Owner",
-            ],
-            &config,
-            &ca,
-        )
-        .output()
-        .unwrap();
+    let made = External::command(
+        &[
+            "workspace",
+            "create",
+            "stonefield",
+            "--name",
+            "Stonefield",
+            "--owner-email",
+            "owner@stonefield.example",
+            "--owner-name",
+            "Owner",
+        ],
+        &config,
+        &ca,
+    )
+    .output()
+    .unwrap();
     assert!(made.status.success(), "{}", sentence(&made));
 
     let log = fs::File::create(external.path("log")).unwrap();
     let mut serving = Serving(
-        external
-            .command(&["serve"], &config, &ca)
+        External::command(&["serve"], &config, &ca)
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
