@@ -8,7 +8,7 @@ use fieldstone_model::clock::{Clock, SystemClock};
 
 use super::failure::Failure;
 use super::running::{Stop, listen, serve_until_told};
-use crate::config::{Configuration, open_hosts};
+use crate::config::Configuration;
 use crate::database::migrate;
 use crate::platform::{ContextKeys, Platform, routes};
 use crate::tls::{CertificateSource, Tls};
@@ -26,11 +26,6 @@ impl Serve {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let configuration = Configuration::read(&self.config)?;
         let databases = configuration.databases()?;
-        for host in open_hosts(&databases) {
-            tracing::warn!(
-                "The connection to the database on {host} is not encrypted: keep it inside a network of its own."
-            );
-        }
         let stop = Stop::listen()?;
         let listener = listen(configuration.listen).await?;
         let (certificate, key) = (
@@ -54,7 +49,15 @@ impl Serve {
             clock,
             security_contact,
         };
+        let mail = if let Some(settings) = &configuration.mail {
+            Some((settings.open()?, configuration.url.clone()))
+        } else {
+            tracing::warn!(
+                "The configuration has no [mail]: letters wait a day for a server that has it, and are given up."
+            );
+            None
+        };
         let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;
-        serve_until_told(listener, tls, router, &platform, stop).await
+        serve_until_told(listener, tls, router, &platform, mail, stop).await
     }
 }

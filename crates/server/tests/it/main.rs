@@ -8,13 +8,17 @@
     reason = "a test stops at the first thing that is wrong"
 )]
 
+mod accounts;
 mod api;
 mod attacks;
 mod browser;
 mod embedded;
+mod external;
 mod gate;
 mod identity;
 mod importing;
+mod mail;
+mod matrix;
 mod process;
 mod serving;
 mod store;

@@ -11,6 +11,7 @@ use fieldstone_model::{
 use super::{
     Dialect, Param, Sql, Writer,
     filter::{write_tokens, write_where, write_word},
+    listed::{listed_keys, write_listed},
     source::{Place, Source},
 };
 use crate::write::search_words;
@@ -95,6 +96,8 @@ enum Origin {
     Keys,
     /// The records of a search's words.
     Words,
+    /// The texts or ids that a field has to be one of, each looked up.
+    List,
 }
 
 impl<'a> Select<'a> {
@@ -166,7 +169,8 @@ impl<'a> Select<'a> {
         if window.is_some() {
             sql.push(", t.tenant_id AS found_tenant, t.id AS found_id");
         }
-        let origin = self.origin(phase, &keys);
+        let list = listed_keys(self.query, &mut source);
+        let origin = self.origin(phase, &keys, list.is_some());
         let tested: Vec<String> = match &self.words {
             Words::Tested => words.clone(),
             Words::Window(_) => Vec::new(),
@@ -178,7 +182,12 @@ impl<'a> Select<'a> {
                 others.map(|(_, word)| word.clone()).collect()
             }
         };
-        let mut from = self.write_origin(&source, origin, phase, &words);
+        let mut from = match list.filter(|_| origin == Origin::List) {
+            Some((place, keys)) => {
+                write_listed(self.dialect, &source, (&place, keys), self.query.presence)
+            }
+            None => self.write_origin(&source, origin, phase, &words),
+        };
         // The condition may find further relations to join, so it is written before the joins are.
         let mut rest = Writer {
             dialect: self.dialect,
@@ -225,7 +234,7 @@ impl<'a> Select<'a> {
     ) -> Writer {
         let mut from = Writer::new(self.dialect);
         match origin {
-            Origin::Table => source.write_root(&mut from),
+            Origin::Table | Origin::List => source.write_root(&mut from),
             Origin::Keys => {
                 from.push(" FROM ").table("field_value").push(" k0");
                 source.write_root_after(&mut from, "k0.tenant_id", "k0.record_id");
@@ -273,12 +282,13 @@ impl<'a> Select<'a> {
         }
     }
 
-    fn origin(&self, phase: &Phase, keys: &[(Place<'_>, bool)]) -> Origin {
+    fn origin(&self, phase: &Phase, keys: &[(Place<'_>, bool)], has_list: bool) -> Origin {
         let by_own_key = keys
             .first()
             .is_some_and(|(place, _)| place.field.custom && place.alias == "t");
         match (self.dialect, &self.words) {
             (Dialect::Postgres, Words::Gathered(_)) => Origin::Words,
+            (Dialect::Postgres, _) if has_list => Origin::List,
             (Dialect::Postgres, _) if phase.part == Part::WithValue && by_own_key => Origin::Keys,
             _ => Origin::Table,
         }
@@ -476,7 +486,13 @@ pub(super) fn write_gathered(
         if at > 0 {
             sql.push(" INTERSECT ");
         }
-        sql.push("SELECT DISTINCT s.tenant_id, s.record_id");
+        // INTERSECT leaves each record once by itself.
+        sql.push(if words.len() == 1 {
+            "SELECT DISTINCT "
+        } else {
+            "SELECT "
+        })
+        .push("s.tenant_id, s.record_id");
         write_tokens(sql, object, word);
     }
     sql.push(") g");

@@ -41,12 +41,20 @@ actions! {
     SessionEnd = "session.end";
     /// A sign-in was refused.
     SessionRefuse = "session.refuse";
+    /// Somebody proved that it is them, to do something that weighs much.
+    ProofGive = "proof.give";
+    /// Somebody could not prove that it is them.
+    ProofRefuse = "proof.refuse";
+    /// Somebody changed their name, language or time zone.
+    ProfileUpdate = "profile.update";
     /// A password was set; all sessions ended.
     PasswordSet = "password.set";
     /// An API token was made.
     ApiTokenAdd = "api_token.add";
     /// An API token was revoked.
     ApiTokenEnd = "api_token.end";
+    /// A letter could not be delivered; the target is its id.
+    LetterGiveUp = "letter.give_up";
 }
 
 impl Action {
@@ -114,7 +122,8 @@ mod tests {
         let mut seen = BTreeSet::new();
         for file in std::fs::read_dir(folder).unwrap() {
             let sql = std::fs::read_to_string(file.unwrap().path()).unwrap();
-            for call in sql.split("PERFORM app.add_auth_event(").skip(1) {
+            let calls = ["PERFORM app.add_auth_event(", "PERFORM app.add_event("];
+            for call in calls.iter().flat_map(|call| sql.split(call).skip(1)) {
                 let name = call.split('\'').nth(1).unwrap().to_owned();
                 assert!(
                     Action::of(&name).is_some(),
