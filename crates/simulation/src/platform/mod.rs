@@ -94,13 +94,15 @@ pub(crate) struct Registered {
     pub(crate) blind: BlindKey,
 }
 
-/// A cursor, or the first page's snapshot of a pull under way.
+/// A cursor, or a page's token: the snapshot at which its pull began.
 #[derive(Debug, Clone)]
 struct Kept {
     id: String,
     device: RecordId,
     snapshot: Snapshot,
     epoch: String,
+    /// How far a delta has got.
+    position: Option<RecordId>,
 }
 
 /// What became of a mutation, for the ledger.
