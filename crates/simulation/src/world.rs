@@ -141,6 +141,7 @@ impl World {
 
     fn something_happens(&mut self) -> Result<(), String> {
         self.tally.steps += 1;
+        self.platform.now += 1;
         if self.devices.is_empty() {
             return Ok(());
         }
@@ -695,7 +696,6 @@ impl World {
             }
             _ => {}
         }
-        self.platform.now += 1;
     }
 
     // --- what must be true ---------------------------------------------------------------------------------------------------
