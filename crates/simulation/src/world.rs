@@ -96,7 +96,7 @@ impl World {
             world.web_write(open);
             world.platform.commit(open);
         }
-        for _ in 0..1 + world.random.below(4) {
+        for _ in 0..=world.random.below(4) {
             let person = world.random.below(people);
             let device = world.new_device(person);
             world.devices.push(device);
@@ -141,7 +141,6 @@ impl World {
 
     fn something_happens(&mut self) -> Result<(), String> {
         self.tally.steps += 1;
-        self.platform.now += 1;
         if self.devices.is_empty() {
             return Ok(());
         }
@@ -320,7 +319,7 @@ impl World {
                 PushAnswer::from_bytes(&shorten(answer.to_bytes().map_err(garbled)?))
                     .map_err(garbled)?,
             ),
-            other => other,
+            other @ Answer::Standing(_) => other,
         })
     }
 
@@ -526,7 +525,7 @@ impl World {
         match self.random.below(6) {
             0..=2 if open < 3 => {
                 let open = self.platform.begin();
-                for _ in 0..1 + self.random.below(3) {
+                for _ in 0..=self.random.below(3) {
                     self.web_write(open);
                 }
                 if self.random.once_in(2) {

@@ -63,7 +63,7 @@ impl Platform {
                 None => return restart(Restart::UnknownCursor),
                 Some(kept) => Some(kept),
             },
-            _ => None,
+            Want::Walk(_) => None,
         };
         for kept in first.iter().chain(&since) {
             if kept.epoch != pull.epoch {
@@ -156,17 +156,16 @@ impl Platform {
                 cursor: Cursor(since.id.clone()),
                 digest: Some(self.digest(&tags)),
             };
-            return self.page(pull, Vec::new(), Vec::new(), next);
+            return page(pull, Vec::new(), Vec::new(), next);
         }
         if rest.len() <= self.page {
             let found = self.candidates(rest.into_iter().chain(self.unlinked(&since.snapshot)));
-            return match first {
-                Some(first) => self.finish(pull, first, found, Vec::new(), Vec::new()),
-                None => {
-                    let (rows, gone) = self.sort_out(pull.person, pull.device, &found);
-                    let next = self.done(pull);
-                    self.page(pull, rows, gone, next)
-                }
+            return if let Some(first) = first {
+                self.finish(pull, first, found, Vec::new(), Vec::new())
+            } else {
+                let (rows, gone) = self.sort_out(pull.person, pull.device, &found);
+                let next = self.done(pull);
+                page(pull, rows, gone, next)
             };
         }
         let began = first.map_or_else(|| self.snapshot(), |first| first.snapshot.clone());
@@ -178,7 +177,7 @@ impl Platform {
             page: PageToken(self.keep_at(pull, began, last).id),
             reached: None,
         };
-        self.page(pull, rows, gone, next)
+        page(pull, rows, gone, next)
     }
 
     fn walk(&mut self, pull: &Pull, inventory: &Inventory, first: Option<Kept>) -> Page {
@@ -220,7 +219,7 @@ impl Platform {
                     page: PageToken(self.keep_at(pull, first.snapshot, reached).id),
                     reached,
                 };
-                self.page(pull, rows, gone, next)
+                page(pull, rows, gone, next)
             }
             None => self.finish(pull, &first, BTreeSet::new(), rows, gone),
         }
@@ -255,7 +254,7 @@ impl Platform {
                 digest: None,
             }
         };
-        self.page(pull, rows, gone, next)
+        page(pull, rows, gone, next)
     }
 
     /// The end of a pull that was read at this moment.
@@ -269,15 +268,15 @@ impl Platform {
             digest: Some(digest),
         }
     }
+}
 
-    fn page(&self, pull: &Pull, rows: Vec<Row>, gone: Vec<Blind>, next: Next) -> Page {
-        Page {
-            epoch: Epoch(pull.epoch.clone()),
-            schema: 1,
-            totals: None,
-            rows,
-            gone,
-            next,
-        }
+fn page(pull: &Pull, rows: Vec<Row>, gone: Vec<Blind>, next: Next) -> Page {
+    Page {
+        epoch: Epoch(pull.epoch.clone()),
+        schema: 1,
+        totals: None,
+        rows,
+        gone,
+        next,
     }
 }
