@@ -10,6 +10,8 @@ pub mod demo;
 pub mod http;
 pub mod identity;
 pub mod import;
+pub mod jobs;
+pub mod mail;
 pub mod pages;
 pub mod platform;
 pub mod schema;

@@ -6,7 +6,10 @@ use axum::{
     response::Response,
     routing::{MethodFilter, on},
 };
-use fieldstone_model::Capability::{self, RecordsDelete, RecordsRead, RecordsWrite, SchemaManage};
+use fieldstone_model::{
+    Capability::{self, RecordsDelete, RecordsRead, RecordsWrite, SchemaManage},
+    Needs,
+};
 use http::Method;
 
 use super::{
@@ -15,19 +18,6 @@ use super::{
     error::{ApiError, ApiResult},
     field, object, record, search, session, token,
 };
-
-/// Who may call a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Needs {
-    /// Everybody, signed in or not.
-    Nothing,
-    /// Whoever is signed in.
-    SignedIn,
-    /// A person with a session, not a program with a token.
-    Session,
-    /// Whoever has this capability.
-    Capability(Capability),
-}
 
 /// One row of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +41,7 @@ macro_rules! routes {
         ];
 
         /// Adds every row of [`ROUTES`] to `router`.
+        #[expect(clippy::disallowed_methods, reason = "the one place where rows become routes")]
         pub(super) fn attach<S: ApiStore>(router: Router) -> Router {
             $(let router = router.route(
                 $path,
@@ -69,6 +60,7 @@ routes! {
     GET    "/session"                               (Needs::SignedIn)       "showSession"       => session::show::show;
     POST   "/session"                               (Needs::Nothing)        "createSession"     => session::create::create;
     DELETE "/session"                               (Needs::Session)        "deleteSession"     => session::delete::delete;
+    POST   "/session/proof"                         (Needs::Session)        "proveSession"      => session::proof::create;
     GET    "/tokens"                                (Needs::Session)        "listTokens"        => token::list::list;
     POST   "/tokens"                                (Needs::Session)        "createToken"       => token::create::create;
     DELETE "/tokens/{id}"                           (Needs::Session)        "deleteToken"       => token::delete::delete;

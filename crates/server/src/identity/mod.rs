@@ -7,7 +7,8 @@ pub mod audit;
 mod auth_pool;
 pub mod authenticate;
 pub mod password;
-mod random;
+pub mod proof;
+pub(crate) mod random;
 pub mod session;
 pub mod sign_in;
 pub mod throttle;
@@ -46,6 +47,12 @@ pub enum IdentityError {
     /// The password fits several workspaces: the person has to say which (409).
     #[error("choose the workspace to sign in to")]
     WorkspaceNeeded(Vec<WorkspaceChoice>),
+    /// This asks for the password again, since it was given too long ago (403).
+    #[error("confirm that it is you first")]
+    ProofNeeded,
+    /// Only a person who is signed in does this, not a program with a token (403).
+    #[error("a program with a token can't do this")]
+    SessionNeeded,
     /// A request that changes something did not come from a page of this origin (403).
     #[error("this request did not come from this site")]
     CrossSite,
@@ -86,6 +93,10 @@ pub enum IdentityError {
     #[error("a secret could not be made or read")]
     Crypto,
 }
+
+/// Marks an answer in whose making the caller's own access has ended, as by signing out: it stands.
+#[derive(Debug, Clone, Copy)]
+pub struct AccessEnded;
 
 /// One workspace that an address and password open.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

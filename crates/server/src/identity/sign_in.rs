@@ -10,7 +10,9 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::{
-    AuthPool, IdentityError, PasswordHasher, SessionLimits, WorkspaceChoice, email_key,
+    AuthPool, IdentityError, PasswordHasher, SessionLimits, WorkspaceChoice,
+    audit::Action,
+    email_key,
     password::Verdict,
     random,
     session::{self, SessionToken},
@@ -59,11 +61,11 @@ pub struct Invitee {
 /// Signs people in. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct SignIn {
-    auth: AuthPool,
-    ids: Arc<IdSource>,
-    passwords: PasswordHasher,
+    pub(super) auth: AuthPool,
+    pub(super) ids: Arc<IdSource>,
+    pub(super) passwords: PasswordHasher,
     limits: SessionLimits,
-    throttle: Throttle,
+    pub(super) throttle: Throttle,
 }
 
 /// One person an address may be.
@@ -277,7 +279,7 @@ impl SignIn {
         let auth = self.auth.clone();
         tokio::spawn(async move {
             for candidate in &candidates {
-                if let Err(error) = note(&auth, candidate, "session.refuse", address).await {
+                if let Err(error) = note(&auth, candidate, Action::SessionRefuse, address).await {
                     tracing::warn!(%error, "a refused sign-in could not be noted in the audit log");
                 }
             }
@@ -288,7 +290,7 @@ impl SignIn {
 async fn note(
     auth: &AuthPool,
     candidate: &Candidate,
-    action: &str,
+    action: Action,
     address: IpAddr,
 ) -> Result<(), IdentityError> {
     let client = auth.get().await?;
@@ -298,7 +300,7 @@ async fn note(
             &[
                 &candidate.tenant.as_str(),
                 &candidate.user.as_str(),
-                &action,
+                &action.name(),
                 &json!({"address": address.to_string()}),
             ],
         )

@@ -75,7 +75,7 @@ pub async fn create(
     audit::record(
         &transaction,
         tenant,
-        "workspace.create",
+        audit::Action::WorkspaceCreate,
         tenant.as_str(),
         &json!({"slug": new.slug, "name": new.name}),
     )
@@ -146,7 +146,7 @@ async fn add<C: GenericClient>(
     audit::record(
         client,
         tenant,
-        "user.add",
+        audit::Action::UserAdd,
         user.as_str(),
         &json!({"email": email, "role": new.role.name()}),
     )
@@ -190,7 +190,7 @@ pub async fn make_setup_link(
     audit::record(
         &transaction,
         tenant,
-        "setup_link.make",
+        audit::Action::SetupLinkMake,
         user.as_str(),
         &json!({}),
     )

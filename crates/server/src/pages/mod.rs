@@ -1,10 +1,13 @@
-//! The pages that only a platform has: signing in and out, and the first set-up.
+//! The pages that only a platform has: signing in and out, the first set-up, and Settings.
 //!
 //! They never show a record, and never echo a password.
 
-mod set_up;
-mod sign_in;
-mod sign_out;
+pub(crate) mod confirm;
+pub(crate) mod inside;
+pub(crate) mod set_up;
+pub mod settings;
+pub(crate) mod sign_in;
+pub(crate) mod sign_out;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -12,19 +15,17 @@ use std::{
 };
 
 use axum::{
-    Router,
-    extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts},
+    extract::{ConnectInfo, FromRequestParts},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Redirect, Response},
-    routing::{get, post},
 };
 use fieldstone_model::clock::Clock;
 use fieldstone_ui::locale::Locale;
 
-use crate::identity::{Authenticator, IdentityError, SignIn, sign_in::Started};
-
-/// Most bytes of a form here. Whoever sends it has proved nothing yet.
-const FORM_MAX: usize = 16 * 1024;
+use crate::{
+    identity::{Authenticator, IdentityError, SignIn, sign_in::Started},
+    platform::Profiles,
+};
 
 /// What the pages of the entrance need.
 #[derive(Clone)]
@@ -33,6 +34,8 @@ pub struct Entrance {
     pub sign_in: SignIn,
     /// Remembers who has signed in, and must forget it at the end.
     pub authenticator: Authenticator,
+    /// How people are addressed; must forget who has changed that.
+    pub profiles: Profiles,
     /// What tells the time.
     pub clock: Arc<dyn Clock>,
 }
@@ -43,20 +46,8 @@ impl std::fmt::Debug for Entrance {
     }
 }
 
-/// `/sign-in`, `/sign-out` and `/set-up?link=…`.
-///
-/// The secret of a set-up link stands in the query, since paths are logged.
-pub fn routes(entrance: Entrance) -> Router {
-    Router::new()
-        .route("/sign-in", get(sign_in::show).post(sign_in::submit))
-        .route("/sign-out", post(sign_out::submit))
-        .route("/set-up", get(set_up::show).post(set_up::submit))
-        .layer(DefaultBodyLimit::max(FORM_MAX))
-        .with_state(entrance)
-}
-
 /// Where a request came from and how to speak to whoever sent it.
-struct Visitor {
+pub(crate) struct Visitor {
     address: IpAddr,
     user_agent: String,
     locale: Locale,

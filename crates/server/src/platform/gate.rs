@@ -17,7 +17,7 @@ use http::request::Parts;
 use super::Application;
 use crate::http::Problem;
 use crate::identity::authenticate::Credential;
-use crate::identity::{Identity, IdentityError};
+use crate::identity::{AccessEnded, Identity, IdentityError};
 
 /// How much of a request is kept for a second try; the routes' own limits are the same or lower.
 const BODY_MAX: usize = 16 * 1024 * 1024;
@@ -25,8 +25,8 @@ const BODY_MAX: usize = 16 * 1024 * 1024;
 /// Middleware: identifies the caller and puts store, viewer, profile and identity into the request's extensions.
 ///
 /// When the database says that the person's access has changed since it was looked up, they are looked up again and the request is run
-/// once more, unless something of the first run was applied. A page that nothing was read for waits until the database has said that the
-/// access stands.
+/// once more, unless something of the first run was applied. An answer that nothing was read for waits until the database has said that
+/// the access stands; a refusal out of memory would be as wrong as a page.
 pub(super) async fn admit(
     State(application): State<Application>,
     request: Request,
@@ -91,11 +91,10 @@ async fn run(
             return Ok(Problem::new(StatusCode::SERVICE_UNAVAILABLE, BUSY).into_response());
         }
     };
-    let is_safe = parts.method.is_safe();
     let mut parts = parts.clone();
     parts
         .extensions
-        .insert(profile.viewer(&store, application.clock.now()));
+        .insert(profile.viewer(&store, identity, application.clock.now()));
     parts.extensions.insert(profile);
     parts.extensions.insert(Arc::clone(identity));
     parts.extensions.insert(store.clone());
@@ -109,8 +108,7 @@ async fn run(
     if store.access_changed() {
         return Err(AccessChanged);
     }
-    // Without a flight a change can only have been of sessions, the caller's own among them: that isn't done twice either.
-    if !is_safe {
+    if response.extensions().get::<AccessEnded>().is_some() {
         return Ok(response);
     }
     match store.check_access().await {

@@ -8,6 +8,7 @@
     reason = "a test stops at the first thing that is wrong"
 )]
 
+mod accounts;
 mod api;
 mod attacks;
 mod browser;
@@ -15,6 +16,8 @@ mod embedded;
 mod gate;
 mod identity;
 mod importing;
+mod matrix;
+mod mail;
 mod process;
 mod serving;
 mod store;

@@ -21,6 +21,9 @@ pub struct Locale {
 }
 
 impl Locale {
+    /// The tags of all locales there are, e.g. `de-CH`.
+    pub const TAGS: [&'static str; 7] = format::tags();
+
     /// A locale for a tag such as `de-CH`; an unknown language falls back to English.
     ///
     /// `currency` is an ISO 4217 code.
@@ -73,6 +76,15 @@ impl Locale {
     pub fn t1<'a>(&self, key: &str, name: &'a str, value: impl Into<FluentValue<'a>>) -> String {
         let mut arguments = FluentArgs::with_capacity(1);
         arguments.set(name, value);
+        texts::format(self.language, key, Some(&arguments)).into_owned()
+    }
+
+    /// The text of `key` with any number of variables.
+    pub fn t_with(&self, key: &str, variables: &[(&str, String)]) -> String {
+        let mut arguments = FluentArgs::with_capacity(variables.len());
+        for (name, value) in variables {
+            arguments.set(*name, value.as_str());
+        }
         texts::format(self.language, key, Some(&arguments)).into_owned()
     }
 

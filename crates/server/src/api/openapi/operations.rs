@@ -1,5 +1,6 @@
 //! What each operation takes and answers.
 
+use fieldstone_model::Needs;
 use http::Method;
 use serde_json::json;
 use utoipa::openapi::{
@@ -9,7 +10,7 @@ use utoipa::openapi::{
     request_body::RequestBodyBuilder,
 };
 
-use crate::api::{Needs, Route};
+use crate::api::Route;
 
 /// What is to be said about one operation; the rest follows from its row in `ROUTES`.
 struct Doc {
@@ -112,6 +113,7 @@ const DOCS: &[Doc] = &[
     Doc { id: "showSession", tag: "session", summary: "Who the caller is and what they may do", parameters: NONE, body: None, status: "200", answer: Some("Session"), headers: &[], problems: &[] },
     Doc { id: "createSession", tag: "session", summary: "Sign in with a password", parameters: NONE, body: Some("Credentials"), status: "201", answer: Some("StartedSession"), headers: &["Set-Cookie"], problems: &["NotSignedIn", "Denied", "NotFound", "Conflict", "TooMany"] },
     Doc { id: "deleteSession", tag: "session", summary: "Sign out", parameters: NONE, body: None, status: "204", answer: None, headers: &["Set-Cookie"], problems: &["Conflict"] },
+    Doc { id: "proveSession", tag: "session", summary: "Prove that it is you, before something that asks for a recent proof", parameters: NONE, body: Some("Proof"), status: "204", answer: None, headers: &["Set-Cookie"], problems: &["Denied", "NotFound", "TooMany"] },
     Doc { id: "listTokens", tag: "session", summary: "The caller's API tokens, without their secrets", parameters: NONE, body: None, status: "200", answer: Some("TokenList"), headers: &[], problems: &[] },
     Doc { id: "createToken", tag: "session", summary: "Make an API token; its secret is shown this once", parameters: NONE, body: Some("NewToken"), status: "201", answer: Some("CreatedToken"), headers: &[], problems: &[] },
     Doc { id: "deleteToken", tag: "session", summary: "End an API token", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
@@ -157,13 +159,13 @@ pub(super) fn operation(route: &Route) -> Operation {
         .tag(doc.tag)
         .summary(Some(doc.summary))
         .responses(responses(route, doc));
-    if let Needs::Capability(capability) = route.needs {
+    if let Some(capability) = route.needs.capability() {
         builder = builder.description(Some(format!(
             "Needs the capability `{}`.",
             capability.name()
         )));
     }
-    if route.needs == Needs::Session {
+    if route.needs.needs_session() {
         builder = builder.security(SecurityRequirement::new("session", [] as [&str; 0]));
     }
     if route.needs == Needs::Nothing {

@@ -33,9 +33,15 @@ async fn events_are_chained_per_workspace_and_tampering_shows() {
     for letter in ["a", "b", "a", "a"] {
         let member = actor(letter, Role::Member);
         app.begin(&member).await.unwrap();
-        audit::record(&app.client, member.tenant, "test", "", &json!({"n": 1}))
-            .await
-            .unwrap();
+        audit::record(
+            &app.client,
+            member.tenant,
+            audit::Action::SessionEnd,
+            "",
+            &json!({"n": 1}),
+        )
+        .await
+        .unwrap();
         app.client.batch_execute("COMMIT").await.unwrap();
     }
     let (events, broken) = log(&app).await;
@@ -43,7 +49,7 @@ async fn events_are_chained_per_workspace_and_tampering_shows() {
     assert_eq!(
         events,
         (1..=3)
-            .map(|seq| (seq, user.clone(), "test".to_owned()))
+            .map(|seq| (seq, user.clone(), "session.end".to_owned()))
             .collect::<Vec<_>>()
     );
     assert_eq!(broken, None);

@@ -2,11 +2,14 @@
 //!
 //! The database fills number, time, actor and hashes. Here only what happened is said. Details carry no secrets.
 
+mod action;
+
 use fieldstone_model::RecordId;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio_postgres::GenericClient;
 
+pub use self::action::Action;
 use super::IdentityError;
 
 /// One event as a person reads it.
@@ -30,7 +33,7 @@ pub struct AuditEvent {
 pub async fn record<C: GenericClient>(
     client: &C,
     tenant: RecordId,
-    action: &str,
+    action: Action,
     target: &str,
     detail: &Value,
 ) -> Result<(), IdentityError> {
@@ -38,7 +41,7 @@ pub async fn record<C: GenericClient>(
         .execute(
             "INSERT INTO app.audit_event (tenant_id, seq, at, actor, action, target, detail, prev_hash, hash)
              VALUES ($1, 0, transaction_timestamp(), '', $2, $3, $4, '', '')",
-            &[&tenant.as_str(), &action, &target, detail],
+            &[&tenant.as_str(), &action.name(), &target, detail],
         )
         .await?;
     Ok(())

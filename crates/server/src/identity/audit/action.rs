@@ -1,0 +1,140 @@
+//! The catalogue of audited events: every action name there is, in one table.
+//!
+//! [`record`](super::record) takes nothing else, and a test compares the names that migrations write, so an event that isn't listed here
+//! can't come about. Each has a sentence for people in the texts, under `audit-` and its name with hyphens. A published name never changes
+//! its meaning: it stays in logs for ever.
+
+/// Makes the enum and its names from one table.
+macro_rules! actions {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal;)+) => {
+        /// Something that the audit log records.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Action {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Action {
+            /// Every action, in the table's order.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The name in the log: `noun.verb`.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name),+
+                }
+            }
+        }
+    };
+}
+
+actions! {
+    /// An operator made the workspace.
+    WorkspaceCreate = "workspace.create";
+    /// Somebody was added; the target is their id.
+    UserAdd = "user.add";
+    /// An operator made a link with which somebody sets a password.
+    SetupLinkMake = "setup_link.make";
+    /// Somebody signed in.
+    SessionStart = "session.start";
+    /// A session ended before its time.
+    SessionEnd = "session.end";
+    /// A sign-in was refused.
+    SessionRefuse = "session.refuse";
+    /// Somebody proved that it is them, to do something that weighs much.
+    ProofGive = "proof.give";
+    /// Somebody could not prove that it is them.
+    ProofRefuse = "proof.refuse";
+    /// Somebody changed their name, language or time zone.
+    ProfileUpdate = "profile.update";
+    /// A password was set; all sessions ended.
+    PasswordSet = "password.set";
+    /// An API token was made.
+    ApiTokenAdd = "api_token.add";
+    /// An API token was revoked.
+    ApiTokenEnd = "api_token.end";
+    /// A letter could not be delivered; the target is its id.
+    LetterGiveUp = "letter.give_up";
+}
+
+impl Action {
+    /// The action of this name.
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|action| action.name() == name)
+    }
+
+    /// The key of its sentence in the texts.
+    pub fn text_key(self) -> String {
+        format!("audit-{}", self.name().replace(['.', '_'], "-"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use fieldstone_ui::locale::Locale;
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    #[test]
+    fn names_are_nouns_with_verbs_and_each_is_there_once() {
+        let names: BTreeSet<_> = Action::ALL.iter().map(|action| action.name()).collect();
+        assert_eq!(names.len(), Action::ALL.len());
+        for action in Action::ALL {
+            let (noun, verb) = action.name().split_once('.').unwrap();
+            for word in [noun, verb] {
+                assert!(
+                    !word.is_empty()
+                        && word
+                            .bytes()
+                            .all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+                    "{action:?}"
+                );
+            }
+            assert_eq!(Action::of(action.name()), Some(*action));
+        }
+        assert_eq!(Action::of("nothing.known"), None);
+    }
+
+    #[test]
+    fn every_action_has_a_sentence_in_every_language() {
+        for tag in ["en", "de"] {
+            let locale = Locale::new(tag, TimeZone::UTC, "EUR");
+            for action in Action::ALL {
+                assert!(
+                    locale.find(&action.text_key()).is_some(),
+                    "{tag}: {} is missing in audit.ftl",
+                    action.text_key()
+                );
+            }
+        }
+    }
+
+    /// What SQL writes by itself is in the catalogue too.
+    #[test]
+    fn migrations_write_known_actions_only() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+        let mut seen = BTreeSet::new();
+        for file in std::fs::read_dir(folder).unwrap() {
+            let sql = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            let calls = ["PERFORM app.add_auth_event(", "PERFORM app.add_event("];
+            for call in calls.iter().flat_map(|call| sql.split(call).skip(1)) {
+                let name = call.split('\'').nth(1).unwrap().to_owned();
+                assert!(
+                    Action::of(&name).is_some(),
+                    "{name} is not in the catalogue"
+                );
+                seen.insert(name);
+            }
+        }
+        assert!(
+            seen.contains("session.start") && seen.contains("api_token.end"),
+            "{seen:?}"
+        );
+    }
+}

@@ -1,0 +1,1 @@
+# API-Token, Dienstkonten, Anwendungen und das Protokoll.

@@ -1,0 +1,1 @@
+# API tokens, service accounts, applications and the audit log.
