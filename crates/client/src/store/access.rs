@@ -50,10 +50,7 @@ pub(super) fn choose(
     })
 }
 
-fn probe(
-    connection: &Connection,
-    sql: Result<Sql, QueryError>,
-) -> Result<u32, DatabaseError> {
+fn probe(connection: &Connection, sql: Result<Sql, QueryError>) -> Result<u32, DatabaseError> {
     let sql = sql?;
     let count: i64 = connection
         .prepare_cached(&sql.text)?

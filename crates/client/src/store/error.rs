@@ -10,7 +10,9 @@ pub enum DatabaseError {
     #[error("The disk is full. Free some space and try again; everything entered so far is safe.")]
     DiskFull,
     /// The folder or its files can't be written.
-    #[error("The device's folder can't be written. Give this user write access to it; nothing was changed.")]
+    #[error(
+        "The device's folder can't be written. Give this user write access to it; nothing was changed."
+    )]
     NotWritable,
     /// The file doesn't open under the key.
     #[error(
@@ -25,10 +27,14 @@ pub enum DatabaseError {
     )]
     Damaged,
     /// Another program's database.
-    #[error("The file in the device's folder is another program's database. Choose another folder.")]
+    #[error(
+        "The file in the device's folder is another program's database. Choose another folder."
+    )]
     Foreign,
     /// Made by a newer version.
-    #[error("The local database was made by a newer version of Fieldstone (format {found}, this one knows {known}). Update the app.")]
+    #[error(
+        "The local database was made by a newer version of Fieldstone (format {found}, this one knows {known}). Update the app."
+    )]
     Newer {
         /// The file's format.
         found: i64,
@@ -36,7 +42,9 @@ pub enum DatabaseError {
         known: i64,
     },
     /// Reading or writing the disk failed.
-    #[error("The disk can't be read or written just now. Nothing was changed; try again, and check the disk if it happens again.")]
+    #[error(
+        "The disk can't be read or written just now. Nothing was changed; try again, and check the disk if it happens again."
+    )]
     Disk(#[source] rusqlite::Error),
     /// The database was closed.
     #[error("The local database is closed. Log in again.")]

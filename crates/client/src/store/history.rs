@@ -92,16 +92,15 @@ pub(super) fn pairs_to_json(object: &Object, changes: &[FieldChange]) -> String 
 /// Reads what [`pairs_to_json`] wrote. A field that is gone is shown as the texts that were stored.
 pub(super) fn pairs_from_json(object: Option<&Object>, json: &str) -> Option<Vec<FieldChange>> {
     let pairs: BTreeMap<String, [serde_json::Value; 2]> = serde_json::from_str(json).ok()?;
-    let read = |name: &str, json: serde_json::Value| match object
-        .and_then(|object| object.field(name))
-    {
-        Some(field) => Value::from_json(field, &json).unwrap_or_default(),
-        None => match json {
-            serde_json::Value::Null => Value::Null,
-            serde_json::Value::String(text) => Value::Text(text),
-            json => Value::Text(json.to_string()),
-        },
-    };
+    let read =
+        |name: &str, json: serde_json::Value| match object.and_then(|object| object.field(name)) {
+            Some(field) => Value::from_json(field, &json).unwrap_or_default(),
+            None => match json {
+                serde_json::Value::Null => Value::Null,
+                serde_json::Value::String(text) => Value::Text(text),
+                json => Value::Text(json.to_string()),
+            },
+        };
     let change = |(field, [old, new]): (String, [serde_json::Value; 2])| FieldChange {
         old: read(&field, old),
         new: read(&field, new),

@@ -91,6 +91,14 @@ pub(super) fn set(
     Ok(())
 }
 
+/// Forgets one value.
+pub(super) fn remove(connection: &Connection, name: &str) -> Result<(), DatabaseError> {
+    connection
+        .prepare_cached("DELETE FROM meta WHERE name = ?1")?
+        .execute([name])?;
+    Ok(())
+}
+
 /// The number of the last transaction that wrote records.
 pub(super) fn revision(connection: &Connection) -> Result<i64, DatabaseError> {
     Ok(get(connection, REVISION)?.unwrap_or(0))

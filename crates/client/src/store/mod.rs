@@ -7,6 +7,7 @@ mod base;
 mod cell;
 mod connection;
 mod database;
+mod engine_local;
 mod error;
 mod history;
 mod meta;
@@ -15,6 +16,9 @@ mod read;
 mod row;
 mod rows;
 mod schema;
+mod stage;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::{
@@ -27,18 +31,26 @@ use aws_lc_rs::rand;
 use fieldstone_model::{
     Change, Clock, IdSource, Query, Record, RecordId, Registry, Values, query::Path,
 };
+use fieldstone_protocol::tag::BlindKey;
 use fieldstone_store::{
     Aggregate, AggregateRow, Applied, ChangeMark, Changes, Coverage, HistoryEntry, Page, Store,
     StoreError, User,
 };
 
-use crate::keys::LoginKey;
+use crate::{
+    engine::local::{LocalAnswer, LocalCall, LocalError, Published, perform},
+    keys::LoginKey,
+};
 pub use base::PlatformRow;
 pub use database::Database;
+use engine_local::SqlLocal;
 pub use error::DatabaseError;
 pub use meta::{CustomObject, SchemaDocument};
-pub use outbox::{Mutation, MutationState, OutboxError, Verdict};
+pub use outbox::{OutboxError, Pending, State, rejection, state_name};
 pub use row::Unknown;
+
+/// Where the key of blinded names is in `meta`.
+const BLIND_KEY: &str = "blind_key";
 
 /// Everything of one login that is in the database, shared by all who read and write it.
 #[derive(Clone)]
@@ -67,7 +79,7 @@ impl Local {
         let database = tokio::task::spawn_blocking(move || Database::open(&path, &key, check))
             .await
             .map_err(|_| DatabaseError::Closed)??;
-        let registry = database.read(|connection| meta::registry(connection)).await?;
+        let registry = database.read(meta::registry).await?;
         Ok(Self {
             shared: Arc::new(Shared {
                 database,
@@ -123,8 +135,7 @@ impl Local {
             })
             .await?;
         if let Some(fresh) = fresh {
-            let current = self.shared.registry.write();
-            *current.unwrap_or_else(PoisonError::into_inner) = fresh;
+            self.set_registry(fresh);
         }
         Ok(answer)
     }
@@ -151,31 +162,69 @@ impl Local {
         .await
     }
 
-    /// Takes in records as the platform has them now.
+    /// Takes in records as the platform has them now, outside a pull: what was asked for one by one.
     pub async fn adopt(&self, rows: Vec<PlatformRow>) -> Result<(), DatabaseError> {
         self.write(move |transaction, registry| {
             let mut numbers = meta::Numbers::begin(transaction)?;
             for row in rows {
-                base::adopt(transaction, registry, &mut numbers, row)?;
+                let object = registry
+                    .object_of(row.id)
+                    .ok_or(DatabaseError::Content("a record of an unknown kind"))?;
+                base::adopt(transaction, registry, &mut numbers, object, row)?;
             }
             numbers.finish(transaction)
         })
         .await
     }
 
-    /// Takes out records that left the user's scope.
-    pub async fn forget(&self, ids: Vec<RecordId>) -> Result<(), DatabaseError> {
-        self.write(move |transaction, registry| {
-            ids.into_iter()
-                .try_for_each(|id| base::forget(transaction, registry, id))
+    /// Carries out a call of the engine. The calls of one engine must wait for each other.
+    pub async fn perform(&self, call: LocalCall) -> Result<LocalAnswer, LocalError> {
+        let registry = self.registry();
+        let local = self.clone();
+        let answer = self
+            .shared
+            .database
+            .maintain(move |connection| {
+                let blind: Option<String> = meta::get(connection, BLIND_KEY)?;
+                let blind = blind
+                    .and_then(|text| serde_json::from_str(&text).ok())
+                    .unwrap_or(BlindKey([0; 16]));
+                let mut storage = SqlLocal {
+                    connection,
+                    registry,
+                    blind,
+                    ids: &local.shared.ids,
+                    now: local.shared.clock.now(),
+                };
+                let answer = perform(&mut storage, &call);
+                if matches!(call, LocalCall::Publish(_)) {
+                    let fresh = meta::registry(connection)?;
+                    local.set_registry(fresh);
+                }
+                Ok(answer)
+            })
+            .await;
+        answer?
+    }
+
+    /// Keeps the key of blinded names that the platform gave this device.
+    pub async fn set_blind_key(&self, key: BlindKey) -> Result<(), DatabaseError> {
+        self.write(move |transaction, _| {
+            let text = serde_json::to_string(&key).map_err(|_| DatabaseError::Content("a key"))?;
+            meta::set(transaction, BLIND_KEY, text)
         })
         .await
     }
 
-    /// What the user changed and the platform hasn't confirmed, oldest first.
-    pub async fn pending(&self) -> Result<Vec<Mutation>, DatabaseError> {
-        self.read(|connection, registry| outbox::all(connection, registry))
+    /// What the rows are a copy of; none before the first load is complete.
+    pub async fn published(&self) -> Result<Option<Published>, DatabaseError> {
+        self.read(|connection, _| engine_local::published(connection))
             .await
+    }
+
+    /// What the user changed and the platform hasn't accepted, oldest first.
+    pub async fn pending(&self) -> Result<Vec<Pending>, DatabaseError> {
+        self.read(|connection, _| outbox::waiting(connection)).await
     }
 
     /// How many changes wait or were set aside.
@@ -183,41 +232,10 @@ impl Local {
         self.read(|connection, _| outbox::count(connection)).await
     }
 
-    /// The next mutations to send, oldest first; they count as sent from now on.
-    pub async fn take_to_send(&self, limit: u32) -> Result<Vec<Mutation>, DatabaseError> {
-        self.write(move |transaction, registry| {
-            let mutations = outbox::to_send(transaction, registry, limit)?;
-            let ids: Vec<String> = mutations.iter().map(|found| found.id.clone()).collect();
-            outbox::mark_sent(transaction, &ids)?;
-            Ok(mutations)
-        })
-        .await
-    }
-
-    /// Takes in the platform's answer to `version` of a mutation; false when it is of an older version and changes nothing.
-    pub async fn settle(
-        &self,
-        id: String,
-        version: i64,
-        verdict: Verdict,
-    ) -> Result<bool, DatabaseError> {
-        self.write(move |transaction, registry| {
-            let mut numbers = meta::Numbers::begin(transaction)?;
-            let settled =
-                outbox::settle(transaction, registry, &mut numbers, &id, version, &verdict)?;
-            numbers.finish(transaction)?;
-            Ok(settled)
-        })
-        .await
-    }
-
     /// Takes back a change that waits or was set aside.
-    pub async fn undo(&self, id: String) -> Result<Result<Mutation, OutboxError>, DatabaseError> {
-        self.write(move |transaction, registry| {
-            let mut numbers = meta::Numbers::begin(transaction)?;
-            let undone = outbox::undo(transaction, registry, &mut numbers, &id)?;
-            numbers.finish(transaction)?;
-            Ok(undone)
+    pub async fn undo(&self, uuid: String) -> Result<Result<Pending, OutboxError>, DatabaseError> {
+        self.change_outbox(move |transaction, registry, numbers| {
+            outbox::undo(transaction, registry, numbers, &uuid)
         })
         .await
     }
@@ -225,16 +243,45 @@ impl Local {
     /// Sets what a change that waits or was set aside wants, and puts it back into the queue.
     pub async fn edit_pending(
         &self,
-        id: String,
+        uuid: String,
         wanted: Values,
-    ) -> Result<Result<Mutation, OutboxError>, DatabaseError> {
-        self.write(move |transaction, registry| {
-            let mut numbers = meta::Numbers::begin(transaction)?;
-            let edited = outbox::edit(transaction, registry, &mut numbers, &id, &wanted)?;
-            numbers.finish(transaction)?;
-            Ok(edited)
+    ) -> Result<Result<Pending, OutboxError>, DatabaseError> {
+        self.change_outbox(move |transaction, registry, numbers| {
+            outbox::edit(transaction, registry, numbers, &uuid, &wanted)
         })
         .await
+    }
+
+    /// Tries a refused change again as it is.
+    pub async fn retry(&self, uuid: String) -> Result<Result<Pending, OutboxError>, DatabaseError> {
+        self.change_outbox(move |transaction, registry, numbers| {
+            outbox::retry(transaction, registry, numbers, &uuid)
+        })
+        .await
+    }
+
+    async fn change_outbox<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(
+            &rusqlite::Transaction<'_>,
+            &Registry,
+            &mut meta::Numbers,
+        ) -> Result<T, DatabaseError>
+        + Send
+        + 'static,
+    ) -> Result<T, DatabaseError> {
+        self.write(move |transaction, registry| {
+            let mut numbers = meta::Numbers::begin(transaction)?;
+            let answer = job(transaction, registry, &mut numbers)?;
+            numbers.finish(transaction)?;
+            Ok(answer)
+        })
+        .await
+    }
+
+    fn set_registry(&self, fresh: Registry) {
+        let current = self.shared.registry.write();
+        *current.unwrap_or_else(PoisonError::into_inner) = fresh;
     }
 }
 

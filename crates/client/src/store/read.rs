@@ -218,11 +218,7 @@ pub(super) fn count(
 ) -> Result<u64, DatabaseError> {
     let sql = compile_count(Dialect::Sqlite, registry, query)?;
     let counts = run(connection, sql, |row| row.get::<_, i64>(0))?;
-    Ok(counts
-        .first()
-        .copied()
-        .unwrap_or_default()
-        .unsigned_abs())
+    Ok(counts.first().copied().unwrap_or_default().unsigned_abs())
 }
 
 pub(super) fn aggregate(
@@ -318,8 +314,8 @@ pub(super) fn changes_since(
     let since: i64 = mark.and_then(|mark| mark.0.parse().ok()).unwrap_or(-1);
     let mut query = Query::new(object.name.clone());
     query.presence = Presence::All;
-    let select = Select::new(Dialect::Sqlite, registry, &query, &plan.paths)
-        .with_access(Access::Free);
+    let select =
+        Select::new(Dialect::Sqlite, registry, &query, &plan.paths).with_access(Access::Free);
     let phase = phases(registry, &query)?
         .into_iter()
         .next()
@@ -329,8 +325,11 @@ pub(super) fn changes_since(
     let end = sql.text.rfind(" ORDER BY ").unwrap_or(sql.text.len());
     sql.text.truncate(end);
     sql.params.push(Param::Int(since));
-    sql.text
-        .push_str(&format!(" AND t.changed > ?{} ORDER BY t.id", sql.params.len()));
+    sql.text = format!(
+        "{} AND t.changed > ?{} ORDER BY t.id",
+        sql.text,
+        sql.params.len()
+    );
     let records = run(connection, sql, |row| plan.record(row))?;
     Ok(Changes {
         records,

@@ -79,14 +79,25 @@ impl<'a> Table<'a> {
             .iter()
             .filter(|field| !field.custom && !is_apart(field))
             .collect();
-        let mut columns = vec!["rid", "id", "version", "deleted_at", "row_tag", "changed", "custom", "extra"]
-            .into_iter()
-            .map(str::to_owned)
-            .collect::<Vec<_>>();
-        let select: String = fields
-            .iter()
-            .map(|field| format!(", \"{}\"", field.name))
-            .collect();
+        let mut columns = vec![
+            "rid",
+            "id",
+            "version",
+            "deleted_at",
+            "row_tag",
+            "changed",
+            "custom",
+            "extra",
+        ]
+        .into_iter()
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
+        let mut select = String::new();
+        for field in &fields {
+            select.push_str(", \"");
+            select.push_str(&field.name);
+            select.push('"');
+        }
         for field in &fields {
             columns.push(field.name.to_string());
             if field.kind.is_folded() {
@@ -298,22 +309,35 @@ pub(super) fn write_keys(
     keys: &[write::FieldKeys],
     replaced: bool,
 ) -> Result<(), DatabaseError> {
-    use fieldstone_model::value::Key;
-    for field in keys {
-        if replaced {
+    if replaced {
+        for field in keys {
             connection
                 .prepare_cached("DELETE FROM field_value WHERE record_id = ?1 AND field = ?2")?
                 .execute(params![id.as_str(), field.field])?;
         }
+    }
+    insert_keys(connection, "field_value", object, id, keys)
+}
+
+/// Adds keys to the key index of that name.
+pub(super) fn insert_keys(
+    connection: &Connection,
+    table: &str,
+    object: &Object,
+    id: RecordId,
+    keys: &[write::FieldKeys],
+) -> Result<(), DatabaseError> {
+    use fieldstone_model::value::Key;
+    for field in keys {
         for (ordinal, key) in (0_i64..).zip(&field.keys) {
             let (int, text) = match key {
                 Key::Int(number) => (Some(*number), None),
                 Key::Text(text) => (None, Some(text.as_str())),
             };
             connection
-                .prepare_cached(
-                    "INSERT INTO field_value (record_id, field, ordinal, object, key_int, key_text) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                )?
+                .prepare_cached(&format!(
+                    "INSERT INTO {table} (record_id, field, ordinal, object, key_int, key_text) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+                ))?
                 .execute(params![id.as_str(), field.field, ordinal, object.name, int, text])?;
         }
     }

@@ -92,7 +92,11 @@ fn ids(
     transaction: &Transaction<'_>,
     object: &Object,
 ) -> Result<Vec<(RecordId, i64)>, DatabaseError> {
-    let of_object = if object.custom { "object = ?1" } else { "?1 <> ''" };
+    let of_object = if object.custom {
+        "object = ?1"
+    } else {
+        "?1 <> ''"
+    };
     let sql = format!(
         "SELECT id, rid FROM \"{}\" WHERE {of_object} ORDER BY rid",
         table_of(object)

@@ -17,22 +17,23 @@
 //!
 //! **`search`** is the full-text index of all objects; see `fieldstone_store::compile::words`.
 //!
-//! **`base`** is the second layer: for each record with changes that the platform hasn't confirmed, the last version the platform sent,
-//! whole, as JSON. A record without such changes has no row here: its view *is* its base, and is stored once. `known`: 0 the platform
-//! doesn't have the record yet, 1 it does, 2 the user may no longer see it, so that only the user's own changes are left.
+//! **`other_row`** keeps rows of objects that aren't in the registry, as they came: conflicts, and what a newer platform has.
+//!
+//! **`base`** is the second layer: for each record with mutations, the last version the platform sent, whole, as JSON. A record without
+//! mutations has no row here: its view *is* its base, and is stored once. `known = 0` says that the platform hasn't sent the record, or has
+//! taken it back.
 //!
 //! **`mutation`** is the third layer, the *patch*, and the outbox in one: what the user changed, in order, each with the fields changed and
-//! for each the value the user saw and the value wanted. The view is the base with the mutations of the record laid over it. `version`
-//! counts how often a waiting mutation was edited: an acknowledgement names the version that was sent, and one of an older version
-//! doesn't clear what came after it. `state`: 0 waiting, 1 sent, 2 set aside with `error`.
+//! for each the value the user saw and the value wanted. The view is the base under all mutations of the record. `state`: 0 new, 1 taken
+//! (it may be on its way), 2 set aside (`outcome` says why), 3 acknowledged at `counter` (`outcome` says how).
+//!
+//! **`stage_row`**, **`stage_gone`**, **`stage_unsettled`** hold what an unfinished pull has brought. A whole new generation is staged in
+//! tables of its own instead, named like those above with `__next` behind; publishing it renames them, so that no row is written twice.
 //!
 //! **`history`** remembers what was done on this device, for the history of a record.
 //!
-//! **`conflict`** mirrors the platform's conflicts that this user may settle.
-//!
-//! **`sync_state`** has the engine's own values (cursor, epoch, progress), written in the transactions of the rows they speak of.
-//!
-//! **`meta`** has single values: the registry document, the user, the next `rid`, the number of the last transaction.
+//! **`meta`** has single values: the registry document, the user, the next `rid`, the number of the last transaction, and what the engine
+//! keeps (cursor, epoch, resume point, acknowledgement counter), written in the transactions of the rows they speak of.
 
 use fieldstone_model::{Field, FieldType, Object, Registry};
 use fieldstone_store::compile::words;
@@ -43,8 +44,11 @@ use super::error::DatabaseError;
 /// The format this version writes, kept in `PRAGMA user_version`.
 pub(crate) const FORMAT: i64 = 1;
 
-/// What makes each format from the one before. A step never changes once it has been released.
-const STEPS: [fn(&Transaction<'_>) -> Result<(), DatabaseError>; 1] = [format_1];
+/// Makes one format from the one before.
+type Step = fn(&Transaction<'_>) -> Result<(), DatabaseError>;
+
+/// What makes each format, from the first on. A step never changes once it has been released.
+const STEPS: [Step; 1] = [format_1];
 
 /// The table of all custom objects.
 pub(super) const CUSTOM_TABLE: &str = "custom_record";
@@ -75,16 +79,14 @@ pub(super) fn upgrade(connection: &mut Connection) -> Result<(), DatabaseError> 
 fn format_1(transaction: &Transaction<'_>) -> Result<(), DatabaseError> {
     transaction.execute_batch(
         "CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
-         CREATE TABLE sync_state (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
          CREATE TABLE base (
              id TEXT PRIMARY KEY, object TEXT NOT NULL, known INTEGER NOT NULL, version INTEGER NOT NULL, row_tag INTEGER,
-             deleted_at INTEGER, document TEXT NOT NULL
+             document TEXT NOT NULL
          ) STRICT, WITHOUT ROWID;
          CREATE TABLE mutation (
-             sequence INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, object TEXT NOT NULL, record_id TEXT NOT NULL,
-             action TEXT NOT NULL, fields TEXT NOT NULL, version INTEGER NOT NULL DEFAULT 1, state INTEGER NOT NULL DEFAULT 0,
-             error TEXT, attempts INTEGER NOT NULL DEFAULT 0, base_version INTEGER, base_tag INTEGER,
-             made_at INTEGER NOT NULL, by_id TEXT NOT NULL
+             sequence INTEGER PRIMARY KEY AUTOINCREMENT, uuid TEXT NOT NULL UNIQUE, object TEXT NOT NULL, record_id TEXT NOT NULL,
+             kind TEXT NOT NULL, fields TEXT NOT NULL, state INTEGER NOT NULL DEFAULT 0, counter INTEGER, outcome TEXT,
+             attempts INTEGER NOT NULL DEFAULT 0, made_at INTEGER NOT NULL, by_id TEXT NOT NULL
          ) STRICT;
          CREATE INDEX mutation_record ON mutation (record_id, sequence);
          CREATE INDEX mutation_state ON mutation (state, sequence);
@@ -93,19 +95,46 @@ fn format_1(transaction: &Transaction<'_>) -> Result<(), DatabaseError> {
              action TEXT NOT NULL, changes TEXT
          ) STRICT;
          CREATE INDEX history_record ON history (record_id, sequence);
-         CREATE TABLE conflict (
-             id TEXT PRIMARY KEY, object TEXT NOT NULL, record_id TEXT NOT NULL, document TEXT NOT NULL, made_at INTEGER NOT NULL
-         ) STRICT, WITHOUT ROWID;
-         CREATE TABLE field_value (
+         CREATE TABLE stage_row (id TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT, WITHOUT ROWID;
+         CREATE TABLE stage_gone (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+         CREATE TABLE stage_unsettled (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;",
+    )?;
+    create_side_tables(transaction, "")
+}
+
+/// Makes the tables that belong to the rows of a generation, with a suffix to their names.
+pub(super) fn create_side_tables(
+    connection: &Connection,
+    suffix: &str,
+) -> Result<(), DatabaseError> {
+    connection.execute_batch(&format!(
+        "CREATE TABLE field_value{suffix} (
              record_id TEXT NOT NULL, field INTEGER NOT NULL, ordinal INTEGER NOT NULL, object TEXT NOT NULL, key_int INTEGER, key_text TEXT,
              PRIMARY KEY (record_id, field, ordinal)
          ) STRICT, WITHOUT ROWID;
-         CREATE INDEX field_value_int ON field_value (object, field, key_int, record_id) WHERE key_int IS NOT NULL;
-         CREATE INDEX field_value_text ON field_value (object, field, key_text, record_id) WHERE key_text IS NOT NULL;",
-    )?;
-    transaction.execute_batch(&words::create_table())?;
+         CREATE TABLE other_row{suffix} (
+             id TEXT PRIMARY KEY, object TEXT NOT NULL, version INTEGER NOT NULL, row_tag INTEGER NOT NULL, document TEXT NOT NULL
+         ) STRICT, WITHOUT ROWID;"
+    ))?;
+    if suffix.is_empty() {
+        create_side_indexes(connection)?;
+    }
+    connection.execute_batch(&words::create_table(&format!("{}{suffix}", words::TABLE)))?;
     Ok(())
 }
+
+/// Makes the indexes of those tables.
+pub(super) fn create_side_indexes(connection: &Connection) -> Result<(), DatabaseError> {
+    connection.execute_batch(
+        "CREATE INDEX field_value_int ON field_value (object, field, key_int, record_id) WHERE key_int IS NOT NULL;
+         CREATE INDEX field_value_text ON field_value (object, field, key_text, record_id) WHERE key_text IS NOT NULL;
+         CREATE INDEX other_row_object ON other_row (object, row_tag);",
+    )?;
+    Ok(())
+}
+
+/// The tables beside those of objects that a generation has.
+pub(super) const SIDE_TABLES: [&str; 3] = ["field_value", "other_row", words::TABLE];
 
 /// Makes an object's table fit the registry: adds what is missing, leaves what it doesn't know.
 pub(super) fn fit(transaction: &Transaction<'_>, object: &Object) -> Result<(), DatabaseError> {
@@ -258,12 +287,16 @@ fn indexed(object: &Object) -> impl Iterator<Item = String> {
         })
 }
 
-/// Makes the indexes of a table that it doesn't have yet.
+/// Makes the indexes of a table that it doesn't have yet: those of its fields, and one of the tags, which are read whole for the digest.
 pub(super) fn create_indexes(
     connection: &Connection,
     table: &str,
     object: &Object,
 ) -> Result<(), DatabaseError> {
+    connection.execute_batch(&format!(
+        "CREATE INDEX IF NOT EXISTS \"{table}_by_row_tag\" ON \"{table}\" ({}row_tag) WHERE row_tag IS NOT NULL",
+        if object.custom { "object, " } else { "" }
+    ))?;
     for column in indexed(object) {
         let name = format!("{table}_by_{column}");
         let exists: Option<i64> = connection
@@ -279,18 +312,6 @@ pub(super) fn create_indexes(
                 "CREATE INDEX \"{name}\" ON \"{table}\" ({object_column}\"{column}\", id) WHERE deleted_at IS NULL"
             ))?;
         }
-    }
-    Ok(())
-}
-
-/// Takes the indexes of a table away, for a load that is faster without and makes them anew at its end.
-pub(super) fn drop_indexes(
-    connection: &Connection,
-    table: &str,
-    object: &Object,
-) -> Result<(), DatabaseError> {
-    for column in indexed(object) {
-        connection.execute_batch(&format!("DROP INDEX IF EXISTS \"{table}_by_{column}\""))?;
     }
     Ok(())
 }

@@ -103,7 +103,7 @@ impl<'a> Writer<'a> {
             return Err(refuse(ChangeError::Invalid(errors)));
         }
         base::keep(self.transaction, object, id, before.as_ref())?;
-        outbox::add(
+        let added = outbox::add(
             self.transaction,
             object,
             &write,
@@ -111,7 +111,13 @@ impl<'a> Writer<'a> {
             self.user.id,
             self.now,
         )?;
+        if !added {
+            return Err(refuse(ChangeError::DeletionUnderway));
+        }
         self.write(table, &write, before)?;
+        if write.action == Action::Restored {
+            base::drop_if_clean(self.transaction, id)?;
+        }
         history::add(self.transaction, object, &write, self.user.id, self.now)?;
         Ok(Applied {
             id,
@@ -156,7 +162,13 @@ impl<'a> Writer<'a> {
         if let Some(tokens) = &write.tokens {
             row::write_tokens(self.transaction, table.object, row.rid, tokens, !is_new)?;
         }
-        row::write_keys(self.transaction, table.object, write.id, &write.keys, !is_new)
+        row::write_keys(
+            self.transaction,
+            table.object,
+            write.id,
+            &write.keys,
+            !is_new,
+        )
     }
 
     /// Relations that lead to no living record on this device.
@@ -223,7 +235,11 @@ impl<'a> Writer<'a> {
                 } else {
                     field.name.to_string()
                 };
-                let of_object = if object.custom { " AND object = ?3" } else { " AND ?3 <> ''" };
+                let of_object = if object.custom {
+                    " AND object = ?3"
+                } else {
+                    " AND ?3 <> ''"
+                };
                 let sql = format!(
                     "SELECT 1 FROM \"{table}\" WHERE \"{column}\" = ?1 AND id <> ?2 AND deleted_at IS NULL{of_object}"
                 );

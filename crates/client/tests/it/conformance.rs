@@ -48,7 +48,6 @@ impl Fixture for Device {
             id: *id,
             version: 1,
             row_tag: 1,
-            deleted_at: None,
             values: Values::new()
                 .with("created_at", Value::DateTime(now))
                 .with("created_by_id", Value::Id(*id))

@@ -11,10 +11,10 @@ use crate::write::search_words;
 /// The table's name; its row ids are the `rid` of the records.
 pub const TABLE: &str = "search";
 
-/// The statement that makes the index.
+/// The statement that makes the index under a name.
 ///
 /// Of texts, nothing but which record has which token is kept, not even where.
-pub fn create_table() -> String {
+pub fn create_table(name: &str) -> String {
     let punctuation: String = (33_u8..127)
         .filter(u8::is_ascii_punctuation)
         .map(char::from)
@@ -22,7 +22,7 @@ pub fn create_table() -> String {
     // A text inside a text inside SQL: quotes double at each level.
     let characters = punctuation.replace('\'', "''").replace('"', "\"\"");
     format!(
-        "CREATE VIRTUAL TABLE \"{TABLE}\" USING fts5(token, content='', contentless_delete=1, detail=none, \
+        "CREATE VIRTUAL TABLE \"{name}\" USING fts5(token, content='', contentless_delete=1, detail=none, \
          tokenize=\"ascii tokenchars '{characters}'\")"
     )
 }
@@ -64,11 +64,7 @@ fn push_token(out: &mut String, object: &Object, token: &str) {
         out.push(char::from(b'a' + (byte >> 4)));
         out.push(char::from(b'a' + (byte & 15)));
     }
-    out.extend(
-        token
-            .chars()
-            .map(|c| if c == ' ' { '\u{A0}' } else { c }),
-    );
+    out.extend(token.chars().map(|c| if c == ' ' { '\u{A0}' } else { c }));
 }
 
 #[cfg(test)]
