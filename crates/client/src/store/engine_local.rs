@@ -1,6 +1,6 @@
 //! What the engine asks of storage, on the writing connection. The contract is in `engine::local`; every call is one transaction.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use fieldstone_model::{IdSource, Object, RecordId, Registry};
 use fieldstone_protocol::{
@@ -10,14 +10,14 @@ use fieldstone_protocol::{
     tag::{BlindKey, Tag},
 };
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::{
     base,
     error::DatabaseError,
     meta::{self, Numbers},
     outbox,
-    row::{self, Table, table_of},
+    row::table_of,
     stage,
 };
 use crate::engine::local::{
@@ -95,16 +95,6 @@ impl Local for SqlLocal<'_> {
         })
     }
 
-    fn unsettled(&mut self, limit: usize) -> Result<Vec<RecordId>, LocalError> {
-        self.transaction(|transaction, _, _| {
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let sql = "SELECT id FROM stage_unsettled ORDER BY id LIMIT ?1";
-            let mut statement = transaction.prepare_cached(sql)?;
-            let rows = statement.query_map([limit], |row| row.get::<_, String>(0))?;
-            rows.map(|id| parse_id(&id?)).collect()
-        })
-    }
-
     fn inventory(
         &mut self,
         after: Option<RecordId>,
@@ -127,15 +117,19 @@ impl Local for SqlLocal<'_> {
         self.transaction(|transaction, registry, _| {
             let mut numbers = Numbers::begin(transaction)?;
             let mut settled = outbox::clear_acknowledged(transaction, publication.settles)?;
-            if publication.staging == Staging::Generation {
-                stage::publish_generation(transaction, registry, &mut numbers)?;
-            } else {
-                stage::publish_changes(transaction, registry, &mut numbers)?;
-                settled.sort_unstable();
-                settled.dedup();
-                for id in settled {
-                    base::rebuild(transaction, registry, &mut numbers, id)?;
+            match publication.staged {
+                Some(Staging::Generation) => {
+                    stage::publish_generation(transaction, registry, &mut numbers)?;
                 }
+                Some(Staging::Delta | Staging::Difference) => {
+                    stage::publish_changes(transaction, registry, &mut numbers)?;
+                }
+                None => stage::clear(transaction, registry)?,
+            }
+            settled.sort_unstable();
+            settled.dedup();
+            for id in settled {
+                base::rebuild(transaction, registry, &mut numbers, id)?;
             }
             let before: Option<Published> = document(transaction, PUBLISHED)?;
             if before.as_ref() != Some(&publication.published) {
@@ -296,57 +290,6 @@ pub(super) fn digest(
         }
     }
     Ok(digest)
-}
-
-/// A row of the base as it came, or as good as that: what it refers to is all there.
-pub(super) fn base_references(
-    connection: &Connection,
-    registry: &Registry,
-    id: RecordId,
-) -> Result<Option<BTreeSet<RecordId>>, DatabaseError> {
-    let Some(object) = registry.object_of(id) else {
-        let document: Option<String> = connection
-            .prepare_cached("SELECT document FROM other_row WHERE id = ?1")?
-            .query_row([id.as_str()], |row| row.get(0))
-            .optional()?;
-        return Ok(document.map(|json| references_in(&json, id)));
-    };
-    let row = if let Some(base) = base::read(connection, registry, id)? {
-        base.row
-    } else {
-        Table::of(object).read(connection, id)?
-    };
-    Ok(row.map(|row| references_in(&row::values_to_json(object, &row.values, &row.unknown), id)))
-}
-
-fn references_in(json: &str, own: RecordId) -> BTreeSet<RecordId> {
-    let columns: fieldstone_protocol::Columns = serde_json::from_str(json).unwrap_or_default();
-    references(&columns, own)
-}
-
-/// The ids among a row's values.
-pub(super) fn references(
-    columns: &fieldstone_protocol::Columns,
-    own: RecordId,
-) -> BTreeSet<RecordId> {
-    columns
-        .values()
-        .filter_map(|value| value.as_str()?.parse().ok())
-        .filter(|id| *id != own)
-        .collect()
-}
-
-/// Whether the base has a row of this id.
-pub(super) fn is_in_base(
-    connection: &Connection,
-    registry: &Registry,
-    id: RecordId,
-) -> Result<bool, DatabaseError> {
-    let table = registry
-        .object_of(id)
-        .map_or("other_row", |object| table_of(object));
-    let sql = format!("SELECT 1 FROM \"{table}\" WHERE id = ?1 AND row_tag IS NOT NULL");
-    Ok(connection.prepare_cached(&sql)?.exists([id.as_str()])?)
 }
 
 /// The ids of the base and of the stage by their blinded names, for those that are asked about.

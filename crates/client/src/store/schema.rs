@@ -27,7 +27,7 @@
 //! for each the value the user saw and the value wanted. The view is the base under all mutations of the record. `state`: 0 new, 1 taken
 //! (it may be on its way), 2 set aside (`outcome` says why), 3 acknowledged at `counter` (`outcome` says how).
 //!
-//! **`stage_row`**, **`stage_gone`**, **`stage_unsettled`** hold what an unfinished pull has brought. A whole new generation is staged in
+//! **`stage_row`** and **`stage_gone`** hold what an unfinished pull has brought. A whole new generation is staged in
 //! tables of its own instead, named like those above with `__next` behind; publishing it renames them, so that no row is written twice.
 //!
 //! **`history`** remembers what was done on this device, for the history of a record.
@@ -96,8 +96,7 @@ fn format_1(transaction: &Transaction<'_>) -> Result<(), DatabaseError> {
          ) STRICT;
          CREATE INDEX history_record ON history (record_id, sequence);
          CREATE TABLE stage_row (id TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT, WITHOUT ROWID;
-         CREATE TABLE stage_gone (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
-         CREATE TABLE stage_unsettled (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;",
+         CREATE TABLE stage_gone (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;",
     )?;
     create_side_tables(transaction, "")
 }

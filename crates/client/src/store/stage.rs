@@ -3,8 +3,6 @@
 //! A whole new generation goes into tables of its own, row by row in the order of ids, without indexes; publishing makes the indexes and
 //! renames the tables. Everything else is a list of rows and of ids, applied when it is published.
 
-use std::collections::BTreeSet;
-
 use fieldstone_model::{Object, RecordId, Registry, Value, Values};
 use fieldstone_protocol::{pull::Row, tag::BlindKey};
 use fieldstone_store::{compile::words, write};
@@ -12,14 +10,14 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::{
     base::{self, PlatformRow},
-    engine_local::{base_references, is_in_base, object_of, parse_id, references, tables, unblind},
+    engine_local::{object_of, parse_id, tables, unblind},
     error::DatabaseError,
     meta::Numbers,
     outbox,
     row::{self, Table, Unknown, table_of},
     schema::{self, SIDE_TABLES},
 };
-use crate::engine::local::{StagedPage, Staging};
+use crate::engine::local::StagedPage;
 
 /// What stands behind the names of a generation's tables until it is published.
 const NEXT: &str = "__next";
@@ -29,9 +27,7 @@ pub(super) fn clear(
     transaction: &Transaction<'_>,
     registry: &Registry,
 ) -> Result<(), DatabaseError> {
-    transaction.execute_batch(
-        "DELETE FROM stage_row; DELETE FROM stage_gone; DELETE FROM stage_unsettled",
-    )?;
+    transaction.execute_batch("DELETE FROM stage_row; DELETE FROM stage_gone")?;
     for table in tables(registry).into_iter().chain(SIDE_TABLES) {
         transaction.execute_batch(&format!("DROP TABLE IF EXISTS \"{table}{NEXT}\""))?;
     }
@@ -87,15 +83,7 @@ pub(super) fn generation_page(
     let mut table: Option<(Table<'_>, String)> = None;
     for staged in &page.rows {
         let Some(object) = object_of(registry, staged) else {
-            let before = other_references(transaction, "other_row__next", staged.id)?;
             put_other(transaction, "other_row__next", staged)?;
-            unsettle(
-                transaction,
-                registry,
-                before,
-                &references(&staged.columns, staged.id),
-                page.staging,
-            )?;
             continue;
         };
         let (into, exists) = match table.take() {
@@ -111,15 +99,7 @@ pub(super) fn generation_page(
             .query_row([staged.id.as_str()], |row| row.get(0))
             .optional()?;
         if let Some(rid) = rid_before {
-            let before = next_references(transaction, &into, staged.id)?;
             take_out_of_next(transaction, &into, staged.id, rid)?;
-            unsettle(
-                transaction,
-                registry,
-                before,
-                &references(&staged.columns, staged.id),
-                page.staging,
-            )?;
         }
         let rid = numbers.rid();
         let view = typed(object, staged).into_view(rid);
@@ -147,32 +127,17 @@ pub(super) fn generation_page(
             &page.gone,
             &staged.join(" UNION ALL "),
         )? {
-            let before = if let Some(object) = registry.object_of(id) {
+            if let Some(object) = registry.object_of(id) {
                 let from = Table::named(object, &format!("{}{NEXT}", table_of(object)));
-                let before = next_references(transaction, &from, id)?;
                 if let Some(found) = from.read(transaction, id)? {
                     take_out_of_next(transaction, &from, id, found.rid)?;
                 }
-                before
             } else {
-                let before = other_references(transaction, "other_row__next", id)?;
                 transaction
                     .prepare_cached("DELETE FROM other_row__next WHERE id = ?1")?
                     .execute([id.as_str()])?;
-                before
-            };
-            unsettle(
-                transaction,
-                registry,
-                before,
-                &BTreeSet::new(),
-                page.staging,
-            )?;
-            settle(transaction, id)?;
+            }
         }
-    }
-    for staged in &page.rows {
-        settle(transaction, staged.id)?;
     }
     numbers.finish(transaction)
 }
@@ -191,30 +156,6 @@ fn take_out_of_next(
         .prepare_cached("DELETE FROM field_value__next WHERE record_id = ?1")?
         .execute([id.as_str()])?;
     Ok(())
-}
-
-fn next_references(
-    transaction: &Transaction<'_>,
-    table: &Table<'_>,
-    id: RecordId,
-) -> Result<Option<BTreeSet<RecordId>>, DatabaseError> {
-    let row = table.read(transaction, id)?;
-    Ok(row.map(|row| {
-        let json = row::values_to_json(table.object, &row.values, &row.unknown);
-        references(&serde_json::from_str(&json).unwrap_or_default(), id)
-    }))
-}
-
-fn other_references(
-    transaction: &Transaction<'_>,
-    table: &str,
-    id: RecordId,
-) -> Result<Option<BTreeSet<RecordId>>, DatabaseError> {
-    let document: Option<String> = transaction
-        .prepare_cached(&format!("SELECT document FROM {table} WHERE id = ?1"))?
-        .query_row([id.as_str()], |row| row.get(0))
-        .optional()?;
-    Ok(document.map(|json| references(&serde_json::from_str(&json).unwrap_or_default(), id)))
 }
 
 fn put_other(transaction: &Transaction<'_>, table: &str, row: &Row) -> Result<(), DatabaseError> {
@@ -242,9 +183,6 @@ pub(super) fn change_page(
     page: &StagedPage,
 ) -> Result<(), DatabaseError> {
     for staged in &page.rows {
-        let before = replaced_references(transaction, registry, staged.id)?;
-        let after = references(&staged.columns, staged.id);
-        unsettle(transaction, registry, before, &after, page.staging)?;
         let document =
             serde_json::to_string(staged).map_err(|_| DatabaseError::Content("a record"))?;
         transaction
@@ -262,14 +200,6 @@ pub(super) fn change_page(
         "SELECT id FROM stage_row",
     )?;
     for id in &gone {
-        let before = replaced_references(transaction, registry, *id)?;
-        unsettle(
-            transaction,
-            registry,
-            before,
-            &BTreeSet::new(),
-            page.staging,
-        )?;
         transaction
             .prepare_cached("DELETE FROM stage_row WHERE id = ?1")?
             .execute([id.as_str()])?;
@@ -277,81 +207,7 @@ pub(super) fn change_page(
             .prepare_cached("INSERT OR IGNORE INTO stage_gone (id) VALUES (?1)")?
             .execute([id.as_str()])?;
     }
-    for id in page.rows.iter().map(|row| row.id).chain(gone) {
-        settle(transaction, id)?;
-    }
     Ok(())
-}
-
-/// What the version refers to that a page replaces: the staged one, or else the base's.
-fn replaced_references(
-    transaction: &Transaction<'_>,
-    registry: &Registry,
-    id: RecordId,
-) -> Result<Option<BTreeSet<RecordId>>, DatabaseError> {
-    let staged: Option<String> = transaction
-        .prepare_cached("SELECT document FROM stage_row WHERE id = ?1")?
-        .query_row([id.as_str()], |row| row.get(0))
-        .optional()?;
-    match staged {
-        Some(json) => {
-            let row: Row =
-                serde_json::from_str(&json).map_err(|_| DatabaseError::Content("a record"))?;
-            Ok(Some(references(&row.columns, id)))
-        }
-        None => base_references(transaction, registry, id),
-    }
-}
-
-/// Notes what a version referred to and the next one doesn't, as far as it is here.
-fn unsettle(
-    transaction: &Transaction<'_>,
-    registry: &Registry,
-    before: Option<BTreeSet<RecordId>>,
-    after: &BTreeSet<RecordId>,
-    staging: Staging,
-) -> Result<(), DatabaseError> {
-    for id in before.unwrap_or_default().difference(after) {
-        if is_present(transaction, registry, *id, staging)? {
-            transaction
-                .prepare_cached("INSERT OR IGNORE INTO stage_unsettled (id) VALUES (?1)")?
-                .execute([id.as_str()])?;
-        }
-    }
-    Ok(())
-}
-
-fn settle(transaction: &Transaction<'_>, id: RecordId) -> Result<(), DatabaseError> {
-    transaction
-        .prepare_cached("DELETE FROM stage_unsettled WHERE id = ?1")?
-        .execute([id.as_str()])?;
-    Ok(())
-}
-
-/// Whether a row of this id is staged, or in the base and not staged as gone.
-fn is_present(
-    transaction: &Transaction<'_>,
-    registry: &Registry,
-    id: RecordId,
-    staging: Staging,
-) -> Result<bool, DatabaseError> {
-    if staging == Staging::Generation {
-        let table = registry
-            .object_of(id)
-            .map_or("other_row", |object| table_of(object));
-        let sql = format!("SELECT 1 FROM \"{table}{NEXT}\" WHERE id = ?1");
-        return Ok(transaction.prepare_cached(&sql)?.exists([id.as_str()])?);
-    }
-    let exists = |sql: &str| -> Result<bool, DatabaseError> {
-        Ok(transaction.prepare_cached(sql)?.exists([id.as_str()])?)
-    };
-    if exists("SELECT 1 FROM stage_row WHERE id = ?1")? {
-        return Ok(true);
-    }
-    Ok(
-        is_in_base(transaction, registry, id)?
-            && !exists("SELECT 1 FROM stage_gone WHERE id = ?1")?,
-    )
 }
 
 /// Puts staged changes into the base.
@@ -390,9 +246,7 @@ pub(super) fn publish_changes(
     }
     drop(rows);
     if any {
-        transaction.execute_batch(
-            "DELETE FROM stage_row; DELETE FROM stage_gone; DELETE FROM stage_unsettled",
-        )?;
+        transaction.execute_batch("DELETE FROM stage_row; DELETE FROM stage_gone")?;
     }
     Ok(())
 }
@@ -417,7 +271,7 @@ pub(super) fn publish_generation(
         &schema::any_custom_object(),
     )?;
     schema::create_side_indexes(transaction)?;
-    transaction.execute_batch("DELETE FROM stage_unsettled; DELETE FROM base")?;
+    transaction.execute_batch("DELETE FROM base")?;
     for (id, name) in outbox::records(transaction)? {
         let Some(object) = registry.object(&name) else {
             continue;

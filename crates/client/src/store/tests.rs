@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use fieldstone_model::{Change, RecordId, Role, SystemClock, Value, Values};
 use fieldstone_protocol::{
     Columns,
-    pull::{Cursor, Epoch, Next, PageToken, Row},
+    pull::{Cursor, Epoch, Next, Row},
     push::{Kind, MutationResult, Outcome, Rejection},
     tag::{BlindKey, Tag},
 };
@@ -147,18 +147,17 @@ impl Pair {
             .into_iter()
             .map(|(at, value, parent)| self.row(at, value, parent))
             .collect();
-        let gone = gone.into_iter().map(|at| BLIND.blind(id(at))).collect();
+        let gone_count = gone.len();
+        let gone: Vec<_> = gone.into_iter().map(|at| BLIND.blind(id(at))).collect();
         let cursor = Cursor(self.cursors.to_string());
         let resume = Resume {
             staging,
             epoch: Epoch("e".to_owned()),
             schema: 0,
             settles: self.settles,
-            checks: 0,
             next: Next::Done {
                 cursor: cursor.clone(),
                 digest: None,
-                page: PageToken("p".to_owned()),
             },
         };
         // Two pages, so that the second knows better than the first.
@@ -175,12 +174,13 @@ impl Pair {
                 resume: resume.clone(),
             };
             self.call(LocalCall::Stage(Box::new(page))).await;
-            self.call(LocalCall::Unsettled { limit: 100 }).await;
             self.call(LocalCall::Load).await;
         }
         if published {
+            let is_empty = rows.is_empty() && gone_count == 0 && staging == Staging::Delta;
             let publication = Publication {
-                staging,
+                // What brought nothing may be published without what was staged.
+                staged: (!is_empty || self.cursors % 2 == 0).then_some(staging),
                 published: Published {
                     cursor,
                     epoch: resume.epoch,
@@ -444,7 +444,7 @@ async fn local(folder: &std::path::Path) -> Local {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     #[test]
     fn the_database_keeps_what_memory_keeps(steps in prop::collection::vec(step(), 5..40)) {
