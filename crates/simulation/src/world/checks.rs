@@ -2,7 +2,7 @@
 
 use fieldstone_client::engine::{Event, memory::State};
 
-use super::{World, note};
+use super::World;
 use crate::device::Device;
 
 impl World {

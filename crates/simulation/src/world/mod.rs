@@ -1,14 +1,11 @@
 //! The world: devices, a network that loses, repeats, delays and cuts, the platform, people, and a scheduler that lets one thing happen at
 //! a time. After each of them every invariant is checked.
 
-use fieldstone_client::engine::{
-    Answer, Event, Failure, Request, Ticket, local::LocalCall, memory::State,
-};
+use fieldstone_client::engine::{Answer, Event, Failure, Request, Ticket, local::LocalCall};
 use fieldstone_model::RecordId;
 use fieldstone_protocol::{
-    conflict,
     pull::{PullAnswer, PullRequest},
-    push::{Kind, PushAnswer, PushRequest},
+    push::{PushAnswer, PushRequest},
     tag::BlindKey,
 };
 use serde_json::{Value, json};
@@ -16,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     device::Device,
     ledger::Ledger,
-    platform::{OBJECTS, Platform, Registered, date, prefix},
+    platform::{Platform, Registered},
     random::Random,
 };
 

@@ -5,7 +5,7 @@ use fieldstone_model::RecordId;
 use fieldstone_protocol::{conflict, push::Kind};
 use serde_json::{Value, json};
 
-use super::{World, note};
+use super::World;
 use crate::platform::{OBJECTS, date, prefix};
 
 impl World {
