@@ -375,8 +375,8 @@ SELECT app.protect('app.invitation', 'administered');
 REVOKE INSERT, UPDATE, DELETE ON app.invitation FROM fieldstone_app, fieldstone_worker;
 SELECT app.permit_lookup('app.invitation', 'SELECT, INSERT, UPDATE (invited_by_id, sent_at, expires_at, accepted_at, user_id, withdrawn_at)');
 
--- Errors of these rules, besides those of V002: FS005 the address belongs to a member (DETAIL: the address), FS006 it is invited already
--- (DETAIL: the address), FS007 too many of these for now.
+-- Errors of these rules, besides those of V002: FS010 the address belongs to a member (DETAIL: the address), FS011 it is invited already
+-- (DETAIL: the address), FS012 too many of these for now.
 
 -- Whoever works under the context, if they may manage people and stand at least as high as `wanted_role`. For functions of this schema only.
 CREATE FUNCTION app.check_manager(wanted_role text) RETURNS void
@@ -417,14 +417,14 @@ DECLARE
     open app.invitation;
 BEGIN
     -- One invitation after the other, so that two of the same address find each other.
-    PERFORM FROM app.workspace w WHERE w.tenant_id = tenant FOR UPDATE;
+    PERFORM FROM app.workspace w WHERE w.tenant_id = tenant FOR NO KEY UPDATE;
     IF EXISTS (SELECT FROM app."user" u WHERE u.tenant_id = tenant AND u.email_key = address_key AND u.deleted_at IS NULL) THEN
-        RAISE EXCEPTION 'this person is a member already' USING ERRCODE = 'FS005', DETAIL = address;
+        RAISE EXCEPTION 'this person is a member already' USING ERRCODE = 'FS010', DETAIL = address;
     END IF;
     SELECT i.* INTO open FROM app.invitation i
         WHERE i.tenant_id = tenant AND i.email_key = address_key AND i.accepted_at IS NULL AND i.withdrawn_at IS NULL;
     IF open.expires_at > transaction_timestamp() THEN
-        RAISE EXCEPTION 'this person is invited already' USING ERRCODE = 'FS006', DETAIL = address;
+        RAISE EXCEPTION 'this person is invited already' USING ERRCODE = 'FS011', DETAIL = address;
     END IF;
     IF open.id IS NOT NULL THEN
         UPDATE app.invitation i SET withdrawn_at = transaction_timestamp() WHERE i.tenant_id = tenant AND i.id = open.id;
@@ -432,7 +432,7 @@ BEGIN
     IF (SELECT count(*) FROM app.letter l WHERE l.tenant_id = tenant AND l.content ->> 'kind' = 'invitation'
         AND l.queued_at > transaction_timestamp() - interval '1 hour') >= 200
     THEN
-        RAISE EXCEPTION 'too many invitations for now' USING ERRCODE = 'FS007';
+        RAISE EXCEPTION 'too many invitations for now' USING ERRCODE = 'FS012';
     END IF;
     INSERT INTO app.invitation (tenant_id, id, email, email_key, role, locale, invited_by_id, created_at, sent_at, expires_at)
         VALUES (tenant, invitation, address, address_key, wanted_role, wanted_locale, by,
@@ -472,7 +472,7 @@ BEGIN
     END IF;
     PERFORM app.check_manager(open.role);
     IF open.sent_at > transaction_timestamp() - interval '1 minute' THEN
-        RAISE EXCEPTION 'a letter has just been sent' USING ERRCODE = 'FS007';
+        RAISE EXCEPTION 'a letter has just been sent' USING ERRCODE = 'FS012';
     END IF;
     UPDATE app.invitation i SET invited_by_id = app.user_id() WHERE i.tenant_id = open.tenant_id AND i.id = open.id;
     PERFORM app.send_invitation(open.tenant_id, open.id);
@@ -613,7 +613,10 @@ DECLARE
     person record;
 BEGIN
     FOR asked IN SELECT r.* FROM app.reset_request r ORDER BY r.id LIMIT 100 FOR UPDATE SKIP LOCKED LOOP
-        FOR person IN SELECT f.tenant_id, f.user_id FROM app.find_login(asked.email_key, asked.slug) f LOOP
+        FOR person IN SELECT s.tenant_id, s.user_id FROM app.user_secret s
+            JOIN app."user" u ON u.tenant_id = s.tenant_id AND u.id = s.user_id AND u.active AND u.deleted_at IS NULL
+            JOIN app.workspace w ON w.tenant_id = s.tenant_id AND (asked.slug IS NULL OR w.slug = asked.slug)
+            WHERE s.email_key = asked.email_key ORDER BY w.slug LIMIT 20 LOOP
             IF (SELECT count(*) FROM app.mail_link m WHERE m.tenant_id = person.tenant_id AND m.about = person.user_id
                 AND m.purpose = 'password_reset' AND m.created_at > transaction_timestamp() - interval '1 hour') < 3
             THEN
@@ -715,12 +718,12 @@ BEGIN
         RAISE EXCEPTION 'no tenant context' USING ERRCODE = 'invalid_authorization_specification';
     END IF;
     IF EXISTS (SELECT FROM app."user" u WHERE u.tenant_id = person.tenant_id AND u.email_key = new_address_key AND u.deleted_at IS NULL) THEN
-        RAISE EXCEPTION 'this address is used in this workspace' USING ERRCODE = 'FS005', DETAIL = new_address;
+        RAISE EXCEPTION 'this address is used in this workspace' USING ERRCODE = 'FS010', DETAIL = new_address;
     END IF;
     IF (SELECT count(*) FROM app.email_change c WHERE c.tenant_id = person.tenant_id AND c.user_id = person.id
         AND c.asked_at > transaction_timestamp() - interval '1 hour') >= 3
     THEN
-        RAISE EXCEPTION 'too many changes of address for now' USING ERRCODE = 'FS007';
+        RAISE EXCEPTION 'too many changes of address for now' USING ERRCODE = 'FS012';
     END IF;
     PERFORM app.end_email_changes(person.tenant_id, person.id);
     INSERT INTO app.email_change (tenant_id, id, user_id, email, email_key, asked_at, expires_at)
@@ -865,6 +868,11 @@ DECLARE
     rank   constant integer := CASE WHEN now_is AND NEW.role IN ('owner', 'admin') THEN app.role_rank(NEW.role) ELSE 0 END;
     open   text;
 BEGIN
+    IF was = now_is AND NEW.role = OLD.role THEN
+        RETURN NULL;
+    END IF;
+    -- Before the head of the log, which comes last everywhere: so nobody waits for somebody who waits for them.
+    PERFORM FROM app.workspace w WHERE w.tenant_id = NEW.tenant_id FOR NO KEY UPDATE;
     IF NEW.role <> OLD.role THEN
         PERFORM app.add_event(NEW.tenant_id, 'user.change_role', '', NEW.id, jsonb_build_object('from', OLD.role, 'to', NEW.role));
     END IF;
@@ -894,6 +902,23 @@ END
 $$;
 CREATE TRIGGER access_follow AFTER UPDATE OF role, active, deleted_at ON app."user" FOR EACH ROW EXECUTE FUNCTION app.user_access_follow();
 SELECT app.serve('app.user_access_follow()', 'fieldstone_owner');
+
+-- As in V002, but with a lock that lets rows of the workspace be added meanwhile: whoever adds one and then waits for the head of the log
+-- would wait for ever.
+CREATE OR REPLACE FUNCTION app.user_last_owner() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+    IF OLD.role = 'owner' AND OLD.active AND OLD.deleted_at IS NULL THEN
+        PERFORM FROM app.workspace w WHERE w.tenant_id = OLD.tenant_id FOR NO KEY UPDATE;
+        -- Without a workspace the whole tenant is being removed.
+        IF FOUND AND NOT EXISTS (SELECT FROM app."user" u WHERE u.tenant_id = OLD.tenant_id
+            AND u.role = 'owner' AND u.active AND u.deleted_at IS NULL)
+        THEN
+            RAISE EXCEPTION 'a workspace keeps at least one active owner' USING ERRCODE = 'FS003';
+        END IF;
+    END IF;
+    RETURN NULL;
+END
+$$;
 
 -- The caller leaves the workspace. The last owner can't (FS003).
 CREATE FUNCTION app.leave_workspace() RETURNS void

@@ -84,10 +84,10 @@ pub enum IdentityError {
     #[error("there is no such {0}")]
     Missing(&'static str),
     /// The address belongs to a member of this workspace (409).
-    #[error("{0} belongs to a member of this workspace")]
+    #[error("the address {0} belongs to a member of this workspace")]
     AlreadyMember(String),
     /// The address is invited already (409).
-    #[error("{0} is invited already; send that invitation again or withdraw it first")]
+    #[error("the address {0} is invited already; send that invitation again or withdraw it first")]
     AlreadyInvited(String),
     /// This was asked for too often within a short time (429).
     #[error("this was asked for very often; try again later")]
@@ -141,9 +141,9 @@ impl From<tokio_postgres::Error> for IdentityError {
             (Some("23503"), _) => Self::Missing("workspace"),
             (Some("FS003"), _) => Self::LastOwner,
             (Some("FS004"), _) => Self::AboveOwnRole,
-            (Some("FS005"), _) => Self::AlreadyMember(detail(&error)),
-            (Some("FS006"), _) => Self::AlreadyInvited(detail(&error)),
-            (Some("FS007"), _) => Self::TooOften,
+            (Some("FS010"), _) => Self::AlreadyMember(detail(&error)),
+            (Some("FS011"), _) => Self::AlreadyInvited(detail(&error)),
+            (Some("FS012"), _) => Self::TooOften,
             _ => Self::Store(error),
         }
     }
@@ -156,10 +156,10 @@ fn detail(error: &tokio_postgres::Error) -> String {
 }
 
 impl IdentityError {
-    /// Whether the database refused by one of the rules about people, FS003 to FS007.
+    /// Whether the database refused by one of the rules about people.
     pub(crate) fn is_rule(error: &tokio_postgres::Error) -> bool {
         let code = error.code().map(tokio_postgres::error::SqlState::code);
-        code.is_some_and(|code| ("FS003"..="FS007").contains(&code))
+        code.is_some_and(|code| ["FS003", "FS004", "FS010", "FS011", "FS012"].contains(&code))
     }
 }
 

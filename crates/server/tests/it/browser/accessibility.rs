@@ -15,6 +15,8 @@ async fn every_page_is_accessible_and_fits_every_screen() {
             ),
             ("sign-in", "/sign-in?to=%2F".to_owned()),
             ("spent link", "/set-up?link=x".to_owned()),
+            ("forgotten password", "/forgotten-password".to_owned()),
+            ("spent letter", "/invitation?link=x".to_owned()),
         ],
     )
     .await;
@@ -113,6 +115,13 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
         ("search", "/search?q=deal".into()),
         ("empty search", "/search".into()),
         ("settings", "/pipelines".into()),
+        ("members", "/settings/members".into()),
+        ("nobody found", "/settings/members?q=zzzz".into()),
+        ("invitations", "/settings/invitations".into()),
+        ("invite", "/settings/invitations/new".into()),
+        ("membership", "/settings/membership".into()),
+        ("new address", "/settings/membership/email".into()),
+        ("departure", "/settings/membership/departure".into()),
         ("not found", "/nothing/here".into()),
         (
             "after deleting",
@@ -124,7 +133,7 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
     ]
 }
 
-async fn inspect(browser: &Browser, pages: &[(&str, String)]) -> Vec<String> {
+pub(super) async fn inspect(browser: &Browser, pages: &[(&str, String)]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (name, path) in pages {
         browser.screen(1280, 800).await;

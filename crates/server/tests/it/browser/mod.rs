@@ -4,5 +4,6 @@ mod accessibility;
 mod chromium;
 mod demo;
 mod keyboard;
+mod members;
 mod together;
 mod work;

@@ -174,7 +174,9 @@ async fn a_changed_password_or_person_ends_every_session() {
 
     // A higher role: the session goes on, with the new rights. A lower one ends it.
     let (tenant, _) = people.workspace("globex", "cem@globex.example").await;
-    let dee = people.user(tenant, "dee@globex.example", Role::Viewer).await;
+    let dee = people
+        .user(tenant, "dee@globex.example", Role::Viewer)
+        .await;
     let other = people
         .sign_in("dee@globex.example", SECRET, None)
         .await
