@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::{Entrance, Visitor, from_here, retry_after, trouble};
 
 /// What was typed.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub(crate) struct Typed {
     #[serde(default)]
     email: String,
@@ -65,10 +65,7 @@ pub(crate) async fn submit(
     headers: HeaderMap,
     typed: Result<Form<Typed>, FormRejection>,
 ) -> Response {
-    let typed = typed.map(|Form(typed)| typed).unwrap_or(Typed {
-        email: String::new(),
-        workspace: String::new(),
-    });
+    let typed = typed.map(|Form(typed)| typed).unwrap_or_default();
     let page = Page {
         locale: &visitor.locale,
         email: &typed.email,

@@ -122,7 +122,7 @@ async fn somebody_is_invited_joins_and_gets_another_role() {
     browser.fill("#repeat", PASSWORD).await;
     browser.click("button.primary").await;
     browser.wait_for_path("/").await;
-    browser.wait_for_text("Hello, Bob Builder").await;
+    browser.wait_for_text("Hello, Bob").await;
     browser.open(&join).await;
     browser.wait_for_text("This link no longer works").await;
 
