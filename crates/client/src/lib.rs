@@ -1,5 +1,7 @@
 //! The offline field app without its window: the encrypted store, its keys, and the engine that keeps it in step with the platform.
 
 pub mod engine;
+pub mod home;
 pub mod keys;
+pub mod keystore;
 pub mod store;
