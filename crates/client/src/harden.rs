@@ -26,7 +26,9 @@ mod tests {
     fn nothing_is_dumped() {
         harden();
         let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
-        let core = limits.lines().find(|line| line.starts_with("Max core file size"));
+        let core = limits
+            .lines()
+            .find(|line| line.starts_with("Max core file size"));
         let words: Vec<&str> = core.unwrap().split_whitespace().collect();
         assert_eq!(words[4..6], ["0", "0"]);
         assert!(!nix::sys::prctl::get_dumpable().unwrap());

@@ -76,13 +76,22 @@ impl Home {
             name.push(end);
             PathBuf::from(name)
         };
-        let mut steps: Vec<Step> = [database.clone(), beside("-wal"), beside("-shm"), beside("-journal")]
-            .into_iter()
-            .map(Step::RemoveFile)
-            .collect();
+        let mut steps: Vec<Step> = [
+            database.clone(),
+            beside("-wal"),
+            beside("-shm"),
+            beside("-journal"),
+        ]
+        .into_iter()
+        .map(Step::RemoveFile)
+        .collect();
         let attachments = self.attachments();
         if let Ok(entries) = fs::read_dir(&attachments) {
-            steps.extend(entries.flatten().map(|entry| Step::RemoveFile(entry.path())));
+            steps.extend(
+                entries
+                    .flatten()
+                    .map(|entry| Step::RemoveFile(entry.path())),
+            );
             steps.push(Step::RemoveFolder(attachments));
         }
         for file in [LOGIN, LOGIN_INTENT] {

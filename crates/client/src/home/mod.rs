@@ -55,7 +55,9 @@ fn reason(error: &io::Error) -> &'static str {
         io::ErrorKind::ReadOnlyFilesystem => "the disk is read-only",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "the disk is full",
         io::ErrorKind::NotFound => "it doesn't exist",
-        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => "something else is in its place",
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "something else is in its place"
+        }
         _ => "the disk didn't do it",
     }
 }
@@ -215,8 +217,8 @@ impl Home {
 
     /// Writes a file whole or not at all, and makes sure that it lasts.
     fn write(&self, name: &str, value: &impl Serialize) -> Result<(), HomeError> {
-        let text = serde_json::to_vec(value)
-            .map_err(|_| HomeError::Damaged(self.path.join(name)))?;
+        let text =
+            serde_json::to_vec(value).map_err(|_| HomeError::Damaged(self.path.join(name)))?;
         write_durably(&self.path, name, &text)
     }
 }

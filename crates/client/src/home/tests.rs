@@ -76,7 +76,9 @@ fn assert_no_canary(folder: &Path) {
         // Also not as words of an index or in another case.
         let parts = ["canary-in", "CANARY", "coal-mine"];
         for part in parts {
-            let found = bytes.windows(part.len()).any(|window| window == part.as_bytes());
+            let found = bytes
+                .windows(part.len())
+                .any(|window| window == part.as_bytes());
             assert!(!found, "“{part}” is in {}", file.display());
         }
     }
@@ -124,7 +126,8 @@ async fn killed_after_any_step_a_logout_is_finished_at_the_next_start() {
             .map(|file| file.file_name().unwrap().to_string_lossy().into_owned())
             .collect();
         assert!(
-            left.iter().all(|name| name == "lease" || name == "installation"),
+            left.iter()
+                .all(|name| name == "lease" || name == "installation"),
             "{left:?} is left after a kill at step {killed_after}"
         );
     }
@@ -159,7 +162,13 @@ async fn a_lost_key_erases_nothing() {
     assert!(home.unfinished().unwrap().is_none());
     assert!(home.database(&login).exists());
     let another = LoginKey::generate().unwrap();
-    let opened = Local::open(&home.database(&login), &another, Arc::new(SystemClock), false).await;
+    let opened = Local::open(
+        &home.database(&login),
+        &another,
+        Arc::new(SystemClock),
+        false,
+    )
+    .await;
     assert!(matches!(
         opened.err(),
         Some(crate::store::DatabaseError::Unreadable)
@@ -203,5 +212,8 @@ fn the_folder_is_closed_to_others() {
     fs::create_dir(&path).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     let home = open(&path);
-    assert_eq!(fs::metadata(home.path()).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(
+        fs::metadata(home.path()).unwrap().permissions().mode() & 0o777,
+        0o700
+    );
 }

@@ -82,9 +82,7 @@ impl Keystore {
 
     /// Keeps a key.
     pub fn keep(&self, name: &KeyName, key: &LoginKey) -> Result<(), KeystoreError> {
-        self.entry(name)?
-            .set_secret(key.bytes())
-            .map_err(refusal)
+        self.entry(name)?.set_secret(key.bytes()).map_err(refusal)
     }
 
     /// The key, if it is there.

@@ -21,7 +21,9 @@ pub enum TransportError {
     #[error("This system's certificates can't be used.")]
     Setup(#[source] reqwest::Error),
     /// No connection, or it broke off.
-    #[error("The platform can't be reached. Check the network and the address; everything entered is kept on this device.")]
+    #[error(
+        "The platform can't be reached. Check the network and the address; everything entered is kept on this device."
+    )]
     Unreachable(#[source] reqwest::Error),
     /// The certificate or the version of TLS.
     #[error(
@@ -30,16 +32,30 @@ pub enum TransportError {
     )]
     Untrusted(#[source] reqwest::Error),
     /// It points elsewhere.
-    #[error("The platform sent this device to another address. That isn't followed; check the address.")]
+    #[error(
+        "The platform sent this device to another address. That isn't followed; check the address."
+    )]
     Redirect,
     /// The session isn't accepted.
-    #[error("{}", or(detail, "The platform doesn't accept this session any more. Log in again; nothing on this device was deleted."))]
+    #[error(
+        "{}",
+        or(
+            detail,
+            "The platform doesn't accept this session any more. Log in again; nothing on this device was deleted."
+        )
+    )]
     SignedOut {
         /// What the platform says.
         detail: String,
     },
     /// It asks for patience.
-    #[error("{}", or(detail, "The platform is busy or has a fault. Try again in a while; everything entered is kept on this device."))]
+    #[error(
+        "{}",
+        or(
+            detail,
+            "The platform is busy or has a fault. Try again in a while; everything entered is kept on this device."
+        )
+    )]
     Busy {
         /// How long.
         retry_after: Option<Duration>,
@@ -47,7 +63,9 @@ pub enum TransportError {
         detail: String,
     },
     /// Another version.
-    #[error("This version of the app and the platform don't understand each other. Update the app.")]
+    #[error(
+        "This version of the app and the platform don't understand each other. Update the app."
+    )]
     Incompatible,
     /// It doesn't accept the request.
     #[error("{}", or(detail, &format!("The platform doesn't accept this (status {status}). It may not offer synchronisation.")))]

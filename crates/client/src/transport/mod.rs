@@ -19,7 +19,10 @@ use fieldstone_protocol::{
 };
 use reqwest::{
     Method, Response, StatusCode, Url,
-    header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, HeaderValue, ORIGIN, RETRY_AFTER, SET_COOKIE},
+    header::{
+        ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, COOKIE, HeaderValue, ORIGIN, RETRY_AFTER,
+        SET_COOKIE,
+    },
     redirect, tls,
 };
 use serde::{Deserialize, Serialize};
@@ -31,7 +34,7 @@ pub use failure::TransportError;
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(15);
 /// How long nothing may arrive in the middle of an answer.
-const STALL: Duration = Duration::from_secs(60);
+const STALL: Duration = Duration::from_mins(1);
 /// Most bytes of an answer, compressed.
 const BYTES_MAX: usize = 16 << 20;
 /// The limits of an answer that is one line.
@@ -133,8 +136,7 @@ impl Transport {
 
     /// Takes up a session from before, as [`Transport::sign_in`] answered it.
     pub fn resume(&mut self, session: &str) -> Result<(), TransportError> {
-        let mut cookie =
-            HeaderValue::from_str(session).map_err(|_| TransportError::Unexpected)?;
+        let mut cookie = HeaderValue::from_str(session).map_err(|_| TransportError::Unexpected)?;
         cookie.set_sensitive(true);
         self.session = Some(cookie);
         Ok(())
@@ -155,7 +157,11 @@ impl Transport {
             .map_err(|_| TransportError::NotAnAddress)
     }
 
-    fn request(&self, method: Method, path: &str) -> Result<reqwest::RequestBuilder, TransportError> {
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+    ) -> Result<reqwest::RequestBuilder, TransportError> {
         let mut request = self
             .client
             .request(method, self.url(path)?)
@@ -399,7 +405,11 @@ mod tests {
 
     #[test]
     fn only_https_is_connected_to() {
-        let refused = |url| Transport::new(url, None).err().map(|error| error.to_string());
+        let refused = |url| {
+            Transport::new(url, None)
+                .err()
+                .map(|error| error.to_string())
+        };
         assert!(refused("http://example.com").is_some());
         assert!(refused("example.com").is_some());
         assert!(refused("ftp://example.com").is_some());
