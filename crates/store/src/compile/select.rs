@@ -512,7 +512,9 @@ fn write_list(
     presence: Presence,
 ) -> Writer {
     let mut from = Writer::new(dialect);
-    from.push(" FROM unnest(").param(Param::Texts(keys)).push("::text[]) AS u (key)");
+    from.push(" FROM unnest(")
+        .param(Param::Texts(keys))
+        .push("::text[]) AS u (key)");
     source.write_root_by(&mut from, place, presence);
     from
 }
@@ -536,8 +538,12 @@ pub(super) fn write_gathered(
             sql.push(" INTERSECT ");
         }
         // INTERSECT leaves each record once by itself.
-        sql.push(if words.len() == 1 { "SELECT DISTINCT " } else { "SELECT " })
-            .push("s.tenant_id, s.record_id");
+        sql.push(if words.len() == 1 {
+            "SELECT DISTINCT "
+        } else {
+            "SELECT "
+        })
+        .push("s.tenant_id, s.record_id");
         write_tokens(sql, object, word);
     }
     sql.push(") g");
