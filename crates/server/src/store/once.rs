@@ -49,7 +49,7 @@ impl OnceStore for PgStore {
 }
 
 impl PgStore {
-    pub(super) async fn run_step(
+    pub(crate) async fn run_step(
         &self,
         sql: &str,
         params: &[&(dyn ToSql + Sync)],

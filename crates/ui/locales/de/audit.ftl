@@ -8,4 +8,7 @@ audit-session-refuse = Eine Anmeldung als { $target } wurde abgelehnt.
 audit-password-set = Das Passwort von { $target } wurde durch { $actor } gesetzt.
 audit-api-token-add = { $actor } hat ein API-Token für { $target } erstellt.
 audit-api-token-end = { $actor } hat ein API-Token von { $target } widerrufen.
+audit-proof-give = { $actor } hat die eigene Identität bestätigt.
+audit-proof-refuse = { $actor } konnte die eigene Identität nicht bestätigen.
+audit-profile-update = { $actor } hat das eigene Profil geändert.
 audit-letter-give-up = Ein Brief konnte nicht zugestellt werden und wurde aufgegeben.

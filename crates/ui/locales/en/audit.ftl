@@ -8,4 +8,7 @@ audit-session-refuse = A sign-in as { $target } was refused.
 audit-password-set = The password of { $target } was set by { $actor }.
 audit-api-token-add = { $actor } made an API token for { $target }.
 audit-api-token-end = { $actor } revoked an API token of { $target }.
+audit-proof-give = { $actor } confirmed that it is them.
+audit-proof-refuse = { $actor } could not confirm that it is them.
+audit-profile-update = { $actor } changed their profile.
 audit-letter-give-up = A letter could not be delivered and was given up.

@@ -91,6 +91,17 @@ static CONVENTIONS: [Conventions; 7] = [
     ),
 ];
 
+/// The tag of each.
+pub(super) const fn tags() -> [&'static str; 7] {
+    let mut tags = [""; CONVENTIONS.len()];
+    let (mut left, mut rest): (&mut [&str], &[Conventions]) = (&mut tags, &CONVENTIONS);
+    while let ([tag, others @ ..], [conventions, more @ ..]) = (left, rest) {
+        *tag = conventions.tag;
+        (left, rest) = (others, more);
+    }
+    tags
+}
+
 impl Conventions {
     pub(super) fn of_tag(tag: &str) -> &'static Self {
         let exact = CONVENTIONS

@@ -23,6 +23,7 @@ macro_rules! sources {
             include_str!(concat!("../../locales/", $language, "/identity.ftl")),
             include_str!(concat!("../../locales/", $language, "/audit.ftl")),
             include_str!(concat!("../../locales/", $language, "/integrations.ftl")),
+            include_str!(concat!("../../locales/", $language, "/settings.ftl")),
             include_str!(concat!("../../locales/", $language, "/letters.ftl")),
             include_str!(concat!("../../locales/", $language, "/members.ftl")),
         ]
