@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Field, FieldType, field::Origin};
+use crate::{Field, FieldType};
 
 /// One kind of record. Standard objects are constants in [`crate::objects`]; custom ones are made from the tenant's metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::{
     select::write_gathered,
     source::Source,
 };
-use crate::write::search_words;
+use crate::{Scope, write::search_words};
 
 /// How many index entries each word of a search has, counted up to `most`: a row with a number for each word.
 pub fn compile_word_counts(
@@ -41,14 +41,15 @@ pub fn compile_word_counts(
     })
 }
 
-/// How many records match.
+/// How many records of the scope match.
 pub fn compile_count(
     dialect: Dialect,
     registry: &Registry,
     query: &Query,
+    scope: &Scope,
 ) -> Result<Sql, QueryError> {
     let root = query.check(registry)?;
-    let mut source = Source::new(registry, root);
+    let mut source = Source::new(registry, root, scope);
     let words = query
         .search
         .as_deref()

@@ -13,7 +13,7 @@ use super::{
     source::{Place, Source},
 };
 
-/// Appends ` WHERE …` for presence, filter and search; always at least one condition.
+/// Appends ` WHERE …` for presence, filter, search and scope; always at least one condition.
 pub(super) fn write_where(
     sql: &mut Writer,
     source: &mut Source<'_>,
@@ -39,6 +39,7 @@ pub(super) fn write_where(
         sql.push(" AND ");
         write_word(sql, "t.tenant_id", "t.id", word);
     }
+    source.write_scope(sql);
     Ok(())
 }
 

@@ -82,6 +82,12 @@ impl Writer {
         self
     }
 
+    /// Adds a parameter without naming it yet; answers the number of its placeholder.
+    fn remember(&mut self, param: Param) -> usize {
+        self.params.push(param);
+        self.params.len()
+    }
+
     /// Appends a quoted name.
     fn name(&mut self, name: &str) -> &mut Self {
         self.text.push('"');

@@ -14,7 +14,7 @@ use super::{
     filter::{write_tokens, write_where, write_word},
     source::{Place, Source},
 };
-use crate::write::search_words;
+use crate::{Scope, write::search_words};
 
 /// How the words of a search are looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,10 @@ pub fn phases(registry: &Registry, query: &Query) -> Result<Vec<Phase>, QueryErr
     let [order] = query.order.as_slice() else {
         return Ok(vec![phase(Part::Whole, cursor.is_some())]);
     };
-    if Source::new(registry, root).place(&order.path)?.always {
+    if Source::new(registry, root, &Scope::Everything)
+        .place(&order.path)?
+        .always
+    {
         return Ok(vec![phase(Part::WithValue, cursor.is_some())]);
     }
     let Some(cursor) = cursor else {
@@ -85,6 +88,7 @@ pub struct Select<'a> {
     query: &'a Query,
     columns: &'a [Path],
     words: Words,
+    scope: &'a Scope,
 }
 
 /// Where a statement's rows come from first.
@@ -114,7 +118,15 @@ impl<'a> Select<'a> {
             query,
             columns,
             words: Words::Tested,
+            scope: &Scope::Everything,
         }
+    }
+
+    /// The same page of the scope's records alone.
+    #[must_use]
+    pub fn within(mut self, scope: &'a Scope) -> Self {
+        self.scope = scope;
+        self
     }
 
     /// The same page, with the words of the search looked for in another way. (PostgreSQL only: it can't choose well by itself.)
@@ -130,7 +142,7 @@ impl<'a> Select<'a> {
     /// nearest to it first: the caller turns the page round.
     pub fn compile(&self, phase: &Phase, limit: u32) -> Result<Sql, QueryError> {
         let root = self.query.check(self.registry)?;
-        let mut source = Source::new(self.registry, root);
+        let mut source = Source::new(self.registry, root, self.scope);
         let words = self
             .query
             .search
