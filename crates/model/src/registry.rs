@@ -186,6 +186,34 @@ impl Registry {
         }
     }
 
+    /// The same with a field kept from weaker roles than these, where it can be.
+    #[must_use]
+    pub fn restricted(self, object: &str, field: &str, read_role: Role, write_role: Role) -> Self {
+        let whole = self.whole();
+        let mut inner = Inner {
+            version: whole.inner.version,
+            objects: whole.inner.objects.clone(),
+            by_name: whole.inner.by_name.clone(),
+            by_plural: whole.inner.by_plural.clone(),
+            by_prefix: whole.inner.by_prefix.clone(),
+            stages: whole.inner.stages.clone(),
+        };
+        let at = inner.by_name.get(object).copied();
+        if let Some(object) = at.and_then(|at| inner.objects.get_mut(at))
+            && let Some(field) = Arc::make_mut(object)
+                .fields
+                .iter_mut()
+                .find(|known| known.name == field && known.is_restrictable())
+        {
+            field.read_role = read_role;
+            field.write_role = write_role;
+        }
+        Self {
+            inner: Arc::new(inner),
+            whole: None,
+        }
+    }
+
     /// All of it, for what a role doesn't decide: rules, derived fields, what is stored.
     #[must_use]
     pub fn whole(&self) -> Self {

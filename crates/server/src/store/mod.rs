@@ -1,6 +1,7 @@
 //! The `Store` on PostgreSQL: one tenant, one user, every method one transaction under the signed context.
 //!
-//! No statement here names a tenant: the policies do, by the context that each flight enters.
+//! No statement here names a tenant: the policies do, by the context that each flight enters. What a person sees of the tenant is decided
+//! here, once for all that reads: fields by the registry of their role, records by their scope.
 
 mod error;
 mod once;
@@ -8,6 +9,7 @@ mod page;
 mod person;
 mod read;
 mod registry;
+mod sight;
 mod token;
 mod wire;
 mod write;
@@ -25,14 +27,15 @@ use fieldstone_model::{
     Change, Clock, IdSource, Object, Query, Record, RecordId, Registry, query::Path,
 };
 use fieldstone_store::{
-    Aggregate, AggregateRow, Applied, ChangeMark, Changes, Coverage, HistoryEntry, Page, Store,
-    StoreError, User,
+    Aggregate, AggregateRow, Applied, ChangeMark, Changes, Coverage, HistoryEntry, Page, Scope,
+    Store, StoreError, User,
 };
 
 use crate::database::{Actor, pool::Pool};
 pub(crate) use error::store_error;
 pub(crate) use person::NewProfile;
 pub use registry::Registries;
+use sight::Sights;
 
 /// Makes stores: what they all share.
 #[derive(Clone)]
@@ -43,6 +46,7 @@ pub struct Stores {
 struct Shared {
     pool: Pool,
     registries: Registries,
+    sights: Sights,
     ids: IdSource,
     clock: Arc<dyn Clock>,
 }
@@ -64,6 +68,7 @@ impl Stores {
             shared: Arc::new(Shared {
                 pool,
                 registries: Registries::default(),
+                sights: Sights::default(),
                 ids: IdSource::default(),
                 clock,
             }),
@@ -77,11 +82,13 @@ impl Stores {
             .registries
             .get(&self.shared.pool, &actor)
             .await?;
+        let scope = self.shared.sights.of(&self.shared.pool, &actor).await?;
         Ok(PgStore {
             shared: self.shared.clone(),
             actor: Arc::new(actor),
             trace: Arc::default(),
             registry,
+            scope,
         })
     }
 
@@ -101,7 +108,10 @@ impl Stores {
 pub struct PgStore {
     shared: Arc<Shared>,
     actor: Arc<Actor>,
+    /// As the person's role sees it.
     registry: Registry,
+    /// Whose records the person sees.
+    scope: Scope,
     trace: Arc<Trace>,
 }
 
@@ -168,6 +178,11 @@ impl PgStore {
 
     pub(crate) fn pool(&self) -> &Pool {
         &self.shared.pool
+    }
+
+    /// Whose records the person sees. Whatever reads records beside the methods of [`Store`] has to keep to it.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
     }
 
     /// The registry as it is now, after a flight has said that this one is outdated.

@@ -9,7 +9,10 @@ mod filter;
 mod select;
 mod source;
 
-use fieldstone_model::{FieldType, value::Key};
+use fieldstone_model::{FieldType, Object, Registry, value::Key};
+
+use self::source::Source;
+use crate::Scope;
 
 pub use aggregate::compile_aggregate;
 pub use count::{compile_count, compile_word_counts};
@@ -112,6 +115,17 @@ impl Writer {
         }
         self.name(table)
     }
+}
+
+/// The condition (from ` AND` on) that records of `object` called `t` are in scope, for PostgreSQL; adds its parameter to `params`. `None`
+/// where nothing is out of sight.
+pub fn compile_in_sight(
+    registry: &Registry,
+    object: &Object,
+    scope: &Scope,
+    params: &mut Vec<Param>,
+) -> Option<String> {
+    Source::new(registry, object, scope).in_sight(Dialect::Postgres, params)
 }
 
 /// The parameter a key is compared with.

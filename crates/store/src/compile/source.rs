@@ -63,6 +63,16 @@ impl<'a> Source<'a> {
         sql.push(&condition.text);
     }
 
+    /// Writes the scope's condition on the root for a statement of the caller's own.
+    pub(super) fn in_sight(mut self, dialect: Dialect, params: &mut Vec<Param>) -> Option<String> {
+        self.scope.limit(self.registry, self.root)?;
+        let mut sql = Writer::new(dialect);
+        sql.params = std::mem::take(params);
+        self.write_scope(&mut sql);
+        *params = sql.params;
+        Some(sql.text)
+    }
+
     /// Appends ` AND` the scope's condition on records of `object` at `alias`, if there is one.
     fn write_limit(&self, sql: &mut Writer, alias: &str, object: &Object) {
         let (Some(limit), Some(owners)) = (self.scope.limit(self.registry, object), self.owners)
