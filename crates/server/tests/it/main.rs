@@ -13,6 +13,7 @@ mod api;
 mod attacks;
 mod browser;
 mod embedded;
+mod external;
 mod gate;
 mod identity;
 mod importing;

@@ -4,14 +4,14 @@
 //! may be empty is read in two phases: the records with a value, then those without. Each is a plain index range, however deep the page.
 
 use fieldstone_model::{
-    FieldType, Filter, Query, Registry,
-    query::{CursorKey, Path, Presence, QueryError},
-    value::Key,
+    Query, Registry,
+    query::{CursorKey, Path, QueryError},
 };
 
 use super::{
     Dialect, Param, Sql, Writer,
     filter::{write_tokens, write_where, write_word},
+    listed::{listed_keys, write_listed},
     source::{Place, Source},
 };
 use crate::{Scope, write::search_words};
@@ -25,6 +25,17 @@ pub enum Words {
     Window(u32),
     /// The records of these words are gathered first (their places in the search), then tested for the others.
     Gathered(Vec<usize>),
+}
+
+/// Where SQLite may search an index. It weighs neither the limit nor how many records share a key, so whoever knows better says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Wherever it likes.
+    Free,
+    /// Only along the order: records are read in it and tested until the page is full.
+    Ordered,
+    /// Only for the filter: what matches is gathered, then sorted.
+    Filtered,
 }
 
 /// One statement of a page. They are run in order until the page is full.
@@ -89,6 +100,7 @@ pub struct Select<'a> {
     columns: &'a [Path],
     words: Words,
     scope: &'a Scope,
+    access: Access,
 }
 
 /// Where a statement's rows come from first.
@@ -119,7 +131,15 @@ impl<'a> Select<'a> {
             columns,
             words: Words::Tested,
             scope: &Scope::Everything,
+            access: Access::Free,
         }
+    }
+
+    /// The same page, read another way. (SQLite only.)
+    #[must_use]
+    pub fn with_access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
     }
 
     /// The same page of the scope's records alone.
@@ -181,7 +201,7 @@ impl<'a> Select<'a> {
         if window.is_some() {
             sql.push(", t.tenant_id AS found_tenant, t.id AS found_id");
         }
-        let list = self.list(&mut source);
+        let list = listed_keys(self.query, &mut source);
         let origin = self.origin(phase, &keys, list.is_some());
         let tested: Vec<String> = match &self.words {
             Words::Tested => words.clone(),
@@ -196,7 +216,7 @@ impl<'a> Select<'a> {
         };
         let mut from = match list.filter(|_| origin == Origin::List) {
             Some((place, keys)) => {
-                write_list(self.dialect, &source, (&place, keys), self.query.presence)
+                write_listed(self.dialect, &source, (&place, keys), self.query.presence)
             }
             None => self.write_origin(&source, origin, phase, &words),
         };
@@ -205,6 +225,7 @@ impl<'a> Select<'a> {
             dialect: self.dialect,
             text: String::with_capacity(256),
             params: std::mem::take(&mut from.params),
+            unindexed: self.access == Access::Ordered,
         };
         write_where(
             &mut rest,
@@ -218,6 +239,7 @@ impl<'a> Select<'a> {
             rest.push(" AND k0.field = ")
                 .push(&place.field.id.to_string());
         }
+        rest.unindexed = self.access == Access::Filtered;
         self.write_position(&mut rest, phase, &keys);
         self.write_order(&mut rest, phase, &keys, origin);
         rest.push(" LIMIT ")
@@ -304,40 +326,6 @@ impl<'a> Select<'a> {
             (Dialect::Postgres, _) if phase.part == Part::WithValue && by_own_key => Origin::Keys,
             _ => Origin::Table,
         }
-    }
-
-    /// A condition of the filter that lists texts or ids of which few records each have one, with the keys to look up.
-    fn list(&self, source: &mut Source<'a>) -> Option<(Place<'a>, Vec<String>)> {
-        let parts = match &self.query.filter {
-            Filter::And(parts) => parts.as_slice(),
-            filter => std::slice::from_ref(filter),
-        };
-        parts.iter().find_map(|part| {
-            let Filter::In { path, values } = part else {
-                return None;
-            };
-            path.as_field()?;
-            let place = source.place(path).ok()?;
-            let kind = &place.field.kind;
-            // The indexes of fields have living records only; the primary key has all.
-            let has_index = *kind == FieldType::Id
-                || (kind.is_folded()
-                    && (place.field.indexed || place.field.unique)
-                    && self.query.presence == Presence::Living);
-            if place.field.custom || !has_index {
-                return None;
-            }
-            let mut keys: Vec<String> = values
-                .iter()
-                .filter_map(|value| match value.key(kind) {
-                    Some(Key::Text(key)) => Some(key),
-                    _ => None,
-                })
-                .collect();
-            keys.sort_unstable();
-            keys.dedup();
-            Some((place, keys))
-        })
     }
 
     /// The ids' part of a page in the order of ids: where it starts, and which way it goes.
@@ -503,6 +491,9 @@ impl<'a> Select<'a> {
         } else {
             id
         };
+        if sql.unindexed {
+            sql.push("+");
+        }
         sql.push(id).push(direction(descending, backward));
     }
 
@@ -512,23 +503,6 @@ impl<'a> Select<'a> {
             .as_ref()
             .is_some_and(|cursor| cursor.backward)
     }
-}
-
-/// `FROM` the records that have one of these keys in a field: one look-up for each key.
-///
-/// `= ANY` alone lets PostgreSQL's planner read all records of a tenant that it takes for a small one.
-fn write_list(
-    dialect: Dialect,
-    source: &Source<'_>,
-    (place, keys): (&Place<'_>, Vec<String>),
-    presence: Presence,
-) -> Writer {
-    let mut from = Writer::new(dialect);
-    from.push(" FROM unnest(")
-        .param(Param::Texts(keys))
-        .push("::text[]) AS u (key)");
-    source.write_root_by(&mut from, place, presence);
-    from
 }
 
 /// A page in the order of ids, newest first unless it is read backward.
@@ -578,6 +552,7 @@ fn within_window(first: Writer, words: &[String], limit: u32) -> Writer {
         dialect: first.dialect,
         text: String::with_capacity(first.text.len() + 512),
         params: first.params,
+        unindexed: false,
     };
     // PostgreSQL keeps the order of a sub-select that nothing above it sorts or joins.
     sql.push("SELECT x.* FROM (")

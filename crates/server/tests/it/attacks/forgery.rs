@@ -298,10 +298,8 @@ const WIDER_SIGHT_BY_SET_CONFIG: Attack = Attack {
                 member.user
             );
             scratch.arrange(&narrow).await;
-            let connection = rewritten(scratch, &member, |sealed| {
-                sealed.replace("|own|", "|all|")
-            })
-            .await;
+            let connection =
+                rewritten(scratch, &member, |sealed| sealed.replace("|own|", "|all|")).await;
             let others = format!(
                 "SELECT count(*) FROM app.account WHERE owner_id <> '{}'",
                 member.user

@@ -15,9 +15,7 @@ use fieldstone_server::{
     schema::create_default_pipeline,
     store::PgStore,
 };
-use fieldstone_store::{
-    Aggregate, ChangeError, MemoryStore, Scope, Store, StoreError, Workspace,
-};
+use fieldstone_store::{Aggregate, ChangeError, MemoryStore, Scope, Store, StoreError, Workspace};
 use proptest::{
     prelude::*,
     strategy::ValueTree as _,
@@ -84,9 +82,7 @@ impl World {
         let (tenant, store) = database.workspace(&format!("w{number}")).await;
         create_default_pipeline(&store).await.unwrap();
         store.fresh_registry().await.unwrap();
-        let store = database
-            .open(tenant, store.user().id, Role::Owner)
-            .await;
+        let store = database.open(tenant, store.user().id, Role::Owner).await;
         let mut owner = connect(&database.database.owner()).await.unwrap();
         let ids = IdSource::default();
         let mut people = vec![(store.user().id, Role::Owner, 0)];
@@ -237,7 +233,12 @@ async fn teams(
         }
     }
     for team in &plan.removed {
-        let Some(team) = teams.parents.keys().copied().min_by_key(|at| (at + team) % 7) else {
+        let Some(team) = teams
+            .parents
+            .keys()
+            .copied()
+            .min_by_key(|at| (at + team) % 7)
+        else {
             break;
         };
         // What is below a team that goes is below what that was below.
@@ -366,7 +367,11 @@ fn queries(object: &str) -> Vec<Query> {
         "name"
     };
     let paths = |paths: &[&str]| paths.iter().map(|path| Path::from_text(path)).collect();
-    let base = || Query::new(object.to_owned()).limit(3).columns(paths(&["id", name]));
+    let base = || {
+        Query::new(object.to_owned())
+            .limit(3)
+            .columns(paths(&["id", name]))
+    };
     let mut queries = vec![
         base(),
         base().order(fieldstone_model::query::parse_order(&format!("-{name}"))),
@@ -388,9 +393,11 @@ fn queries(object: &str) -> Vec<Query> {
         _ => &[],
     };
     for path in related {
-        queries.push(base().columns(paths(&["id", path])).order(
-            fieldstone_model::query::parse_order(&format!("{path},-id")),
-        ));
+        queries.push(
+            base()
+                .columns(paths(&["id", path]))
+                .order(fieldstone_model::query::parse_order(&format!("{path},-id"))),
+        );
         let has_one = Filter::Compare {
             path: Path::from_text(path),
             comparison: fieldstone_model::Comparison::Contains,
@@ -411,7 +418,11 @@ async fn compare(database: &Database, world: &World) {
         for (object, table) in OBJECTS {
             for query in queries(object) {
                 let wanted = all(&memory, query.clone()).await;
-                assert_eq!(all(&store, query.clone()).await, wanted, "{scope:?} {query:?}");
+                assert_eq!(
+                    all(&store, query.clone()).await,
+                    wanted,
+                    "{scope:?} {query:?}"
+                );
                 assert_eq!(
                     store.count(&query).await.unwrap(),
                     memory.count(&query).await.unwrap(),
@@ -439,7 +450,11 @@ async fn compare(database: &Database, world: &World) {
                 .map(|row| row.get::<_, &str>(0).parse().unwrap())
                 .collect();
             let seen = all(&memory, Query::new(object.to_owned())).await;
-            assert_eq!(ids, seen.iter().map(|(id, _)| *id).collect(), "{scope:?} {sql}");
+            assert_eq!(
+                ids,
+                seen.iter().map(|(id, _)| *id).collect(),
+                "{scope:?} {sql}"
+            );
         }
         let sums = Aggregate::new("deal".to_owned()).sum("amount");
         assert_eq!(
@@ -541,7 +556,10 @@ async fn everybody_sees_what_the_model_says() {
             .filter(|(.., scope)| !scope.is_everything())
             .count();
     }
-    assert!(hidden >= WORKSPACES, "nearly everybody saw everything: {hidden}");
+    assert!(
+        hidden >= WORKSPACES,
+        "nearly everybody saw everything: {hidden}"
+    );
 }
 
 /// A workspace with a person who sees their own records alone, and an account of somebody else's.
