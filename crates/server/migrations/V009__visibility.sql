@@ -220,10 +220,10 @@ DO $migration$
 DECLARE
     target text;
 BEGIN
-    FOREACH target IN ARRAY ARRAY['app.account', 'app.contact', 'app.deal', 'app.lead', 'app."case"', 'app.custom_record'] LOOP
+    FOREACH target IN ARRAY ARRAY['app.account', 'app.contact', 'app.deal', 'app.lead', 'app."case"', 'app.deal_line', 'app.custom_record'] LOOP
         PERFORM app.permit_lookup(target::regclass, 'SELECT (tenant_id, id, deleted_at, external_id_key)');
     END LOOP;
-    FOREACH target IN ARRAY ARRAY['app.task', 'app.event', 'app.call', 'app.note', 'app.deal_line'] LOOP
+    FOREACH target IN ARRAY ARRAY['app.task', 'app.event', 'app.call', 'app.note'] LOOP
         PERFORM app.permit_lookup(target::regclass, 'SELECT (tenant_id, id)');
     END LOOP;
     GRANT SELECT (object) ON app.custom_record TO fieldstone_lookup;
@@ -253,6 +253,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     SELECT t.id, t.external_id_key FROM app.deal t WHERE of_object = 'deal' AND t.tenant_id = app.tenant_id() AND t.external_id_key = ANY (wanted) AND t.deleted_at IS NULL UNION ALL
     SELECT t.id, t.external_id_key FROM app.lead t WHERE of_object = 'lead' AND t.tenant_id = app.tenant_id() AND t.external_id_key = ANY (wanted) AND t.deleted_at IS NULL UNION ALL
     SELECT t.id, t.external_id_key FROM app."case" t WHERE of_object = 'case' AND t.tenant_id = app.tenant_id() AND t.external_id_key = ANY (wanted) AND t.deleted_at IS NULL UNION ALL
+    SELECT t.id, t.external_id_key FROM app.deal_line t WHERE of_object = 'deal_line' AND t.tenant_id = app.tenant_id() AND t.external_id_key = ANY (wanted) AND t.deleted_at IS NULL UNION ALL
     SELECT t.id, t.external_id_key FROM app.custom_record t WHERE t.object = of_object AND t.tenant_id = app.tenant_id() AND t.external_id_key = ANY (wanted) AND t.deleted_at IS NULL
 $$;
 SELECT app.serve('app.taken_external_ids(text, text[])', 'fieldstone_app', 'fieldstone_worker');

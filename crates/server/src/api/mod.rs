@@ -19,13 +19,17 @@ mod route;
 mod schema;
 mod search;
 mod session;
+mod team;
 #[cfg(test)]
 mod tests;
 mod token;
+mod visibility;
 mod written;
 
 use axum::{Router, extract::Request, response::Response};
 use fieldstone_store::once::OnceStore;
+
+use crate::teams::TeamStore;
 
 pub(crate) use openapi::show as show_openapi;
 pub use openapi::{openapi_document, openapi_json};
@@ -34,9 +38,9 @@ pub use schema::SchemaStore;
 pub use token::TokenStore;
 
 /// What the API asks of a store.
-pub trait ApiStore: OnceStore + SchemaStore + TokenStore + Clone + 'static {}
+pub trait ApiStore: OnceStore + SchemaStore + TokenStore + TeamStore + Clone + 'static {}
 
-impl<S: OnceStore + SchemaStore + TokenStore + Clone + 'static> ApiStore for S {}
+impl<S: OnceStore + SchemaStore + TokenStore + TeamStore + Clone + 'static> ApiStore for S {}
 
 /// Where all paths of [`ROUTES`] begin.
 pub const ROOT: &str = "/api/v1";

@@ -7,7 +7,7 @@ use axum::{
     routing::{MethodFilter, on},
 };
 use fieldstone_model::{
-    Capability::{self, RecordsDelete, RecordsRead, RecordsWrite, SchemaManage},
+    Capability::{self, RecordsDelete, RecordsRead, RecordsWrite, SchemaManage, UsersManage},
     Needs,
 };
 use http::Method;
@@ -16,7 +16,7 @@ use super::{
     ApiStore,
     call::Call,
     error::{ApiError, ApiResult},
-    field, object, record, search, session, token,
+    field, object, record, search, session, team, token, visibility,
 };
 
 /// One row of the list.
@@ -56,6 +56,10 @@ const fn needs(capability: Capability) -> Needs {
     Needs::Capability(capability)
 }
 
+const fn proven(capability: Capability) -> Needs {
+    Needs::ProvenCapability(capability)
+}
+
 routes! {
     GET    "/session"                               (Needs::SignedIn)       "showSession"       => session::show::show;
     POST   "/session"                               (Needs::Nothing)        "createSession"     => session::create::create;
@@ -82,6 +86,15 @@ routes! {
     POST   "/records/{object}/{id}/restoration"     (needs(RecordsDelete))  "restoreRecord"     => record::restore::restore;
     GET    "/records/{object}/{id}/history"         (needs(RecordsRead))    "showRecordHistory" => record::history::history;
     POST   "/records/lead/{id}/conversion"          (needs(RecordsWrite))   "convertLead"       => record::convert::convert;
+    GET    "/teams"                                 (needs(RecordsRead))    "listTeams"         => team::list;
+    POST   "/teams"                                 (proven(UsersManage))   "createTeam"        => team::create;
+    PATCH  "/teams/{id}"                            (proven(UsersManage))   "updateTeam"        => team::update;
+    DELETE "/teams/{id}"                            (proven(UsersManage))   "deleteTeam"        => team::delete;
+    PUT    "/teams/{id}/members/{user}"             (proven(UsersManage))   "joinTeam"          => team::join;
+    DELETE "/teams/{id}/members/{user}"             (proven(UsersManage))   "leaveTeam"         => team::leave;
+    GET    "/visibility"                            (needs(UsersManage))    "showVisibility"    => visibility::list;
+    PATCH  "/visibility"                            (proven(UsersManage))   "setVisibility"     => visibility::set_default;
+    PATCH  "/visibility/{user}"                     (proven(UsersManage))   "setVisibilityOf"   => visibility::set;
     GET    "/search"                                (needs(RecordsRead))    "search"            => search::search;
 }
 

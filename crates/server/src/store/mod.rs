@@ -171,6 +171,11 @@ impl PgStore {
         }
     }
 
+    /// A fresh id for a team.
+    pub(crate) fn new_team_id(&self) -> RecordId {
+        self.shared.new_id(crate::teams::TEAM_PREFIX)
+    }
+
     /// Who acts.
     pub fn actor(&self) -> &Actor {
         &self.actor

@@ -55,6 +55,22 @@ actions! {
     ApiTokenEnd = "api_token.end";
     /// A letter could not be delivered; the target is its id.
     LetterGiveUp = "letter.give_up";
+    /// A team was made.
+    TeamCreate = "team.create";
+    /// A team got another name or place.
+    TeamUpdate = "team.update";
+    /// A team was removed; those below it moved up.
+    TeamDelete = "team.delete";
+    /// Somebody came into a team.
+    TeamJoin = "team.join";
+    /// Somebody left a team.
+    TeamLeave = "team.leave";
+    /// Somebody sees more or fewer records from now on.
+    UserSee = "user.see";
+    /// New people see more or fewer records from now on.
+    WorkspaceSee = "workspace.see";
+    /// Who reads or sets a field was changed.
+    FieldRestrict = "field.restrict";
 }
 
 impl Action {

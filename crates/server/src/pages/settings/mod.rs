@@ -4,6 +4,8 @@
 //! the two together.
 
 pub(crate) mod profile;
+pub(crate) mod roles;
+pub(crate) mod teams;
 
 use std::ops::Deref;
 
@@ -30,11 +32,23 @@ pub struct Section {
 }
 
 /// Every page of Settings, in the order of the navigation: first one's own, then the workspace's.
-pub const SECTIONS: &[Section] = &[Section {
-    path: "/settings/profile",
-    text: "settings-profile",
-    needs: None,
-}];
+pub const SECTIONS: &[Section] = &[
+    Section {
+        path: "/settings/profile",
+        text: "settings-profile",
+        needs: None,
+    },
+    Section {
+        path: "/settings/roles",
+        text: "settings-roles",
+        needs: Some(Capability::RecordsRead),
+    },
+    Section {
+        path: "/settings/teams",
+        text: "settings-teams",
+        needs: Some(Capability::UsersManage),
+    },
+];
 
 /// `GET /settings`: the first page.
 pub(crate) async fn show() -> Redirect {

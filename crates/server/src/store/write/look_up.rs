@@ -211,7 +211,7 @@ impl<'a> LookUp<'a> {
                 Param::Ints(ints)
             };
             // A key that something out of sight has is taken, too; a function says so, since the policies hide what has it.
-            let all_in_sight = self.scope.is_everything() || object.seen_by != SeenBy::Owner;
+            let all_in_sight = self.scope.is_everything() || object.seen_by == SeenBy::Everybody;
             let sql = if all_in_sight || field.custom {
                 select_keys(object, field)
             } else {
@@ -361,7 +361,7 @@ fn within(mut sql: String, in_sight: Option<String>) -> String {
     sql
 }
 
-/// The one unique field that standard objects with owners have is their external id; so it is with custom objects.
+/// The one unique standard field of objects that can be out of sight is their external id; a test holds them to it.
 fn select_taken_keys(object: &Object) -> String {
     format!(
         "SELECT t.id, t.key FROM app.taken_external_ids('{}', $1) AS t (id, key)",
