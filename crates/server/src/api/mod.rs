@@ -22,13 +22,17 @@ mod route;
 mod schema;
 mod search;
 mod session;
+mod team;
 #[cfg(test)]
 mod tests;
 mod token;
+mod visibility;
 mod written;
 
 use axum::{Router, extract::Request, response::Response};
 use fieldstone_store::once::OnceStore;
+
+use crate::teams::TeamStore;
 
 pub use member::PeopleStore;
 pub(crate) use openapi::show as show_openapi;
@@ -38,9 +42,15 @@ pub use schema::SchemaStore;
 pub use token::TokenStore;
 
 /// What the API asks of a store.
-pub trait ApiStore: OnceStore + SchemaStore + TokenStore + PeopleStore + Clone + 'static {}
+pub trait ApiStore:
+    OnceStore + SchemaStore + TokenStore + PeopleStore + TeamStore + Clone + 'static
+{
+}
 
-impl<S: OnceStore + SchemaStore + TokenStore + PeopleStore + Clone + 'static> ApiStore for S {}
+impl<S> ApiStore for S where
+    S: OnceStore + SchemaStore + TokenStore + PeopleStore + TeamStore + Clone + 'static
+{
+}
 
 /// Where all paths of [`ROUTES`] begin.
 pub const ROOT: &str = "/api/v1";

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use axum::extract::{DefaultBodyLimit, FromRef, State};
 use axum::middleware;
 use axum::{Extension, Router};
-use fieldstone_model::{Capability::UsersManage, Needs};
+use fieldstone_model::{
+    Capability::{RecordsRead, UsersManage},
+    Needs,
+};
 use fieldstone_ui::page::{Page, get, mount, post};
 use http::header::CONTENT_TYPE;
 use jiff::{SignedDuration, Timestamp};
@@ -102,6 +105,14 @@ pub fn pages() -> Vec<Page<Site>> {
         post("/settings/invitations",     Needs::ProvenCapability(UsersManage), invitations::create),
         post("/settings/invitations/{id}/letter", Needs::ProvenCapability(UsersManage), invitations::resend),
         post("/settings/invitations/{id}/withdrawal", Needs::Capability(UsersManage), invitations::withdraw),
+        get("/settings/roles",                                  Needs::Capability(RecordsRead),       settings::roles::show),
+        get("/settings/teams",                                  Needs::Capability(UsersManage),       settings::teams::show),
+        post("/settings/teams",                                 Needs::ProvenCapability(UsersManage), settings::teams::create),
+        post("/settings/teams/visibility",                      Needs::ProvenCapability(UsersManage), settings::teams::see),
+        post("/settings/teams/{id}",                            Needs::ProvenCapability(UsersManage), settings::teams::update),
+        post("/settings/teams/{id}/deletion",                   Needs::ProvenCapability(UsersManage), settings::teams::delete),
+        post("/settings/teams/{id}/members",                    Needs::ProvenCapability(UsersManage), settings::teams::join),
+        post("/settings/teams/{id}/members/{user}/removal",     Needs::ProvenCapability(UsersManage), settings::teams::leave),
     ]
 }
 

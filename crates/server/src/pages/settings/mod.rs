@@ -7,6 +7,8 @@ pub(crate) mod invitations;
 pub(crate) mod members;
 pub(crate) mod membership;
 pub(crate) mod profile;
+pub(crate) mod roles;
+pub(crate) mod teams;
 
 use std::ops::Deref;
 
@@ -52,6 +54,16 @@ pub const SECTIONS: &[Section] = &[
     Section {
         path: "/settings/invitations",
         text: "settings-invitations",
+        needs: Some(Capability::UsersManage),
+    },
+    Section {
+        path: "/settings/roles",
+        text: "settings-roles",
+        needs: Some(Capability::RecordsRead),
+    },
+    Section {
+        path: "/settings/teams",
+        text: "settings-teams",
         needs: Some(Capability::UsersManage),
     },
 ];
