@@ -2,6 +2,7 @@
 //!
 //! Facts and pure functions only: nothing here does I/O, is async, knows SQL or writes HTML.
 
+pub mod access;
 pub mod change;
 pub mod clock;
 pub mod field;
@@ -18,6 +19,7 @@ pub mod role;
 pub mod validate;
 pub mod value;
 
+pub use access::{Caller, Needs, Refusal, Rights};
 pub use change::{Change, Values};
 pub use clock::{Clock, SystemClock};
 pub use field::{Choice, Field, FieldType};

@@ -88,8 +88,9 @@ async fn serve() -> Result<(), Box<dyn std::error::Error>> {
         locale: locale.clone(),
         now: SystemClock.now(),
         can_sign_out: true,
+        is_proven: true,
     });
-    let app: Router = router::<MemoryStore>().layer(middleware::from_fn(
+    let app: Router = router::<MemoryStore>(Router::new()).layer(middleware::from_fn(
         move |mut request: Request, next: Next| {
             request.extensions_mut().insert(store_for.clone());
             request.extensions_mut().insert(viewer());
@@ -103,7 +104,7 @@ async fn serve() -> Result<(), Box<dyn std::error::Error>> {
             }
         },
     ));
-    let app = app.merge(fieldstone_ui::assets());
+    let app = app.merge(fieldstone_ui::assets::<MemoryStore>());
     let listener =
         tokio::net::TcpListener::bind(format!("127.0.0.1:{}", env("PORT", "8090"))).await?;
     axum::serve(listener, app).await?;

@@ -18,13 +18,16 @@ use crate::{
 
 /// Why there is no page. [`render`] turns it into one, since only there the frame is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PageError {
+#[non_exhaustive]
+pub enum PageError {
     /// Nobody is signed in, or not any more.
     SignedOut,
     /// No such page, object or record, or none that this person can see.
     NotFound,
     /// The role doesn't allow it.
     Forbidden,
+    /// The person has to prove first who they are; they come back here afterwards.
+    Unproven,
     /// The record has moved on.
     Conflict,
     /// The request can't be read.
@@ -44,7 +47,7 @@ impl PageError {
         match self {
             Self::SignedOut => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::Unproven => StatusCode::FORBIDDEN,
             Self::Conflict => StatusCode::CONFLICT,
             Self::Invalid => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -58,7 +61,9 @@ impl PageError {
     fn texts(self) -> (&'static str, &'static str) {
         match self {
             Self::NotFound => ("error-not-found-title", "error-not-found"),
-            Self::SignedOut | Self::Forbidden => ("error-forbidden-title", "error-forbidden"),
+            Self::SignedOut | Self::Forbidden | Self::Unproven => {
+                ("error-forbidden-title", "error-forbidden")
+            }
             Self::Conflict => ("error-conflict-title", "error-conflict"),
             Self::Invalid => ("error-invalid-title", "error-invalid"),
             Self::TooLarge => ("error-invalid-title", "error-too-large"),
@@ -154,8 +159,10 @@ where
     else {
         return response;
     };
-    if error == PageError::SignedOut {
-        return to_sign_in(&method, &uri, &headers);
+    match error {
+        PageError::SignedOut => return to_sign_in(&method, &uri, &headers),
+        PageError::Unproven => return to_proof(&method, &uri, &headers),
+        _ => {}
     }
     let locale = viewer
         .as_ref()
@@ -200,23 +207,49 @@ pub(crate) fn of_browser(headers: &HeaderMap) -> Locale {
 fn to_sign_in(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
     let read = matches!(*method, Method::GET | Method::HEAD);
     if headers.contains_key("hx-request") {
-        let shown = headers
-            .get("hx-current-url")
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.parse::<Uri>().ok());
         let back = if read {
             way_back(uri)
         } else {
-            shown.as_ref().map_or_else(|| "%2F".to_owned(), way_back)
+            shown(headers, "hx-current-url")
         };
-        let mut response = StatusCode::UNAUTHORIZED.into_response();
-        if let Ok(target) = HeaderValue::from_str(&format!("/sign-in?to={back}")) {
-            response.headers_mut().insert("hx-redirect", target);
-        }
-        return response;
+        return elsewhere(StatusCode::UNAUTHORIZED, &format!("/sign-in?to={back}"));
     }
     match (read, uri.path()) {
         (true, "/") | (false, _) => Redirect::to("/sign-in").into_response(),
         _ => Redirect::to(&format!("/sign-in?to={}", way_back(uri))).into_response(),
     }
+}
+
+/// To the page where people prove who they are, and from there back to the page they were on: a form isn't sent twice.
+fn to_proof(method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
+    let is_htmx = headers.contains_key("hx-request");
+    let back = match (matches!(*method, Method::GET | Method::HEAD), is_htmx) {
+        (true, _) => way_back(uri),
+        (false, true) => shown(headers, "hx-current-url"),
+        (false, false) => shown(headers, header::REFERER.as_str()),
+    };
+    let target = format!("/confirm?return_to={back}");
+    if is_htmx {
+        elsewhere(StatusCode::FORBIDDEN, &target)
+    } else {
+        Redirect::to(&target).into_response()
+    }
+}
+
+/// The page that a header names as the one shown, as a way back: its path alone, whatever site the header names.
+fn shown(headers: &HeaderMap, name: &str) -> String {
+    let shown = headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<Uri>().ok());
+    shown.as_ref().map_or_else(|| "%2F".to_owned(), way_back)
+}
+
+/// Sends htmx to another page.
+fn elsewhere(status: StatusCode, target: &str) -> Response {
+    let mut response = status.into_response();
+    if let Ok(target) = HeaderValue::from_str(target) {
+        response.headers_mut().insert("hx-redirect", target);
+    }
+    response
 }

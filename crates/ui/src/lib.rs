@@ -13,6 +13,7 @@ mod lead;
 mod list;
 pub mod locale;
 mod notice;
+pub mod page;
 mod record;
 mod request;
 mod router;
@@ -20,9 +21,11 @@ mod search;
 mod shown;
 mod viewer;
 
+pub use error::PageError;
 pub use form::local_path;
 pub use frame::{Ask, Frame, respond};
-pub use router::{CONTENT_SECURITY_POLICY, assets, router};
+pub use request::{PageResult, Session};
+pub use router::{CONTENT_SECURITY_POLICY, assets, pages, router};
 pub use viewer::Viewer;
 
 /// The locale that a browser asks for, for pages shown before anyone has signed in.

@@ -1,55 +1,81 @@
-//! Every address the pages have.
+//! Every address the pages have, with what each needs.
 
 use axum::{
     Router,
     extract::{FromRequestParts, RawPathParams, Request},
     middleware,
     response::{IntoResponse as _, Response},
-    routing::{get, post},
+};
+use fieldstone_model::{
+    Capability::{self, RecordsDelete, RecordsRead, RecordsWrite},
+    Needs,
 };
 use fieldstone_store::Store;
 
-use crate::{error, error::PageError, form, home, lead, list, record, search};
+use crate::{
+    error,
+    error::PageError,
+    form, home, lead, list,
+    page::{Page, get, mount, post},
+    record, search,
+};
 
 /// The policy the pages are written for: nothing inline, nothing from elsewhere.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 
-/// The pages over stores of type `S`.
-///
-/// Each request needs a `S` and a [`Viewer`](crate::Viewer) in its extensions; without them it is sent to `/sign-in`.
-/// Anything else under `/` answers 404 in the frame. The pages expect [`assets`] beside them.
-pub fn router<S>() -> Router
+/// The table of the pages over stores of type `S`. Handlers and store ask again, by the object: some need more than records do.
+#[rustfmt::skip]
+pub fn pages<S>() -> Vec<Page>
 where
     S: Store + Clone + Send + Sync + 'static,
 {
-    Router::new()
-        .route("/", get(home::show::<S>))
-        .route("/search", get(search::show::<S>))
-        .route("/{objects}", get(list::show::<S>).post(form::create::<S>))
-        .route("/{objects}/new", get(form::new::<S>))
-        .route("/{objects}/deleted", get(list::deleted::<S>))
-        .route("/{objects}/count", get(list::count::<S>))
-        .route("/{objects}/tests", get(list::tests::<S>))
-        .route("/{objects}/options/{field}", get(form::suggest::<S>))
-        .route(
-            "/{objects}/{id}",
-            get(record::show::<S>).post(form::update::<S>),
-        )
-        .route("/{objects}/{id}/edit", get(form::edit::<S>))
-        .route("/{objects}/{id}/history", get(record::show_history::<S>))
-        .route("/{objects}/{id}/deletion", post(record::delete::<S>))
-        .route("/{objects}/{id}/restoration", post(record::restore::<S>))
-        .route(
-            "/{objects}/{id}/conversion",
-            get(lead::form::<S>).post(lead::convert::<S>),
-        )
+    vec![
+        get("/assets/{name}",                    Needs::Nothing,       asset),
+        get("/",                                 needs(RecordsRead),   home::show::<S>),
+        get("/search",                           needs(RecordsRead),   search::show::<S>),
+        get("/{objects}",                        needs(RecordsRead),   list::show::<S>),
+        post("/{objects}",                       needs(RecordsWrite),  form::create::<S>),
+        get("/{objects}/new",                    needs(RecordsWrite),  form::new::<S>),
+        get("/{objects}/deleted",                needs(RecordsRead),   list::deleted::<S>),
+        get("/{objects}/count",                  needs(RecordsRead),   list::count::<S>),
+        get("/{objects}/tests",                  needs(RecordsRead),   list::tests::<S>),
+        get("/{objects}/options/{field}",        needs(RecordsRead),   form::suggest::<S>),
+        get("/{objects}/{id}",                   needs(RecordsRead),   record::show::<S>),
+        post("/{objects}/{id}",                  needs(RecordsWrite),  form::update::<S>),
+        get("/{objects}/{id}/edit",              needs(RecordsWrite),  form::edit::<S>),
+        get("/{objects}/{id}/history",           needs(RecordsRead),   record::show_history::<S>),
+        post("/{objects}/{id}/deletion",         needs(RecordsDelete), record::delete::<S>),
+        post("/{objects}/{id}/restoration",      needs(RecordsDelete), record::restore::<S>),
+        get("/{objects}/{id}/conversion",        needs(RecordsWrite),  lead::form::<S>),
+        post("/{objects}/{id}/conversion",       needs(RecordsWrite),  lead::convert::<S>),
+    ]
+}
+
+const fn needs(capability: Capability) -> Needs {
+    Needs::Capability(capability)
+}
+
+/// The pages over stores of type `S`, and `more`: gated pages of whoever serves them.
+///
+/// Each request needs a `S` and a [`Viewer`](crate::Viewer) in its extensions; without them it is sent to `/sign-in`.
+/// Anything else under `/` answers 404 in the frame. The pages expect [`assets`] beside them.
+pub fn router<S>(more: Router) -> Router
+where
+    S: Store + Clone + Send + Sync + 'static,
+{
+    mount::<S, ()>(pages::<S>())
+        .gated
+        .merge(more)
         .fallback(|| async { PageError::NotFound })
         .layer(middleware::from_fn(error::render::<S>))
 }
 
-/// Script, style and icons under `/assets/`. They belong to nobody, so they need neither store nor viewer.
-pub fn assets() -> Router {
-    Router::new().route("/assets/{name}", get(asset))
+/// The pages of [`pages`] that belong to nobody: script, style and icons under `/assets/`.
+pub fn assets<S>() -> Router
+where
+    S: Store + Clone + Send + Sync + 'static,
+{
+    mount::<S, ()>(pages::<S>()).open
 }
 
 async fn asset(request: Request) -> Response {

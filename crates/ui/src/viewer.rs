@@ -22,6 +22,8 @@ pub struct Viewer {
     pub now: Timestamp,
     /// Whether there is a session to leave. A device's pages have none.
     pub can_sign_out: bool,
+    /// Whether they have proved a moment ago who they are. Whoever hasn't is asked to where a page needs it.
+    pub is_proven: bool,
 }
 
 impl Viewer {

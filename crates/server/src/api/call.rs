@@ -8,7 +8,9 @@ use axum::{
     extract::{RawPathParams, rejection::RawPathParamsRejection},
 };
 use bytes::Bytes;
-use fieldstone_model::{Capability, Object, RecordId, Role, query::Environment};
+use fieldstone_model::{
+    Caller, Needs, Object, RecordId, Refusal, Rights, Role, query::Environment,
+};
 use fieldstone_store::{Store, StoreError};
 use fieldstone_ui::Viewer;
 use http::{Method, request::Parts};
@@ -17,43 +19,8 @@ use super::{
     BATCH_BYTES_MAX, body,
     error::{ApiError, Place},
     parameters::Parameters,
-    route::Needs,
 };
 use crate::identity::{Identity, authenticate::Credential};
-
-/// What a caller may do: what the role allows, less what an API token leaves out.
-#[derive(Debug, Clone)]
-pub struct Rights {
-    role: Role,
-    /// Names of capabilities; none for a caller that may do all the role allows.
-    scopes: Option<Vec<String>>,
-}
-
-impl Rights {
-    /// The rights of a role, narrowed to `scopes` unless they are empty.
-    pub fn new(role: Role, scopes: &[String]) -> Self {
-        Self {
-            role,
-            scopes: (!scopes.is_empty()).then(|| scopes.to_vec()),
-        }
-    }
-
-    /// Whether the caller has `capability`.
-    pub fn can(&self, capability: Capability) -> bool {
-        let in_scope = self
-            .scopes
-            .as_ref()
-            .is_none_or(|scopes| scopes.iter().any(|scope| scope == capability.name()));
-        in_scope && self.role.can(capability)
-    }
-
-    /// Everything the caller may do.
-    pub fn capabilities(&self) -> impl Iterator<Item = Capability> {
-        self.role
-            .capabilities()
-            .filter(|capability| self.can(*capability))
-    }
-}
 
 /// One call of the API, already allowed.
 pub(super) struct Call<S> {
@@ -71,32 +38,31 @@ impl<S: Store + Clone + 'static> Call<S> {
     pub(super) async fn open(needs: Needs, mut parts: Parts, body: Body) -> Result<Self, ApiError> {
         let store = parts.extensions.remove::<S>();
         let viewer = parts.extensions.remove::<Viewer>();
-        let mut is_token = false;
         let scopes = match parts
             .extensions
             .get::<Arc<Identity>>()
             .map(|identity| &identity.credential)
         {
-            Some(Credential::ApiToken { scopes }) => {
-                is_token = true;
-                scopes.as_slice()
-            }
-            _ => &[],
+            Some(Credential::ApiToken { scopes }) => Some(scopes.as_slice()),
+            _ => None,
         };
         let role = store
             .as_ref()
             .map_or(Role::Viewer, |store| store.user().role);
-        let rights = Rights::new(role, scopes);
-        let is_signed_in = store.is_some() && viewer.is_some();
-        match needs {
-            Needs::Nothing => {}
-            _ if !is_signed_in => return Err(ApiError::not_signed_in()),
-            Needs::Capability(capability) if !rights.can(capability) => {
-                return Err(ApiError::denied());
-            }
-            Needs::Session if is_token => return Err(ApiError::session_needed()),
-            Needs::SignedIn | Needs::Session | Needs::Capability(_) => {}
-        }
+        let rights = Rights::new(role, scopes.unwrap_or_default());
+        let caller = store.as_ref().and(viewer.as_ref()).map(|viewer| Caller {
+            rights: &rights,
+            has_session: scopes.is_none(),
+            is_proven: viewer.is_proven,
+        });
+        needs
+            .admit(caller.as_ref())
+            .map_err(|refusal| match refusal {
+                Refusal::SignedOut => ApiError::not_signed_in(),
+                Refusal::Denied => ApiError::denied(),
+                Refusal::SessionNeeded => ApiError::session_needed(),
+                Refusal::ProofNeeded => ApiError::proof_needed(),
+            })?;
         let has_body = matches!(parts.method, Method::POST | Method::PATCH | Method::PUT);
         let body = if has_body {
             body::bytes(body, BATCH_BYTES_MAX).await?

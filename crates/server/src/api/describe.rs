@@ -1,13 +1,11 @@
 //! Objects and fields as the API describes them.
 
 use fieldstone_model::{
-    Capability, Choice, Field, FieldType, Object, ObjectClass,
+    Capability, Choice, Field, FieldType, Object, ObjectClass, Rights,
     field::{Origin, Sensitivity},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use super::call::Rights;
 
 /// An object: what there is to know without its fields.
 #[derive(Serialize, ToSchema)]

@@ -167,6 +167,11 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "session-needed", detail)
     }
 
+    pub(super) fn proof_needed() -> Self {
+        let detail = "Prove first who you are, with your password or a code, and try again.";
+        Self::new(StatusCode::FORBIDDEN, "proof-required", detail)
+    }
+
     pub(super) fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", detail)
     }

@@ -27,9 +27,9 @@ mod written;
 use axum::{Router, extract::Request, response::Response};
 use fieldstone_store::once::OnceStore;
 
-pub use call::Rights;
+pub(crate) use openapi::show as show_openapi;
 pub use openapi::{openapi_document, openapi_json};
-pub use route::{Needs, ROUTES, Route};
+pub use route::{ROUTES, Route};
 pub use schema::SchemaStore;
 pub use token::TokenStore;
 
@@ -53,9 +53,11 @@ pub fn router<S: ApiStore>() -> Router {
     let routes = route::attach::<S>(Router::new())
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_route);
-    Router::new()
-        .nest(ROOT, routes)
-        .route("/api/openapi.json", axum::routing::get(openapi::show))
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the place of the table of the API's routes"
+    )]
+    Router::new().nest(ROOT, routes)
 }
 
 async fn no_such_route(request: Request) -> Response {

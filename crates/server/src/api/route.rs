@@ -6,7 +6,10 @@ use axum::{
     response::Response,
     routing::{MethodFilter, on},
 };
-use fieldstone_model::Capability::{self, RecordsDelete, RecordsRead, RecordsWrite, SchemaManage};
+use fieldstone_model::{
+    Capability::{self, RecordsDelete, RecordsRead, RecordsWrite, SchemaManage},
+    Needs,
+};
 use http::Method;
 
 use super::{
@@ -15,19 +18,6 @@ use super::{
     error::{ApiError, ApiResult},
     field, object, record, search, session, token,
 };
-
-/// Who may call a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Needs {
-    /// Everybody, signed in or not.
-    Nothing,
-    /// Whoever is signed in.
-    SignedIn,
-    /// A person with a session, not a program with a token.
-    Session,
-    /// Whoever has this capability.
-    Capability(Capability),
-}
 
 /// One row of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +41,7 @@ macro_rules! routes {
         ];
 
         /// Adds every row of [`ROUTES`] to `router`.
+        #[expect(clippy::disallowed_methods, reason = "the one place where rows become routes")]
         pub(super) fn attach<S: ApiStore>(router: Router) -> Router {
             $(let router = router.route(
                 $path,

@@ -101,6 +101,7 @@ mod tests {
         panic!("at the disco")
     }
 
+    #[expect(clippy::disallowed_methods, reason = "routes of this test alone")]
     fn router() -> Router {
         let routes = Router::new()
             .route("/", get(|| async { "a page ".repeat(1000) }))

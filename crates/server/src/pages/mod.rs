@@ -2,9 +2,9 @@
 //!
 //! They never show a record, and never echo a password.
 
-mod set_up;
-mod sign_in;
-mod sign_out;
+pub(crate) mod set_up;
+pub(crate) mod sign_in;
+pub(crate) mod sign_out;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -12,19 +12,14 @@ use std::{
 };
 
 use axum::{
-    Router,
-    extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts},
+    extract::{ConnectInfo, FromRequestParts},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse as _, Redirect, Response},
-    routing::{get, post},
 };
 use fieldstone_model::clock::Clock;
 use fieldstone_ui::locale::Locale;
 
 use crate::identity::{Authenticator, IdentityError, SignIn, sign_in::Started};
-
-/// Most bytes of a form here. Whoever sends it has proved nothing yet.
-const FORM_MAX: usize = 16 * 1024;
 
 /// What the pages of the entrance need.
 #[derive(Clone)]
@@ -43,20 +38,8 @@ impl std::fmt::Debug for Entrance {
     }
 }
 
-/// `/sign-in`, `/sign-out` and `/set-up?link=…`.
-///
-/// The secret of a set-up link stands in the query, since paths are logged.
-pub fn routes(entrance: Entrance) -> Router {
-    Router::new()
-        .route("/sign-in", get(sign_in::show).post(sign_in::submit))
-        .route("/sign-out", post(sign_out::submit))
-        .route("/set-up", get(set_up::show).post(set_up::submit))
-        .layer(DefaultBodyLimit::max(FORM_MAX))
-        .with_state(entrance)
-}
-
 /// Where a request came from and how to speak to whoever sent it.
-struct Visitor {
+pub(crate) struct Visitor {
     address: IpAddr,
     user_agent: String,
     locale: Locale,

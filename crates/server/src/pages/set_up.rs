@@ -19,14 +19,14 @@ use crate::identity::{IdentityError, sign_in::Invitee};
 
 /// What the address says.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Parameters {
+pub(crate) struct Parameters {
     #[serde(default)]
     link: String,
 }
 
 /// What was typed.
 #[derive(Deserialize)]
-pub(super) struct Typed {
+pub(crate) struct Typed {
     #[serde(default)]
     link: String,
     #[serde(default)]
@@ -52,7 +52,7 @@ struct Spent<'a> {
 }
 
 /// `GET /set-up?link=…`.
-pub(super) async fn show(
+pub(crate) async fn show(
     State(entrance): State<Entrance>,
     visitor: Visitor,
     parameters: Result<Query<Parameters>, QueryRejection>,
@@ -67,7 +67,7 @@ pub(super) async fn show(
 }
 
 /// `POST /set-up`.
-pub(super) async fn submit(
+pub(crate) async fn submit(
     State(entrance): State<Entrance>,
     visitor: Visitor,
     uri: Uri,

@@ -19,7 +19,7 @@ use crate::identity::{IdentityError, WorkspaceChoice, sign_in::Attempt};
 
 /// What the address says.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Parameters {
+pub(crate) struct Parameters {
     /// Where to go afterwards.
     to: Option<String>,
     /// Why the page is shown: `out` after signing out.
@@ -28,7 +28,7 @@ pub(super) struct Parameters {
 
 /// What was typed.
 #[derive(Deserialize)]
-pub(super) struct Typed {
+pub(crate) struct Typed {
     #[serde(default)]
     email: String,
     #[serde(default)]
@@ -62,7 +62,7 @@ impl Page<'_> {
 }
 
 /// `GET /sign-in`.
-pub(super) async fn show(
+pub(crate) async fn show(
     visitor: Visitor,
     parameters: Result<Query<Parameters>, QueryRejection>,
 ) -> Response {
@@ -91,7 +91,7 @@ pub(super) async fn show(
 }
 
 /// `POST /sign-in`.
-pub(super) async fn submit(
+pub(crate) async fn submit(
     State(entrance): State<Entrance>,
     visitor: Visitor,
     uri: Uri,

@@ -10,7 +10,7 @@ use super::Entrance;
 use crate::identity::{IdentityError, session::clear_cookie};
 
 /// `POST /sign-out`.
-pub(super) async fn submit(
+pub(crate) async fn submit(
     State(entrance): State<Entrance>,
     uri: Uri,
     headers: HeaderMap,

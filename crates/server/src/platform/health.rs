@@ -5,9 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router, routing::get};
 use fieldstone_model::clock::Clock;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
@@ -29,19 +29,22 @@ const FRESH: Duration = Duration::from_secs(1);
 /// What the database says of itself: its clock and its last migration.
 const ASK: &str = "SELECT pg_catalog.clock_timestamp(), app.schema_number()";
 
-pub(super) fn routes(platform: &Platform) -> Router {
-    let readiness = Readiness {
-        database: platform.databases.app.clone(),
-        clock: Arc::clone(&platform.clock),
-        last: Mutex::default(),
-    };
-    Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .with_state(Arc::new(readiness))
+impl Readiness {
+    pub(super) fn new(platform: &Platform) -> Self {
+        Self {
+            database: platform.databases.app.clone(),
+            clock: Arc::clone(&platform.clock),
+            last: Mutex::default(),
+        }
+    }
 }
 
-struct Readiness {
+/// `GET /healthz`.
+pub(super) async fn alive() -> &'static str {
+    "ok\n"
+}
+
+pub(super) struct Readiness {
     database: Config,
     clock: Arc<dyn Clock>,
     last: Mutex<Last>,
@@ -77,7 +80,8 @@ struct Said {
     schema: Option<i32>,
 }
 
-async fn ready(State(readiness): State<Arc<Readiness>>) -> Response {
+/// `GET /readyz`.
+pub(super) async fn ready(State(readiness): State<Arc<Readiness>>) -> Response {
     let report = readiness.report().await;
     let status = if report.ready {
         StatusCode::OK

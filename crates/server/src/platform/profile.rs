@@ -92,6 +92,7 @@ impl Profile {
             locale: self.locale.clone(),
             now,
             can_sign_out: actor.credential.is_some(),
+            is_proven: false,
         }
     }
 }

@@ -1,22 +1,77 @@
 //! All routes of the platform, in one place, wrapped in what every answer has in common.
+//!
+//! `pages` is the one list of the server's own pages; the others are `fieldstone_ui::pages` and `api::ROUTES`.
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, FromRef, State};
 use axum::middleware;
-use axum::routing::get;
 use axum::{Extension, Router};
+use fieldstone_model::Needs;
+use fieldstone_ui::page::{Page, get, mount, post};
 use http::header::CONTENT_TYPE;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Application, Platform, gate, health};
+use super::health::{self, Readiness};
+use super::{Application, Platform, gate};
 use crate::api;
 use crate::http::{HttpLimits, wrap};
-use crate::pages::{self, Entrance};
+use crate::pages::{Entrance, set_up, sign_in, sign_out};
 use crate::store::PgStore;
 
 /// How far ahead the contact is vouched for (RFC 9116, 2.5.5: less than a year is recommended).
 const SECURITY_EXPIRY: SignedDuration = SignedDuration::from_hours(24 * 180);
+/// Most bytes of a form of somebody who has proved nothing yet.
+const OPEN_FORM_MAX: usize = 16 * 1024;
+
+/// What the server's own pages are served from. A handler takes the part it needs as its `State`.
+#[derive(Clone)]
+pub struct Site {
+    platform: Platform,
+    readiness: Arc<Readiness>,
+    entrance: Entrance,
+}
+
+impl std::fmt::Debug for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Site").finish_non_exhaustive()
+    }
+}
+
+/// Lets handlers take a part of the [`Site`].
+macro_rules! parts {
+    ($($field:ident: $part:ty),* $(,)?) => {
+        $(impl FromRef<Site> for $part {
+            fn from_ref(site: &Site) -> Self {
+                site.$field.clone()
+            }
+        })*
+    };
+}
+
+parts! {
+    platform: Platform,
+    readiness: Arc<Readiness>,
+    entrance: Entrance,
+}
+
+/// The table of the server's own pages. What needs nothing is served outside the gate, everything else behind it.
+///
+/// The secret of a set-up link stands in the query, since paths are logged.
+#[rustfmt::skip]
+pub fn pages() -> Vec<Page<Site>> {
+    vec![
+        get("/healthz",                   Needs::Nothing, health::alive),
+        get("/readyz",                    Needs::Nothing, health::ready),
+        get("/.well-known/security.txt",  Needs::Nothing, security_txt),
+        get("/api/openapi.json",          Needs::Nothing, api::show_openapi),
+        get("/sign-in",                   Needs::Nothing, sign_in::show),
+        post("/sign-in",                  Needs::Nothing, sign_in::submit),
+        post("/sign-out",                 Needs::Nothing, sign_out::submit),
+        get("/set-up",                    Needs::Nothing, set_up::show),
+        post("/set-up",                   Needs::Nothing, set_up::submit),
+    ]
+}
 
 /// The router that a server serves.
 pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
@@ -26,18 +81,20 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
         authenticator: application.authenticator.clone(),
         clock: Arc::clone(&application.clock),
     };
-    let gated = fieldstone_ui::router::<PgStore>()
-        .merge(api::router::<PgStore>().layer(Extension(entrance.clone())))
-        .layer(middleware::from_fn_with_state(
-            application.clone(),
-            gate::admit,
-        ));
-    let router = Router::new()
-        .route("/.well-known/security.txt", get(security_txt))
-        .with_state(platform.clone())
-        .merge(health::routes(platform))
-        .merge(fieldstone_ui::assets())
-        .merge(pages::routes(entrance))
+    let site = Site {
+        platform: platform.clone(),
+        readiness: Arc::new(Readiness::new(platform)),
+        entrance: entrance.clone(),
+    };
+    let own = mount::<PgStore, Site>(pages());
+    let gated = fieldstone_ui::router::<PgStore>(own.gated.with_state(site.clone()))
+        .merge(api::router::<PgStore>().layer(Extension(entrance)))
+        .layer(middleware::from_fn_with_state(application, gate::admit));
+    let router = own
+        .open
+        .layer(DefaultBodyLimit::max(OPEN_FORM_MAX))
+        .with_state(site)
+        .merge(fieldstone_ui::assets::<PgStore>())
         .merge(gated);
     Ok(wrap(router, HttpLimits::default()))
 }

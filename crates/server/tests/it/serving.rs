@@ -45,6 +45,7 @@ impl Serving {
             "slow"
         };
         let peer = async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string();
+        #[expect(clippy::disallowed_methods, reason = "routes of this test alone")]
         let router = Router::new()
             .route("/slow", get(slow))
             .route("/peer", get(peer));

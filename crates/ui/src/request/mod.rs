@@ -24,24 +24,30 @@ use crate::{
 };
 
 /// The answer of a page.
-pub(crate) type PageResult = Result<Response, PageError>;
+pub type PageResult = Result<Response, PageError>;
 
 /// One request of a person who is signed in.
 #[derive(Debug, Clone)]
-pub(crate) struct Session<S> {
-    pub(crate) store: S,
-    pub(crate) viewer: Viewer,
-    pub(crate) ask: Ask,
-    pub(crate) path: String,
+pub struct Session<S> {
+    /// The person's store.
+    pub store: S,
+    /// The person.
+    pub viewer: Viewer,
+    /// How the page was asked for.
+    pub ask: Ask,
+    /// The path of the request.
+    pub path: String,
     pub(crate) parameters: Pairs,
 }
 
 impl<S: Store> Session<S> {
-    pub(crate) fn registry(&self) -> &Registry {
+    /// The workspace's objects.
+    pub fn registry(&self) -> &Registry {
         self.store.registry()
     }
 
-    pub(crate) fn can(&self, capability: Capability) -> bool {
+    /// Whether the person's role has `capability`.
+    pub fn can(&self, capability: Capability) -> bool {
         self.viewer.can(capability)
     }
 
@@ -64,16 +70,12 @@ impl<S: Store> Session<S> {
     }
 
     /// Answers with `partial` inside the frame.
-    pub(crate) fn page(
-        &self,
-        title: impl Into<String>,
-        partial: &impl askama::Template,
-    ) -> Response {
+    pub fn page(&self, title: impl Into<String>, partial: &impl askama::Template) -> Response {
         self.page_with(StatusCode::OK, title, partial)
     }
 
     /// Answers with `partial` inside the frame and a status of its own.
-    pub(crate) fn page_with(
+    pub fn page_with(
         &self,
         status: StatusCode,
         title: impl Into<String>,

@@ -270,7 +270,7 @@ impl App {
 
     fn router(&self) -> Router {
         let (store, role, locale) = (self.store.clone(), self.role, self.locale);
-        router::<MemoryStore>()
+        router::<MemoryStore>(Router::new())
             .layer(middleware::from_fn(
                 move |mut request: Request, next: Next| {
                     let store = store.clone();
@@ -287,13 +287,14 @@ impl App {
                             ),
                             now: now(),
                             can_sign_out: true,
+                            is_proven: true,
                         });
                         request.extensions_mut().insert(store);
                     }
                     next.run(request)
                 },
             ))
-            .merge(fieldstone_ui::assets())
+            .merge(fieldstone_ui::assets::<MemoryStore>())
     }
 
     pub(crate) async fn send(&self, request: Request) -> Answer {

@@ -13,6 +13,7 @@ mod form;
 mod hostile;
 mod lead;
 mod list;
+mod needs;
 mod record;
 mod stale;
 mod texts;

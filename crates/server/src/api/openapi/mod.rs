@@ -33,7 +33,7 @@ pub fn openapi_json() -> &'static str {
 }
 
 /// `GET /api/openapi.json`
-pub(super) async fn show() -> Response {
+pub(crate) async fn show() -> Response {
     written::json(StatusCode::OK, openapi_json())
 }
 

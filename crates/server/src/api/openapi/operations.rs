@@ -1,5 +1,6 @@
 //! What each operation takes and answers.
 
+use fieldstone_model::Needs;
 use http::Method;
 use serde_json::json;
 use utoipa::openapi::{
@@ -9,7 +10,7 @@ use utoipa::openapi::{
     request_body::RequestBodyBuilder,
 };
 
-use crate::api::{Needs, Route};
+use crate::api::Route;
 
 /// What is to be said about one operation; the rest follows from its row in `ROUTES`.
 struct Doc {
@@ -157,13 +158,13 @@ pub(super) fn operation(route: &Route) -> Operation {
         .tag(doc.tag)
         .summary(Some(doc.summary))
         .responses(responses(route, doc));
-    if let Needs::Capability(capability) = route.needs {
+    if let Some(capability) = route.needs.capability() {
         builder = builder.description(Some(format!(
             "Needs the capability `{}`.",
             capability.name()
         )));
     }
-    if route.needs == Needs::Session {
+    if route.needs.needs_session() {
         builder = builder.security(SecurityRequirement::new("session", [] as [&str; 0]));
     }
     if route.needs == Needs::Nothing {

@@ -1,13 +1,13 @@
 //! A new token.
 
-use fieldstone_model::{FieldError, Problem};
+use fieldstone_model::{FieldError, Problem, Rights};
 use http::StatusCode;
 use jiff::SignedDuration;
 use serde_json::{Map, Value as Json, json};
 
 use crate::api::{
     ApiStore, RECORD_BYTES_MAX, body,
-    call::{Call, Rights},
+    call::Call,
     error::{ApiError, ApiResult},
     written,
 };
