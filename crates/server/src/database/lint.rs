@@ -25,12 +25,15 @@ struct Rule {
 }
 
 /// Indexes by which a person is found before their tenant is known. Only on private tables, which no serving role touches.
-const LOOKUP_INDEXES: [&str; 5] = [
+const LOOKUP_INDEXES: [&str; 8] = [
     "workspace_slug_lookup",
     "user_secret_email_lookup",
     "session_token_lookup",
     "api_token_lookup",
     "setup_link_lookup",
+    "oauth_client_lookup",
+    "oauth_code_lookup",
+    "oauth_token_lookup",
 ];
 
 const RULES: [Rule; 13] = [

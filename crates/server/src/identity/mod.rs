@@ -6,6 +6,7 @@
 pub mod audit;
 mod auth_pool;
 pub mod authenticate;
+pub mod oauth;
 pub mod password;
 mod random;
 pub mod session;

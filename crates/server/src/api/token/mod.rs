@@ -35,12 +35,12 @@ impl TokenStore for PgStore {
         scopes: &[&str],
         expires_at: Timestamp,
     ) -> Result<(RecordId, Zeroizing<String>), StoreError> {
-        let (id, token) = Self::add_token(self, name, scopes, expires_at).await?;
+        let (id, token) = Self::add_token(self, self.actor().user, name, scopes, expires_at).await?;
         Ok((id, Zeroizing::new(token.expose().to_owned())))
     }
 
     async fn own_tokens(&self) -> Result<Vec<ApiTokenSummary>, StoreError> {
-        Self::own_tokens(self).await
+        self.tokens_of(self.actor().user).await
     }
 
     async fn end_token(&self, id: RecordId) -> Result<bool, StoreError> {

@@ -29,6 +29,10 @@ pub struct AuditEvent {
     pub detail: Value,
 }
 
+/// Adds an event: workspace, action, target, detail.
+pub(crate) const RECORD: &str = "INSERT INTO app.audit_event (tenant_id, seq, at, actor, action, target, detail, prev_hash, hash)
+    VALUES ($1, 0, transaction_timestamp(), '', $2, $3, $4, '', '')";
+
 /// Adds an event to the workspace `tenant`. Under a context the actor is the person of that context.
 pub async fn record<C: GenericClient>(
     client: &C,
@@ -39,8 +43,7 @@ pub async fn record<C: GenericClient>(
 ) -> Result<(), IdentityError> {
     client
         .execute(
-            "INSERT INTO app.audit_event (tenant_id, seq, at, actor, action, target, detail, prev_hash, hash)
-             VALUES ($1, 0, transaction_timestamp(), '', $2, $3, $4, '', '')",
+            RECORD,
             &[&tenant.as_str(), &action.name(), &target, detail],
         )
         .await?;

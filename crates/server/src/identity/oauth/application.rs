@@ -3,7 +3,7 @@
 use fieldstone_model::{Capability, RecordId};
 use fieldstone_store::StoreError;
 use serde_json::json;
-use tokio_postgres::Row;
+use tokio_postgres::{Row, types::ToSql};
 
 use super::{
     CLIENT_PREFIX, redirect, scope,
@@ -93,19 +93,20 @@ impl NewApplication {
 const COLUMNS: &str = "id, client_id, name, built_in, confidential, redirect_uris, scopes, active";
 
 fn read(row: &Row) -> Result<Application, StoreError> {
-    let internal = StoreError::internal::<tokio_postgres::Error>;
-    let id: &str = row.try_get(0).map_err(internal)?;
-    let scopes: Vec<String> = row.try_get(6).map_err(internal)?;
-    Ok(Application {
-        id: id.parse().map_err(StoreError::internal)?,
-        client_id: row.try_get(1).map_err(internal)?,
-        name: row.try_get(2).map_err(internal)?,
-        built_in: row.try_get(3).map_err(internal)?,
-        confidential: row.try_get(4).map_err(internal)?,
-        redirect_uris: row.try_get(5).map_err(internal)?,
-        scopes: scope::of_names(&scopes),
-        active: row.try_get(7).map_err(internal)?,
-    })
+    let read = || -> Result<_, Box<dyn std::error::Error + Send + Sync>> {
+        let scopes: Vec<String> = row.try_get(6)?;
+        Ok(Application {
+            id: row.try_get::<_, &str>(0)?.parse()?,
+            client_id: row.try_get(1)?,
+            name: row.try_get(2)?,
+            built_in: row.try_get(3)?,
+            confidential: row.try_get(4)?,
+            redirect_uris: row.try_get(5)?,
+            scopes: scope::of_names(&scopes),
+            active: row.try_get(7)?,
+        })
+    };
+    read().map_err(StoreError::internal)
 }
 
 impl PgStore {
@@ -146,13 +147,21 @@ impl PgStore {
         let hash = secret.as_ref().map(Secret::hash);
         let scopes = scope::names(&new.scopes);
         let detail = json!({"name": new.name, "redirect_uris": new.redirect_uris, "scopes": scopes, "confidential": new.confidential});
+        let text = id.to_string();
+        let columns: [&(dyn ToSql + Sync); 5] = [
+            &text,
+            &new.name,
+            &new.confidential,
+            &new.redirect_uris,
+            &scopes,
+        ];
         let mut steps = vec![Step {
             sql: "INSERT INTO app.oauth_client (tenant_id, id, client_id, name, confidential, redirect_uris, scopes, created_at, updated_at)
                 VALUES (app.tenant_id(), $1, $1, $2, $3, $4, $5, transaction_timestamp(), transaction_timestamp())",
-            params: &[&id.as_str(), &new.name, &new.confidential, &new.redirect_uris, &scopes],
+            params: &columns,
         }];
         let hash = hash.as_ref().map(<[u8; 32]>::as_slice);
-        let key: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&id.as_str(), &hash];
+        let key: [&(dyn ToSql + Sync); 2] = [&text, &hash];
         if hash.is_some() {
             steps.push(Step { sql: "SELECT app.set_client_secret($1, $2)", params: &key });
         }
@@ -209,9 +218,10 @@ impl PgStore {
             return Ok(None);
         }
         let secret = Secret::generate(Kind::Client).map_err(StoreError::internal)?;
+        let (text, hash) = (id.to_string(), secret.hash());
         let step = Step {
             sql: "SELECT app.set_client_secret($1, $2)",
-            params: &[&id.as_str(), &secret.hash().as_slice()],
+            params: &[&text, &hash.as_slice()],
         };
         self.run_audited(&[step], Action::ApplicationSecret, id.as_str(), &json!({})).await?;
         Ok(Some(secret))
@@ -228,7 +238,7 @@ impl PgStore {
         let tenant = self.actor().tenant;
         let tenant = tenant.as_str();
         let name = action.name();
-        let note: [&(dyn tokio_postgres::types::ToSql + Sync); 4] = [&tenant, &name, &target, detail];
+        let note: [&(dyn ToSql + Sync); 4] = [&tenant, &name, &target, detail];
         let mut steps = steps.to_vec();
         steps.push(Step { sql: crate::identity::audit::RECORD, params: &note });
         let rows = self.pool().flight(self.actor(), None, &steps).await.map_err(store_error);
