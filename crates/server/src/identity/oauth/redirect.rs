@@ -81,6 +81,8 @@ pub fn is_native(address: &str) -> bool {
 pub fn policy_source(address: &str) -> Option<String> {
     let url = Url::parse(address).ok()?;
     match url.scheme() {
+        // A policy has no way to write an IPv6 address.
+        "http" if address.starts_with("http://[") => Some("http:".to_owned()),
         "https" | "http" => Some(url.origin().ascii_serialization()),
         scheme => Some(format!("{scheme}:")),
     }
@@ -229,7 +231,7 @@ mod tests {
         let source = |address| policy_source(address).unwrap();
         assert_eq!(source("https://app.example/a?b"), "https://app.example");
         assert_eq!(source("http://127.0.0.1:5/a"), "http://127.0.0.1:5");
-        assert_eq!(source("http://[::1]:5/a"), "http://[::1]:5");
+        assert_eq!(source("http://[::1]:5/a"), "http:");
         assert_eq!(source("app.fieldstone.device:/cb"), "app.fieldstone.device:");
         assert_eq!(
             with_parameters("https://a.example/?b=1", &[("c", "ä &"), ("d", "")]),
