@@ -28,6 +28,9 @@ pub use request::{PageResult, Session};
 pub use router::{CONTENT_SECURITY_POLICY, assets, pages, router};
 pub use viewer::Viewer;
 
+/// Address of the icons: a symbol each, to be named after a `#`.
+pub const ICONS: &str = assets::ICONS;
+
 /// The locale that a browser asks for, for pages shown before anyone has signed in.
 pub fn locale_of_browser(headers: &http::HeaderMap) -> locale::Locale {
     error::of_browser(headers)

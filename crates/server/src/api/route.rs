@@ -60,6 +60,7 @@ routes! {
     GET    "/session"                               (Needs::SignedIn)       "showSession"       => session::show::show;
     POST   "/session"                               (Needs::Nothing)        "createSession"     => session::create::create;
     DELETE "/session"                               (Needs::Session)        "deleteSession"     => session::delete::delete;
+    POST   "/session/proof"                         (Needs::Session)        "proveSession"      => session::proof::create;
     GET    "/tokens"                                (Needs::Session)        "listTokens"        => token::list::list;
     POST   "/tokens"                                (Needs::Session)        "createToken"       => token::create::create;
     DELETE "/tokens/{id}"                           (Needs::Session)        "deleteToken"       => token::delete::delete;

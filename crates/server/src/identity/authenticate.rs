@@ -32,8 +32,10 @@ pub struct Identity {
     pub schema_version: i64,
     /// By what they proved it.
     pub credential: Credential,
+    /// When the person of a session last proved that it is them.
+    pub proved_at: Option<Timestamp>,
     /// SHA-256 of the secret: what the answer is remembered under.
-    key: [u8; 32],
+    pub(super) key: [u8; 32],
 }
 
 /// What a request proved itself with.
@@ -170,13 +172,14 @@ impl Authenticator {
     async fn find_session(&self, key: [u8; 32], now: Timestamp) -> Result<Identity, IdentityError> {
         let client = self.auth.get().await?;
         let statement = client
-            .prepare_cached("SELECT tenant_id, id, user_id, role, member_version, schema_version, last_seen_at FROM app.find_session($1)")
+            .prepare_cached("SELECT tenant_id, id, user_id, role, member_version, schema_version, last_seen_at, proved_at FROM app.find_session($1)")
             .await?;
         let row = client
             .query_opt(&statement, &[&key.as_slice()])
             .await?
             .ok_or(IdentityError::Unauthenticated)?;
-        let identity = identity(&row, Credential::Session, key)?;
+        let mut identity = identity(&row, Credential::Session, key)?;
+        identity.proved_at = proved_at(&row)?;
         let seen: Timestamp = row.try_get(6)?;
         if let Some(session) = identity.actor.credential
             && now.duration_since(seen) >= SignedDuration::from_secs(60)
@@ -291,7 +294,17 @@ fn identity(
         },
         schema_version: row.try_get(5)?,
         credential,
+        proved_at: None,
         key,
+    })
+}
+
+/// When a session was proven; never, for one from before there was such a thing.
+fn proved_at(row: &tokio_postgres::Row) -> Result<Option<Timestamp>, IdentityError> {
+    use postgres_types::Timestamp as Moment;
+    Ok(match row.try_get::<_, Moment<Timestamp>>("proved_at")? {
+        Moment::Value(at) => Some(at),
+        Moment::PosInfinity | Moment::NegInfinity => None,
     })
 }
 

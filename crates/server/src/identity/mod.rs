@@ -8,6 +8,7 @@ mod auth_pool;
 pub mod authenticate;
 pub mod oauth;
 pub mod password;
+pub mod proof;
 mod random;
 pub mod session;
 pub mod sign_in;
@@ -47,6 +48,12 @@ pub enum IdentityError {
     /// The password fits several workspaces: the person has to say which (409).
     #[error("choose the workspace to sign in to")]
     WorkspaceNeeded(Vec<WorkspaceChoice>),
+    /// This asks for the password again, since it was given too long ago (403).
+    #[error("confirm that it is you first")]
+    ProofNeeded,
+    /// Only a person who is signed in does this, not a program with a token (403).
+    #[error("a program with a token can't do this")]
+    SessionNeeded,
     /// A request that changes something did not come from a page of this origin (403).
     #[error("this request did not come from this site")]
     CrossSite,

@@ -61,11 +61,11 @@ pub struct Invitee {
 /// Signs people in. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct SignIn {
-    auth: AuthPool,
-    ids: Arc<IdSource>,
-    passwords: PasswordHasher,
+    pub(super) auth: AuthPool,
+    pub(super) ids: Arc<IdSource>,
+    pub(super) passwords: PasswordHasher,
     limits: SessionLimits,
-    throttle: Throttle,
+    pub(super) throttle: Throttle,
 }
 
 /// One person an address may be.

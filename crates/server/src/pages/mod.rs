@@ -1,8 +1,11 @@
-//! The pages that only a platform has: signing in and out, and the first set-up.
+//! The pages that only a platform has: signing in and out, the first set-up, and Settings.
 //!
 //! They never show a record, and never echo a password.
 
+pub(crate) mod confirm;
+pub(crate) mod inside;
 pub(crate) mod set_up;
+pub mod settings;
 pub(crate) mod sign_in;
 pub(crate) mod sign_out;
 
@@ -19,7 +22,10 @@ use axum::{
 use fieldstone_model::clock::Clock;
 use fieldstone_ui::locale::Locale;
 
-use crate::identity::{Authenticator, IdentityError, SignIn, sign_in::Started};
+use crate::{
+    identity::{Authenticator, IdentityError, SignIn, sign_in::Started},
+    platform::Profiles,
+};
 
 /// What the pages of the entrance need.
 #[derive(Clone)]
@@ -28,6 +34,8 @@ pub struct Entrance {
     pub sign_in: SignIn,
     /// Remembers who has signed in, and must forget it at the end.
     pub authenticator: Authenticator,
+    /// How people are addressed; must forget who has changed that.
+    pub profiles: Profiles,
     /// What tells the time.
     pub clock: Arc<dyn Clock>,
 }

@@ -94,7 +94,7 @@ async fn run(
     let mut parts = parts.clone();
     parts
         .extensions
-        .insert(profile.viewer(&store, application.clock.now()));
+        .insert(profile.viewer(&store, identity, application.clock.now()));
     parts.extensions.insert(profile);
     parts.extensions.insert(Arc::clone(identity));
     parts.extensions.insert(store.clone());

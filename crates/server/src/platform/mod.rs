@@ -15,7 +15,7 @@ use tokio_postgres::Config;
 
 pub use self::application::Application;
 pub use self::context_keys::{ContextKeyError, ContextKeys};
-pub use self::profile::Profile;
+pub use self::profile::{Profile, Profiles};
 pub use self::routes::{Site, pages, routes};
 
 /// How to reach the database as each of its roles.

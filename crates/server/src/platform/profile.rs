@@ -8,7 +8,8 @@ use fieldstone_ui::{Viewer, locale::Locale};
 use jiff::{Timestamp, tz::TimeZone};
 use moka::sync::Cache;
 
-use crate::database::pool::Step;
+use crate::database::{Actor, pool::Step};
+use crate::identity::Identity;
 use crate::store::{PgStore, store_error};
 
 const PROFILE: &str = "SELECT u.name, u.locale, u.time_zone, w.name, coalesce(w.settings ->> 'currency', 'EUR'), w.slug \
@@ -29,7 +30,7 @@ pub struct Profile {
 
 /// Profiles in memory.
 #[derive(Debug, Clone)]
-pub(super) struct Profiles {
+pub struct Profiles {
     known: Cache<(RecordId, RecordId), Profile>,
 }
 
@@ -45,6 +46,11 @@ impl Default for Profiles {
 }
 
 impl Profiles {
+    /// Forgets how somebody is addressed, after they have changed it.
+    pub(crate) fn forget(&self, actor: &Actor) {
+        self.known.invalidate(&(actor.tenant, actor.user));
+    }
+
     /// The profile of whoever the store acts for.
     pub(super) async fn of(&self, store: &PgStore) -> Result<Profile, StoreError> {
         let actor = store.actor();
@@ -82,7 +88,7 @@ impl Profiles {
 
 impl Profile {
     /// Whom pages are made for.
-    pub(super) fn viewer(&self, store: &PgStore, now: Timestamp) -> Viewer {
+    pub(super) fn viewer(&self, store: &PgStore, identity: &Identity, now: Timestamp) -> Viewer {
         let actor = store.actor();
         Viewer {
             user_id: actor.user,
@@ -92,7 +98,7 @@ impl Profile {
             locale: self.locale.clone(),
             now,
             can_sign_out: actor.credential.is_some(),
-            is_proven: false,
+            is_proven: identity.require_recent_proof(now).is_ok(),
         }
     }
 }

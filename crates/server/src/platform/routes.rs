@@ -16,7 +16,7 @@ use super::health::{self, Readiness};
 use super::{Application, Platform, gate};
 use crate::api;
 use crate::http::{HttpLimits, wrap};
-use crate::pages::{Entrance, set_up, sign_in, sign_out};
+use crate::pages::{Entrance, confirm, set_up, settings, sign_in, sign_out};
 use crate::store::PgStore;
 
 /// How far ahead the contact is vouched for (RFC 9116, 2.5.5: less than a year is recommended).
@@ -70,6 +70,11 @@ pub fn pages() -> Vec<Page<Site>> {
         post("/sign-out",                 Needs::Nothing, sign_out::submit),
         get("/set-up",                    Needs::Nothing, set_up::show),
         post("/set-up",                   Needs::Nothing, set_up::submit),
+        get("/confirm",                   Needs::Session, confirm::show),
+        post("/confirm",                  Needs::Session, confirm::submit),
+        get("/settings",                  Needs::Session, settings::show),
+        get("/settings/profile",          Needs::Session, settings::profile::show),
+        post("/settings/profile",         Needs::Session, settings::profile::submit),
     ]
 }
 
@@ -79,6 +84,7 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
     let entrance = Entrance {
         sign_in: application.sign_in.clone(),
         authenticator: application.authenticator.clone(),
+        profiles: application.profiles.clone(),
         clock: Arc::clone(&application.clock),
     };
     let site = Site {

@@ -5,6 +5,7 @@
 mod error;
 mod once;
 mod page;
+mod person;
 mod read;
 mod registry;
 mod token;
@@ -30,6 +31,7 @@ use fieldstone_store::{
 
 use crate::database::{Actor, pool::Pool};
 pub(crate) use error::store_error;
+pub(crate) use person::NewProfile;
 pub use registry::Registries;
 
 /// Makes stores: what they all share.

@@ -16,17 +16,17 @@ use secrecy::SecretString;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
-const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// A platform in this process, with one workspace.
-struct House {
-    database: TestDatabase,
+pub(crate) struct House {
+    pub(crate) database: TestDatabase,
     router: Router,
     _folder: TempDir,
 }
 
 impl House {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let database = TestDatabase::new().await;
         let folder = tempfile::tempdir().unwrap();
         let now = SystemClock.now();
@@ -68,22 +68,59 @@ impl House {
         }
     }
 
-    async fn ask(&self, request: http::request::Builder, body: impl Into<Body>) -> Response {
+    pub(crate) async fn ask(
+        &self,
+        request: http::request::Builder,
+        body: impl Into<Body>,
+    ) -> Response {
         let request: Request<Body> = request.body(body.into()).unwrap();
         self.router.clone().oneshot(request).await.unwrap()
     }
 
-    async fn sign_in(&self, form: impl Into<Body>) -> Response {
+    pub(crate) async fn sign_in(&self, form: impl Into<Body>) -> Response {
         let request = Request::post("/sign-in")
             .header("sec-fetch-site", "same-origin")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         self.ask(request, form).await
     }
 
-    async fn get(&self, path: &str, cookie: &str) -> StatusCode {
+    /// A browser's cookie after signing in.
+    pub(crate) async fn cookie(&self) -> String {
+        cookie_of(&self.sign_in(form("")).await)
+    }
+
+    /// A form sent from a page of this site.
+    pub(crate) async fn post(&self, path: &str, cookie: &str, form: impl Into<Body>) -> Response {
+        let request = Request::post(path)
+            .header("sec-fetch-site", "same-origin")
+            .header(header::COOKIE, cookie)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.ask(request, form).await
+    }
+
+    /// The text of a page.
+    pub(crate) async fn page(&self, path: &str, cookie: &str) -> String {
+        let request = Request::get(path).header(header::COOKIE, cookie);
+        text_of(self.ask(request, Body::empty()).await).await
+    }
+
+    pub(crate) async fn get(&self, path: &str, cookie: &str) -> StatusCode {
         let request = Request::get(path).header(header::COOKIE, cookie);
         self.ask(request, Body::empty()).await.status()
     }
+}
+
+/// The cookie that an answer sets, as a request sends it.
+pub(crate) fn cookie_of(response: &Response) -> String {
+    let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap();
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+pub(crate) async fn text_of(response: Response) -> String {
+    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
+        .await
+        .unwrap();
+    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 fn form(to: &str) -> String {
@@ -93,9 +130,7 @@ fn form(to: &str) -> String {
 #[tokio::test]
 async fn an_ended_session_gets_no_page_at_all() {
     let house = House::new().await;
-    let response = house.sign_in(form("")).await;
-    let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap();
-    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let cookie = house.cookie().await;
     // Neither page needs the database for what it shows.
     let pages = ["/deals/tests?field=name", "/nothing/here"];
     for (page, status) in pages
@@ -119,9 +154,7 @@ async fn an_ended_session_gets_no_page_at_all() {
 #[tokio::test]
 async fn a_program_signs_out_once() {
     let house = House::new().await;
-    let response = house.sign_in(form("")).await;
-    let cookie = response.headers()[header::SET_COOKIE].to_str().unwrap();
-    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let cookie = house.cookie().await;
     assert_eq!(house.get("/deals", &cookie).await, StatusCode::OK);
     let request = Request::delete("/api/v1/session")
         .header(header::COOKIE, &cookie)

@@ -8,6 +8,7 @@
     reason = "a test stops at the first thing that is wrong"
 )]
 
+mod accounts;
 mod api;
 mod attacks;
 mod browser;

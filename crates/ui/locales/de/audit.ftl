@@ -28,3 +28,6 @@ audit-grant-reuse = Ein verbrauchter Code oder Token von { $target } kam noch ei
 audit-grant-refuse = Ein Code von { $target } kam von der falschen Anwendung oder zu spät.
 audit-audit-export = { $actor } hat das Protokoll exportiert.
 audit-audit-verify = { $actor } hat die Kette des Protokolls geprüft.
+audit-proof-give = { $actor } hat die eigene Identität bestätigt.
+audit-proof-refuse = { $actor } konnte die eigene Identität nicht bestätigen.
+audit-profile-update = { $actor } hat das eigene Profil geändert.

@@ -5,6 +5,7 @@ navigation = Hauptnavigation
 open-navigation = Navigation öffnen
 home = Start
 settings = Einstellungen
+settings-open = Ihre Einstellungen
 search = Suchen
 search-everything = In allen Datensätzen suchen
 sign-out = Abmelden

@@ -28,3 +28,6 @@ audit-grant-reuse = A spent code or token of { $target } was used again, so that
 audit-grant-refuse = A code of { $target } was presented by the wrong application or too late.
 audit-audit-export = { $actor } exported the audit log.
 audit-audit-verify = { $actor } checked the chain of the audit log.
+audit-proof-give = { $actor } confirmed that it is them.
+audit-proof-refuse = { $actor } could not confirm that it is them.
+audit-profile-update = { $actor } changed their profile.

@@ -5,6 +5,7 @@ navigation = Main navigation
 open-navigation = Open navigation
 home = Home
 settings = Settings
+settings-open = Your settings
 search = Search
 search-everything = Search all records
 sign-out = Sign out

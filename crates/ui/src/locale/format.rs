@@ -91,6 +91,12 @@ static CONVENTIONS: [Conventions; 7] = [
     ),
 ];
 
+/// The tag of each.
+pub(super) const fn tags() -> [&'static str; 7] {
+    let [a, b, c, d, e, f, g] = &CONVENTIONS;
+    [a.tag, b.tag, c.tag, d.tag, e.tag, f.tag, g.tag]
+}
+
 impl Conventions {
     pub(super) fn of_tag(tag: &str) -> &'static Self {
         let exact = CONVENTIONS

@@ -21,6 +21,9 @@ pub struct Locale {
 }
 
 impl Locale {
+    /// The tags of all locales there are, e.g. `de-CH`.
+    pub const TAGS: [&'static str; 7] = format::tags();
+
     /// A locale for a tag such as `de-CH`; an unknown language falls back to English.
     ///
     /// `currency` is an ISO 4217 code.

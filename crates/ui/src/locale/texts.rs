@@ -23,6 +23,7 @@ macro_rules! sources {
             include_str!(concat!("../../locales/", $language, "/identity.ftl")),
             include_str!(concat!("../../locales/", $language, "/audit.ftl")),
             include_str!(concat!("../../locales/", $language, "/integrations.ftl")),
+            include_str!(concat!("../../locales/", $language, "/settings.ftl")),
         ]
     };
 }
@@ -48,7 +49,7 @@ impl Language {
             .unwrap_or(Self::English)
     }
 
-    fn sources(self) -> [&'static str; 7] {
+    fn sources(self) -> [&'static str; 8] {
         match self {
             Self::English => sources!("en"),
             Self::German => sources!("de"),

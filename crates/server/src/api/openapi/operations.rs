@@ -113,6 +113,7 @@ const DOCS: &[Doc] = &[
     Doc { id: "showSession", tag: "session", summary: "Who the caller is and what they may do", parameters: NONE, body: None, status: "200", answer: Some("Session"), headers: &[], problems: &[] },
     Doc { id: "createSession", tag: "session", summary: "Sign in with a password", parameters: NONE, body: Some("Credentials"), status: "201", answer: Some("StartedSession"), headers: &["Set-Cookie"], problems: &["NotSignedIn", "Denied", "NotFound", "Conflict", "TooMany"] },
     Doc { id: "deleteSession", tag: "session", summary: "Sign out", parameters: NONE, body: None, status: "204", answer: None, headers: &["Set-Cookie"], problems: &["Conflict"] },
+    Doc { id: "proveSession", tag: "session", summary: "Prove that it is you, before something that asks for a recent proof", parameters: NONE, body: Some("Proof"), status: "204", answer: None, headers: &["Set-Cookie"], problems: &["Denied", "NotFound", "TooMany"] },
     Doc { id: "listTokens", tag: "session", summary: "The caller's API tokens, without their secrets", parameters: NONE, body: None, status: "200", answer: Some("TokenList"), headers: &[], problems: &[] },
     Doc { id: "createToken", tag: "session", summary: "Make an API token; its secret is shown this once", parameters: NONE, body: Some("NewToken"), status: "201", answer: Some("CreatedToken"), headers: &[], problems: &[] },
     Doc { id: "deleteToken", tag: "session", summary: "End an API token", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },

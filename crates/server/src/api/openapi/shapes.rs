@@ -185,6 +185,16 @@ fn people() -> Vec<Named> {
             ),
         ),
         (
+            "Proof",
+            closed(
+                vec![(
+                    "password",
+                    one(text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))),
+                )],
+                vec![],
+            ),
+        ),
+        (
             "StartedSession",
             shape(vec![("user", shape(vec![("id", id())]))]),
         ),

@@ -2,6 +2,7 @@
 
 pub(super) mod create;
 pub(super) mod delete;
+pub(super) mod proof;
 pub(super) mod show;
 
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
@@ -28,6 +29,11 @@ impl From<IdentityError> for ApiError {
                     detail,
                 )
             }
+            IdentityError::ProofNeeded => {
+                let detail = "Prove that it is you: POST /api/v1/session/proof with the password, then repeat this.";
+                Self::new(StatusCode::FORBIDDEN, "proof-required", detail)
+            }
+            IdentityError::SessionNeeded => Self::session_needed(),
             IdentityError::CrossSite => new(StatusCode::FORBIDDEN, "cross-site"),
             IdentityError::Throttled { retry_after_s } => {
                 let after = HeaderValue::from(*retry_after_s);

@@ -41,6 +41,12 @@ actions! {
     SessionEnd = "session.end";
     /// A sign-in was refused.
     SessionRefuse = "session.refuse";
+    /// Somebody proved that it is them, to do something that weighs much.
+    ProofGive = "proof.give";
+    /// Somebody could not prove that it is them.
+    ProofRefuse = "proof.refuse";
+    /// Somebody changed their name, language or time zone.
+    ProfileUpdate = "profile.update";
     /// A password was set; all sessions ended.
     PasswordSet = "password.set";
     /// An API token was made.
