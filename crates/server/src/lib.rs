@@ -10,6 +10,7 @@ pub mod demo;
 pub mod http;
 pub mod identity;
 pub mod import;
+pub mod oauth;
 pub mod pages;
 pub mod platform;
 pub mod schema;

@@ -52,6 +52,7 @@ impl Serve {
             databases,
             context_keys: Arc::new(keys),
             clock,
+            url: configuration.url.clone(),
             security_contact,
         };
         let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;

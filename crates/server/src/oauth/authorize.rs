@@ -32,8 +32,8 @@ use crate::{
 struct Consent<'a> {
     locale: &'a Locale,
     application: &'a Application,
-    person: &'a str,
-    workspace: &'a str,
+    /// Who is asked, and where.
+    signed_in_as: String,
     scopes: Vec<String>,
     /// Where the person goes afterwards: a host, or nothing for a program of this computer.
     host: Option<String>,
@@ -90,8 +90,11 @@ pub(crate) async fn show(
     let consent = Consent {
         locale,
         application: &ready.application,
-        person: &inside.viewer.name,
-        workspace: &inside.viewer.workspace,
+        signed_in_as: locale.t2(
+            "consent-as",
+            ("person", inside.viewer.name.as_str()),
+            ("workspace", inside.viewer.workspace.as_str()),
+        ),
         scopes: words(locale, &ready.request.scopes),
         host: redirect::host(&ready.parameters.redirect_uri),
         fields: ready.parameters.pairs(),

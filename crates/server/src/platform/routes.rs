@@ -16,6 +16,8 @@ use super::health::{self, Readiness};
 use super::{Application, Platform, gate};
 use crate::api;
 use crate::http::{HttpLimits, wrap};
+use crate::identity::oauth::AuthorizationServer;
+use crate::oauth::{self, Issuer};
 use crate::pages::{Entrance, confirm, set_up, settings, sign_in, sign_out};
 use crate::store::PgStore;
 
@@ -30,6 +32,8 @@ pub struct Site {
     platform: Platform,
     readiness: Arc<Readiness>,
     entrance: Entrance,
+    authorization: AuthorizationServer,
+    issuer: Issuer,
 }
 
 impl std::fmt::Debug for Site {
@@ -53,6 +57,8 @@ parts! {
     platform: Platform,
     readiness: Arc<Readiness>,
     entrance: Entrance,
+    authorization: AuthorizationServer,
+    issuer: Issuer,
 }
 
 /// The table of the server's own pages. What needs nothing is served outside the gate, everything else behind it.
@@ -70,6 +76,11 @@ pub fn pages() -> Vec<Page<Site>> {
         post("/sign-out",                 Needs::Nothing, sign_out::submit),
         get("/set-up",                    Needs::Nothing, set_up::show),
         post("/set-up",                   Needs::Nothing, set_up::submit),
+        get("/.well-known/oauth-authorization-server", Needs::Nothing, oauth::metadata::show),
+        post("/oauth/token",              Needs::Nothing, oauth::token::submit),
+        post("/oauth/revoke",             Needs::Nothing, oauth::revoke::submit),
+        get("/oauth/authorize",           Needs::Session, oauth::authorize::show),
+        post("/oauth/authorize",          Needs::Proof,   oauth::authorize::submit),
         get("/confirm",                   Needs::Session, confirm::show),
         post("/confirm",                  Needs::Session, confirm::submit),
         get("/settings",                  Needs::Session, settings::show),
@@ -91,6 +102,8 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
         platform: platform.clone(),
         readiness: Arc::new(Readiness::new(platform)),
         entrance: entrance.clone(),
+        authorization: application.authorization.clone(),
+        issuer: Issuer::new(&platform.url),
     };
     let own = mount::<PgStore, Site>(pages());
     let gated = fieldstone_ui::router::<PgStore>(own.gated.with_state(site.clone()))
