@@ -87,12 +87,12 @@ pub enum Want {
     Delta {
         /// The cursor.
         cursor: Cursor,
-        /// Rows that a changed row led to and now doesn't: is each of them still in scope?
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        check: Vec<RecordId>,
     },
     /// The difference between the scope and what the device has.
     Walk(Inventory),
+    /// After the last page, with its token: is each of these rows still in scope? A changed row led to them and now doesn't, which the
+    /// platform can't know. The answer is a last page again.
+    Check(Vec<RecordId>),
 }
 
 /// What a device has between two ids.
@@ -212,7 +212,7 @@ impl PullRequest {
     pub fn to_bytes(&self) -> Result<Vec<u8>, FrameError> {
         let entries: &[(RecordId, Tag)] = match &self.want {
             Want::Walk(inventory) => &inventory.entries,
-            Want::Delta { .. } => &[],
+            Want::Delta { .. } | Want::Check(_) => &[],
         };
         let have = entries.iter().map(|(id, tag)| Line::Have(*id, *tag));
         encode(
@@ -231,7 +231,7 @@ impl PullRequest {
         let Some(Line::Pull(mut request)) = lines.next_line()? else {
             return Err(FrameError::Unexpected);
         };
-        if matches!(&request.want, Want::Delta { check, .. } if check.len() > CHECKS_MAX) {
+        if matches!(&request.want, Want::Check(ids) if ids.len() > CHECKS_MAX) {
             return Err(FrameError::TooLarge);
         }
         let mut entries: Vec<(RecordId, Tag)> = Vec::new();
@@ -245,7 +245,7 @@ impl PullRequest {
                         Want::Walk(inventory) if inventory.bounds(&entries) => {
                             inventory.entries = entries;
                         }
-                        Want::Delta { .. } if entries.is_empty() => {}
+                        Want::Delta { .. } | Want::Check(_) if entries.is_empty() => {}
                         _ => return Err(FrameError::Unexpected),
                     }
                     return Ok(request);
@@ -386,8 +386,8 @@ mod tests {
         vec![
             request(Want::Delta {
                 cursor: Cursor("c1".to_owned()),
-                check: vec![id("0010000000aaaab")],
             }),
+            request(Want::Check(vec![id("0010000000aaaab")])),
             request(Want::Walk(inventory)),
             request(Want::Walk(Inventory::default())),
         ]
@@ -451,7 +451,7 @@ mod tests {
 
     #[test]
     fn an_inventory_out_of_order_or_out_of_bounds_is_refused() {
-        let mut request = requests().remove(1);
+        let mut request = requests().remove(2);
         let Want::Walk(inventory) = &mut request.want else {
             unreachable!()
         };

@@ -47,18 +47,8 @@ CREATE TRIGGER no_service BEFORE UPDATE OF password_phc ON app.user_secret FOR E
     WHEN (NEW.password_phc IS NOT NULL) EXECUTE FUNCTION app.refuse_service();
 
 -- ---------------------------------------------------------------------------------------------------------------------
--- The audit log, for functions of this schema: by whoever works under a context, else by `who`.
+-- The audit log: indexes for the viewer's filters.
 
-CREATE OR REPLACE FUNCTION app.add_event(tenant text, who text, event text, whom text, more jsonb) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
-BEGIN
-    INSERT INTO app.audit_event (tenant_id, seq, at, actor, action, target, detail, prev_hash, hash)
-        VALUES (tenant, 0, transaction_timestamp(), who, event, whom, more, '', '');
-END
-$$;
-SELECT app.serve('app.add_event(text, text, text, text, jsonb)', 'fieldstone_owner');
-
--- The viewer's filters.
 CREATE INDEX audit_event_actor ON app.audit_event (tenant_id, actor, seq);
 CREATE INDEX audit_event_target ON app.audit_event (tenant_id, target, seq);
 CREATE INDEX audit_event_action ON app.audit_event (tenant_id, action, seq);

@@ -17,6 +17,8 @@
 //! worker_url_file = "/run/credentials/fieldstone/worker-url"
 //! ```
 //!
+//! How letters are sent stands under `[mail]`; see `mail/settings.rs`.
+//!
 //! Each `…_url_file` may be `…_url` with the address itself (`postgres://user:password@host/fieldstone`); then the file must be
 //! private. `fieldstone migrate` also takes `admin_url` or `admin_url_file`.
 
@@ -32,6 +34,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
 use crate::database::RolePasswords;
+use crate::mail::MailSettings;
 use crate::platform::Databases;
 
 /// What is wrong with a configuration. Each message is a whole sentence for an operator, and never quotes a secret.
@@ -75,6 +78,9 @@ pub enum ConfigError {
         /// Whose address.
         name: &'static str,
     },
+    /// Letters can't be sent this way.
+    #[error("The settings for mail can't be used: {0}.")]
+    Mail(&'static str),
 }
 
 /// The file's content.
@@ -91,6 +97,8 @@ pub struct Configuration {
     pub context_key_file: PathBuf,
     /// The server's certificate.
     pub tls: TlsFiles,
+    /// How letters are sent; without it none are.
+    pub mail: Option<MailSettings>,
     database: Addresses,
 }
 
@@ -213,7 +221,7 @@ pub fn open_hosts(databases: &Databases) -> Vec<String> {
     hosts
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(crate) fn is_loopback(host: &str) -> bool {
     host == "localhost"
         || host
             .parse()
@@ -252,7 +260,8 @@ fn read(path: &Path) -> Result<String, ConfigError> {
     })
 }
 
-fn check_private(path: &Path) -> Result<(), ConfigError> {
+/// Refuses a file with a secret in it that other users can read.
+pub(crate) fn check_private(path: &Path) -> Result<(), ConfigError> {
     let facts = fs::metadata(path).map_err(|source| ConfigError::File {
         path: path.to_owned(),
         source,

@@ -128,6 +128,11 @@ impl DataDir {
         self.root.join("demo.json")
     }
 
+    /// Where letters are put when there is no mail server.
+    pub fn outbox(&self) -> PathBuf {
+        self.root.join("outbox")
+    }
+
     /// Where the server was last reached, for commands beside it.
     pub fn url(&self) -> PathBuf {
         self.root.join("url")

@@ -11,6 +11,8 @@ pub mod http;
 pub mod identity;
 pub mod import;
 pub mod oauth;
+pub mod jobs;
+pub mod mail;
 pub mod pages;
 pub mod platform;
 pub mod schema;

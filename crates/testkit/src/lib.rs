@@ -1,4 +1,4 @@
-//! What tests share: a private PostgreSQL, databases cloned from a migrated template, and the real server process.
+//! What tests share: a private PostgreSQL, databases cloned from a migrated template, the real server process, a mail server.
 //!
 //! A test harness may stop at the first thing that is wrong, so these functions panic with a sentence instead of returning errors.
 #![allow(
@@ -13,7 +13,9 @@
 mod cluster;
 mod database;
 mod server;
+mod smtp;
 
 pub use cluster::{CLUSTER_VARIABLE, TestCluster};
 pub use database::TestDatabase;
 pub use server::{Server, ServerOptions, binary, free_port};
+pub use smtp::{Delivered, MailServer};

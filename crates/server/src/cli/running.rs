@@ -11,6 +11,8 @@ use tokio::sync::watch;
 
 use super::failure::Failure;
 use super::output::say;
+use crate::jobs::{Job, Jobs, Purge};
+use crate::mail::{Mailer, Post};
 use crate::platform::Platform;
 use crate::serve::{Limits, serve};
 use crate::tls::Tls;
@@ -69,11 +71,14 @@ pub(super) fn url(listener: &TcpListener) -> Result<String, Failure> {
 }
 
 /// Serves until told to stop, then lets the requests in progress finish.
+///
+/// `mail` is how letters leave, and the address that their links begin with.
 pub(super) async fn serve_until_told(
     listener: TcpListener,
     tls: Tls,
     router: Router,
     platform: &Platform,
+    mail: Option<(Post, String)>,
     stop: Stop,
 ) -> Result<(), Failure> {
     let clock = Arc::clone(&platform.clock);
@@ -84,6 +89,7 @@ pub(super) async fn serve_until_told(
             Arc::clone(&platform.clock),
         )),
     ];
+    let jobs = Jobs::start(&platform.databases.worker, jobs(platform, mail));
     // The one line on standard output, for scripts to wait for.
     say(&format!("ready {}", url(&listener)?))?;
     serve(
@@ -94,10 +100,24 @@ pub(super) async fn serve_until_told(
         stop.told(),
     )
     .await;
+    jobs.stop().await;
     for chore in chores {
         chore.abort();
     }
     Ok(())
+}
+
+/// What a server does besides serving.
+fn jobs(platform: &Platform, mail: Option<(Post, String)>) -> Vec<Box<dyn Job>> {
+    let mut jobs: Vec<Box<dyn Job>> = vec![Box::new(Purge)];
+    if let Some((post, url)) = mail {
+        jobs.push(Box::new(Mailer::new(
+            post,
+            url,
+            Arc::clone(&platform.clock),
+        )));
+    }
+    jobs
 }
 
 #[expect(

@@ -55,7 +55,15 @@ impl Serve {
             url: configuration.url.clone(),
             security_contact,
         };
+        let mail = if let Some(settings) = &configuration.mail {
+            Some((settings.open()?, configuration.url.clone()))
+        } else {
+            tracing::warn!(
+                "The configuration has no [mail]: letters wait a day for a server that has it, and are given up."
+            );
+            None
+        };
         let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;
-        serve_until_told(listener, tls, router, &platform, stop).await
+        serve_until_told(listener, tls, router, &platform, mail, stop).await
     }
 }

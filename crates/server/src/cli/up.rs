@@ -19,6 +19,7 @@ use super::running::{Stop, listen, serve_until_told, url};
 use crate::cluster::Cluster;
 use crate::data_dir::{DataDir, write_public};
 use crate::database::{DEFAULT_DATABASE, RolePasswords, prepare};
+use crate::mail::MailSettings;
 use crate::platform::{ContextKeys, Databases, Platform, routes};
 use crate::tls::{CertificateSource, LocalAuthority, Names, Tls, host_name};
 
@@ -40,6 +41,10 @@ pub(super) struct Up {
     /// Where a vulnerability of this installation is reported, for /.well-known/security.txt [default: mailto:security@ this machine]
     #[arg(long, value_name = "URI")]
     security_contact: Option<String>,
+
+    /// How letters are sent: a file with `from` and [smtp], as under [mail] in a configuration [default: they are put into the data folder]
+    #[arg(long, value_name = "FILE")]
+    mail: Option<PathBuf>,
 }
 
 impl Up {
@@ -54,6 +59,11 @@ impl Up {
         let ca = authority.ca_file();
         let tls = Tls::load(CertificateSource::Local(authority), clock.now())?;
         let keys = Arc::new(ContextKeys::own(data_dir.context_key(), clock.now())?);
+        let post = match &self.mail {
+            Some(file) => MailSettings::read(file)?,
+            None => MailSettings::into_outbox(data_dir.outbox()),
+        };
+        let post = post.open()?;
 
         let mut cluster = Cluster::start(&data_dir).await?;
         let admin = cluster.admin_config();
@@ -69,7 +79,14 @@ impl Up {
                 () = stop.clone().told() => return Ok(()),
             };
             let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;
-            serve_until_told(listener, tls, router, &platform, stop).await
+            if let Some(folder) = post.folder() {
+                tracing::info!(
+                    "Letters are put into {}, since no mail server is named",
+                    folder.display()
+                );
+            }
+            let mail = Some((post, url(&listener)?));
+            serve_until_told(listener, tls, router, &platform, mail, stop).await
         };
         let outcome = tokio::select! {
             outcome = served => outcome,

@@ -56,6 +56,8 @@ GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_get_activity(integer), pg_catalog.p
 -- The functions of the tenant context: which backend this is, and the lock that remembers it.
 GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_get_activity(integer), pg_catalog.pg_advisory_lock_shared(bigint),
     pg_catalog.pg_try_advisory_lock_shared(bigint), pg_catalog.pg_advisory_unlock_shared(bigint) TO fieldstone_lookup;
+-- app.lead_job(): which server runs a job.
+GRANT EXECUTE ON FUNCTION pg_catalog.pg_try_advisory_lock(integer, integer) TO fieldstone_lookup;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 

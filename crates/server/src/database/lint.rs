@@ -25,7 +25,7 @@ struct Rule {
 }
 
 /// Indexes by which a person is found before their tenant is known. Only on private tables, which no serving role touches.
-const LOOKUP_INDEXES: [&str; 8] = [
+const LOOKUP_INDEXES: &[&str] = &[
     "workspace_slug_lookup",
     "user_secret_email_lookup",
     "session_token_lookup",
@@ -34,6 +34,8 @@ const LOOKUP_INDEXES: [&str; 8] = [
     "oauth_client_lookup",
     "oauth_code_lookup",
     "oauth_token_lookup",
+    "mail_link_lookup",
+    "letter_due_lookup",
 ];
 
 const RULES: [Rule; 13] = [
@@ -50,7 +52,7 @@ const RULES: [Rule; 13] = [
         name: "policy",
         query: "SELECT t.oid::regclass::text, format('has no policy for %s by %s', needed.command, needed.role)
             FROM tables t
-            JOIN (VALUES ('record', 'rawd'), ('managed', 'rawd'), ('personal', 'rawd'), ('append_only', 'ra')) c(class, commands) USING (class)
+            JOIN (VALUES ('record', 'rawd'), ('managed', 'rawd'), ('administered', 'rawd'), ('personal', 'rawd'), ('append_only', 'ra'), ('audit', 'ra')) c(class, commands) USING (class)
             CROSS JOIN LATERAL (SELECT role, command FROM unnest(ARRAY['fieldstone_app', 'fieldstone_worker']) role,
                 regexp_split_to_table(c.commands, '') command) needed
             WHERE NOT EXISTS (SELECT FROM policies p WHERE p.table_oid = t.oid AND p.role = needed.role AND p.command IN ('*', needed.command))
@@ -69,8 +71,15 @@ const RULES: [Rule; 13] = [
             SELECT t.oid::regclass::text, format('policy %s does not ask whether the user may write', p.name)
             FROM tables t JOIN policies p ON p.table_oid = t.oid
             WHERE p.role IN ('fieldstone_app', 'fieldstone_worker') AND p.command <> 'r'
-            AND strpos(coalesce(p.writes, p.reads), CASE t.class WHEN 'record' THEN '( SELECT app.can_write() ' WHEN 'managed' THEN '( SELECT app.can_manage() '
-                WHEN 'personal' THEN 'user_id = ( SELECT app.user_id() ' ELSE 'tenant_id' END) = 0
+            AND strpos(coalesce(p.writes, p.reads), CASE WHEN t.class IN ('record', 'append_only') THEN '( SELECT app.can_write() '
+                WHEN t.class IN ('managed', 'administered') THEN '( SELECT app.can_manage() '
+                WHEN t.class = 'personal' THEN 'user_id = ( SELECT app.user_id() ' ELSE 'tenant_id' END) = 0
+            UNION ALL
+            SELECT t.oid::regclass::text, format('policy %s does not ask whether the user may read', p.name)
+            FROM tables t JOIN policies p ON p.table_oid = t.oid
+            WHERE p.role IN ('fieldstone_app', 'fieldstone_worker') AND p.command IN ('*', 'r', 'w', 'd')
+            AND strpos(p.reads, CASE WHEN t.class IN ('administered', 'audit') THEN '( SELECT app.can_manage() '
+                WHEN t.class = 'personal' THEN 'user_id = ( SELECT app.user_id() ' ELSE 'tenant_id' END) = 0
             UNION ALL
             SELECT t.oid::regclass::text, format('policy %s lets %s into a %s table', p.name, p.role, t.class)
             FROM tables t JOIN policies p ON p.table_oid = t.oid
@@ -125,7 +134,7 @@ const RULES: [Rule; 13] = [
             CROSS JOIN LATERAL (SELECT CASE e.grantee WHEN 0 THEN 'PUBLIC' ELSE e.grantee::regrole::text END AS role, e.privilege_type
                 FROM pg_class c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) e WHERE c.oid = t.oid) a
             WHERE a.role = 'PUBLIC' OR a.role = ANY ($2) AND (a.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
-                OR t.class IN ('private', 'system') OR t.class = 'append_only' AND a.privilege_type IN ('UPDATE', 'DELETE') OR a.role = 'fieldstone_auth')",
+                OR t.class IN ('private', 'system') OR t.class IN ('append_only', 'audit') AND a.privilege_type IN ('UPDATE', 'DELETE') OR a.role = 'fieldstone_auth')",
     },
     Rule {
         name: "schema or database grant",
@@ -188,7 +197,7 @@ pub async fn lint(client: &Client) -> Result<Vec<Finding>, DatabaseError> {
             rule.query
         );
         for row in client
-            .query(&query, &[&LOOKUP_INDEXES.as_slice(), &SERVING.as_slice()])
+            .query(&query, &[&LOOKUP_INDEXES, &SERVING.as_slice()])
             .await?
         {
             findings.push(Finding {

@@ -9,7 +9,7 @@ pub mod authenticate;
 pub mod oauth;
 pub mod password;
 pub mod proof;
-mod random;
+pub(crate) mod random;
 pub mod session;
 pub mod sign_in;
 pub mod throttle;

@@ -8,21 +8,21 @@ use jiff::Timestamp;
 use super::IdentityError;
 
 /// Length of a secret's text: 256 bits in base64.
-pub(super) const SECRET_LEN: usize = 43;
+pub(crate) const SECRET_LEN: usize = 43;
 
-pub(super) fn bytes<const N: usize>() -> Result<[u8; N], IdentityError> {
+pub(crate) fn bytes<const N: usize>() -> Result<[u8; N], IdentityError> {
     let mut bytes = [0; N];
     rand::fill(&mut bytes).map_err(|_| IdentityError::Crypto)?;
     Ok(bytes)
 }
 
 /// 256 random bits as URL-safe text.
-pub(super) fn secret() -> Result<String, IdentityError> {
+pub(crate) fn secret() -> Result<String, IdentityError> {
     Ok(URL_SAFE_NO_PAD.encode(bytes::<32>()?))
 }
 
 /// Whether `text` has the shape of [`secret`]'s; anything else needs no look-up.
-pub(super) fn is_secret(text: &str) -> bool {
+pub(crate) fn is_secret(text: &str) -> bool {
     text.len() == SECRET_LEN
         && text
             .bytes()
@@ -30,14 +30,14 @@ pub(super) fn is_secret(text: &str) -> bool {
 }
 
 /// What is stored of a secret. It has 256 bits of its own, so a plain hash is enough.
-pub(super) fn hash(secret: &str) -> [u8; 32] {
+pub(crate) fn hash(secret: &str) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest::digest(&digest::SHA256, secret.as_bytes()).as_ref());
     hash
 }
 
 /// A new record id.
-pub(super) fn id(
+pub(crate) fn id(
     ids: &IdSource,
     prefix: [u8; 3],
     now: Timestamp,

@@ -123,13 +123,17 @@ mod tests {
 
     #[test]
     fn an_application_says_who_it_is_in_one_way() {
-        let client = |body, authorization| read(body).unwrap().client(&headers(authorization));
+        let client = |body: &'static str, authorization: Option<String>| {
+            read(body)
+                .unwrap()
+                .client(&headers(authorization.as_deref()))
+        };
         let encode = |text: &str| format!("Basic {}", STANDARD.encode(text));
         let proof = client("client_id=a&client_secret=b", None).unwrap();
         assert_eq!((proof.client_id.as_str(), proof.secret.as_deref()), ("a", Some("b")));
-        let proof = client("", Some(&encode("a%2Fb:c%2Bd"))).unwrap();
+        let proof = client("", Some(encode("a%2Fb:c%2Bd"))).unwrap();
         assert_eq!((proof.client_id.as_str(), proof.secret.as_deref()), ("a/b", Some("c+d")));
-        assert!(client("client_id=a", Some(&encode("a:b"))).is_ok());
+        assert!(client("client_id=a", Some(encode("a:b"))).is_ok());
         for (body, authorization) in [
             ("", None),
             ("client_id=", None),
@@ -139,7 +143,10 @@ mod tests {
             ("client_id=a", Some("Bearer x".to_owned())),
             ("", Some(encode("a"))),
         ] {
-            assert!(client(body, authorization.as_deref()).is_err(), "{body} {authorization:?}");
+            assert!(
+                client(body, authorization.clone()).is_err(),
+                "{body} {authorization:?}"
+            );
         }
     }
 }

@@ -16,6 +16,7 @@ mod embedded;
 mod gate;
 mod identity;
 mod importing;
+mod mail;
 mod process;
 mod serving;
 mod store;

@@ -4,8 +4,9 @@
 //! may be empty is read in two phases: the records with a value, then those without. Each is a plain index range, however deep the page.
 
 use fieldstone_model::{
-    Query, Registry,
-    query::{CursorKey, Path, QueryError},
+    FieldType, Filter, Query, Registry,
+    query::{CursorKey, Path, Presence, QueryError},
+    value::Key,
 };
 
 use super::{
@@ -95,6 +96,8 @@ enum Origin {
     Keys,
     /// The records of a search's words.
     Words,
+    /// The texts or ids that a field has to be one of, each looked up.
+    List,
 }
 
 impl<'a> Select<'a> {
@@ -166,7 +169,8 @@ impl<'a> Select<'a> {
         if window.is_some() {
             sql.push(", t.tenant_id AS found_tenant, t.id AS found_id");
         }
-        let origin = self.origin(phase, &keys);
+        let list = self.list(&mut source);
+        let origin = self.origin(phase, &keys, list.is_some());
         let tested: Vec<String> = match &self.words {
             Words::Tested => words.clone(),
             Words::Window(_) => Vec::new(),
@@ -178,7 +182,12 @@ impl<'a> Select<'a> {
                 others.map(|(_, word)| word.clone()).collect()
             }
         };
-        let mut from = self.write_origin(&source, origin, phase, &words);
+        let mut from = match list.filter(|_| origin == Origin::List) {
+            Some((place, keys)) => {
+                write_list(self.dialect, &source, (&place, keys), self.query.presence)
+            }
+            None => self.write_origin(&source, origin, phase, &words),
+        };
         // The condition may find further relations to join, so it is written before the joins are.
         let mut rest = Writer {
             dialect: self.dialect,
@@ -225,7 +234,7 @@ impl<'a> Select<'a> {
     ) -> Writer {
         let mut from = Writer::new(self.dialect);
         match origin {
-            Origin::Table => source.write_root(&mut from),
+            Origin::Table | Origin::List => source.write_root(&mut from),
             Origin::Keys => {
                 from.push(" FROM ").table("field_value").push(" k0");
                 source.write_root_after(&mut from, "k0.tenant_id", "k0.record_id");
@@ -273,15 +282,50 @@ impl<'a> Select<'a> {
         }
     }
 
-    fn origin(&self, phase: &Phase, keys: &[(Place<'_>, bool)]) -> Origin {
+    fn origin(&self, phase: &Phase, keys: &[(Place<'_>, bool)], has_list: bool) -> Origin {
         let by_own_key = keys
             .first()
             .is_some_and(|(place, _)| place.field.custom && place.alias == "t");
         match (self.dialect, &self.words) {
             (Dialect::Postgres, Words::Gathered(_)) => Origin::Words,
+            (Dialect::Postgres, _) if has_list => Origin::List,
             (Dialect::Postgres, _) if phase.part == Part::WithValue && by_own_key => Origin::Keys,
             _ => Origin::Table,
         }
+    }
+
+    /// A condition of the filter that lists texts or ids of which few records each have one, with the keys to look up.
+    fn list(&self, source: &mut Source<'a>) -> Option<(Place<'a>, Vec<String>)> {
+        let parts = match &self.query.filter {
+            Filter::And(parts) => parts.as_slice(),
+            filter => std::slice::from_ref(filter),
+        };
+        parts.iter().find_map(|part| {
+            let Filter::In { path, values } = part else {
+                return None;
+            };
+            path.as_field()?;
+            let place = source.place(path).ok()?;
+            let kind = &place.field.kind;
+            // The indexes of fields have living records only; the primary key has all.
+            let has_index = *kind == FieldType::Id
+                || (kind.is_folded()
+                    && (place.field.indexed || place.field.unique)
+                    && self.query.presence == Presence::Living);
+            if place.field.custom || !has_index {
+                return None;
+            }
+            let mut keys: Vec<String> = values
+                .iter()
+                .filter_map(|value| match value.key(kind) {
+                    Some(Key::Text(key)) => Some(key),
+                    _ => None,
+                })
+                .collect();
+            keys.sort_unstable();
+            keys.dedup();
+            Some((place, keys))
+        })
     }
 
     /// The ids' part of a page in the order of ids: where it starts, and which way it goes.
@@ -458,6 +502,21 @@ impl<'a> Select<'a> {
     }
 }
 
+/// `FROM` the records that have one of these keys in a field: one look-up for each key.
+///
+/// `= ANY` alone lets PostgreSQL's planner read all records of a tenant that it takes for a small one.
+fn write_list(
+    dialect: Dialect,
+    source: &Source<'_>,
+    (place, keys): (&Place<'_>, Vec<String>),
+    presence: Presence,
+) -> Writer {
+    let mut from = Writer::new(dialect);
+    from.push(" FROM unnest(").param(Param::Texts(keys)).push("::text[]) AS u (key)");
+    source.write_root_by(&mut from, place, presence);
+    from
+}
+
 /// A page in the order of ids, newest first unless it is read backward.
 pub(super) struct IdPage {
     start: Option<String>,
@@ -476,7 +535,9 @@ pub(super) fn write_gathered(
         if at > 0 {
             sql.push(" INTERSECT ");
         }
-        sql.push("SELECT DISTINCT s.tenant_id, s.record_id");
+        // INTERSECT leaves each record once by itself.
+        sql.push(if words.len() == 1 { "SELECT DISTINCT " } else { "SELECT " })
+            .push("s.tenant_id, s.record_id");
         write_tokens(sql, object, word);
     }
     sql.push(") g");

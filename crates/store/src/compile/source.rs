@@ -2,7 +2,7 @@
 
 use fieldstone_model::{
     Field, Object, Registry,
-    query::{Path, QueryError},
+    query::{Path, Presence, QueryError},
 };
 
 use super::{Dialect, Writer, has_text_key};
@@ -102,6 +102,26 @@ impl<'a> Source<'a> {
             .push(" AND r.id = ")
             .push(id)
             .push(" OFFSET 0) t");
+    }
+
+    /// Appends the root's table joined to the keys before it, `u.key`: one look-up in the field's index for each.
+    pub(super) fn write_root_by(&self, sql: &mut Writer, place: &Place<'_>, presence: Presence) {
+        let place = Place {
+            alias: "r".to_owned(),
+            ..place.clone()
+        };
+        sql.push(" CROSS JOIN LATERAL (SELECT r.* FROM ")
+            .table(table_of(self.root))
+            .push(" r WHERE ");
+        place.write_key(sql);
+        sql.push(" = u.key");
+        if self.root.custom {
+            sql.push(" AND r.object = ").constant(&self.root.name);
+        }
+        if presence == Presence::Living {
+            sql.push(" AND r.deleted_at IS NULL");
+        }
+        sql.push(" OFFSET 0) t");
     }
 
     /// Appends `LEFT JOIN …` for every relation met.

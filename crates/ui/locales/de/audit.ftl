@@ -31,3 +31,4 @@ audit-audit-verify = { $actor } hat die Kette des Protokolls geprüft.
 audit-proof-give = { $actor } hat die eigene Identität bestätigt.
 audit-proof-refuse = { $actor } konnte die eigene Identität nicht bestätigen.
 audit-profile-update = { $actor } hat das eigene Profil geändert.
+audit-letter-give-up = Ein Brief konnte nicht zugestellt werden und wurde aufgegeben.

@@ -31,3 +31,4 @@ audit-audit-verify = { $actor } checked the chain of the audit log.
 audit-proof-give = { $actor } confirmed that it is them.
 audit-proof-refuse = { $actor } could not confirm that it is them.
 audit-profile-update = { $actor } changed their profile.
+audit-letter-give-up = A letter could not be delivered and was given up.

@@ -79,6 +79,15 @@ impl Locale {
         texts::format(self.language, key, Some(&arguments)).into_owned()
     }
 
+    /// The text of `key` with any number of variables.
+    pub fn t_with(&self, key: &str, variables: &[(&str, String)]) -> String {
+        let mut arguments = FluentArgs::with_capacity(variables.len());
+        for (name, value) in variables {
+            arguments.set(*name, value.as_str());
+        }
+        texts::format(self.language, key, Some(&arguments)).into_owned()
+    }
+
     /// The text of `key` with two variables.
     pub fn t2<'a>(
         &self,

@@ -15,7 +15,7 @@ pub enum Language {
 
 macro_rules! sources {
     ($language:literal) => {
-        [
+        &[
             include_str!(concat!("../../locales/", $language, "/frame.ftl")),
             include_str!(concat!("../../locales/", $language, "/pages.ftl")),
             include_str!(concat!("../../locales/", $language, "/problems.ftl")),
@@ -24,6 +24,8 @@ macro_rules! sources {
             include_str!(concat!("../../locales/", $language, "/audit.ftl")),
             include_str!(concat!("../../locales/", $language, "/integrations.ftl")),
             include_str!(concat!("../../locales/", $language, "/settings.ftl")),
+            include_str!(concat!("../../locales/", $language, "/letters.ftl")),
+            include_str!(concat!("../../locales/", $language, "/members.ftl")),
         ]
     };
 }
@@ -49,7 +51,7 @@ impl Language {
             .unwrap_or(Self::English)
     }
 
-    fn sources(self) -> [&'static str; 8] {
+    fn sources(self) -> &'static [&'static str] {
         match self {
             Self::English => sources!("en"),
             Self::German => sources!("de"),
@@ -72,7 +74,7 @@ fn bundle(language: Language) -> Bundle {
     bundle.set_use_isolating(false);
     for source in language.sources() {
         let resource =
-            FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, errors)| {
+            FluentResource::try_new((*source).to_owned()).unwrap_or_else(|(resource, errors)| {
                 tracing::error!(language = language.tag(), ?errors, "texts with errors");
                 resource
             });
@@ -175,7 +177,7 @@ mod tests {
         for language in Language::ALL {
             let mut bundle: Bundle = FluentBundle::new_concurrent(vec![]);
             for source in language.sources() {
-                let resource = FluentResource::try_new(source.to_owned())
+                let resource = FluentResource::try_new((*source).to_owned())
                     .map_err(|(_, errors)| errors)
                     .unwrap();
                 bundle.add_resource(resource).unwrap();

@@ -93,6 +93,8 @@ actions! {
     AuditExport = "audit.export";
     /// The chain of the audit log was checked.
     AuditVerify = "audit.verify";
+    /// A letter could not be delivered; the target is its id.
+    LetterGiveUp = "letter.give_up";
 }
 
 impl Action {

@@ -223,7 +223,7 @@ impl<'a> Statements<'a> {
 }
 
 /// The SQL type of a standard field's column.
-fn sql_type(kind: &FieldType) -> &'static str {
+pub(super) fn sql_type(kind: &FieldType) -> &'static str {
     match kind {
         FieldType::Boolean => "boolean",
         FieldType::Date => "date",
@@ -464,7 +464,7 @@ impl Tokens {
             let params: Params = vec![Box::new(replaced)];
             (
                 Cow::Borrowed(
-                    "DELETE FROM app.search_token s WHERE s.record_id = ANY ($1::text[])",
+                    "DELETE FROM app.search_token s USING unnest($1::text[]) AS v (record_id) WHERE s.record_id = v.record_id",
                 ),
                 params,
             )
@@ -528,7 +528,7 @@ impl FieldValues {
     fn marked(&self, living: bool) -> Option<(Cow<'static, str>, Params)> {
         let marked = self.living.iter().filter(|(_, lives)| **lives == living);
         let ids: Vec<String> = marked.map(|(id, _)| id.to_string()).collect();
-        let sql = "UPDATE app.field_value f SET living = $2 WHERE f.record_id = ANY ($1::text[]) AND f.is_unique";
+        let sql = "UPDATE app.field_value f SET living = $2 FROM unnest($1::text[]) AS v (record_id) WHERE f.record_id = v.record_id AND f.is_unique";
         let params: Params = vec![Box::new(ids.clone()), Box::new(living)];
         (!ids.is_empty()).then_some((Cow::Borrowed(sql), params))
     }

@@ -7,7 +7,7 @@ use super::scratch::Scratch;
 use super::{Attack, Defence, Removal, attacks};
 use crate::tenancy::workspaces::actor;
 
-attacks! { TRUNCATE, COPY_OUT, OWNING_A_TABLE, PERSONAL_ROWS, REWRITTEN_AUDIT, APPOINTED_OWNER, DEMOTED_OWNER, LAST_OWNER, FROZEN_MEMBERSHIP }
+attacks! { TRUNCATE, COPY_OUT, OWNING_A_TABLE, PERSONAL_ROWS, REWRITTEN_AUDIT, READ_AUDIT, INVENTED_HISTORY, APPOINTED_OWNER, DEMOTED_OWNER, LAST_OWNER, FROZEN_MEMBERSHIP }
 
 const TRUNCATE: Attack = Attack {
     name: "emptying a table, which row-level security does not stop",
@@ -123,6 +123,49 @@ const REWRITTEN_AUDIT: Attack = Attack {
             ),
         },
     ],
+};
+
+const READ_AUDIT: Attack = Attack {
+    name: "a member who reads the audit log",
+    run: |scratch| {
+        async move {
+            scratch
+                .arrange(
+                    "INSERT INTO app.audit_event (tenant_id, seq, at, actor, action, prev_hash, hash) VALUES ('00D00000000000a', 0, now(), '', 'test', '', '')",
+                )
+                .await;
+            may(scratch, Role::Member, "SELECT FROM app.audit_event").await
+        }
+        .boxed()
+    },
+    defences: &[Defence {
+        name: "can_manage() in the policy",
+        remove: Removal::Sql(
+            "ALTER POLICY tenant_select ON app.audit_event USING (tenant_id = (SELECT app.tenant_id()))",
+        ),
+    }],
+};
+
+const INVENTED_HISTORY: Attack = Attack {
+    name: "a viewer who adds to a record's history",
+    run: |scratch| {
+        async move {
+            may(
+                scratch,
+                Role::Viewer,
+                "INSERT INTO app.history (tenant_id, record_id, version, at, by_id, action)
+                 VALUES ('00D00000000000a', '001000000000000', 99, now(), (SELECT app.user_id()), 'updated')",
+            )
+            .await
+        }
+        .boxed()
+    },
+    defences: &[Defence {
+        name: "can_write() in the policy",
+        remove: Removal::Sql(
+            "ALTER POLICY tenant_insert ON app.history WITH CHECK (tenant_id = (SELECT app.tenant_id()))",
+        ),
+    }],
 };
 
 /// Whether `role` of workspace `a` can run `sql`, and it changes something.

@@ -63,6 +63,21 @@ const CASES: &[(&str, &str, &str)] = &[
     ),
     (
         "policy",
+        "ALTER POLICY tenant_insert ON app.history WITH CHECK (tenant_id = (SELECT app.tenant_id()))",
+        "app.history",
+    ),
+    (
+        "policy",
+        "ALTER POLICY tenant_select ON app.audit_event USING (tenant_id = (SELECT app.tenant_id()))",
+        "app.audit_event",
+    ),
+    (
+        "policy",
+        "SELECT app.protect('app.product', 'administered'); ALTER POLICY tenant_delete ON app.product USING (tenant_id = (SELECT app.tenant_id()))",
+        "app.product",
+    ),
+    (
+        "policy",
         "CREATE POLICY everybody ON app.account USING (true)",
         "app.account",
     ),

@@ -84,8 +84,11 @@ impl Layers {
     pub(crate) async fn connect(data_dir: &DataDir, server: &Server) -> anyhow::Result<Self> {
         let mut admin = admin_config(data_dir)?;
         admin.dbname(DEFAULT_DATABASE);
+        // Planned once, like what the policies are part of: with a tenant to look at, the planner would plan some statements every time.
+        let mut planned_once = admin.clone();
+        planned_once.options("-c plan_cache_mode=force_generic_plan -c jit=off");
         let manager = Manager::from_config(
-            admin.clone(),
+            planned_once,
             NoTls,
             ManagerConfig {
                 recycling_method: RecyclingMethod::Fast,

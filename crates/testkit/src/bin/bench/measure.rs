@@ -15,6 +15,9 @@ pub(crate) const ASKERS: [usize; 2] = [1, 16];
 /// Each figure comes from so many turns, layer after layer, so that a disturbance of the machine meets all layers alike.
 const TURNS: u32 = 2;
 
+/// Requests that take longer are measured with one asker only.
+const SLOW_MS: f64 = 200.0;
+
 /// How long is measured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
@@ -68,6 +71,10 @@ pub(crate) async fn case(
     };
     let mut figures: Vec<Figure> = Vec::new();
     for askers in ASKERS {
+        // What takes one asker this long would keep sixteen busy for minutes.
+        if figures.iter().any(|figure| figure.mean_ms() > SLOW_MS) {
+            break;
+        }
         for turn in 0..TURNS {
             for layer in depths {
                 ask_for(
@@ -163,6 +170,10 @@ impl Figure {
         self.took_us.extend(other.took_us);
         self.elapsed += other.elapsed;
         self.used = self.used.plus(other.used);
+    }
+
+    fn mean_ms(&self) -> f64 {
+        self.took_us.iter().copied().map(f64::from).sum::<f64>() / self.count().max(1.0) / 1000.0
     }
 
     /// Requests per second.

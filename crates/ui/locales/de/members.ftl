@@ -1,0 +1,1 @@
+# Mitglieder, Einladungen und die eigene Mitgliedschaft.

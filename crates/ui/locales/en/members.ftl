@@ -1,0 +1,1 @@
+# Members, invitations, and a person’s own membership.
