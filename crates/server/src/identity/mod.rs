@@ -95,6 +95,10 @@ pub enum IdentityError {
     Crypto,
 }
 
+/// Marks an answer in whose making the caller's own access has ended, as by signing out: it stands.
+#[derive(Debug, Clone, Copy)]
+pub struct AccessEnded;
+
 /// One workspace that an address and password open.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct WorkspaceChoice {

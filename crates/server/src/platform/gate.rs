@@ -16,7 +16,7 @@ use http::request::Parts;
 
 use super::Application;
 use crate::http::Problem;
-use crate::identity::{Identity, IdentityError};
+use crate::identity::{AccessEnded, Identity, IdentityError};
 
 /// How much of a request is kept for a second try; the routes' own limits are the same or lower.
 const BODY_MAX: usize = 16 * 1024 * 1024;
@@ -24,8 +24,8 @@ const BODY_MAX: usize = 16 * 1024 * 1024;
 /// Middleware: identifies the caller and puts store, viewer, profile and identity into the request's extensions.
 ///
 /// When the database says that the person's access has changed since it was looked up, they are looked up again and the request is run
-/// once more, unless something of the first run was applied. A page that nothing was read for waits until the database has said that the
-/// access stands.
+/// once more, unless something of the first run was applied. An answer that nothing was read for waits until the database has said that
+/// the access stands; a refusal out of memory would be as wrong as a page.
 pub(super) async fn admit(
     State(application): State<Application>,
     request: Request,
@@ -90,7 +90,6 @@ async fn run(
             return Ok(Problem::new(StatusCode::SERVICE_UNAVAILABLE, BUSY).into_response());
         }
     };
-    let is_safe = parts.method.is_safe();
     let mut parts = parts.clone();
     parts
         .extensions
@@ -108,8 +107,7 @@ async fn run(
     if store.access_changed() {
         return Err(AccessChanged);
     }
-    // Without a flight a change can only have been of sessions, the caller's own among them: that isn't done twice either.
-    if !is_safe {
+    if response.extensions().get::<AccessEnded>().is_some() {
         return Ok(response);
     }
     match store.check_access().await {

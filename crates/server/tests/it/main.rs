@@ -16,6 +16,7 @@ mod embedded;
 mod gate;
 mod identity;
 mod importing;
+mod matrix;
 mod mail;
 mod process;
 mod serving;

@@ -93,8 +93,13 @@ static CONVENTIONS: [Conventions; 7] = [
 
 /// The tag of each.
 pub(super) const fn tags() -> [&'static str; 7] {
-    let [a, b, c, d, e, f, g] = &CONVENTIONS;
-    [a.tag, b.tag, c.tag, d.tag, e.tag, f.tag, g.tag]
+    let mut tags = [""; CONVENTIONS.len()];
+    let (mut left, mut rest): (&mut [&str], &[Conventions]) = (&mut tags, &CONVENTIONS);
+    while let ([tag, others @ ..], [conventions, more @ ..]) = (left, rest) {
+        *tag = conventions.tag;
+        (left, rest) = (others, more);
+    }
+    tags
 }
 
 impl Conventions {

@@ -39,6 +39,7 @@ pub(super) fn all() -> impl Iterator<Item = Named> {
         answers(),
         tellings(),
         people(),
+        proofs(),
         changes(),
         declarations(),
         vec![("Problem", problem())],
@@ -145,6 +146,28 @@ fn tellings() -> Vec<Named> {
     ]
 }
 
+/// What people prove themselves with.
+fn proofs() -> Vec<Named> {
+    vec![
+        (
+            "Credentials",
+            closed(
+                vec![("email", one(text())), ("password", one(secret()))],
+                vec![("workspace", one(text_or_null()))],
+            ),
+        ),
+        ("Proof", closed(vec![("password", one(secret()))], vec![])),
+        (
+            "StartedSession",
+            shape(vec![("user", shape(vec![("id", id())]))]),
+        ),
+    ]
+}
+
+fn secret() -> ObjectBuilder {
+    text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
+}
+
 /// Sessions, and leads that become somebody.
 fn people() -> Vec<Named> {
     vec![
@@ -170,33 +193,6 @@ fn people() -> Vec<Named> {
                 ),
                 ("capabilities", many(list(text()))),
             ]),
-        ),
-        (
-            "Credentials",
-            closed(
-                vec![
-                    ("email", one(text())),
-                    (
-                        "password",
-                        one(text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))),
-                    ),
-                ],
-                vec![("workspace", one(text_or_null()))],
-            ),
-        ),
-        (
-            "Proof",
-            closed(
-                vec![(
-                    "password",
-                    one(text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))),
-                )],
-                vec![],
-            ),
-        ),
-        (
-            "StartedSession",
-            shape(vec![("user", shape(vec![("id", id())]))]),
         ),
         (
             "TokenList",

@@ -11,7 +11,7 @@ use crate::{
         error::{ApiError, ApiResult},
         written,
     },
-    identity::{Identity, authenticate::Credential, session},
+    identity::{AccessEnded, Identity, authenticate::Credential, session},
     pages::Entrance,
 };
 
@@ -39,12 +39,16 @@ pub(in crate::api) async fn delete<S: ApiStore>(call: Call<S>) -> ApiResult {
     else {
         return Err(no_session());
     };
+    // Asked of the database: what is remembered of the caller may have ended.
+    let now = call.viewer()?.now;
+    entrance.authenticator.renew(identity, now).await?;
     entrance
         .sign_in
         .sign_out(identity.actor.tenant, session)
         .await?;
     entrance.authenticator.forget(identity);
     let mut response = written::nothing(StatusCode::NO_CONTENT);
+    response.extensions_mut().insert(AccessEnded);
     let headers = response.headers_mut();
     let cookie = HeaderValue::from_str(&session::clear_cookie())
         .map_err(fieldstone_store::StoreError::internal)?;

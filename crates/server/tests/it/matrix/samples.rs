@@ -1,0 +1,137 @@
+//! One sample request for every route: what the matrix sends. A route without one fails it, and so does a sample without a route.
+//!
+//! Words that begin with a colon stand for something of the workspace north: `:account` and `:lead` for a living record that no other
+//! request touches, `:deleted` for a deleted account, `:object` and `:field` for a custom object and a custom field of accounts, `:email`
+//! for the address of somebody of north who can sign in.
+
+use http::StatusCode;
+
+/// A request, and how it is answered when it is let through.
+pub(super) struct Sample {
+    pub(super) method: &'static str,
+    /// The route's path in its table; of the API with its root.
+    pub(super) route: &'static str,
+    /// What stands in the path for its parameters, and the query.
+    pub(super) path: &'static str,
+    pub(super) body: Body,
+    /// The status for whoever may; `None` when any success or redirection is right.
+    pub(super) status: Option<StatusCode>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Body {
+    None,
+    Form(&'static str),
+    Json(&'static str),
+}
+
+const fn get(route: &'static str, path: &'static str) -> Sample {
+    Sample {
+        method: "GET",
+        route,
+        path,
+        body: Body::None,
+        status: None,
+    }
+}
+
+const fn delete(route: &'static str, path: &'static str) -> Sample {
+    Sample {
+        method: "DELETE",
+        ..get(route, path)
+    }
+}
+
+const fn form(route: &'static str, path: &'static str, body: &'static str) -> Sample {
+    Sample {
+        method: "POST",
+        body: Body::Form(body),
+        ..get(route, path)
+    }
+}
+
+const fn post(route: &'static str, path: &'static str, body: &'static str) -> Sample {
+    Sample {
+        method: "POST",
+        body: Body::Json(body),
+        ..get(route, path)
+    }
+}
+
+const fn patch(route: &'static str, path: &'static str, body: &'static str) -> Sample {
+    Sample {
+        method: "PATCH",
+        ..post(route, path, body)
+    }
+}
+
+impl Sample {
+    /// The sample of a route whose success can't be had here, with how it fails instead.
+    const fn but(self, status: StatusCode) -> Self {
+        Self {
+            status: Some(status),
+            ..self
+        }
+    }
+}
+
+#[rustfmt::skip]
+pub(super) const SAMPLES: &[Sample] = &[
+    // Pages of the server.
+    get("/healthz", "/healthz"),
+    get("/readyz", "/readyz"),
+    get("/.well-known/security.txt", "/.well-known/security.txt"),
+    get("/api/openapi.json", "/api/openapi.json"),
+    get("/sign-in", "/sign-in?to=%2Fdeals"),
+    form("/sign-in", "/sign-in", "email=:email&password=correct+horse+battery"),
+    form("/sign-out", "/sign-out", ""),
+    get("/set-up", "/set-up?link=none").but(StatusCode::GONE),
+    form("/set-up", "/set-up", "link=none&password=x&repeat=x").but(StatusCode::GONE),
+
+    // Pages of records.
+    get("/assets/{name}", "/assets/none.css").but(StatusCode::NOT_FOUND),
+    get("/", "/"),
+    get("/search", "/search?q=nort"),
+    get("/{objects}", "/accounts"),
+    form("/{objects}", "/accounts", "name=Made"),
+    get("/{objects}/new", "/accounts/new"),
+    get("/{objects}/deleted", "/accounts/deleted"),
+    get("/{objects}/count", "/accounts/count"),
+    get("/{objects}/tests", "/accounts/tests?field=name"),
+    get("/{objects}/options/{field}", "/contacts/options/account_id?q=nort"),
+    get("/{objects}/{id}", "/accounts/:account"),
+    form("/{objects}/{id}", "/accounts/:account", "version=1&name=Changed&was%3Aname=North"),
+    get("/{objects}/{id}/edit", "/accounts/:account/edit"),
+    get("/{objects}/{id}/history", "/accounts/:account/history"),
+    form("/{objects}/{id}/deletion", "/accounts/:account/deletion", ""),
+    form("/{objects}/{id}/restoration", "/accounts/:deleted/restoration", ""),
+    get("/{objects}/{id}/conversion", "/leads/:lead/conversion"),
+    form("/{objects}/{id}/conversion", "/leads/:lead/conversion", "version=1&account=new"),
+
+    // The API.
+    get("/api/v1/session", "/api/v1/session"),
+    post("/api/v1/session", "/api/v1/session", r#"{"email":":email","password":"correct horse battery"}"#),
+    delete("/api/v1/session", "/api/v1/session"),
+    get("/api/v1/tokens", "/api/v1/tokens"),
+    post("/api/v1/tokens", "/api/v1/tokens", r#"{"name":"nightly"}"#),
+    delete("/api/v1/tokens/{id}", "/api/v1/tokens/0AT000000000000").but(StatusCode::NOT_FOUND),
+    get("/api/v1/objects", "/api/v1/objects"),
+    post("/api/v1/objects", "/api/v1/objects", r#"{"name":"boat","plural":"boats"}"#).but(StatusCode::UNPROCESSABLE_ENTITY),
+    get("/api/v1/objects/{object}", "/api/v1/objects/:object"),
+    delete("/api/v1/objects/{object}", "/api/v1/objects/:object"),
+    post("/api/v1/objects/{object}/fields", "/api/v1/objects/:object/fields", r#"{"name":"made","type":"text","max":40,"label":"Made"}"#),
+    patch("/api/v1/objects/{object}/fields/{field}", "/api/v1/objects/:object/fields/depth", r#"{"label":"Depth"}"#),
+    delete("/api/v1/objects/{object}/fields/{field}", "/api/v1/objects/:object/fields/depth"),
+    get("/api/v1/records/{object}", "/api/v1/records/account"),
+    post("/api/v1/records/{object}", "/api/v1/records/account", r#"{"name":"Made"}"#),
+    get("/api/v1/records/{object}/count", "/api/v1/records/account/count"),
+    get("/api/v1/records/{object}/aggregate", "/api/v1/records/account/aggregate?measures=count"),
+    post("/api/v1/records/{object}/batch", "/api/v1/records/account/batch", r#"{"changes":[{"action":"create","values":{"name":"Made"}}]}"#),
+    get("/api/v1/records/{object}/{id}", "/api/v1/records/account/:account"),
+    patch("/api/v1/records/{object}/{id}", "/api/v1/records/account/:account", r#"{"name":"Changed"}"#),
+    delete("/api/v1/records/{object}/{id}", "/api/v1/records/account/:account"),
+    post("/api/v1/records/{object}/{id}/restoration", "/api/v1/records/account/:deleted/restoration", "{}"),
+    get("/api/v1/records/{object}/{id}/history", "/api/v1/records/account/:account/history"),
+    post("/api/v1/records/lead/{id}/conversion", "/api/v1/records/lead/:lead/conversion", "{}"),
+    get("/api/v1/search", "/api/v1/search?q=nort"),
+];
