@@ -10,6 +10,7 @@ pub mod oauth;
 pub mod password;
 pub mod proof;
 pub(crate) mod random;
+pub mod service_account;
 pub mod session;
 pub mod sign_in;
 pub mod throttle;

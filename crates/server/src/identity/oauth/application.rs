@@ -9,11 +9,7 @@ use super::{
     CLIENT_PREFIX, redirect, scope,
     secret::{Kind, Secret},
 };
-use crate::{
-    database::pool::Step,
-    identity::audit::Action,
-    store::{PgStore, store_error},
-};
+use crate::{database::pool::Step, identity::audit::Action, store::PgStore};
 
 /// Most addresses of one application.
 pub const ADDRESSES_MAX: usize = 20;
@@ -225,48 +221,6 @@ impl PgStore {
         };
         self.run_audited(&[step], Action::ApplicationSecret, id.as_str(), &json!({})).await?;
         Ok(Some(secret))
-    }
-
-    /// Runs `steps` and notes what was done, in one transaction.
-    pub(crate) async fn run_audited(
-        &self,
-        steps: &[Step<'_>],
-        action: Action,
-        target: &str,
-        detail: &serde_json::Value,
-    ) -> Result<Vec<Vec<Row>>, StoreError> {
-        let tenant = self.actor().tenant;
-        let tenant = tenant.as_str();
-        let name = action.name();
-        let note: [&(dyn ToSql + Sync); 4] = [&tenant, &name, &target, detail];
-        let mut steps = steps.to_vec();
-        steps.push(Step { sql: crate::identity::audit::RECORD, params: &note });
-        let rows = self.pool().flight(self.actor(), None, &steps).await.map_err(store_error);
-        self.note_outcome(rows)
-    }
-
-    /// Runs one change that answers a row if it found something, and notes it in the same transaction if it did.
-    async fn run_if_found(
-        &self,
-        step: Step<'_>,
-        action: Action,
-        id: RecordId,
-        detail: &serde_json::Value,
-    ) -> Result<bool, StoreError> {
-        let mut transaction = self.pool().transaction(self.actor(), None).await.map_err(store_error)?;
-        let rows = transaction.run(&[step], false).await.map_err(store_error);
-        let rows = self.note_outcome(rows)?;
-        if rows.first().is_none_or(Vec::is_empty) {
-            // Dropped, the transaction leaves nothing behind.
-            return Ok(false);
-        }
-        let (tenant, id) = (self.actor().tenant, id);
-        let (tenant, name, target) = (tenant.as_str(), action.name(), id.as_str());
-        let note = Step { sql: crate::identity::audit::RECORD, params: &[&tenant, &name, &target, detail] };
-        let noted = transaction.run(&[note], true).await.map_err(store_error);
-        self.note_outcome(noted)?;
-        self.note_written();
-        Ok(true)
     }
 }
 
