@@ -7,7 +7,10 @@ use std::sync::Arc;
 use axum::extract::{DefaultBodyLimit, FromRef, State};
 use axum::middleware;
 use axum::{Extension, Router};
-use fieldstone_model::Needs;
+use fieldstone_model::{
+    Capability::{self, UsersManage, WorkspaceManage},
+    Needs,
+};
 use fieldstone_ui::page::{Page, get, mount, post};
 use http::header::CONTENT_TYPE;
 use jiff::{SignedDuration, Timestamp};
@@ -86,7 +89,44 @@ pub fn pages() -> Vec<Page<Site>> {
         get("/settings",                  Needs::Session, settings::show),
         get("/settings/profile",          Needs::Session, settings::profile::show),
         post("/settings/profile",         Needs::Session, settings::profile::submit),
+        get("/settings/tokens",           Needs::Session, settings::tokens::show),
+        get("/settings/tokens/new",       Needs::Proof,   settings::tokens::new),
+        post("/settings/tokens",          Needs::Proof,   settings::tokens::create),
+        post("/settings/tokens/{id}/revocation",                          Needs::Session, settings::tokens::revoke),
+        get("/settings/connected",                                        Needs::Session, settings::connected::show),
+        post("/settings/connected/grants/{id}/revocation",                Needs::Session, settings::connected::revoke),
+        post("/settings/connected/{id}/withdrawal",                       Needs::Session, settings::connected::withdraw),
+        get("/settings/applications",                                     needs(WorkspaceManage),  settings::applications::show),
+        get("/settings/applications/new",                                 proven(WorkspaceManage), settings::applications::new),
+        post("/settings/applications",                                    proven(WorkspaceManage), settings::applications::create),
+        get("/settings/applications/{id}",                                needs(WorkspaceManage),  settings::applications::one),
+        post("/settings/applications/{id}",                               proven(WorkspaceManage), settings::applications::update),
+        post("/settings/applications/{id}/activation",                    proven(WorkspaceManage), settings::applications::switch),
+        post("/settings/applications/{id}/secret",                        proven(WorkspaceManage), settings::applications::renew_secret),
+        post("/settings/applications/{id}/deletion",                      proven(WorkspaceManage), settings::applications::remove),
+        get("/settings/service-accounts",                                 needs(WorkspaceManage),  settings::service_accounts::show),
+        get("/settings/service-accounts/new",                             proven(WorkspaceManage), settings::service_accounts::new),
+        post("/settings/service-accounts",                                proven(WorkspaceManage), settings::service_accounts::create),
+        get("/settings/service-accounts/{id}",                            needs(WorkspaceManage),  settings::service_accounts::one),
+        post("/settings/service-accounts/{id}",                           proven(WorkspaceManage), settings::service_accounts::update),
+        post("/settings/service-accounts/{id}/activation",                proven(WorkspaceManage), settings::service_accounts::switch),
+        get("/settings/service-accounts/{id}/tokens/new",                 proven(WorkspaceManage), settings::service_accounts::new_token),
+        post("/settings/service-accounts/{id}/tokens",                    proven(WorkspaceManage), settings::service_accounts::create_token),
+        post("/settings/service-accounts/{id}/tokens/{token}/revocation", needs(WorkspaceManage),  settings::service_accounts::revoke_token),
+        get("/settings/token-policy",                                     needs(WorkspaceManage),  settings::token_policy::show),
+        post("/settings/token-policy",                                    proven(WorkspaceManage), settings::token_policy::submit),
+        get("/settings/audit",                                            needs(UsersManage),      settings::audit::show),
+        post("/settings/audit/verification",                              needs(UsersManage),      settings::audit::verify),
+        post("/settings/audit/export",                                    proven(UsersManage),     settings::audit::export),
     ]
+}
+
+const fn needs(capability: Capability) -> Needs {
+    Needs::Capability(capability)
+}
+
+const fn proven(capability: Capability) -> Needs {
+    Needs::ProvenCapability(capability)
 }
 
 /// The router that a server serves.
