@@ -29,18 +29,24 @@ mod written;
 use axum::{Router, extract::Request, response::Response};
 use fieldstone_store::once::OnceStore;
 
-pub(crate) use openapi::show as show_openapi;
 pub use audit::AuditStore;
 pub use grant::GrantStore;
+pub(crate) use openapi::show as show_openapi;
 pub use openapi::{openapi_document, openapi_json};
 pub use route::{ROUTES, Route};
 pub use schema::SchemaStore;
 pub use token::TokenStore;
 
 /// What the API asks of a store.
-pub trait ApiStore: OnceStore + SchemaStore + TokenStore + GrantStore + AuditStore + Clone + 'static {}
+pub trait ApiStore:
+    OnceStore + SchemaStore + TokenStore + GrantStore + AuditStore + Clone + 'static
+{
+}
 
-impl<S: OnceStore + SchemaStore + TokenStore + GrantStore + AuditStore + Clone + 'static> ApiStore for S {}
+impl<S: OnceStore + SchemaStore + TokenStore + GrantStore + AuditStore + Clone + 'static> ApiStore
+    for S
+{
+}
 
 /// Where all paths of [`ROUTES`] begin.
 pub const ROOT: &str = "/api/v1";

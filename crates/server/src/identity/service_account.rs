@@ -163,7 +163,10 @@ impl PgStore {
         let sql = "SELECT (w.settings ->> 'api_token_days_max')::bigint, (w.settings ->> 'oauth_access_minutes')::bigint FROM app.workspace w";
         let rows = self.run_step(sql, &[]).await?;
         let row = rows.first().ok_or(StoreError::SessionEnded)?;
-        let number = |at: usize| row.try_get::<_, Option<i64>>(at).map_err(StoreError::internal);
+        let number = |at: usize| {
+            row.try_get::<_, Option<i64>>(at)
+                .map_err(StoreError::internal)
+        };
         let within = |number: i64, range: std::ops::RangeInclusive<i64>| {
             number.clamp(*range.start(), *range.end())
         };
@@ -201,7 +204,10 @@ mod tests {
     #[test]
     fn nobody_gives_a_role_above_their_own_and_no_service_owns() {
         let below = |role| roles_below(role).collect::<Vec<_>>();
-        assert_eq!(below(Role::Admin), [Role::Viewer, Role::Member, Role::Admin]);
+        assert_eq!(
+            below(Role::Admin),
+            [Role::Viewer, Role::Member, Role::Admin]
+        );
         assert_eq!(below(Role::Owner), below(Role::Admin));
         assert_eq!(below(Role::Viewer), [Role::Viewer]);
     }

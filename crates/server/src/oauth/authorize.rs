@@ -103,8 +103,10 @@ pub(crate) async fn show(
     let mut response = respond(Ask::Page, StatusCode::OK, &frame, &consent);
     // Browsers apply the policy to where a form leads in the end, too.
     let source = redirect::policy_source(&ready.parameters.redirect_uri).unwrap_or_default();
-    let policy = fieldstone_ui::CONTENT_SECURITY_POLICY
-        .replace("form-action 'self'", &format!("form-action 'self' {source}"));
+    let policy = fieldstone_ui::CONTENT_SECURITY_POLICY.replace(
+        "form-action 'self'",
+        &format!("form-action 'self' {source}"),
+    );
     let policy = HeaderValue::from_str(&policy).map_err(|_| PageError::Failed)?;
     response
         .headers_mut()
@@ -164,12 +166,16 @@ async fn read_pairs(
     pairs: &[(String, String)],
 ) -> Result<Read, PageError> {
     let parameters = Parameters::read(pairs);
-    let (Credential::Session, Some(session)) =
-        (&inside.identity.credential, inside.identity.actor.credential)
-    else {
+    let (Credential::Session, Some(session)) = (
+        &inside.identity.credential,
+        inside.identity.actor.credential,
+    ) else {
         return Err(PageError::Forbidden);
     };
-    let called = inside.store.application_called(&parameters.client_id).await?;
+    let called = inside
+        .store
+        .application_called(&parameters.client_id)
+        .await?;
     let Some(application) = called else {
         return Ok(Read::Over(stop(inside, "consent-unknown")));
     };
@@ -202,18 +208,19 @@ async fn send_code(inside: &Inside, issuer: &Issuer, ready: &Ready) -> PageResul
         .add_code(&ready.application, &ready.parameters, scopes, ready.session)
         .await?;
     let mut more = vec![("code", code.expose())];
-    more.extend(ready.parameters.state.as_deref().map(|state| ("state", state)));
+    more.extend(
+        ready
+            .parameters
+            .state
+            .as_deref()
+            .map(|state| ("state", state)),
+    );
     more.push(("iss", issuer.as_str()));
     Ok(send(&ready.parameters, &more))
 }
 
 /// Sends the person back with what is wrong (RFC 6749, 4.1.2.1).
-fn send_fault(
-    issuer: &Issuer,
-    parameters: &Parameters,
-    code: &str,
-    description: &str,
-) -> Response {
+fn send_fault(issuer: &Issuer, parameters: &Parameters, code: &str, description: &str) -> Response {
     let mut more = vec![("error", code), ("error_description", description)];
     more.extend(parameters.state.as_deref().map(|state| ("state", state)));
     more.push(("iss", issuer.as_str()));
@@ -224,9 +231,10 @@ fn send(parameters: &Parameters, more: &[(&str, &str)]) -> Response {
     let mut response =
         Redirect::to(&redirect::with_parameters(&parameters.redirect_uri, more)).into_response();
     // The address holds a code: it goes into no `Referer`.
-    response
-        .headers_mut()
-        .insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response.headers_mut().insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
     response
 }
 

@@ -51,7 +51,10 @@ impl Form {
     pub(super) fn client(&self, headers: &HeaderMap) -> Result<ClientProof, OAuthRefusal> {
         if !headers.contains_key(AUTHORIZATION) {
             return Ok(ClientProof {
-                client_id: self.get("client_id").ok_or(OAuthRefusal::InvalidClient)?.to_owned(),
+                client_id: self
+                    .get("client_id")
+                    .ok_or(OAuthRefusal::InvalidClient)?
+                    .to_owned(),
                 secret: self.get("client_secret").map(str::to_owned),
             });
         }
@@ -130,9 +133,15 @@ mod tests {
         };
         let encode = |text: &str| format!("Basic {}", STANDARD.encode(text));
         let proof = client("client_id=a&client_secret=b", None).unwrap();
-        assert_eq!((proof.client_id.as_str(), proof.secret.as_deref()), ("a", Some("b")));
+        assert_eq!(
+            (proof.client_id.as_str(), proof.secret.as_deref()),
+            ("a", Some("b"))
+        );
         let proof = client("", Some(encode("a%2Fb:c%2Bd"))).unwrap();
-        assert_eq!((proof.client_id.as_str(), proof.secret.as_deref()), ("a/b", Some("c+d")));
+        assert_eq!(
+            (proof.client_id.as_str(), proof.secret.as_deref()),
+            ("a/b", Some("c+d"))
+        );
         assert!(client("client_id=a", Some(encode("a:b"))).is_ok());
         for (body, authorization) in [
             ("", None),

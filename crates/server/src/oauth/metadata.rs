@@ -40,8 +40,14 @@ mod tests {
     fn the_document_names_no_weaker_way() {
         let document = document(&Issuer::new("https://crm.example/"));
         assert_eq!(document["issuer"], "https://crm.example");
-        assert_eq!(document["token_endpoint"], "https://crm.example/oauth/token");
-        assert_eq!(document["code_challenge_methods_supported"], json!(["S256"]));
+        assert_eq!(
+            document["token_endpoint"],
+            "https://crm.example/oauth/token"
+        );
+        assert_eq!(
+            document["code_challenge_methods_supported"],
+            json!(["S256"])
+        );
         let grants = document["grant_types_supported"].to_string();
         assert!(!grants.contains("password") && !grants.contains("implicit"));
     }

@@ -48,8 +48,7 @@ impl PgStore {
         &self,
         person: RecordId,
     ) -> Result<Vec<ApiTokenSummary>, StoreError> {
-        let sql =
-            "SELECT id, name, prefix, scopes, created_at, expires_at, last_seen_at FROM app.api_tokens_of($1)";
+        let sql = "SELECT id, name, prefix, scopes, created_at, expires_at, last_seen_at FROM app.api_tokens_of($1)";
         let rows = self.run_step(sql, &[&person.as_str()]).await?;
         rows.iter()
             .map(|row| ApiTokenSummary::read(row).map_err(StoreError::internal))

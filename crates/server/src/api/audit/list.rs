@@ -51,17 +51,16 @@ fn filter(parameters: &Parameters) -> Result<Filter, ApiError> {
             ApiError::bad_parameter(name, "bad_value", detail)
         }),
     };
-    let text = |name: &str| {
-        let text = parameters.get(name);
-        match text {
-            Some(text) if text.contains('\0') || text.len() > 255 => Err(ApiError::bad_parameter(
-                name,
-                "bad_value",
-                "Send an id or a name.",
-            )),
-            text => Ok(text.map(str::to_owned)),
-        }
-    };
+    let text =
+        |name: &str| {
+            let text = parameters.get(name);
+            match text {
+                Some(text) if text.contains('\0') || text.len() > 255 => Err(
+                    ApiError::bad_parameter(name, "bad_value", "Send an id or a name."),
+                ),
+                text => Ok(text.map(str::to_owned)),
+            }
+        };
     let action = match parameters.get("action") {
         None => None,
         Some(name) => Some(Action::of(name).ok_or_else(|| {

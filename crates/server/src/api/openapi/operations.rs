@@ -131,12 +131,7 @@ const AUDIT: &[Param] = &[
         Type::String,
         "Not before this instant, e.g. `2026-05-01T12:00:00Z`.",
     ),
-    Param(
-        "until",
-        Place::Query,
-        Type::String,
-        "Before this instant.",
-    ),
+    Param("until", Place::Query, Type::String, "Before this instant."),
     LIMIT,
     Param(
         "cursor",

@@ -4,7 +4,10 @@ use utoipa::openapi::{
     KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type, schema::SchemaType,
 };
 
-use super::shapes::{Named, closed, flag, free, id, instant, list, many, named, one, shape, text, text_or_null, whole};
+use super::shapes::{
+    Named, closed, flag, free, id, instant, list, many, named, one, shape, text, text_or_null,
+    whole,
+};
 
 pub(super) fn programs() -> Vec<Named> {
     vec![

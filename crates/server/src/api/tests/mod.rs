@@ -152,7 +152,11 @@ impl AuditStore for MemoryStore {
             detail: json!({ "address": "192.0.2.1" }),
             hash: "00".repeat(32),
         };
-        Ok(before.is_none_or(|before| before > 1).then_some(event).into_iter().collect())
+        Ok(before
+            .is_none_or(|before| before > 1)
+            .then_some(event)
+            .into_iter()
+            .collect())
     }
 
     async fn verify_audit(&self) -> Result<Verdict, StoreError> {

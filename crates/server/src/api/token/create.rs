@@ -40,11 +40,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn read(
-        members: &Map<String, Json>,
-        rights: &Rights,
-        days_max: i64,
-    ) -> Result<Self, ApiError> {
+    fn read(members: &Map<String, Json>, rights: &Rights, days_max: i64) -> Result<Self, ApiError> {
         let mut wanted = Self {
             name: String::new(),
             scopes: rights

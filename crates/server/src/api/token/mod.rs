@@ -38,7 +38,8 @@ impl TokenStore for PgStore {
         scopes: &[&str],
         expires_at: Timestamp,
     ) -> Result<(RecordId, Zeroizing<String>), StoreError> {
-        let (id, token) = Self::add_token(self, self.actor().user, name, scopes, expires_at).await?;
+        let (id, token) =
+            Self::add_token(self, self.actor().user, name, scopes, expires_at).await?;
         Ok((id, Zeroizing::new(token.expose().to_owned())))
     }
 

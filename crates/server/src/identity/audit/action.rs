@@ -178,10 +178,7 @@ mod tests {
         for file in std::fs::read_dir(folder).unwrap() {
             let sql = std::fs::read_to_string(file.unwrap().path()).unwrap();
             for name in sql.split('\'').filter(|text| is_name(text)) {
-                assert!(
-                    Action::of(name).is_some(),
-                    "{name} is not in the catalogue"
-                );
+                assert!(Action::of(name).is_some(), "{name} is not in the catalogue");
                 seen.insert(name.to_owned());
             }
         }

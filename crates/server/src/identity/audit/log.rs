@@ -38,6 +38,13 @@ pub struct Verdict {
     pub first_break: Option<i64>,
 }
 
+impl Verdict {
+    /// What the log says of it.
+    pub(crate) fn detail(&self) -> Json {
+        json!({"whole": self.whole, "events": self.events, "first_break": self.first_break})
+    }
+}
+
 pub(super) fn read(row: &Row) -> Result<AuditEvent, tokio_postgres::Error> {
     Ok(AuditEvent {
         seq: row.try_get(0)?,
@@ -126,6 +133,14 @@ impl PgStore {
 
     /// Checks the chain, and notes that it was checked and what came of it.
     pub(crate) async fn verify_audit(&self) -> Result<Verdict, StoreError> {
+        let verdict = self.audit_verdict().await?;
+        self.run_audited(&[], Action::AuditVerify, "", &verdict.detail())
+            .await?;
+        Ok(verdict)
+    }
+
+    /// Checks the chain.
+    pub(crate) async fn audit_verdict(&self) -> Result<Verdict, StoreError> {
         let sql = "SELECT (SELECT h.seq FROM app.own_audit_head() h), app.audit_first_break()";
         let rows = self.run_step(sql, &[]).await?;
         let row = rows
@@ -133,15 +148,11 @@ impl PgStore {
             .ok_or_else(|| StoreError::internal("no verdict"))?;
         let events: Option<i64> = row.try_get(0).map_err(StoreError::internal)?;
         let first_break: Option<i64> = row.try_get(1).map_err(StoreError::internal)?;
-        let verdict = Verdict {
+        Ok(Verdict {
             whole: first_break.is_none(),
             events: events.unwrap_or_default(),
             first_break,
-        };
-        let detail = json!({"whole": verdict.whole, "events": verdict.events, "first_break": first_break});
-        self.run_audited(&[], Action::AuditVerify, "", &detail)
-            .await?;
-        Ok(verdict)
+        })
     }
 
     /// Runs `steps` and notes what was done, in one transaction.

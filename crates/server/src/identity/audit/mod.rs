@@ -46,10 +46,7 @@ pub async fn record<C: GenericClient>(
     detail: &Value,
 ) -> Result<(), IdentityError> {
     client
-        .execute(
-            RECORD,
-            &[&tenant.as_str(), &action.name(), &target, detail],
-        )
+        .execute(RECORD, &[&tenant.as_str(), &action.name(), &target, detail])
         .await?;
     Ok(())
 }

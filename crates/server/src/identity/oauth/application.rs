@@ -108,12 +108,17 @@ fn read(row: &Row) -> Result<Application, StoreError> {
 impl PgStore {
     /// The applications of the workspace, what is built in first, then by name.
     pub(crate) async fn applications(&self) -> Result<Vec<Application>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM app.oauth_client ORDER BY built_in DESC, lower(name), id");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM app.oauth_client ORDER BY built_in DESC, lower(name), id"
+        );
         self.run_step(&sql, &[]).await?.iter().map(read).collect()
     }
 
     /// The application of this id.
-    pub(crate) async fn application(&self, id: RecordId) -> Result<Option<Application>, StoreError> {
+    pub(crate) async fn application(
+        &self,
+        id: RecordId,
+    ) -> Result<Option<Application>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM app.oauth_client WHERE id = $1");
         let rows = self.run_step(&sql, &[&id.as_str()]).await?;
         rows.first().map(read).transpose()
@@ -159,9 +164,13 @@ impl PgStore {
         let hash = hash.as_ref().map(<[u8; 32]>::as_slice);
         let key: [&(dyn ToSql + Sync); 2] = [&text, &hash];
         if hash.is_some() {
-            steps.push(Step { sql: "SELECT app.set_client_secret($1, $2)", params: &key });
+            steps.push(Step {
+                sql: "SELECT app.set_client_secret($1, $2)",
+                params: &key,
+            });
         }
-        self.run_audited(&steps, Action::ApplicationAdd, id.as_str(), &detail).await?;
+        self.run_audited(&steps, Action::ApplicationAdd, id.as_str(), &detail)
+            .await?;
         Ok((id, secret))
     }
 
@@ -172,13 +181,15 @@ impl PgStore {
         new: &NewApplication,
     ) -> Result<bool, StoreError> {
         let scopes = scope::names(&new.scopes);
-        let detail = json!({"name": new.name, "redirect_uris": new.redirect_uris, "scopes": scopes});
+        let detail =
+            json!({"name": new.name, "redirect_uris": new.redirect_uris, "scopes": scopes});
         let step = Step {
             sql: "UPDATE app.oauth_client SET name = $2, redirect_uris = $3, scopes = $4, updated_at = transaction_timestamp()
                 WHERE id = $1 AND NOT built_in RETURNING id",
             params: &[&id.as_str(), &new.name, &new.redirect_uris, &scopes],
         };
-        self.run_if_found(step, Action::ApplicationUpdate, id, &detail).await
+        self.run_if_found(step, Action::ApplicationUpdate, id, &detail)
+            .await
     }
 
     /// Switches an application on or off: off, nothing of it opens anything. False when there is no such application.
@@ -191,7 +202,11 @@ impl PgStore {
             sql: "UPDATE app.oauth_client SET active = $2, updated_at = transaction_timestamp() WHERE id = $1 RETURNING id",
             params: &[&id.as_str(), &active],
         };
-        let action = if active { Action::ApplicationEnable } else { Action::ApplicationDisable };
+        let action = if active {
+            Action::ApplicationEnable
+        } else {
+            Action::ApplicationDisable
+        };
         self.run_if_found(step, action, id, &json!({})).await
     }
 
@@ -205,12 +220,17 @@ impl PgStore {
             params: &[&id.as_str()],
         };
         let detail = json!({"name": application.name});
-        self.run_if_found(step, Action::ApplicationRemove, id, &detail).await
+        self.run_if_found(step, Action::ApplicationRemove, id, &detail)
+            .await
     }
 
     /// Gives a confidential application another secret; the one before is worth nothing from now on. `None` when there is none.
     pub(crate) async fn renew_secret(&self, id: RecordId) -> Result<Option<Secret>, StoreError> {
-        if !self.application(id).await?.is_some_and(|it| it.confidential) {
+        if !self
+            .application(id)
+            .await?
+            .is_some_and(|it| it.confidential)
+        {
             return Ok(None);
         }
         let secret = Secret::generate(Kind::Client).map_err(StoreError::internal)?;
@@ -219,7 +239,8 @@ impl PgStore {
             sql: "SELECT app.set_client_secret($1, $2)",
             params: &[&text, &hash.as_slice()],
         };
-        self.run_audited(&[step], Action::ApplicationSecret, id.as_str(), &json!({})).await?;
+        self.run_audited(&[step], Action::ApplicationSecret, id.as_str(), &json!({}))
+            .await?;
         Ok(Some(secret))
     }
 }
@@ -245,9 +266,15 @@ mod tests {
         };
         assert!(many.check().unwrap_err().redirect_uris.is_some());
         let one_bad = NewApplication {
-            redirect_uris: vec!["https://app.example/cb".to_owned(), "http://evil.example/".to_owned()],
+            redirect_uris: vec![
+                "https://app.example/cb".to_owned(),
+                "http://evil.example/".to_owned(),
+            ],
             ..good
         };
-        assert_eq!(one_bad.check().unwrap_err().redirect_uris, Some("redirect-scheme"));
+        assert_eq!(
+            one_bad.check().unwrap_err().redirect_uris,
+            Some("redirect-scheme")
+        );
     }
 }

@@ -75,7 +75,9 @@ impl PgStore {
     ) -> Result<bool, StoreError> {
         let names = scope::names(scopes);
         let sql = "SELECT FROM app.oauth_consent WHERE client = $1 AND $2 <@ scopes";
-        let rows = self.run_step(sql, &[&application.id.as_str(), &names]).await?;
+        let rows = self
+            .run_step(sql, &[&application.id.as_str(), &names])
+            .await?;
         Ok(!rows.is_empty())
     }
 
@@ -94,9 +96,14 @@ impl PgStore {
             params: &[&application.id.as_str(), &names],
         };
         let detail = json!({"name": application.name, "scopes": names});
-        self.run_audited(&[step], Action::ConsentGive, application.id.as_str(), &detail)
-            .await
-            .map(drop)
+        self.run_audited(
+            &[step],
+            Action::ConsentGive,
+            application.id.as_str(),
+            &detail,
+        )
+        .await
+        .map(drop)
     }
 
     /// A code for the application, bound to the session that the person agreed in.
@@ -183,11 +190,14 @@ impl PgStore {
 
     /// Withdraws all that the person has allowed an application; false when there was nothing.
     pub(crate) async fn withdraw_consent(&self, application: RecordId) -> Result<bool, StoreError> {
-        self.ask_yes("SELECT app.withdraw_consent($1)", application).await
+        self.ask_yes("SELECT app.withdraw_consent($1)", application)
+            .await
     }
 
     /// Applications that the person needn't be asked about again, with what they may do.
-    pub(crate) async fn consents(&self) -> Result<Vec<(RecordId, String, Vec<Capability>, Timestamp)>, StoreError> {
+    pub(crate) async fn consents(
+        &self,
+    ) -> Result<Vec<(RecordId, String, Vec<Capability>, Timestamp)>, StoreError> {
         let sql = "SELECT c.id, c.name, o.scopes, o.given_at FROM app.oauth_consent o
             JOIN app.oauth_client c ON c.tenant_id = o.tenant_id AND c.id = o.client ORDER BY lower(c.name), c.id";
         let read = |row: &Row| -> Result<_, Box<dyn std::error::Error + Send + Sync>> {

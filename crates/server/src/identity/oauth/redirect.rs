@@ -37,9 +37,9 @@ impl RedirectProblem {
 /// `javascript:`, `data:` and their like.
 pub fn check(address: &str) -> Result<(), RedirectProblem> {
     let is_plain = address.len() <= LEN_MAX
-        && address
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'"' | b'<' | b'>' | b'*'));
+        && address.bytes().all(|byte| {
+            byte.is_ascii_graphic() && !matches!(byte, b'\\' | b'"' | b'<' | b'>' | b'*')
+        });
     let url = Url::parse(address).map_err(|_| RedirectProblem::NotPlain)?;
     if !is_plain || url.cannot_be_a_base() {
         return Err(RedirectProblem::NotPlain);
@@ -199,8 +199,14 @@ mod tests {
             ("https://app.example/cb", "https://app.example/cb?x=1"),
             ("https://app.example/cb", "https://app.example/cb#x"),
             ("https://app.example/cb", "https://app.example/x/../cb"),
-            ("https://app.example/cb", "https://app.example@evil.example/cb"),
-            ("https://app.example/cb", "https://app.example.evil.example/cb"),
+            (
+                "https://app.example/cb",
+                "https://app.example@evil.example/cb",
+            ),
+            (
+                "https://app.example/cb",
+                "https://app.example.evil.example/cb",
+            ),
             ("https://app.example/cb", "HTTPS://app.example/cb"),
             ("https://app.example/cb", "https://APP.example/cb"),
             ("https://app.example/cb", "http://app.example/cb"),
@@ -216,7 +222,10 @@ mod tests {
             ("http://127.0.0.1/cb", "http://127.0.0.1:65536/cb"),
             ("http://127.0.0.1/cb", "http://127.0.0.1:80/../cb"),
             ("http://127.0.0.1/cb", "HTTP://127.0.0.1/cb"),
-            ("http://127.0.0.1/cb", "http://127.0.0.1:80\\@evil.example/cb"),
+            (
+                "http://127.0.0.1/cb",
+                "http://127.0.0.1:80\\@evil.example/cb",
+            ),
             ("http://127.0.0.1", "http://127.0.0.1:9evil.example"),
             ("com.example.app:/cb", "com.example.app:/CB"),
             ("com.example.app:/cb", "COM.example.app:/cb"),
@@ -232,7 +241,10 @@ mod tests {
         assert_eq!(source("https://app.example/a?b"), "https://app.example");
         assert_eq!(source("http://127.0.0.1:5/a"), "http://127.0.0.1:5");
         assert_eq!(source("http://[::1]:5/a"), "http:");
-        assert_eq!(source("app.fieldstone.device:/cb"), "app.fieldstone.device:");
+        assert_eq!(
+            source("app.fieldstone.device:/cb"),
+            "app.fieldstone.device:"
+        );
         assert_eq!(
             with_parameters("https://a.example/?b=1", &[("c", "ä &"), ("d", "")]),
             "https://a.example/?b=1&c=%C3%A4+%26&d="

@@ -140,29 +140,59 @@ pub fn check(
         return Err(Fault::Address);
     }
     if parameters.has_request_object {
-        return Err(Fault::Tell("request_not_supported", "Send parameters, not a request object."));
+        return Err(Fault::Tell(
+            "request_not_supported",
+            "Send parameters, not a request object.",
+        ));
     }
     if parameters.response_type != "code" {
-        return Err(Fault::Tell("unsupported_response_type", "The response type is code."));
+        return Err(Fault::Tell(
+            "unsupported_response_type",
+            "The response type is code.",
+        ));
     }
-    if parameters.response_mode.as_deref().is_some_and(|mode| mode != "query") {
-        return Err(Fault::Tell("invalid_request", "The response mode is query."));
+    if parameters
+        .response_mode
+        .as_deref()
+        .is_some_and(|mode| mode != "query")
+    {
+        return Err(Fault::Tell(
+            "invalid_request",
+            "The response mode is query.",
+        ));
     }
-    if parameters.state.as_ref().is_some_and(|state| state.len() > STATE_MAX) {
+    if parameters
+        .state
+        .as_ref()
+        .is_some_and(|state| state.len() > STATE_MAX)
+    {
         return Err(Fault::Tell("invalid_request", "The state is too long."));
     }
     // A method that isn't named counts as S256 here, so that leaving it out is no way to a weaker one.
-    if parameters.code_challenge_method.as_deref().is_some_and(|method| method != "S256") {
-        return Err(Fault::Tell("invalid_request", "The code challenge method is S256."));
+    if parameters
+        .code_challenge_method
+        .as_deref()
+        .is_some_and(|method| method != "S256")
+    {
+        return Err(Fault::Tell(
+            "invalid_request",
+            "The code challenge method is S256.",
+        ));
     }
     if !pkce::is_challenge(&parameters.code_challenge) {
-        return Err(Fault::Tell("invalid_request", "Send a code challenge made with S256."));
+        return Err(Fault::Tell(
+            "invalid_request",
+            "Send a code challenge made with S256.",
+        ));
     }
     let wanted = match parameters.scope.as_deref().map(str::trim) {
         None | Some("") => application.scopes.clone(),
         Some(list) => scope::parse(list).ok_or(UNKNOWN_SCOPE)?,
     };
-    if wanted.iter().any(|scope| !application.scopes.contains(scope)) {
+    if wanted
+        .iter()
+        .any(|scope| !application.scopes.contains(scope))
+    {
         return Err(UNKNOWN_SCOPE);
     }
     // What is built in follows the person's role, now and later; anything else gets what they can see themselves giving.
@@ -171,12 +201,18 @@ pub fn check(
         .filter(|scope| application.built_in || may(*scope))
         .collect();
     if scopes.is_empty() {
-        return Err(Fault::Tell("access_denied", "The person may do nothing of this."));
+        return Err(Fault::Tell(
+            "access_denied",
+            "The person may do nothing of this.",
+        ));
     }
     Ok(AuthorizationRequest { scopes })
 }
 
-const UNKNOWN_SCOPE: Fault = Fault::Tell("invalid_scope", "The application isn't registered for this.");
+const UNKNOWN_SCOPE: Fault = Fault::Tell(
+    "invalid_scope",
+    "The application isn't registered for this.",
+);
 
 #[cfg(test)]
 mod tests {
@@ -191,7 +227,10 @@ mod tests {
             name: "Reports".to_owned(),
             built_in: false,
             confidential: false,
-            redirect_uris: vec!["https://app.example/cb".to_owned(), "http://127.0.0.1/cb".to_owned()],
+            redirect_uris: vec![
+                "https://app.example/cb".to_owned(),
+                "http://127.0.0.1/cb".to_owned(),
+            ],
             scopes: vec![Capability::RecordsRead, Capability::RecordsWrite],
             active: true,
         }
@@ -204,7 +243,10 @@ mod tests {
             ("response_type", "code"),
             ("scope", "records.read"),
             ("state", "xyz"),
-            ("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"),
+            (
+                "code_challenge",
+                "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+            ),
             ("code_challenge_method", "S256"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -226,19 +268,51 @@ mod tests {
         assert_eq!(ask(&[], Role::Member), Ok(vec![Capability::RecordsRead]));
         let all = Ok(vec![Capability::RecordsRead, Capability::RecordsWrite]);
         assert_eq!(ask(&[("scope", None)], Role::Member), all);
-        assert_eq!(ask(&[("scope", Some("records.write records.read"))], Role::Member), all);
-        assert_eq!(ask(&[("code_challenge_method", None), ("state", None)], Role::Member), Ok(vec![Capability::RecordsRead]));
-        assert_eq!(ask(&[("redirect_uri", Some("http://127.0.0.1:4711/cb"))], Role::Member), Ok(vec![Capability::RecordsRead]));
-        assert_eq!(ask(&[("nonsense", Some("x"))], Role::Member), Ok(vec![Capability::RecordsRead]));
+        assert_eq!(
+            ask(
+                &[("scope", Some("records.write records.read"))],
+                Role::Member
+            ),
+            all
+        );
+        assert_eq!(
+            ask(
+                &[("code_challenge_method", None), ("state", None)],
+                Role::Member
+            ),
+            Ok(vec![Capability::RecordsRead])
+        );
+        assert_eq!(
+            ask(
+                &[("redirect_uri", Some("http://127.0.0.1:4711/cb"))],
+                Role::Member
+            ),
+            Ok(vec![Capability::RecordsRead])
+        );
+        assert_eq!(
+            ask(&[("nonsense", Some("x"))], Role::Member),
+            Ok(vec![Capability::RecordsRead])
+        );
     }
 
     #[test]
     fn nobody_grants_more_than_they_may() {
-        assert_eq!(ask(&[("scope", None)], Role::Viewer), Ok(vec![Capability::RecordsRead]));
+        assert_eq!(
+            ask(&[("scope", None)], Role::Viewer),
+            Ok(vec![Capability::RecordsRead])
+        );
         let nothing = ask(&[("scope", Some("records.write"))], Role::Viewer);
         assert!(matches!(nothing, Err(Fault::Tell("access_denied", _))));
-        for more in ["users.manage", "records.read users.manage", "records.read nonsense"] {
-            assert_eq!(ask(&[("scope", Some(more))], Role::Owner), Err(UNKNOWN_SCOPE), "{more}");
+        for more in [
+            "users.manage",
+            "records.read users.manage",
+            "records.read nonsense",
+        ] {
+            assert_eq!(
+                ask(&[("scope", Some(more))], Role::Owner),
+                Err(UNKNOWN_SCOPE),
+                "{more}"
+            );
         }
     }
 
@@ -248,28 +322,68 @@ mod tests {
             Err(Fault::Tell(code, _)) => code,
             other => panic!("{other:?}"),
         };
-        assert_eq!(code(&[("code_challenge_method", Some("plain"))]), "invalid_request");
-        assert_eq!(code(&[("code_challenge_method", Some("s256"))]), "invalid_request");
-        assert_eq!(code(&[("code_challenge_method", Some(""))]), "invalid_request");
+        assert_eq!(
+            code(&[("code_challenge_method", Some("plain"))]),
+            "invalid_request"
+        );
+        assert_eq!(
+            code(&[("code_challenge_method", Some("s256"))]),
+            "invalid_request"
+        );
+        assert_eq!(
+            code(&[("code_challenge_method", Some(""))]),
+            "invalid_request"
+        );
         assert_eq!(code(&[("code_challenge", None)]), "invalid_request");
-        assert_eq!(code(&[("code_challenge", Some("short"))]), "invalid_request");
-        assert_eq!(code(&[("response_type", Some("token"))]), "unsupported_response_type");
-        assert_eq!(code(&[("response_type", Some("code token"))]), "unsupported_response_type");
-        assert_eq!(code(&[("response_type", None)]), "unsupported_response_type");
-        assert_eq!(code(&[("response_mode", Some("fragment"))]), "invalid_request");
+        assert_eq!(
+            code(&[("code_challenge", Some("short"))]),
+            "invalid_request"
+        );
+        assert_eq!(
+            code(&[("response_type", Some("token"))]),
+            "unsupported_response_type"
+        );
+        assert_eq!(
+            code(&[("response_type", Some("code token"))]),
+            "unsupported_response_type"
+        );
+        assert_eq!(
+            code(&[("response_type", None)]),
+            "unsupported_response_type"
+        );
+        assert_eq!(
+            code(&[("response_mode", Some("fragment"))]),
+            "invalid_request"
+        );
         assert_eq!(code(&[("request", Some("e30."))]), "request_not_supported");
-        assert_eq!(code(&[("state", Some(&"x".repeat(2001)))]), "invalid_request");
+        assert_eq!(
+            code(&[("state", Some(&"x".repeat(2001)))]),
+            "invalid_request"
+        );
     }
 
     #[test]
     fn a_wrong_address_is_told_to_nobody() {
-        for wrong in [None, Some(""), Some("https://evil.example/cb"), Some("https://app.example/cb#x"), Some("HTTP://127.0.0.1/cb")] {
+        for wrong in [
+            None,
+            Some(""),
+            Some("https://evil.example/cb"),
+            Some("https://app.example/cb#x"),
+            Some("HTTP://127.0.0.1/cb"),
+        ] {
             // Not even when everything else is wrong as well.
             let changes = [("redirect_uri", wrong), ("response_type", Some("token"))];
-            assert_eq!(ask(&changes, Role::Member), Err(Fault::Address), "{wrong:?}");
+            assert_eq!(
+                ask(&changes, Role::Member),
+                Err(Fault::Address),
+                "{wrong:?}"
+            );
         }
         let mut twice = pairs(&[]);
-        twice.push(("redirect_uri".to_owned(), "https://app.example/cb".to_owned()));
+        twice.push((
+            "redirect_uri".to_owned(),
+            "https://app.example/cb".to_owned(),
+        ));
         let outcome = check(&Parameters::read(&twice), &application(), |_| true);
         assert_eq!(outcome, Err(Fault::Address));
     }
@@ -277,7 +391,11 @@ mod tests {
     #[test]
     fn a_form_carries_the_request_unchanged() {
         let read = Parameters::read(&pairs(&[]));
-        let again: Vec<_> = read.pairs().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let again: Vec<_> = read
+            .pairs()
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
         assert_eq!(Parameters::read(&again), read);
     }
 }

@@ -53,7 +53,13 @@ mod tests {
             parse("records.write  records.read records.write"),
             Some(vec![Capability::RecordsRead, Capability::RecordsWrite])
         );
-        for bad in ["", " ", "records.read everything", "Records.Read", "records.read,records.write"] {
+        for bad in [
+            "",
+            " ",
+            "records.read everything",
+            "Records.Read",
+            "records.read,records.write",
+        ] {
             assert_eq!(parse(bad), None, "{bad}");
         }
     }

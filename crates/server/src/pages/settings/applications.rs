@@ -11,10 +11,7 @@ use super::{
 };
 use crate::{
     identity::oauth::{
-        Application, NewApplication,
-        application::ApplicationErrors,
-        scope,
-        secret::Secret,
+        Application, NewApplication, application::ApplicationErrors, scope, secret::Secret,
     },
     oauth::authorize::words,
 };
@@ -167,7 +164,9 @@ fn secret_page(
     client_id: &str,
     secret: &Secret,
 ) -> PageResult {
-    let title = settings.locale().t1("application-secret-made", "name", name);
+    let title = settings
+        .locale()
+        .t1("application-secret-made", "name", name);
     let lines = vec![
         ("application-client-id", client_id.to_owned(), false),
         ("application-secret", secret.expose().to_owned(), true),
@@ -234,7 +233,11 @@ pub(crate) async fn update(settings: Settings, ids: Ids, submitted: Submitted) -
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         return one_page(&settings, &application, &typed, status, &errors);
     }
-    if settings.store.update_application(application.id, &typed).await? {
+    if settings
+        .store
+        .update_application(application.id, &typed)
+        .await?
+    {
         let path = format!("{PATH}/{}", application.id);
         Ok(Settings::done_at(&path, "application-saved"))
     } else {

@@ -80,7 +80,10 @@ impl Typed {
             ("until", &self.until),
             ("before", &before),
         ];
-        let pairs: Vec<_> = pairs.iter().filter(|(_, value)| !value.is_empty()).collect();
+        let pairs: Vec<_> = pairs
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
         serde_urlencoded::to_string(pairs).unwrap_or_default()
     }
 }
@@ -140,7 +143,10 @@ async fn page(
 ) -> PageResult {
     let locale = settings.locale();
     let filter = typed.filter(locale);
-    let mut events = settings.store.audit_events(&filter, before, PAGE + 1).await?;
+    let mut events = settings
+        .store
+        .audit_events(&filter, before, PAGE + 1)
+        .await?;
     let has_more = i64::try_from(events.len()).is_ok_and(|found| found > PAGE);
     events.truncate(usize::try_from(PAGE).unwrap_or(50));
     let names = Names::read(&settings.store).await?;
@@ -171,7 +177,8 @@ struct Names(HashMap<String, String>);
 
 impl Names {
     async fn read(store: &PgStore) -> Result<Self, StoreError> {
-        let sql = "SELECT id, name FROM app.\"user\" UNION ALL SELECT id, name FROM app.oauth_client";
+        let sql =
+            "SELECT id, name FROM app.\"user\" UNION ALL SELECT id, name FROM app.oauth_client";
         let rows = store.run_step(sql, &[]).await?;
         let names = rows
             .iter()
@@ -225,7 +232,10 @@ fn line(locale: &Locale, names: &Names, event: &AuditEvent) -> Line {
         Some(name) if !names.0.contains_key(&event.target) => name.to_owned(),
         _ => names.of(locale, &event.target),
     };
-    let variables = [("actor", names.of(locale, &event.actor)), ("target", target)];
+    let variables = [
+        ("actor", names.of(locale, &event.actor)),
+        ("target", target),
+    ];
     let raw = json!({
         "seq": event.seq, "at": event.at, "actor": event.actor, "action": event.action,
         "target": event.target, "detail": event.detail, "hash": event.hash,
@@ -255,7 +265,11 @@ pub(crate) async fn export(settings: Settings, submitted: Submitted) -> PageResu
     let fields = Fields::read(submitted)?;
     let (format, name, kind) = match fields.get("format") {
         "csv" => (Format::Csv, "csv", "text/csv; charset=utf-8"),
-        "jsonl" => (Format::JsonLines, "jsonl", "application/jsonl; charset=utf-8"),
+        "jsonl" => (
+            Format::JsonLines,
+            "jsonl",
+            "application/jsonl; charset=utf-8",
+        ),
         _ => return Err(PageError::Invalid),
     };
     let typed = Typed::read(|name| fields.get(name).to_owned());
@@ -269,7 +283,8 @@ pub(crate) async fn export(settings: Settings, submitted: Submitted) -> PageResu
         .await?;
     let names = Names::read(&settings.store).await?;
     let day = settings.viewer.today();
-    let mut response = Body::from_stream(rows(settings.store.clone(), filter, names, format)).into_response();
+    let mut response =
+        Body::from_stream(rows(settings.store.clone(), filter, names, format)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     let disposition = format!("attachment; filename=\"audit-log-{day}.{name}\"");
@@ -304,7 +319,15 @@ fn rows(
 }
 
 const COLUMNS: [&str; 9] = [
-    "number", "time", "actor", "actor_name", "action", "target", "target_name", "detail", "hash",
+    "number",
+    "time",
+    "actor",
+    "actor_name",
+    "action",
+    "target",
+    "target_name",
+    "detail",
+    "hash",
 ];
 
 fn csv(events: &[AuditEvent], names: &Names, with_head: bool) -> Result<Vec<u8>, csv::Error> {
@@ -329,7 +352,9 @@ fn csv(events: &[AuditEvent], names: &Names, with_head: bool) -> Result<Vec<u8>,
         ];
         writer.write_record(fields.iter().map(|field| harmless(field)))?;
     }
-    writer.into_inner().map_err(|error| error.into_error().into())
+    writer
+        .into_inner()
+        .map_err(|error| error.into_error().into())
 }
 
 /// A cell that no spreadsheet takes for a formula (OWASP: CSV injection).
@@ -371,17 +396,28 @@ mod tests {
     }
 
     fn names() -> Names {
-        Names(HashMap::from([("005000000000001".to_owned(), "=Ann".to_owned())]))
+        Names(HashMap::from([(
+            "005000000000001".to_owned(),
+            "=Ann".to_owned(),
+        )]))
     }
 
     #[test]
     fn cells_are_no_formulas() {
-        let text = csv(&[event("application.add", json!({"name": "x"}))], &names(), true).unwrap();
+        let text = csv(
+            &[event("application.add", json!({"name": "x"}))],
+            &names(),
+            true,
+        )
+        .unwrap();
         let text = String::from_utf8(text).unwrap();
         let mut lines = text.lines();
         assert_eq!(lines.next(), Some(COLUMNS.join(",").as_str()));
         let row = lines.next().unwrap();
-        assert!(row.starts_with("7,2026-05-01T12:00:00Z,005000000000001,'=Ann,application.add,"), "{row}");
+        assert!(
+            row.starts_with("7,2026-05-01T12:00:00Z,005000000000001,'=Ann,application.add,"),
+            "{row}"
+        );
         for risky in ["=1", "+1", "-1", "@x", "\tx", "\rx"] {
             assert!(harmless(risky).starts_with('\''));
         }
@@ -412,6 +448,9 @@ mod tests {
         assert_eq!(filter.from, Some("2026-04-30T22:00:00Z".parse().unwrap()));
         assert_eq!(filter.until, Some("2026-05-01T22:00:00Z".parse().unwrap()));
         assert_eq!(filter.action, None);
-        assert_eq!(typed.query(Some(5)), "action=nonsense&from=2026-05-01&until=2026-05-01&before=5");
+        assert_eq!(
+            typed.query(Some(5)),
+            "action=nonsense&from=2026-05-01&until=2026-05-01&before=5"
+        );
     }
 }

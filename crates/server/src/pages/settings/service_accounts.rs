@@ -72,7 +72,9 @@ impl Typed {
     /// The role, if everything is in order.
     fn check(&self, own: Role) -> Result<Role, (Option<&'static str>, Option<&'static str>)> {
         let name = check_name(&self.name).err();
-        let role = self.role.filter(|role| roles_below(own).any(|it| it == *role));
+        let role = self
+            .role
+            .filter(|role| roles_below(own).any(|it| it == *role));
         match (name, role) {
             (None, Some(role)) => Ok(role),
             (name, role) => Err((name, role.is_none().then_some("service-role-problem"))),
@@ -116,7 +118,13 @@ fn form<'a>(
         name: &typed.name,
         name_error,
         roles: roles_below(settings.viewer.role)
-            .map(|role| (role.name(), role_name(locale, role), typed.role == Some(role)))
+            .map(|role| {
+                (
+                    role.name(),
+                    role_name(locale, role),
+                    typed.role == Some(role),
+                )
+            })
             .collect(),
         role_error,
     }
@@ -128,7 +136,13 @@ pub(crate) async fn new(settings: Settings) -> PageResult {
         name: String::new(),
         role: Some(Role::Viewer),
     };
-    let form = form(&settings, &typed, PATH.to_owned(), "service-make", (None, None));
+    let form = form(
+        &settings,
+        &typed,
+        PATH.to_owned(),
+        "service-make",
+        (None, None),
+    );
     settings.page(&New {
         locale: settings.locale(),
         form,
@@ -140,7 +154,10 @@ pub(crate) async fn create(settings: Settings, submitted: Submitted) -> PageResu
     let typed = Typed::read(&Fields::read(submitted)?);
     match typed.check(settings.viewer.role) {
         Ok(role) => {
-            let id = settings.store.add_service_account(&typed.name, role).await?;
+            let id = settings
+                .store
+                .add_service_account(&typed.name, role)
+                .await?;
             Ok(Settings::done_at(&format!("{PATH}/{id}"), "service-made"))
         }
         Err(errors) => {
@@ -267,7 +284,10 @@ pub(crate) async fn new_token(settings: Settings, ids: Ids) -> PageResult {
 pub(crate) async fn create_token(settings: Settings, ids: Ids, submitted: Submitted) -> PageResult {
     let account = find(&settings, ids.get("id")?).await?;
     let fields = Fields::read(submitted)?;
-    maker(&settings, &account).await?.make(&settings, &fields).await
+    maker(&settings, &account)
+        .await?
+        .make(&settings, &fields)
+        .await
 }
 
 /// `POST /settings/service-accounts/{id}/tokens/{token}/revocation`.

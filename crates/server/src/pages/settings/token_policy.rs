@@ -38,8 +38,14 @@ pub(crate) async fn show(settings: Settings) -> PageResult {
 pub(crate) async fn submit(settings: Settings, submitted: Submitted) -> PageResult {
     let fields = Fields::read(submitted)?;
     let (days, minutes) = (fields.get("days"), fields.get("minutes"));
-    let days_max = days.parse().ok().filter(|it| TokenPolicy::DAYS.contains(it));
-    let access_minutes = minutes.parse().ok().filter(|it| TokenPolicy::MINUTES.contains(it));
+    let days_max = days
+        .parse()
+        .ok()
+        .filter(|it| TokenPolicy::DAYS.contains(it));
+    let access_minutes = minutes
+        .parse()
+        .ok()
+        .filter(|it| TokenPolicy::MINUTES.contains(it));
     if let (Some(days_max), Some(access_minutes)) = (days_max, access_minutes) {
         let policy = TokenPolicy {
             days_max,
@@ -53,7 +59,9 @@ pub(crate) async fn submit(settings: Settings, submitted: Submitted) -> PageResu
         days,
         days_error: days_max.is_none().then_some("token-policy-days-problem"),
         minutes,
-        minutes_error: access_minutes.is_none().then_some("token-policy-minutes-problem"),
+        minutes_error: access_minutes
+            .is_none()
+            .then_some("token-policy-minutes-problem"),
     };
     settings.page_with(StatusCode::UNPROCESSABLE_ENTITY, &page)
 }

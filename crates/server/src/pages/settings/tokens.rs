@@ -8,7 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Settings,
-    programs::{Fields, Ids, ScopeChoice, Submitted, check_name, scope_choices, scope_words, show_secret},
+    programs::{
+        Fields, Ids, ScopeChoice, Submitted, check_name, scope_choices, scope_words, show_secret,
+    },
 };
 use crate::identity::{oauth::scope, token::ApiTokenSummary};
 
@@ -46,7 +48,10 @@ pub(super) fn lines(locale: &Locale, tokens: &[ApiTokenSummary], path: &str) -> 
 
 /// When something was last used, in words.
 pub(super) fn used(locale: &Locale, at: Option<Timestamp>) -> String {
-    at.map_or_else(|| locale.t("token-never-used").into_owned(), |at| locale.instant(at))
+    at.map_or_else(
+        || locale.t("token-never-used").into_owned(),
+        |at| locale.instant(at),
+    )
 }
 
 #[derive(Template)]
@@ -141,7 +146,10 @@ impl Maker<'_> {
             scopes: fields.scopes(),
             days: fields.get("days").parse().unwrap_or_default(),
         };
-        let is_beyond = typed.scopes.iter().any(|scope| !self.offered.contains(scope));
+        let is_beyond = typed
+            .scopes
+            .iter()
+            .any(|scope| !self.offered.contains(scope));
         let errors = Errors {
             name: check_name(&typed.name).err(),
             scopes: (typed.scopes.is_empty() || is_beyond).then_some("scopes-none"),
@@ -153,9 +161,13 @@ impl Maker<'_> {
         }
         let until = settings.viewer.now + SignedDuration::from_hours(24 * typed.days);
         let scopes = scope::names(&typed.scopes);
-        let made = settings.store.add_token(self.person, &typed.name, &scopes, until);
+        let made = settings
+            .store
+            .add_token(self.person, &typed.name, &scopes, until);
         let (_, token) = made.await?;
-        let title = settings.locale().t1("token-made", "name", typed.name.as_str());
+        let title = settings
+            .locale()
+            .t1("token-made", "name", typed.name.as_str());
         let lines = vec![("token-secret", token.expose().to_owned(), true)];
         show_secret(settings, &title, lines, &self.back)
     }
@@ -181,7 +193,13 @@ impl Maker<'_> {
             scopes_error: errors.scopes,
             days: days
                 .into_iter()
-                .map(|days| (days, locale.t1("token-days", "days", days), days == typed.days))
+                .map(|days| {
+                    (
+                        days,
+                        locale.t1("token-days", "days", days),
+                        days == typed.days,
+                    )
+                })
                 .collect(),
             days_error: errors.days,
         }
