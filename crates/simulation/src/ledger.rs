@@ -206,13 +206,13 @@ impl Ledger {
                 caught_up.push(key.clone());
                 continue;
             }
-            if let Some(view) = device.local.view(*record) {
-                if view.get(field).unwrap_or(&Value::Null) != wanted {
-                    return Err(format!(
-                        "{} shows an older {field} of {record} than it has sent",
-                        device.id
-                    ));
-                }
+            if let Some(view) = device.local.view(*record)
+                && view.get(field).unwrap_or(&Value::Null) != wanted
+            {
+                return Err(format!(
+                    "{} shows an older {field} of {record} than it has sent",
+                    device.id
+                ));
             }
         }
         for key in caught_up {

@@ -4,7 +4,7 @@ use fieldstone_client::engine::memory::Fresh;
 use fieldstone_model::RecordId;
 use jiff::Timestamp;
 
-/// The SplitMix64 generator.
+/// The `SplitMix64` generator.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Random(u64);
 

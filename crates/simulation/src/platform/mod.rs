@@ -32,8 +32,6 @@ pub(crate) struct Stored {
     pub(crate) deleted: bool,
     /// The transaction that wrote this version.
     pub(crate) changed: u64,
-    /// When that transaction wrote it.
-    pub(crate) written_at: u64,
     pub(crate) tag: i64,
 }
 
@@ -42,7 +40,6 @@ pub(crate) struct Stored {
 pub(crate) struct Snapshot {
     next: u64,
     running: Vec<u64>,
-    taken_at: u64,
 }
 
 impl Snapshot {
@@ -94,13 +91,15 @@ pub(crate) struct Registered {
     pub(crate) blind: BlindKey,
 }
 
-/// A cursor, or the first page's snapshot of a pull under way.
+/// A cursor, or a page's token: the snapshot at which its pull began.
 #[derive(Debug, Clone)]
 struct Kept {
     id: String,
     device: RecordId,
     snapshot: Snapshot,
     epoch: String,
+    /// How far a delta has got.
+    position: Option<RecordId>,
 }
 
 /// What became of a mutation, for the ledger.
@@ -136,7 +135,6 @@ pub(crate) struct Platform {
     pub(crate) people: Vec<Person>,
     pub(crate) devices: BTreeMap<RecordId, Registered>,
     pub(crate) today: i64,
-    pub(crate) now: u64,
     /// What the scope was at each cursor that was given out with a digest.
     pub(crate) scopes: BTreeMap<Cursor, Rc<BTreeMap<RecordId, Tag>>>,
     pub(crate) backup: Option<Data>,
@@ -150,7 +148,7 @@ impl Platform {
         let person = |at: usize| Person {
             id: RecordId::compose(*b"005", Timestamp::UNIX_EPOCH, at as u64),
             may_write: true,
-            sees_private: at % 2 == 0,
+            sees_private: at.is_multiple_of(2),
             withheld: at == 1,
             record_sets: 0,
         };
@@ -171,7 +169,6 @@ impl Platform {
             people: (0..people).map(person).collect(),
             devices: BTreeMap::new(),
             today: 100,
-            now: 0,
             scopes: BTreeMap::new(),
             backup: None,
             registry: Registry::standard(),
@@ -184,7 +181,6 @@ impl Platform {
         Snapshot {
             next: self.data.next,
             running: self.open.iter().map(|open| open.id).collect(),
-            taken_at: self.now,
         }
     }
 
@@ -226,7 +222,6 @@ impl Platform {
             version: version + 1,
             deleted,
             changed: open.id,
-            written_at: self.now,
             tag,
         };
         open.writes.insert(id, row);

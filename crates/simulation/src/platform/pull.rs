@@ -1,4 +1,4 @@
-//! Pull: deltas, walks and checks, page by page, as the protocol has them.
+//! Pull: deltas and walks, page by page, as the protocol has them.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -22,6 +22,8 @@ struct Pull {
     person: usize,
     device: RecordId,
     epoch: String,
+    /// The cursor that the device has said that it has.
+    presented: Option<String>,
 }
 
 impl Platform {
@@ -31,6 +33,10 @@ impl Platform {
             person,
             device: request.device,
             epoch: self.epoch(person),
+            presented: match &request.want {
+                Want::Delta { cursor } => Some(cursor.0.clone()),
+                Want::Walk(_) => None,
+            },
         };
         let restart = |reason| {
             Ok(PullAnswer::Restart {
@@ -45,16 +51,11 @@ impl Platform {
         if moved {
             return restart(Restart::ScopeChanged);
         }
-        let (token, position) = match &request.page {
-            Some(PageToken(text)) => {
-                let (id, position) = text.split_once('/').unwrap_or((text, ""));
-                (Some(id), position.parse().ok())
-            }
-            None => (None, None),
-        };
-        let first = match token.map(|token| self.kept(pull.device, token)) {
-            Some(None) => return restart(Restart::UnknownCursor),
-            Some(Some(kept)) => Some(kept),
+        let first = match &request.page {
+            Some(PageToken(token)) => match self.kept(pull.device, token) {
+                None => return restart(Restart::UnknownCursor),
+                kept => kept,
+            },
             None => None,
         };
         let since = match &request.want {
@@ -62,7 +63,7 @@ impl Platform {
                 None => return restart(Restart::UnknownCursor),
                 Some(kept) => Some(kept),
             },
-            _ => None,
+            Want::Walk(_) => None,
         };
         for kept in first.iter().chain(&since) {
             if kept.epoch != pull.epoch {
@@ -73,9 +74,7 @@ impl Platform {
             }
         }
         let page = match (&request.want, since, first) {
-            (Want::Delta { .. }, Some(since), first) => {
-                self.delta(&pull, &since, first.as_ref(), position)
-            }
+            (Want::Delta { .. }, Some(since), first) => self.delta(&pull, &since, first.as_ref()),
             (Want::Walk(inventory), _, first) => self.walk(&pull, inventory, first),
             (Want::Delta { .. }, None, _) => return Err(Failure::Refused { status: 400 }),
         };
@@ -92,19 +91,29 @@ impl Platform {
 
     /// Keeps the present snapshot. What is answered after this survives a crash.
     fn keep(&mut self, pull: &Pull) -> Kept {
+        let snapshot = self.snapshot();
+        self.keep_at(pull, snapshot, None)
+    }
+
+    /// Keeps how far a pull has got that began at `snapshot`. Each page has a token of its own, so that a database that was put back in between
+    /// doesn't know it.
+    fn keep_at(&mut self, pull: &Pull, snapshot: Snapshot, position: Option<RecordId>) -> Kept {
         let id = format!("{:016x}", self.random.next());
         let kept = Kept {
             id,
             device: pull.device,
-            snapshot: self.snapshot(),
+            snapshot,
             epoch: pull.epoch.clone(),
+            position,
         };
         self.data.kept.push(kept.clone());
+        let old =
+            |kept: &&Kept| kept.device == pull.device && Some(&kept.id) != pull.presented.as_ref();
         let own: Vec<String> = self
             .data
             .kept
             .iter()
-            .filter(|kept| kept.device == pull.device)
+            .filter(old)
             .map(|kept| kept.id.clone())
             .collect();
         let too_many = own.len().saturating_sub(KEPT_MAX);
@@ -133,14 +142,9 @@ impl Platform {
         news.map(|(_, id)| *id).collect()
     }
 
-    fn delta(
-        &mut self,
-        pull: &Pull,
-        since: &Kept,
-        first: Option<&Kept>,
-        position: Option<RecordId>,
-    ) -> Page {
+    fn delta(&mut self, pull: &Pull, since: &Kept, first: Option<&Kept>) -> Page {
         let changed = self.changed(&since.snapshot);
+        let position = first.and_then(|first| first.position);
         let rest: Vec<RecordId> = changed
             .into_iter()
             .filter(|id| position.is_none_or(|at| *id > at))
@@ -152,30 +156,28 @@ impl Platform {
                 cursor: Cursor(since.id.clone()),
                 digest: Some(self.digest(&tags)),
             };
-            return self.page(pull, Vec::new(), Vec::new(), next);
+            return page(pull, Vec::new(), Vec::new(), next);
         }
         if rest.len() <= self.page {
             let found = self.candidates(rest.into_iter().chain(self.unlinked(&since.snapshot)));
-            return match first {
-                Some(first) => self.finish(pull, first, found, Vec::new(), Vec::new()),
-                None => {
-                    let (rows, gone) = self.sort_out(pull.person, pull.device, &found);
-                    let next = self.done(pull);
-                    self.page(pull, rows, gone, next)
-                }
+            return if let Some(first) = first {
+                self.finish(pull, first, found, Vec::new(), Vec::new())
+            } else {
+                let (rows, gone) = self.sort_out(pull.person, pull.device, &found);
+                let next = self.done(pull);
+                page(pull, rows, gone, next)
             };
         }
-        let first = first.cloned().unwrap_or_else(|| self.keep(pull));
+        let began = first.map_or_else(|| self.snapshot(), |first| first.snapshot.clone());
         let part: Vec<RecordId> = rest.into_iter().take(self.page).collect();
         let last = part.last().copied();
         let found = self.candidates(part);
         let (rows, gone) = self.sort_out(pull.person, pull.device, &found);
-        let position = last.map(|id| id.to_string()).unwrap_or_default();
         let next = Next::More {
-            page: PageToken(format!("{}/{position}", first.id)),
+            page: PageToken(self.keep_at(pull, began, last).id),
             reached: None,
         };
-        self.page(pull, rows, gone, next)
+        page(pull, rows, gone, next)
     }
 
     fn walk(&mut self, pull: &Pull, inventory: &Inventory, first: Option<Kept>) -> Page {
@@ -214,10 +216,10 @@ impl Platform {
         match reached {
             Some(_) => {
                 let next = Next::More {
-                    page: PageToken(first.id),
+                    page: PageToken(self.keep_at(pull, first.snapshot, reached).id),
                     reached,
                 };
-                self.page(pull, rows, gone, next)
+                page(pull, rows, gone, next)
             }
             None => self.finish(pull, &first, BTreeSet::new(), rows, gone),
         }
@@ -245,12 +247,14 @@ impl Platform {
         let next = if fits {
             self.done(pull)
         } else {
+            // A cursor of its own, for the same reason as each page has a token of its own.
+            let cursor = self.keep_at(pull, first.snapshot.clone(), None).id;
             Next::Done {
-                cursor: Cursor(first.id.clone()),
+                cursor: Cursor(cursor),
                 digest: None,
             }
         };
-        self.page(pull, rows, gone, next)
+        page(pull, rows, gone, next)
     }
 
     /// The end of a pull that was read at this moment.
@@ -264,15 +268,15 @@ impl Platform {
             digest: Some(digest),
         }
     }
+}
 
-    fn page(&self, pull: &Pull, rows: Vec<Row>, gone: Vec<Blind>, next: Next) -> Page {
-        Page {
-            epoch: Epoch(pull.epoch.clone()),
-            schema: 1,
-            totals: None,
-            rows,
-            gone,
-            next,
-        }
+fn page(pull: &Pull, rows: Vec<Row>, gone: Vec<Blind>, next: Next) -> Page {
+    Page {
+        epoch: Epoch(pull.epoch.clone()),
+        schema: 1,
+        totals: None,
+        rows,
+        gone,
+        next,
     }
 }

@@ -84,8 +84,7 @@ impl Platform {
                     && mine
                     && day.is_some_and(|day| *day >= *date(self.today - 1))
             }
-            "task" => mine,
-            conflict::OBJECT => mine,
+            "task" | conflict::OBJECT => mine,
             _ => false,
         }
     }
@@ -127,10 +126,10 @@ impl Platform {
         let mut found = BTreeSet::new();
         let mut next: Vec<RecordId> = changed.into_iter().collect();
         while let Some(id) = next.pop() {
-            if found.insert(id) {
-                if let Some(row) = self.data.rows.get(&id) {
-                    next.extend(self.children(id, row.object, true));
-                }
+            if found.insert(id)
+                && let Some(row) = self.data.rows.get(&id)
+            {
+                next.extend(self.children(id, row.object, true));
             }
         }
         found
