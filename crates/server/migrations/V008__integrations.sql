@@ -392,7 +392,7 @@ BEGIN
     INSERT INTO app.api_token (tenant_id, id, user_id, name, prefix, token_hash, scopes, created_at, expires_at)
         VALUES (app.tenant_id(), token_id, person, token_name, shown, hash, wanted_scopes, transaction_timestamp(),
             least(until, transaction_timestamp() + make_interval(days => app.token_days_max(app.tenant_id()))));
-    PERFORM app.add_event(app.tenant_id(), app.user_id(), 'api_token.add', person,
+    PERFORM app.add_event(app.tenant_id(), 'api_token.add', app.user_id(), person,
         jsonb_build_object('token', token_id, 'name', token_name, 'prefix', shown, 'scopes', wanted_scopes));
 END
 $$;
@@ -427,7 +427,7 @@ BEGIN
     IF person IS NULL THEN
         RETURN false;
     END IF;
-    PERFORM app.add_event(app.tenant_id(), app.user_id(), 'api_token.end', person, jsonb_build_object('token', token_id, 'name', named));
+    PERFORM app.add_event(app.tenant_id(), 'api_token.end', app.user_id(), person, jsonb_build_object('token', token_id, 'name', named));
     RETURN true;
 END
 $$;
@@ -528,7 +528,7 @@ BEGIN
     INSERT INTO app.oauth_grant (tenant_id, id, user_id, client, scopes, label, address, created_at)
         VALUES (tenant, family, person, for_client, given, left(named, 255), left(origin, 64), transaction_timestamp());
     PERFORM app.add_oauth_refresh(tenant, family, person, refresh_id, refresh_hash, NULL, given);
-    PERFORM app.add_event(tenant, person, 'grant.start', person, jsonb_build_object('grant', family, 'application', for_client,
+    PERFORM app.add_event(tenant, 'grant.start', person, person, jsonb_build_object('grant', family, 'application', for_client,
         'scopes', given, 'label', left(named, 255), 'address', left(origin, 64)));
     RETURN app.add_oauth_access(tenant, family, person, access_id, access_hash, NULL, given);
 END
@@ -548,7 +548,7 @@ BEGIN
     IF person IS NULL THEN
         RETURN false;
     END IF;
-    PERFORM app.add_event(tenant, coalesce(who, person), event, person, more || jsonb_build_object('grant', family, 'application', of_client));
+    PERFORM app.add_event(tenant, event, coalesce(who, person), person, more || jsonb_build_object('grant', family, 'application', of_client));
     RETURN true;
 END
 $$;
@@ -580,7 +580,7 @@ BEGIN
             WHERE s.tenant_id = code.tenant_id AND s.id = code.session_id AND s.user_id = code.user_id AND s.ended_at IS NULL
             AND u.active AND u.deleted_at IS NULL)
     THEN
-        PERFORM app.add_event(code.tenant_id, code.user_id, 'grant.refuse', code.user_id,
+        PERFORM app.add_event(code.tenant_id, 'grant.refuse', code.user_id, code.user_id,
             jsonb_build_object('application', code.client, 'address', left(origin, 64)));
         RETURN;
     END IF;
@@ -727,7 +727,7 @@ BEGIN
         FROM app.oauth_grant g
         WHERE g.tenant_id = app.tenant_id() AND g.user_id = app.user_id() AND g.client = from_client AND g.ended_at IS NULL;
     IF found_consent THEN
-        PERFORM app.add_event(app.tenant_id(), app.user_id(), 'consent.withdraw', from_client, '{}');
+        PERFORM app.add_event(app.tenant_id(), 'consent.withdraw', app.user_id(), from_client, '{}');
     END IF;
     RETURN found_consent OR ended > 0;
 END

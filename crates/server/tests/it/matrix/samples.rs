@@ -88,6 +88,12 @@ pub(super) const SAMPLES: &[Sample] = &[
     get("/set-up", "/set-up?link=none").but(StatusCode::GONE),
     form("/set-up", "/set-up", "link=none&password=x&repeat=x").but(StatusCode::GONE),
 
+    get("/confirm", "/confirm?return_to=%2Fdeals"),
+    form("/confirm", "/confirm", "return_to=%2Fdeals&password=wrong").but(StatusCode::UNPROCESSABLE_ENTITY),
+    get("/settings", "/settings"),
+    get("/settings/profile", "/settings/profile"),
+    form("/settings/profile", "/settings/profile", "name=Somebody&locale=en&time_zone=UTC"),
+
     // The authorization server.
     get("/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server"),
     form("/oauth/token", "/oauth/token", "grant_type=refresh_token&client_id=none&refresh_token=x").but(StatusCode::UNAUTHORIZED),
@@ -150,6 +156,7 @@ pub(super) const SAMPLES: &[Sample] = &[
     get("/api/v1/session", "/api/v1/session"),
     post("/api/v1/session", "/api/v1/session", r#"{"email":":email","password":"correct horse battery"}"#),
     delete("/api/v1/session", "/api/v1/session"),
+    post("/api/v1/session/proof", "/api/v1/session/proof", r#"{"password":"wrong"}"#).but(StatusCode::FORBIDDEN),
     get("/api/v1/tokens", "/api/v1/tokens"),
     post("/api/v1/tokens", "/api/v1/tokens", r#"{"name":"nightly"}"#),
     delete("/api/v1/tokens/{id}", "/api/v1/tokens/0AT000000000000").but(StatusCode::NOT_FOUND),
