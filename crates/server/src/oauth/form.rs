@@ -86,7 +86,7 @@ fn basic(headers: &HeaderMap) -> Option<ClientProof> {
         percent_decode_str(&spaced)
             .decode_utf8()
             .ok()
-            .map(|text| text.into_owned())
+            .map(std::borrow::Cow::into_owned)
     };
     Some(ClientProof {
         client_id: decode(name)?,

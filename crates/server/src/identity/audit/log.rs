@@ -97,34 +97,36 @@ impl PgStore {
         limit: i64,
     ) -> Result<Vec<AuditEvent>, StoreError> {
         let action = filter.action.map(Action::name);
-        let mut sql = format!(
-            "SELECT seq, at, actor, action, target, detail, hash FROM app.audit_event \
-             WHERE tenant_id = (SELECT app.tenant_id()) AND seq {than} $1"
-        );
         let mut params: Vec<&(dyn ToSql + Sync)> = vec![&mark];
         // Only what is asked for stands in the text, so that each question finds its index.
+        let mut wanted = vec![format!("seq {than} $1")];
         if let Some(actor) = &filter.actor {
             params.push(actor);
-            sql.push_str(&format!(" AND actor = ${}", params.len()));
+            wanted.push(format!("actor = ${}", params.len()));
         }
         if let Some(action) = &action {
             params.push(action);
-            sql.push_str(&format!(" AND action = ${}", params.len()));
+            wanted.push(format!("action = ${}", params.len()));
         }
         if let Some(target) = &filter.target {
             params.push(target);
-            sql.push_str(&format!(" AND target = ${}", params.len()));
+            wanted.push(format!("target = ${}", params.len()));
         }
         if let Some(from) = &filter.from {
             params.push(from);
-            sql.push_str(&format!(" AND at >= ${}", params.len()));
+            wanted.push(format!("at >= ${}", params.len()));
         }
         if let Some(until) = &filter.until {
             params.push(until);
-            sql.push_str(&format!(" AND at < ${}", params.len()));
+            wanted.push(format!("at < ${}", params.len()));
         }
         params.push(&limit);
-        sql.push_str(&format!(" ORDER BY seq {order} LIMIT ${}", params.len()));
+        let sql = format!(
+            "SELECT seq, at, actor, action, target, detail, hash FROM app.audit_event \
+             WHERE tenant_id = (SELECT app.tenant_id()) AND {} ORDER BY seq {order} LIMIT ${}",
+            wanted.join(" AND "),
+            params.len(),
+        );
         let rows = self.run_step(&sql, &params).await?;
         rows.iter()
             .map(|row| read(row).map_err(StoreError::internal))

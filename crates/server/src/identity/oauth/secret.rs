@@ -58,6 +58,7 @@ impl Secret {
     ///
     /// Who has only the token lacks the salt, who has only the database lacks the token; together they give the same successor again
     /// for as long as the salt is kept.
+    #[must_use]
     pub fn successor(&self, salt: &[u8]) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_bytes());
         let tag = hmac::sign(&key, salt);

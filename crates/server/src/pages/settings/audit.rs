@@ -205,7 +205,7 @@ impl Names {
             .filter(|(id, _)| id.starts_with("005"))
             .map(|(id, name)| (id.clone(), name.clone(), id == chosen))
             .collect();
-        choices.sort_by(|a, b| a.1.to_lowercase().cmp(&b.1.to_lowercase()));
+        choices.sort_by_cached_key(|(_, name, _)| name.to_lowercase());
         for id in ["operator", "system"] {
             choices.push((id.to_owned(), self.of(locale, id), id == chosen));
         }

@@ -256,10 +256,7 @@ pub(crate) async fn switch(settings: Settings, ids: Ids, submitted: Submitted) -
     Ok(Redirect::to(&path).into_response())
 }
 
-async fn maker<'a>(
-    settings: &Settings,
-    account: &'a ServiceAccount,
-) -> Result<Maker<'a>, PageError> {
+fn maker<'a>(settings: &Settings, account: &'a ServiceAccount) -> Result<Maker<'a>, PageError> {
     // Whoever is switched off gets no new keys, and nobody makes keys of somebody above them.
     if !account.active || account.role > settings.viewer.role {
         return Err(PageError::Conflict);
@@ -277,17 +274,14 @@ async fn maker<'a>(
 /// `GET /settings/service-accounts/{id}/tokens/new`.
 pub(crate) async fn new_token(settings: Settings, ids: Ids) -> PageResult {
     let account = find(&settings, ids.get("id")?).await?;
-    maker(&settings, &account).await?.form(&settings).await
+    maker(&settings, &account)?.form(&settings).await
 }
 
 /// `POST /settings/service-accounts/{id}/tokens`.
 pub(crate) async fn create_token(settings: Settings, ids: Ids, submitted: Submitted) -> PageResult {
     let account = find(&settings, ids.get("id")?).await?;
     let fields = Fields::read(submitted)?;
-    maker(&settings, &account)
-        .await?
-        .make(&settings, &fields)
-        .await
+    maker(&settings, &account)?.make(&settings, &fields).await
 }
 
 /// `POST /settings/service-accounts/{id}/tokens/{token}/revocation`.

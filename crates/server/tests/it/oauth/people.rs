@@ -153,14 +153,14 @@ async fn api_tokens_are_made_shown_and_revoked_on_their_page() {
             "{wrong:?}"
         );
     }
-    let made = make(vec![
+    let answer = make(vec![
         ("name", "nightly"),
         ("scope", "records.read"),
         ("days", "30"),
     ])
     .await;
-    assert_eq!(made.status(), StatusCode::CREATED);
-    let page = text_of(made).await;
+    assert_eq!(answer.status(), StatusCode::CREATED);
+    let page = text_of(answer).await;
     let token = page
         .split(">fst_")
         .nth(1)

@@ -92,7 +92,7 @@ async fn an_access_token_may_do_less_and_never_more() {
     let desk = Desk::new().await;
     let (_, first) = desk.device().await;
     let narrow = |token: String, scope: &'static str| {
-        let form = vec![
+        let form = [
             ("grant_type", "refresh_token".to_owned()),
             ("client_id", DEVICE.to_owned()),
             ("refresh_token", token),
