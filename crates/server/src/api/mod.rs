@@ -3,12 +3,14 @@
 //! `route.rs` is the one list of routes with the capability that each needs; the router is built from it, so that a route without a
 //! row can't exist. Handlers are thin: read the call, ask the store, write the answer. None of them names a tenant or a database.
 
+mod audit;
 mod body;
 mod call;
 mod describe;
 mod error;
 mod etag;
 mod field;
+mod grant;
 mod history;
 mod invitation;
 mod member;
@@ -34,6 +36,8 @@ use fieldstone_store::once::OnceStore;
 
 use crate::teams::TeamStore;
 
+pub use audit::AuditStore;
+pub use grant::GrantStore;
 pub use member::PeopleStore;
 pub(crate) use openapi::show as show_openapi;
 pub use openapi::{openapi_document, openapi_json};
@@ -43,12 +47,28 @@ pub use token::TokenStore;
 
 /// What the API asks of a store.
 pub trait ApiStore:
-    OnceStore + SchemaStore + TokenStore + PeopleStore + TeamStore + Clone + 'static
+    OnceStore
+    + SchemaStore
+    + TokenStore
+    + GrantStore
+    + AuditStore
+    + PeopleStore
+    + TeamStore
+    + Clone
+    + 'static
 {
 }
 
 impl<S> ApiStore for S where
-    S: OnceStore + SchemaStore + TokenStore + PeopleStore + TeamStore + Clone + 'static
+    S: OnceStore
+        + SchemaStore
+        + TokenStore
+        + GrantStore
+        + AuditStore
+        + PeopleStore
+        + TeamStore
+        + Clone
+        + 'static
 {
 }
 
