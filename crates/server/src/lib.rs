@@ -17,4 +17,5 @@ pub mod platform;
 pub mod schema;
 pub mod serve;
 pub mod store;
+pub mod sync;
 pub mod tls;

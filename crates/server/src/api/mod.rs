@@ -19,6 +19,7 @@ mod route;
 mod schema;
 mod search;
 mod session;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -33,10 +34,12 @@ pub use route::{ROUTES, Route};
 pub use schema::SchemaStore;
 pub use token::TokenStore;
 
-/// What the API asks of a store.
-pub trait ApiStore: OnceStore + SchemaStore + TokenStore + Clone + 'static {}
+use crate::sync::SyncStore;
 
-impl<S: OnceStore + SchemaStore + TokenStore + Clone + 'static> ApiStore for S {}
+/// What the API asks of a store.
+pub trait ApiStore: OnceStore + SchemaStore + TokenStore + SyncStore + Clone + 'static {}
+
+impl<S: OnceStore + SchemaStore + TokenStore + SyncStore + Clone + 'static> ApiStore for S {}
 
 /// Where all paths of [`ROUTES`] begin.
 pub const ROOT: &str = "/api/v1";

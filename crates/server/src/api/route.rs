@@ -16,7 +16,7 @@ use super::{
     ApiStore,
     call::Call,
     error::{ApiError, ApiResult},
-    field, object, record, search, session, token,
+    field, object, record, search, session, sync, token,
 };
 
 /// One row of the list.
@@ -82,6 +82,13 @@ routes! {
     POST   "/records/{object}/{id}/restoration"     (needs(RecordsDelete))  "restoreRecord"     => record::restore::restore;
     GET    "/records/{object}/{id}/history"         (needs(RecordsRead))    "showRecordHistory" => record::history::history;
     POST   "/records/lead/{id}/conversion"          (needs(RecordsWrite))   "convertLead"       => record::convert::convert;
+    POST   "/sync/hello"                            (needs(RecordsRead))    "syncHello"         => sync::hello;
+    GET    "/sync/schema"                           (needs(RecordsRead))    "syncSchema"        => sync::schema;
+    GET    "/sync/devices"                          (Needs::Session)        "listDevices"       => sync::devices;
+    POST   "/sync/devices"                          (Needs::Session)        "registerDevice"    => sync::register;
+    DELETE "/sync/devices/{id}"                     (Needs::Session)        "revokeDevice"      => sync::revoke;
+    POST   "/sync/pull"                             (needs(RecordsRead))    "syncPull"          => sync::pull;
+    POST   "/sync/push"                             (needs(RecordsRead))    "syncPush"          => sync::push;
     GET    "/search"                                (needs(RecordsRead))    "search"            => search::search;
 }
 

@@ -33,6 +33,7 @@ use crate::database::{Actor, pool::Pool};
 pub(crate) use error::store_error;
 pub(crate) use person::NewProfile;
 pub use registry::Registries;
+pub(crate) use wire::{Cell, Sent};
 
 /// Makes stores: what they all share.
 #[derive(Clone)]
@@ -161,6 +162,16 @@ impl PgStore {
         }
     }
 
+    /// The instant.
+    pub(crate) fn now(&self) -> jiff::Timestamp {
+        self.shared.clock.now()
+    }
+
+    /// A fresh id with this prefix.
+    pub(crate) fn fresh_id(&self, prefix: [u8; 3]) -> RecordId {
+        self.shared.new_id(prefix)
+    }
+
     /// Who acts.
     pub fn actor(&self) -> &Actor {
         &self.actor
@@ -204,6 +215,11 @@ fn table_of(object: &Object) -> &str {
     } else {
         &object.name
     }
+}
+
+/// The same, as it stands in a statement.
+pub(crate) fn sql_table(object: &Object) -> String {
+    format!("app.\"{}\"", table_of(object))
 }
 
 impl Store for PgStore {

@@ -7,6 +7,7 @@ mod aggregate;
 mod count;
 mod filter;
 mod listed;
+mod scope;
 mod select;
 mod source;
 pub mod words;
@@ -15,6 +16,7 @@ use fieldstone_model::{FieldType, value::Key};
 
 pub use aggregate::{compile_aggregate, sum_of_halves};
 pub use count::{compile_bounded_count, compile_count, compile_word_counts};
+pub use scope::{Reach, ScopeNode, compile_scope};
 pub use select::{Access, Phase, Select, Words, phases};
 
 /// Whose SQL.

@@ -12,3 +12,5 @@ audit-proof-give = { $actor } hat die eigene Identität bestätigt.
 audit-proof-refuse = { $actor } konnte die eigene Identität nicht bestätigen.
 audit-profile-update = { $actor } hat das eigene Profil geändert.
 audit-letter-give-up = Ein Brief konnte nicht zugestellt werden und wurde aufgegeben.
+audit-device-register = { $actor } hat sich auf einem Gerät zum Arbeiten ohne Netz angemeldet: { $target }.
+audit-device-revoke = { $actor } hat ein Gerät von der Liste genommen: { $target }.

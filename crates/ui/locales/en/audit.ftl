@@ -12,3 +12,5 @@ audit-proof-give = { $actor } confirmed that it is them.
 audit-proof-refuse = { $actor } could not confirm that it is them.
 audit-profile-update = { $actor } changed their profile.
 audit-letter-give-up = A letter could not be delivered and was given up.
+audit-device-register = { $actor } signed in on a device for offline work: { $target }.
+audit-device-revoke = { $actor } took a device off the list: { $target }.

@@ -86,6 +86,9 @@ impl SchemaStore for MemoryStore {
     }
 }
 
+/// The memory store has no devices.
+impl crate::sync::SyncStore for MemoryStore {}
+
 /// The memory store keeps no tokens.
 impl TokenStore for MemoryStore {
     async fn add_token(

@@ -53,6 +53,10 @@ actions! {
     ApiTokenAdd = "api_token.add";
     /// An API token was revoked.
     ApiTokenEnd = "api_token.end";
+    /// Somebody signed in on a device that keeps records; the target is its id.
+    DeviceRegister = "device.register";
+    /// A device was taken off the list; the target is its id.
+    DeviceRevoke = "device.revoke";
     /// A letter could not be delivered; the target is its id.
     LetterGiveUp = "letter.give_up";
 }
