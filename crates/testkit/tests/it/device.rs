@@ -52,7 +52,6 @@ pub(crate) struct Device {
     pub(crate) local: MemoryLocal<Names>,
     pub(crate) id: RecordId,
     pub(crate) reports: Vec<Report>,
-    pub(crate) settings: Settings,
     pub(crate) pages: usize,
     /// Every row that has come, with its tag, in order.
     pub(crate) received: Vec<(RecordId, fieldstone_protocol::tag::Tag)>,
@@ -77,7 +76,6 @@ impl Device {
             local: MemoryLocal::new(registered.blind_key, Names { next: seed << 32 }),
             id: registered.device,
             reports: Vec::new(),
-            settings,
             pages: 0,
             received: Vec::new(),
             engine: Engine::new(settings),
