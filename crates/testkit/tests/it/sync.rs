@@ -39,6 +39,21 @@ fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
 
+/// A pipeline with an open stage: deals can't be without.
+async fn pipeline(store: &PgStore) {
+    let values = Values::new()
+        .with("name", text("Sales"))
+        .with("position", Value::Int(1));
+    let pipeline = create(store, "pipeline", values).await;
+    let values = Values::new()
+        .with("name", text("New"))
+        .with("pipeline_id", Value::Id(pipeline))
+        .with("position", Value::Int(1))
+        .with("kind", text("open"))
+        .with("probability", Value::Int(1_000));
+    create(store, "stage", values).await;
+}
+
 /// An account with a contact, and a deal of the store's user with it.
 async fn deal(store: &PgStore, name: &str) -> (RecordId, RecordId, RecordId) {
     let account = create(store, "account", Values::new().with("name", text(name))).await;
@@ -60,6 +75,7 @@ async fn deal(store: &PgStore, name: &str) -> (RecordId, RecordId, RecordId) {
 async fn what_hangs_on_my_work_comes_and_what_leaves_goes() {
     let database = Database::new().await;
     let (tenant, owner) = database.workspace("scope").await;
+    pipeline(&owner).await;
     let me = database.user(tenant, Role::Member).await;
     let mine = |name| {
         Values::new()
@@ -198,6 +214,7 @@ async fn many_pages_and_a_walk_after_the_role_has_changed() {
 async fn edits_arrive_once_and_meet_others_field_by_field() {
     let database = Database::new().await;
     let (_, owner) = database.workspace("edits").await;
+    pipeline(&owner).await;
     let (account, _, deal) = deal(&owner, "Wind park").await;
     let mut device = Device::register(&owner, 1).await;
     device.sync().await;
@@ -363,6 +380,7 @@ async fn edits_arrive_once_and_meet_others_field_by_field() {
 async fn a_mutation_sent_twice_takes_effect_once_and_an_id_is_not_taken_over() {
     let database = Database::new().await;
     let (tenant, owner) = database.workspace("once").await;
+    pipeline(&owner).await;
     let (account, ..) = deal(&owner, "Here").await;
     let mut device = Device::register(&owner, 1).await;
     device.local.edit(

@@ -1,9 +1,14 @@
-//! Synchronisation with devices. Bodies of pull and push are compressed JSON lines (`fieldstone_protocol`); the others are JSON.
+//! Synchronisation with devices. What devices say and are told are compressed JSON lines (`fieldstone_protocol`); the list of devices, which
+//! people and their programs read, is JSON.
 
 use axum::{body::Body, response::Response};
 use fieldstone_model::RecordId;
 use fieldstone_protocol::{
-    MEDIA_TYPE, device::Registration, frame::FrameError, hello::Hello, pull::PullRequest,
+    MEDIA_TYPE,
+    device::Registration,
+    frame::{FrameError, Limits, encode, one_line},
+    hello::Hello,
+    pull::PullRequest,
     push::PushRequest,
 };
 use http::{
@@ -14,12 +19,18 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::{
-    ApiStore, RECORD_BYTES_MAX,
+    ApiStore,
     call::Call,
     error::{ApiError, ApiResult},
     written,
 };
 use crate::sync::{Device, SyncError};
+
+/// What a body of one line may be.
+const LINE: Limits = Limits {
+    lines: 1,
+    bytes: 64 << 10,
+};
 
 impl From<SyncError> for ApiError {
     fn from(error: SyncError) -> Self {
@@ -53,23 +64,20 @@ impl From<FrameError> for ApiError {
 pub(super) async fn hello<S: ApiStore>(call: Call<S>) -> ApiResult {
     call.parameters(&[])?;
     let hello: Hello = read(&call)?;
-    written::value(StatusCode::OK, &call.store()?.hello(&hello).await?)
+    line(StatusCode::OK, &call.store()?.hello(&hello).await?)
 }
 
 /// `GET /sync/schema`: 200 with the workspace's objects as a device needs them.
 pub(super) async fn schema<S: ApiStore>(call: Call<S>) -> ApiResult {
     call.parameters(&[])?;
-    written::value(StatusCode::OK, &call.store()?.describe().await?)
+    line(StatusCode::OK, &call.store()?.describe().await?)
 }
 
 /// `POST /sync/devices`: 201 with what only this device will know.
 pub(super) async fn register<S: ApiStore>(call: Call<S>) -> ApiResult {
     call.parameters(&[])?;
     let registration: Registration = read(&call)?;
-    written::value(
-        StatusCode::CREATED,
-        &call.store()?.register(&registration).await?,
-    )
+    line(StatusCode::CREATED, &call.store()?.register(&registration).await?)
 }
 
 /// `GET /sync/devices`: 200 with the caller's devices.
@@ -113,11 +121,15 @@ pub(super) async fn push<S: ApiStore>(call: Call<S>) -> ApiResult {
     Ok(lines(answer.to_bytes()?))
 }
 
+/// The one line that the body is.
 fn read<S: ApiStore, T: DeserializeOwned>(call: &Call<S>) -> Result<T, ApiError> {
-    let body = call.json(RECORD_BYTES_MAX)?;
-    serde_json::from_slice(&body).map_err(|error| {
-        ApiError::bad_request("bad-json", format!("The body can't be read: {error}."))
-    })
+    Ok(one_line(&call.bytes(), LINE)?)
+}
+
+fn line(status: StatusCode, value: &impl Serialize) -> ApiResult {
+    let mut response = lines(encode([value])?);
+    *response.status_mut() = status;
+    Ok(response)
 }
 
 fn lines(bytes: Vec<u8>) -> Response {
