@@ -18,5 +18,6 @@ pub mod platform;
 pub mod schema;
 pub mod serve;
 pub mod store;
+pub mod sync;
 pub mod teams;
 pub mod tls;

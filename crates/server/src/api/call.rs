@@ -83,6 +83,11 @@ impl<S: Store + Clone + 'static> Call<S> {
         Ok(self.body.clone())
     }
 
+    /// The body as it came.
+    pub(super) fn bytes(&self) -> Bytes {
+        self.body.clone()
+    }
+
     /// The caller's store.
     pub(super) fn store(&self) -> Result<&S, ApiError> {
         self.store.as_ref().ok_or_else(ApiError::not_signed_in)

@@ -24,6 +24,7 @@ mod route;
 mod schema;
 mod search;
 mod session;
+mod sync;
 mod team;
 #[cfg(test)]
 mod tests;
@@ -34,7 +35,7 @@ mod written;
 use axum::{Router, extract::Request, response::Response};
 use fieldstone_store::once::OnceStore;
 
-use crate::teams::TeamStore;
+use crate::{sync::SyncStore, teams::TeamStore};
 
 pub use audit::AuditStore;
 pub use grant::GrantStore;
@@ -54,6 +55,7 @@ pub trait ApiStore:
     + AuditStore
     + PeopleStore
     + TeamStore
+    + SyncStore
     + Clone
     + 'static
 {
@@ -67,6 +69,7 @@ impl<S> ApiStore for S where
         + AuditStore
         + PeopleStore
         + TeamStore
+        + SyncStore
         + Clone
         + 'static
 {

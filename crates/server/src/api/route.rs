@@ -16,8 +16,8 @@ use super::{
     ApiStore, audit,
     call::Call,
     error::{ApiError, ApiResult},
-    field, grant, invitation, member, membership, object, record, search, session, team, token,
-    visibility,
+    field, grant, invitation, member, membership, object, record, search, session, sync, team,
+    token, visibility,
 };
 
 /// One row of the list.
@@ -113,6 +113,13 @@ routes! {
     GET    "/visibility"                            (needs(UsersManage))    "showVisibility"    => visibility::list;
     PATCH  "/visibility"                            (proven(UsersManage))   "setVisibility"     => visibility::set_default;
     PATCH  "/visibility/{user}"                     (proven(UsersManage))   "setVisibilityOf"   => visibility::set;
+    POST   "/sync/hello"                            (needs(RecordsRead))    "syncHello"         => sync::hello;
+    GET    "/sync/schema"                           (needs(RecordsRead))    "syncSchema"        => sync::schema;
+    GET    "/sync/devices"                          (Needs::Session)        "listDevices"       => sync::devices;
+    POST   "/sync/devices"                          (Needs::Session)        "registerDevice"    => sync::register;
+    DELETE "/sync/devices/{id}"                     (Needs::Session)        "revokeDevice"      => sync::revoke;
+    POST   "/sync/pull"                             (needs(RecordsRead))    "syncPull"          => sync::pull;
+    POST   "/sync/push"                             (needs(RecordsRead))    "syncPush"          => sync::push;
     GET    "/search"                                (needs(RecordsRead))    "search"            => search::search;
 }
 

@@ -31,6 +31,8 @@ const CANCEL_ATTEMPTS: u32 = 5;
 const CANCEL_PATIENCE: Duration = Duration::from_secs(1);
 
 const BEGIN: &str = "BEGIN";
+/// Everything is read as it was at one moment.
+const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
 const COMMIT: &str = "COMMIT";
 const ENTER: &str = "SELECT app.enter($1, $2, $3, $4)";
 const LEAVE: &str = "CALL app.leave()";
@@ -189,11 +191,23 @@ impl Pool {
             schema,
         };
         Ok(Transaction {
+            begin: BEGIN,
             connection: Some(connection),
             entry: Some(entry),
             untouched: true,
             under_way: false,
         })
+    }
+
+    /// Takes a connection for a transaction of `actor` that reads everything as it was at one moment.
+    pub async fn snapshot(
+        &self,
+        actor: &Actor,
+        schema: Option<i64>,
+    ) -> Result<Transaction, FlightError> {
+        let mut transaction = self.transaction(actor, schema).await?;
+        transaction.begin = BEGIN_SNAPSHOT;
+        Ok(transaction)
     }
 
     /// How many connections there are, and how many of them are free.
@@ -211,6 +225,7 @@ struct Entry {
 
 /// A transaction under way. Dropped before its last flight, its connection is thrown away, and with it the transaction.
 pub struct Transaction {
+    begin: &'static str,
     connection: Option<managed::Object<Manager>>,
     entry: Option<Entry>,
     untouched: bool,
@@ -232,7 +247,7 @@ impl Transaction {
         };
         self.untouched = false;
         let entry = self.entry.take();
-        let begin = connection.statement(BEGIN).await?;
+        let begin = connection.statement(self.begin).await?;
         let enter = connection.statement(ENTER).await?;
         let commit = connection.statement(COMMIT).await?;
         let mut statements = Vec::with_capacity(steps.len());

@@ -55,7 +55,10 @@ pub(super) fn is_repeated_key(error: &FlightError) -> bool {
         return false;
     };
     let constraint = error.as_db_error().and_then(|error| error.constraint());
-    constraint == Some("idempotency_key_pkey")
+    matches!(
+        constraint,
+        Some("idempotency_key_pkey" | "sync_result_pkey")
+    )
 }
 
 /// Whether the refusal is a reference to a record that vanished meanwhile.

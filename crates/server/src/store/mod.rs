@@ -38,6 +38,7 @@ pub use members::{Invitation, InvitationState, Member, OwnEmail, PendingEmail};
 pub(crate) use person::NewProfile;
 pub use registry::Registries;
 use sight::Sights;
+pub(crate) use wire::{Cell, Sent};
 
 /// Makes stores: what they all share.
 #[derive(Clone)]
@@ -197,6 +198,11 @@ impl PgStore {
         self.shared.new_id(crate::teams::TEAM_PREFIX)
     }
 
+    /// The instant.
+    pub(crate) fn now(&self) -> jiff::Timestamp {
+        self.shared.clock.now()
+    }
+
     /// Who acts.
     pub fn actor(&self) -> &Actor {
         &self.actor
@@ -245,6 +251,11 @@ fn table_of(object: &Object) -> &str {
     } else {
         &object.name
     }
+}
+
+/// The same, as it stands in a statement.
+pub(crate) fn sql_table(object: &Object) -> String {
+    format!("app.\"{}\"", table_of(object))
 }
 
 impl Store for PgStore {

@@ -19,7 +19,7 @@ type Fallible<T> = Result<T, Box<dyn Error + Sync + Send>>;
 
 /// A compiled parameter, sent as whatever type the statement declares.
 #[derive(Debug)]
-pub(super) struct Sent<'a>(pub(super) &'a Param);
+pub(crate) struct Sent<'a>(pub(crate) &'a Param);
 
 impl ToSql for Sent<'_> {
     fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Fallible<IsNull> {
@@ -47,7 +47,7 @@ impl ToSql for Sent<'_> {
 
 /// One column of one row, or one item of a column sent as an array.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Cell {
+pub(crate) enum Cell {
     Null,
     Bool(bool),
     Int(i64),
@@ -119,7 +119,7 @@ impl<'a> FromSql<'a> for Cell {
 
 impl Cell {
     /// The cell as a field's value. `custom` columns come as the text of a JSON member.
-    pub(super) fn into_value(self, kind: &FieldType, custom: bool) -> Value {
+    pub(crate) fn into_value(self, kind: &FieldType, custom: bool) -> Value {
         match (self, kind) {
             (Self::Text(text), kind) if custom => custom_from_text(text, kind),
             (Self::Bool(yes), _) => Value::Bool(yes),

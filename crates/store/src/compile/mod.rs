@@ -7,6 +7,7 @@ mod aggregate;
 mod count;
 mod filter;
 mod listed;
+mod scope;
 mod select;
 mod source;
 pub mod words;
@@ -18,6 +19,7 @@ use crate::Scope;
 
 pub use aggregate::{compile_aggregate, sum_of_halves};
 pub use count::{compile_bounded_count, compile_count, compile_word_counts};
+pub use scope::{Reach, ScopeNode, compile_scope};
 pub use select::{Access, Phase, Select, Words, phases};
 
 /// Whose SQL.

@@ -54,3 +54,5 @@ audit-team-leave = { $actor } hat jemanden aus einem Team genommen.
 audit-user-see = { $actor } hat geändert, wessen Datensätze { $target } sieht.
 audit-workspace-see = { $actor } hat geändert, wessen Datensätze neue Personen sehen.
 audit-field-restrict = { $actor } hat geändert, wer ein Feld liest oder setzt.
+audit-device-register = { $actor } hat sich auf einem Gerät zum Arbeiten ohne Netz angemeldet: { $target }.
+audit-device-revoke = { $actor } hat ein Gerät von der Liste genommen: { $target }.

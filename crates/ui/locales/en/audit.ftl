@@ -54,3 +54,5 @@ audit-team-leave = { $actor } took somebody out of a team.
 audit-user-see = { $actor } changed whose records { $target } sees.
 audit-workspace-see = { $actor } changed whose records new people see.
 audit-field-restrict = { $actor } changed who reads or sets a field.
+audit-device-register = { $actor } signed in on a device for offline work: { $target }.
+audit-device-revoke = { $actor } took a device off the list: { $target }.

@@ -204,6 +204,13 @@ const DOCS: &[Doc] = &[
     Doc { id: "restoreRecord", tag: "records", summary: "Bring a deleted record back", parameters: NONE, body: None, status: "200", answer: Some("Record"), headers: &["ETag"], problems: &["Unprocessable"] },
     Doc { id: "showRecordHistory", tag: "records", summary: "What happened to a record, newest first", parameters: &[Param("before", Place::Query, Type::Integer, "`next` of the page before."), LIMIT], body: None, status: "200", answer: Some("History"), headers: &[], problems: &[] },
     Doc { id: "convertLead", tag: "records", summary: "Turn a lead into an account, a contact and a deal", parameters: &[KEY, IF_MATCH], body: Some("LeadConversion"), status: "201", answer: Some("ConvertedLead"), headers: &["Location"], problems: &["Conflict", "PreconditionFailed"] },
+    Doc { id: "syncHello", tag: "sync", summary: "Find the version of the protocol that a device and the platform both speak", parameters: NONE, body: None, status: "200", answer: None, headers: &[], problems: &[] },
+    Doc { id: "syncSchema", tag: "sync", summary: "The workspace's objects as a device needs them", parameters: NONE, body: None, status: "200", answer: None, headers: &[], problems: &[] },
+    Doc { id: "listDevices", tag: "sync", summary: "The caller's devices", parameters: NONE, body: None, status: "200", answer: None, headers: &[], problems: &[] },
+    Doc { id: "registerDevice", tag: "sync", summary: "Make a device known; what the answer holds is shown this once", parameters: NONE, body: None, status: "201", answer: None, headers: &[], problems: &[] },
+    Doc { id: "revokeDevice", tag: "sync", summary: "Take a device off the list", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
+    Doc { id: "syncPull", tag: "sync", summary: "One page of what changed for a device (compressed JSON lines)", parameters: NONE, body: None, status: "200", answer: None, headers: &[], problems: &[] },
+    Doc { id: "syncPush", tag: "sync", summary: "What was done on a device (compressed JSON lines)", parameters: NONE, body: None, status: "200", answer: None, headers: &[], problems: &[] },
     Doc { id: "search", tag: "records", summary: "Records of any object by their words", parameters: &[
         Param("q", Place::RequiredQuery, Type::String, "The words, each by its beginning."),
         Param("objects", Place::Query, Type::String, "Objects to search, separated by commas; all when nothing is said."),

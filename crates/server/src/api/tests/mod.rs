@@ -94,6 +94,9 @@ impl SchemaStore for MemoryStore {
     }
 }
 
+/// The memory store has no devices.
+impl crate::sync::SyncStore for MemoryStore {}
+
 /// The memory store keeps no tokens.
 /// Teams are the database's: here there are none, and none can be made.
 impl TeamStore for MemoryStore {

@@ -93,6 +93,10 @@ actions! {
     AuditExport = "audit.export";
     /// The chain of the audit log was checked.
     AuditVerify = "audit.verify";
+    /// Somebody signed in on a device that keeps records; the target is its id.
+    DeviceRegister = "device.register";
+    /// A device was taken off the list; the target is its id.
+    DeviceRevoke = "device.revoke";
     /// A letter could not be delivered; the target is its id.
     LetterGiveUp = "letter.give_up";
     /// Somebody was invited; the target is the invitation.

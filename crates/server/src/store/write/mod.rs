@@ -24,6 +24,8 @@ use super::{
 use look_up::{Found, LookUp};
 use statements::Statements;
 
+use crate::sync::Extra;
+
 /// Most changes in one call; larger jobs are cut by their caller.
 pub(super) const CHANGES_MAX: usize = 5_000;
 
@@ -40,12 +42,32 @@ impl PgStore {
         Ok(written.unwrap_or_default())
     }
 
+    /// Writes the changes and what a device is told about them; `None` when that was told before, and nothing was written.
+    pub(crate) async fn write_with(
+        &self,
+        registry: &Registry,
+        changes: &[Change],
+        extras: Vec<Extra>,
+    ) -> Result<Option<Vec<Applied>>, StoreError> {
+        self.write_beside(registry, changes, None, &extras).await
+    }
+
     /// Writes the changes and `once` with them; `None` when its key was there already, and nothing was written.
     pub(super) async fn write_once(
         &self,
         registry: &Registry,
         changes: &[Change],
         once: Option<&Once>,
+    ) -> Result<Option<Vec<Applied>>, StoreError> {
+        self.write_beside(registry, changes, once, &[]).await
+    }
+
+    async fn write_beside(
+        &self,
+        registry: &Registry,
+        changes: &[Change],
+        once: Option<&Once>,
+        extras: &[Extra],
     ) -> Result<Option<Vec<Applied>>, StoreError> {
         if changes.len() > CHANGES_MAX {
             return Err(StoreError::Query(
@@ -67,10 +89,14 @@ impl PgStore {
             write::check_rights(shown, change).map_err(|error| StoreError::Change(index, error))?;
             objects.push(object.as_ref());
         }
-        let mut outcome = self.try_write(registry, &objects, changes, once).await;
+        let mut outcome = self
+            .try_write(registry, &objects, changes, once, extras)
+            .await;
         if matches!(outcome, Err(Attempt::Raced)) {
             // Another transaction took a key or removed a record between the flights: the second look sees it and says which change it was.
-            outcome = self.try_write(registry, &objects, changes, once).await;
+            outcome = self
+                .try_write(registry, &objects, changes, once, extras)
+                .await;
         }
         match outcome {
             Ok(applied) => Ok(Some(applied)),
@@ -97,6 +123,7 @@ impl PgStore {
         objects: &[&Object],
         changes: &[Change],
         once: Option<&Once>,
+        extras: &[Extra],
     ) -> Result<Vec<Applied>, Attempt> {
         let mut transaction = self
             .pool()
@@ -115,6 +142,7 @@ impl PgStore {
         if let Some(once) = once {
             statements.keep(once, &self.sight(registry));
         }
+        statements.beside(extras);
         match statements.run(&mut transaction).await {
             Ok(()) => {
                 self.note_written();

@@ -21,7 +21,10 @@ use super::super::{
     table_of,
     wire::{Cell, custom_to_json},
 };
-use crate::database::pool::{FlightError, Step, Transaction};
+use crate::{
+    database::pool::{FlightError, Step, Transaction},
+    sync::Extra,
+};
 
 /// Statements of one transaction, in the order that references and repeated changes need.
 pub(super) struct Statements<'a> {
@@ -35,6 +38,8 @@ pub(super) struct Statements<'a> {
     keys: FieldValues,
     /// The request's idempotency key: before all else, so that a repeated request waits for the first one and stops here.
     once: Vec<(Cow<'static, str>, Params)>,
+    /// What a device is told, likewise.
+    beside: &'a [Extra],
 }
 
 /// Writes of one kind to one table, done by one statement.
@@ -97,6 +102,7 @@ impl<'a> Statements<'a> {
             tokens: Tokens::default(),
             keys: FieldValues::default(),
             once: Vec::new(),
+            beside: &[],
         }
     }
 
@@ -126,6 +132,11 @@ impl<'a> Statements<'a> {
                 Box::new(sight.to_owned()),
             ],
         ));
+    }
+
+    /// Writes these before all else.
+    pub(super) fn beside(&mut self, extras: &'a [Extra]) {
+        self.beside = extras;
     }
 
     /// Adds a write, to be done after the earlier writes of the records `after`.
@@ -214,11 +225,26 @@ impl<'a> Statements<'a> {
                     .collect()
             })
             .collect();
-        let steps: Vec<Step<'_>> = statements
+        let beside: Vec<Vec<&(dyn ToSql + Sync)>> = self
+            .beside
+            .iter()
+            .map(|extra| {
+                extra
+                    .params
+                    .iter()
+                    .map(|param| param.as_ref() as _)
+                    .collect()
+            })
+            .collect();
+        let told = self.beside.iter().zip(&beside).map(|(extra, params)| Step {
+            sql: extra.sql,
+            params,
+        });
+        let written = statements
             .iter()
             .zip(&params)
-            .map(|((sql, _), params)| Step { sql, params })
-            .collect();
+            .map(|((sql, _), params)| Step { sql, params });
+        let steps: Vec<Step<'_>> = told.chain(written).collect();
         transaction.run(&steps, true).await.map(drop)
     }
 }

@@ -1,0 +1,393 @@
+//! Pull: deltas and walks, one page a transaction.
+//!
+//! Every page has a token of its own, and every answer a cursor of its own: a database that was put back between two pages doesn't know
+//! the second one, so that rows which it has lost are never taken for rows that it has.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_lc_rs::rand;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use fieldstone_model::{RecordId, Registry, query::Environment};
+use fieldstone_protocol::{
+    pull::{
+        Cursor, Epoch, Inventory, Next, Page, PageToken, PullAnswer, PullRequest, Restart, Row,
+        Want,
+    },
+    tag::{Blind, Tag},
+};
+use fieldstone_store::{Store as _, StoreError};
+
+use super::{
+    SyncError,
+    reading::{Ids, Kept, Reading, open},
+};
+use crate::{
+    database::pool::Step,
+    store::{PgStore, store_error},
+};
+
+/// Changed records looked at for one page.
+const CHANGES: usize = 1_000;
+/// Records of the scope compared for one page of a walk.
+const WALKED: usize = 2_000;
+/// Changes since a pull began that its last page may carry besides its own.
+const LATE: usize = 2_000;
+/// Cursors kept for each device besides the one it has said that it has.
+const KEPT: i64 = 4;
+
+/// What became of one page.
+struct Outcome {
+    rows: Vec<Row>,
+    gone: Vec<Blind>,
+    next: Onward,
+}
+
+/// How a pull goes on, before its token or cursor is kept.
+enum Onward {
+    /// The cursor stays as it is.
+    Unchanged { cursor: String },
+    /// There is more behind `position`, or behind `reached` of a walk.
+    More {
+        began: String,
+        position: Option<RecordId>,
+        reached: Option<RecordId>,
+    },
+    /// It was the last page, and the cursor is this snapshot.
+    Done { snapshot: String, proven: bool },
+    /// It would have been too much.
+    Restart,
+}
+
+impl PgStore {
+    pub(super) async fn sync_pull(
+        &self,
+        request: &PullRequest,
+        environment: Environment,
+    ) -> Result<PullAnswer, SyncError> {
+        if request.protocol < fieldstone_protocol::OLDEST
+            || request.protocol > fieldstone_protocol::VERSION
+        {
+            return Err(SyncError::Incompatible);
+        }
+        match self.pull_page(self.registry(), request, environment).await {
+            Err(SyncError::Store(StoreError::SchemaChanged)) => {
+                let fresh = self.fresh_registry().await?;
+                self.pull_page(&fresh, request, environment).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn pull_page(
+        &self,
+        registry: &Registry,
+        request: &PullRequest,
+        environment: Environment,
+    ) -> Result<PullAnswer, SyncError> {
+        let cursor = match &request.want {
+            Want::Delta { cursor } => Some(cursor.0.clone()),
+            Want::Walk(_) => None,
+        };
+        let page = request.page.as_ref().map(|page| page.0.clone());
+        let named: Vec<String> = cursor.iter().chain(&page).cloned().collect();
+        let opened = open(self, registry, request.device, &named).await?;
+        let kept: BTreeMap<String, Kept> = opened
+            .kept
+            .iter()
+            .map(|kept| (kept.id.clone(), kept.clone()))
+            .collect();
+        let mut reading = Reading::new(self, registry, opened, environment);
+        let epoch = Epoch(reading.epoch.clone());
+        if let Some(reason) = restart(request, &kept, &named, &epoch) {
+            reading.finish().await?;
+            return Ok(PullAnswer::Restart { reason, epoch });
+        }
+        let first = page.and_then(|page| kept.get(&page));
+        let since = cursor.as_ref().and_then(|cursor| kept.get(cursor));
+        let outcome = match (&request.want, since) {
+            (Want::Walk(inventory), _) => reading.walk(inventory, first).await?,
+            (Want::Delta { .. }, Some(since)) => reading.delta(since, first).await?,
+            (Want::Delta { .. }, None) => return Err(SyncError::BadRequest("Name a cursor.")),
+        };
+        let digest = match &outcome.next {
+            Onward::Unchanged { .. } | Onward::Done { proven: true, .. } => {
+                Some(reading.digest().await?)
+            }
+            _ => None,
+        };
+        let next = match outcome.next {
+            Onward::Restart => {
+                reading.finish().await?;
+                return Ok(PullAnswer::Restart {
+                    reason: Restart::Other,
+                    epoch,
+                });
+            }
+            Onward::Unchanged { cursor } => {
+                reading.finish().await?;
+                Next::Done {
+                    cursor: Cursor(cursor),
+                    digest,
+                }
+            }
+            Onward::More {
+                began,
+                position,
+                reached,
+            } => {
+                let token = self
+                    .keep(reading, request.device, cursor.as_deref(), &began, position)
+                    .await?;
+                Next::More {
+                    page: PageToken(token),
+                    reached,
+                }
+            }
+            Onward::Done { snapshot, .. } => {
+                let token = self
+                    .keep(reading, request.device, cursor.as_deref(), &snapshot, None)
+                    .await?;
+                Next::Done {
+                    cursor: Cursor(token),
+                    digest,
+                }
+            }
+        };
+        Ok(PullAnswer::Page(Page {
+            epoch,
+            schema: registry.version(),
+            totals: None,
+            rows: outcome.rows,
+            gone: outcome.gone,
+            next,
+        }))
+    }
+
+    /// Keeps a snapshot under a new id, forgets old ones, and commits: synchronously, before anybody is told.
+    async fn keep(
+        &self,
+        mut reading: Reading<'_>,
+        device: RecordId,
+        presented: Option<&str>,
+        snapshot: &str,
+        position: Option<RecordId>,
+    ) -> Result<String, SyncError> {
+        let mut random = [0; 16];
+        rand::fill(&mut random).map_err(|_| StoreError::internal("no randomness"))?;
+        let id = URL_SAFE_NO_PAD.encode(random);
+        let (device, now) = (device.to_string(), self.now());
+        let position = position.map(|id| id.to_string());
+        let steps = [
+            Step {
+                sql: "INSERT INTO app.sync_cursor (tenant_id, user_id, device_id, id, snapshot, epoch, position, made_at) \
+                      SELECT (SELECT app.tenant_id()), (SELECT app.user_id()), $1, $2, $3, $4, $5, $6",
+                params: &[
+                    &device,
+                    &id,
+                    &snapshot,
+                    &reading.epoch.clone(),
+                    &position,
+                    &now,
+                ],
+            },
+            Step {
+                sql: "DELETE FROM app.sync_cursor c WHERE c.device_id = $1 AND c.id IS DISTINCT FROM $2 AND c.number < \
+                      (SELECT min(n.number) FROM (SELECT k.number FROM app.sync_cursor k WHERE k.device_id = $1 ORDER BY k.number DESC LIMIT $3) n)",
+                params: &[&device, &presented, &KEPT],
+            },
+            Step {
+                sql: "UPDATE app.sync_device d SET last_seen_at = $2 WHERE d.id = $1",
+                params: &[&device, &now],
+            },
+        ];
+        reading
+            .transaction
+            .run(&steps, true)
+            .await
+            .map_err(store_error)?;
+        Ok(id)
+    }
+}
+
+/// Why there is no way on from what the device names.
+fn restart(
+    request: &PullRequest,
+    kept: &BTreeMap<String, Kept>,
+    named: &[String],
+    epoch: &Epoch,
+) -> Option<Restart> {
+    if request
+        .epoch
+        .as_ref()
+        .is_some_and(|believed| believed != epoch)
+    {
+        return Some(Restart::ScopeChanged);
+    }
+    for id in named {
+        match kept.get(id) {
+            None => return Some(Restart::UnknownCursor),
+            Some(kept) if kept.epoch != epoch.0 => return Some(Restart::ScopeChanged),
+            Some(kept) if kept.purged => return Some(Restart::Purged),
+            Some(_) => {}
+        }
+    }
+    None
+}
+
+impl Reading<'_> {
+    async fn delta(&mut self, since: &Kept, first: Option<&Kept>) -> Result<Outcome, SyncError> {
+        let position = first.and_then(|first| first.position);
+        let mut changed = self.changed(&since.snapshot, position, CHANGES + 1).await?;
+        if first.is_none() && changed.is_empty() {
+            let next = Onward::Unchanged {
+                cursor: since.id.clone(),
+            };
+            return Ok(Outcome {
+                rows: Vec::new(),
+                gone: Vec::new(),
+                next,
+            });
+        }
+        let began = first.map_or_else(|| self.snapshot.clone(), |first| first.snapshot.clone());
+        if changed.len() > CHANGES {
+            changed.truncate(CHANGES);
+            let position = changed.last().copied();
+            let next = Onward::More {
+                began,
+                position,
+                reached: None,
+            };
+            return self.sort_out(changed, Vec::new(), next).await;
+        }
+        changed.extend(self.unlinked(&since.snapshot).await?);
+        match first {
+            None => {
+                let next = Onward::Done {
+                    snapshot: began,
+                    proven: true,
+                };
+                self.sort_out(changed, Vec::new(), next).await
+            }
+            Some(first) => self.last(first, changed, Vec::new()).await,
+        }
+    }
+
+    /// The last page of several: with what changed since the first, if that fits. Then it was read at one moment, and can be proven.
+    async fn last(
+        &mut self,
+        first: &Kept,
+        mut changed: Vec<RecordId>,
+        gone: Vec<RecordId>,
+    ) -> Result<Outcome, SyncError> {
+        let late = self.changed(&first.snapshot, None, LATE + 1).await?;
+        let next = if late.len() > LATE {
+            Onward::Done {
+                snapshot: first.snapshot.clone(),
+                proven: false,
+            }
+        } else {
+            changed.extend(late);
+            changed.extend(self.unlinked(&first.snapshot).await?);
+            Onward::Done {
+                snapshot: self.snapshot.clone(),
+                proven: true,
+            }
+        };
+        self.sort_out(changed, gone, next).await
+    }
+
+    /// Makes a page of changed records: what of them and around them is in scope comes whole, the rest by blinded name.
+    async fn sort_out(
+        &mut self,
+        changed: Vec<RecordId>,
+        gone: Vec<RecordId>,
+        next: Onward,
+    ) -> Result<Outcome, SyncError> {
+        let Some(candidates) = self.candidates(changed).await? else {
+            return Ok(Outcome {
+                rows: Vec::new(),
+                gone: Vec::new(),
+                next: Onward::Restart,
+            });
+        };
+        let within = self.within(&candidates).await?;
+        let inside: BTreeSet<RecordId> = within.values().flatten().copied().collect();
+        let outside = candidates
+            .values()
+            .flatten()
+            .filter(|id| !inside.contains(id))
+            .copied();
+        let gone: BTreeSet<RecordId> = outside
+            .chain(gone)
+            .filter(|id| !inside.contains(id))
+            .collect();
+        Ok(Outcome {
+            rows: self.rows(&within).await?,
+            gone: gone.into_iter().map(|id| self.blind.blind(id)).collect(),
+            next,
+        })
+    }
+
+    async fn walk(
+        &mut self,
+        inventory: &Inventory,
+        first: Option<&Kept>,
+    ) -> Result<Outcome, SyncError> {
+        let mut tags = self
+            .tags_between(inventory.after, inventory.until, WALKED + 1)
+            .await?;
+        let cut = if tags.len() > WALKED {
+            tags.truncate(WALKED);
+            tags.last().map(|(_, id, _)| *id)
+        } else {
+            None
+        };
+        let reached = cut.or(inventory.until);
+        let answered = |id: &RecordId| reached.is_none_or(|reached| *id <= reached);
+        let has: BTreeMap<RecordId, Tag> = inventory.entries.iter().copied().collect();
+        let mut wanted = Ids::new();
+        let mut inside = BTreeSet::new();
+        for (name, id, tag) in tags {
+            inside.insert(id);
+            if has.get(&id) != Some(&tag) {
+                wanted.entry(name).or_default().insert(id);
+            }
+        }
+        let left: Vec<RecordId> = has
+            .keys()
+            .copied()
+            .filter(|id| answered(id) && !inside.contains(id))
+            .collect();
+        let rows = self.rows(&wanted).await?;
+        let Some(reached) = reached else {
+            let began = first
+                .map(|first| first.snapshot.clone())
+                .filter(|began| *began != self.snapshot);
+            let mut outcome = match (began, first) {
+                (Some(_), Some(first)) => self.last(first, Vec::new(), left).await?,
+                _ => {
+                    let next = Onward::Done {
+                        snapshot: self.snapshot.clone(),
+                        proven: true,
+                    };
+                    self.sort_out(Vec::new(), left, next).await?
+                }
+            };
+            let known: BTreeSet<RecordId> = outcome.rows.iter().map(|row| row.id).collect();
+            outcome
+                .rows
+                .extend(rows.into_iter().filter(|row| !known.contains(&row.id)));
+            return Ok(outcome);
+        };
+        let began = first.map_or_else(|| self.snapshot.clone(), |first| first.snapshot.clone());
+        Ok(Outcome {
+            rows,
+            gone: left.into_iter().map(|id| self.blind.blind(id)).collect(),
+            next: Onward::More {
+                began,
+                position: None,
+                reached: Some(reached),
+            },
+        })
+    }
+}

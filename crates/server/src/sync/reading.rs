@@ -1,0 +1,564 @@
+//! One page's transaction: the scope as it is now, and the reads that pages are made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fieldstone_model::{Object, RecordId, Registry, query::Environment};
+use fieldstone_protocol::{
+    conflict,
+    digest::{Digest, Sum},
+    tag::{BlindKey, Tag, Withheld},
+};
+use fieldstone_store::{
+    StoreError,
+    compile::{Dialect, Param, compile_scope},
+};
+use tokio_postgres::{Row, types::ToSql};
+
+use super::{
+    SyncError,
+    scope::{RecordSet, Scope, default_sets},
+};
+use crate::{
+    database::pool::{Step, Transaction},
+    store::{PgStore, Sent, sql_table, store_error},
+};
+
+/// Most records that may be in or out of scope because of the changes of one page.
+pub(super) const CANDIDATES_MAX: usize = 30_000;
+
+/// A cursor, or how far a pull has got.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    pub(super) id: String,
+    pub(super) snapshot: String,
+    pub(super) epoch: String,
+    pub(super) position: Option<RecordId>,
+    /// Whether deleted records were purged that it hasn't seen.
+    pub(super) purged: bool,
+}
+
+/// What a transaction begins with.
+pub(super) struct Opened {
+    pub(super) transaction: Transaction,
+    pub(super) blind: BlindKey,
+    pub(super) kept: Vec<Kept>,
+    pub(super) sets: Vec<RecordSet>,
+    pub(super) set_versions: Vec<(String, i64)>,
+    pub(super) snapshot: String,
+}
+
+/// Reads within one transaction.
+pub(super) struct Reading<'a> {
+    pub(super) transaction: Transaction,
+    pub(super) registry: &'a Registry,
+    pub(super) scope: Scope<'a>,
+    pub(super) blind: BlindKey,
+    /// What this transaction sees.
+    pub(super) snapshot: String,
+    pub(super) epoch: String,
+}
+
+/// Ids by the API name of their object.
+pub(super) type Ids = BTreeMap<String, BTreeSet<RecordId>>;
+
+/// Plans for the values at hand: kept plans are those of small tables, and compiling takes longer than an empty page.
+const PLANS: &str = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)";
+const DEVICE: &str =
+    "SELECT d.blind_key FROM app.sync_device d WHERE d.id = $1 AND d.revoked_at IS NULL";
+const KEPT: &str = "SELECT c.id, c.snapshot, c.epoch, c.position, \
+    coalesce((SELECT p.purged_xid FROM app.sync_purge p) >= pg_snapshot_xmin(c.snapshot::pg_snapshot), false) \
+    FROM app.sync_cursor c WHERE c.device_id = $1 AND c.id = ANY ($2)";
+const SETS: &str = "SELECT r.id, r.version, r.definition::text FROM app.record_set r \
+    WHERE coalesce(r.role = (SELECT app.role()), true) AND coalesce(r.person_id = (SELECT app.user_id()), true) ORDER BY r.id";
+const SNAPSHOT: &str = "SELECT pg_current_snapshot()::text";
+
+/// Begins a page's transaction for `device`; `ids` are the cursors and pages that it names.
+pub(super) async fn open(
+    store: &PgStore,
+    registry: &Registry,
+    device: RecordId,
+    ids: &[String],
+) -> Result<Opened, SyncError> {
+    let mut transaction = store
+        .pool()
+        .snapshot(store.actor(), Some(registry.version()))
+        .await
+        .map_err(store_error)?;
+    let device = device.to_string();
+    let steps = [
+        Step {
+            sql: PLANS,
+            params: &[],
+        },
+        Step {
+            sql: DEVICE,
+            params: &[&device],
+        },
+        Step {
+            sql: KEPT,
+            params: &[&device, &ids],
+        },
+        Step {
+            sql: SETS,
+            params: &[],
+        },
+        Step {
+            sql: SNAPSHOT,
+            params: &[],
+        },
+    ];
+    let results = transaction.run(&steps, false).await.map_err(store_error)?;
+    let [_, devices, kept, sets, snapshots] = &results[..] else {
+        return Err(StoreError::internal("a flight lost an answer").into());
+    };
+    let key: &[u8] = devices
+        .first()
+        .ok_or(SyncError::UnknownDevice)?
+        .try_get(0)
+        .map_err(StoreError::internal)?;
+    let blind = BlindKey(key.try_into().map_err(StoreError::internal)?);
+    let (mut chosen, mut set_versions) = (Vec::new(), Vec::new());
+    for row in sets {
+        set_versions.push((column::<String>(row, 0)?, column(row, 1)?));
+        chosen
+            .push(serde_json::from_str(&column::<String>(row, 2)?).map_err(StoreError::internal)?);
+    }
+    Ok(Opened {
+        transaction,
+        blind,
+        kept: kept.iter().map(kept_row).collect::<Result<_, _>>()?,
+        sets: if chosen.is_empty() {
+            default_sets()
+        } else {
+            chosen
+        },
+        set_versions,
+        snapshot: column(
+            snapshots
+                .first()
+                .ok_or_else(|| StoreError::internal("no snapshot"))?,
+            0,
+        )?,
+    })
+}
+
+fn kept_row(row: &Row) -> Result<Kept, SyncError> {
+    let position: Option<String> = column(row, 3)?;
+    Ok(Kept {
+        id: column(row, 0)?,
+        snapshot: column(row, 1)?,
+        epoch: column(row, 2)?,
+        position: position.and_then(|id| id.parse().ok()),
+        purged: column(row, 4)?,
+    })
+}
+
+pub(super) fn column<'a, T: tokio_postgres::types::FromSql<'a>>(
+    row: &'a Row,
+    at: usize,
+) -> Result<T, SyncError> {
+    row.try_get(at)
+        .map_err(|error| StoreError::internal(error).into())
+}
+
+fn id_of(row: &Row) -> Result<RecordId, SyncError> {
+    column::<&str>(row, 0)?
+        .parse()
+        .map_err(|error| StoreError::internal(error).into())
+}
+
+/// A statement with the parameters of a scope and some more.
+struct Statement {
+    text: String,
+    params: Vec<Param>,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(
+        store: &PgStore,
+        registry: &'a Registry,
+        opened: Opened,
+        environment: Environment,
+    ) -> Self {
+        let scope = Scope::new(registry, &opened.sets, environment);
+        let actor = store.actor();
+        let epoch = scope.epoch(
+            &opened.set_versions,
+            actor.role.name(),
+            actor.member_version,
+            registry.version(),
+            environment,
+        );
+        Self {
+            transaction: opened.transaction,
+            registry,
+            scope,
+            blind: opened.blind,
+            snapshot: opened.snapshot,
+            epoch,
+        }
+    }
+
+    /// Ends the transaction with nothing more to do in it.
+    pub(super) async fn finish(mut self) -> Result<(), SyncError> {
+        self.transaction.run(&[], true).await.map_err(store_error)?;
+        Ok(())
+    }
+
+    async fn run(&mut self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, SyncError> {
+        let sent: Vec<Vec<Sent<'_>>> = statements
+            .iter()
+            .map(|statement| statement.params.iter().map(Sent).collect())
+            .collect();
+        let params: Vec<Vec<&(dyn ToSql + Sync)>> = sent
+            .iter()
+            .map(|params| params.iter().map(|param| param as _).collect())
+            .collect();
+        let steps: Vec<Step<'_>> = statements
+            .iter()
+            .zip(&params)
+            .map(|(statement, params)| Step {
+                sql: &statement.text,
+                params,
+            })
+            .collect();
+        Ok(self
+            .transaction
+            .run(&steps, false)
+            .await
+            .map_err(store_error)?)
+    }
+
+    /// The tables that the scope's objects are in, each once.
+    fn tables(&self) -> Vec<String> {
+        let mut tables: Vec<String> = self.scope.objects().into_iter().map(sql_table).collect();
+        tables.push("app.sync_conflict".to_owned());
+        tables.sort_unstable();
+        tables.dedup();
+        tables
+    }
+
+    /// Records that `since` doesn't see, deleted or not, behind `after`, in order of id, at most `limit`.
+    ///
+    /// Two ranges of the index on the transaction: what began since, and what was under way then. `pg_visible_in_snapshot()` would say the
+    /// same and read the whole table, because it isn't leakproof and so comes after the policies.
+    pub(super) async fn changed(
+        &mut self,
+        since: &str,
+        after: Option<RecordId>,
+        limit: usize,
+    ) -> Result<Vec<RecordId>, SyncError> {
+        let part = |table: &String| {
+            format!(
+                "SELECT t.id FROM {table} t WHERE t.changed_xid >= pg_snapshot_xmax($1::text::pg_snapshot) AND t.id > $2 \
+                 UNION ALL SELECT q.id FROM pg_snapshot_xip($1::text::pg_snapshot) x CROSS JOIN LATERAL \
+                 (SELECT r.id FROM {table} r WHERE r.changed_xid = x AND r.id > $2 OFFSET 0) q"
+            )
+        };
+        let parts: Vec<String> = self.tables().iter().map(part).collect();
+        let text = format!(
+            "SELECT c.id FROM ({}) c ORDER BY c.id LIMIT {limit}",
+            parts.join(" UNION ALL ")
+        );
+        let after = after.map(|id| id.to_string()).unwrap_or_default();
+        let params = vec![Param::Text(since.to_owned()), Param::Text(after)];
+        let results = self.run(&[Statement { text, params }]).await?;
+        results.iter().flatten().map(id_of).collect()
+    }
+
+    /// What records led to until changes that `since` doesn't see.
+    pub(super) async fn unlinked(&mut self, since: &str) -> Result<Vec<RecordId>, SyncError> {
+        let text = format!(
+            "SELECT u.target FROM app.sync_unlinked u WHERE u.changed_xid >= pg_snapshot_xmax($1::text::pg_snapshot) \
+             UNION SELECT q.target FROM pg_snapshot_xip($1::text::pg_snapshot) x CROSS JOIN LATERAL \
+             (SELECT r.target FROM app.sync_unlinked r WHERE r.changed_xid = x OFFSET 0) q LIMIT {}",
+            CANDIDATES_MAX + 1
+        );
+        let results = self
+            .run(&[Statement {
+                text,
+                params: vec![Param::Text(since.to_owned())],
+            }])
+            .await?;
+        let ids = results.iter().flatten().map(column_id);
+        Ok(ids
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .flatten()
+            .collect())
+    }
+
+    /// The API name of the object that an id belongs to, if a scope can have it.
+    fn object_name(&self, id: RecordId) -> Option<String> {
+        if id.prefix().as_bytes() == conflict::PREFIX {
+            return Some(conflict::OBJECT.to_owned());
+        }
+        self.registry
+            .object_of(id)
+            .map(|object| object.name.to_string())
+    }
+
+    /// The changed records and everything that may be in or out of scope because of them: what hangs on them, step by step.
+    ///
+    /// None when that is too much for a page.
+    pub(super) async fn candidates(
+        &mut self,
+        changed: Vec<RecordId>,
+    ) -> Result<Option<Ids>, SyncError> {
+        let mut found = Ids::new();
+        let mut next = Ids::new();
+        let mut count = 0;
+        for id in changed {
+            if let Some(name) = self.object_name(id)
+                && found.entry(name.clone()).or_default().insert(id)
+            {
+                count += 1;
+                next.entry(name).or_default().insert(id);
+            }
+        }
+        while !next.is_empty() {
+            let mut steps = Vec::new();
+            for step in self.scope.steps() {
+                let Some(ids) = next.get(step.from.name.as_ref()) else {
+                    continue;
+                };
+                let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+                let table = sql_table(if step.down { step.to } else { step.from });
+                let field = field_sql("t", step.field);
+                let text = if step.down {
+                    format!(
+                        "SELECT t.id FROM {table} t WHERE t.deleted_at IS NULL AND {field} = ANY ($1)"
+                    )
+                } else {
+                    format!(
+                        "SELECT DISTINCT {field} FROM {table} t WHERE t.id = ANY ($1) AND {field} IS NOT NULL"
+                    )
+                };
+                steps.push((
+                    step.to.name.to_string(),
+                    Statement {
+                        text,
+                        params: vec![Param::Texts(ids)],
+                    },
+                ));
+            }
+            let (names, statements): (Vec<String>, Vec<Statement>) = steps.into_iter().unzip();
+            let results = self.run(&statements).await?;
+            next = Ids::new();
+            for (name, rows) in names.into_iter().zip(&results) {
+                for row in rows {
+                    let Some(id) = column_id(row)? else { continue };
+                    if found.entry(name.clone()).or_default().insert(id) {
+                        count += 1;
+                        next.entry(name.clone()).or_default().insert(id);
+                    }
+                }
+            }
+            if count > CANDIDATES_MAX {
+                return Ok(None);
+            }
+        }
+        Ok(Some(found))
+    }
+
+    fn scope_sql(&self, object: &Object) -> Result<Option<(String, Vec<Param>)>, SyncError> {
+        let nodes = self.scope.nodes();
+        let sql = compile_scope(Dialect::Postgres, self.registry, &nodes, object)
+            .map_err(StoreError::from)?;
+        Ok(sql.map(|sql| (sql.text, sql.params)))
+    }
+
+    /// Those of the candidates that are in scope.
+    pub(super) async fn within(&mut self, candidates: &Ids) -> Result<Ids, SyncError> {
+        let (mut names, mut statements) = (Vec::new(), Vec::new());
+        for (name, ids) in candidates {
+            let ids = Param::Texts(ids.iter().map(ToString::to_string).collect());
+            if name == conflict::OBJECT {
+                let text = "SELECT c.id FROM app.sync_conflict c WHERE c.deleted_at IS NULL AND c.id = ANY ($1)".to_owned();
+                names.push(name.clone());
+                statements.push(Statement {
+                    text,
+                    params: vec![ids],
+                });
+                continue;
+            }
+            let Some(object) = self.registry.object(name).cloned() else {
+                continue;
+            };
+            let Some((scope, mut params)) = self.scope_sql(&object)? else {
+                continue;
+            };
+            params.push(ids);
+            let text = format!(
+                "SELECT s.id FROM ({scope}) s WHERE s.id = ANY (${})",
+                params.len()
+            );
+            names.push(name.clone());
+            statements.push(Statement { text, params });
+        }
+        let results = self.run(&statements).await?;
+        let mut within = Ids::new();
+        for (name, rows) in names.into_iter().zip(&results) {
+            within.insert(name, rows.iter().map(id_of).collect::<Result<_, _>>()?);
+        }
+        Ok(within)
+    }
+
+    /// Ids and tags in scope between `after` and `until`, in order of id, at most `limit`.
+    pub(super) async fn tags_between(
+        &mut self,
+        after: Option<RecordId>,
+        until: Option<RecordId>,
+        limit: usize,
+    ) -> Result<Vec<(String, RecordId, Tag)>, SyncError> {
+        let mut objects: Vec<([u8; 3], String)> = self
+            .scope
+            .objects()
+            .into_iter()
+            .map(|object| (object.prefix, object.name.to_string()))
+            .collect();
+        objects.push((conflict::PREFIX, conflict::OBJECT.to_owned()));
+        objects.sort_unstable();
+        let lies_within = |prefix: &[u8; 3]| {
+            after.is_none_or(|after| prefix.as_slice() >= after.prefix().as_bytes())
+                && until.is_none_or(|until| prefix.as_slice() <= until.prefix().as_bytes())
+        };
+        let mut found = Vec::new();
+        for (_, name) in objects
+            .into_iter()
+            .filter(|(prefix, _)| lies_within(prefix))
+        {
+            if found.len() >= limit {
+                break;
+            }
+            let Some((scope, table, mut params)) = self.in_scope(&name)? else {
+                continue;
+            };
+            params.push(Param::Text(
+                after.map(|id| id.to_string()).unwrap_or_default(),
+            ));
+            let behind = params.len();
+            // Every id is smaller than this.
+            params.push(Param::Text(
+                until.map_or_else(|| "~".to_owned(), |id| id.to_string()),
+            ));
+            let text = format!(
+                "SELECT t.id, t.row_tag FROM {table} t WHERE t.id IN ({scope}) AND t.id > ${behind} AND t.id <= ${} ORDER BY t.id LIMIT {}",
+                behind + 1,
+                limit - found.len(),
+            );
+            for row in self
+                .run(&[Statement { text, params }])
+                .await?
+                .iter()
+                .flatten()
+            {
+                found.push((
+                    name.clone(),
+                    id_of(row)?,
+                    Tag::new(column(row, 1)?, Withheld::default()),
+                ));
+            }
+        }
+        Ok(found)
+    }
+
+    fn in_scope(&self, name: &str) -> Result<Option<(String, String, Vec<Param>)>, SyncError> {
+        if name == conflict::OBJECT {
+            let scope =
+                "SELECT c.id FROM app.sync_conflict c WHERE c.deleted_at IS NULL".to_owned();
+            return Ok(Some((scope, "app.sync_conflict".to_owned(), Vec::new())));
+        }
+        let Some(object) = self.registry.object(name).cloned() else {
+            return Ok(None);
+        };
+        let table = sql_table(&object);
+        Ok(self
+            .scope_sql(&object)?
+            .map(|(scope, params)| (scope, table, params)))
+    }
+
+    /// What the whole scope adds up to.
+    pub(super) async fn digest(&mut self) -> Result<Digest, SyncError> {
+        let mut names: Vec<String> = self
+            .scope
+            .objects()
+            .into_iter()
+            .map(|object| object.name.to_string())
+            .collect();
+        names.push(conflict::OBJECT.to_owned());
+        let mut statements = Vec::new();
+        for name in &names {
+            let Some((scope, table, params)) = self.in_scope(name)? else {
+                continue;
+            };
+            let text = format!(
+                "SELECT string_agg(int8send(t.row_tag), ''::bytea) FROM {table} t WHERE t.id IN ({scope})"
+            );
+            statements.push(Statement { text, params });
+        }
+        let results = self.run(&statements).await?;
+        let mut digest = Digest::default();
+        for (name, rows) in names.iter().zip(&results) {
+            let Some(row) = rows.first() else { continue };
+            let tags: Option<&[u8]> = column(row, 0)?;
+            let mut sum = Sum::default();
+            for bytes in tags.unwrap_or_default().chunks_exact(8) {
+                let bytes: [u8; 8] = bytes.try_into().map_err(StoreError::internal)?;
+                sum.count += 1;
+                sum.tags =
+                    Tag(sum.tags.0 ^ Tag::new(i64::from_be_bytes(bytes), Withheld::default()).0);
+            }
+            digest.add_sum(name, sum);
+        }
+        Ok(digest)
+    }
+
+    /// Whole rows in scope, by id.
+    pub(super) async fn rows(
+        &mut self,
+        within: &Ids,
+    ) -> Result<Vec<fieldstone_protocol::pull::Row>, SyncError> {
+        let mut statements = Vec::new();
+        let mut shapes = Vec::new();
+        for (name, ids) in within.iter().filter(|(_, ids)| !ids.is_empty()) {
+            let ids = Param::Texts(ids.iter().map(ToString::to_string).collect());
+            let object = self.registry.object(name).cloned();
+            let text = match &object {
+                Some(object) => super::rows::select(object),
+                None if name == conflict::OBJECT => super::rows::SELECT_CONFLICTS.to_owned(),
+                None => continue,
+            };
+            statements.push(Statement {
+                text,
+                params: vec![ids],
+            });
+            shapes.push(object);
+        }
+        let results = self.run(&statements).await?;
+        let mut rows = Vec::new();
+        for (object, found) in shapes.iter().zip(&results) {
+            for row in found {
+                rows.push(match object {
+                    Some(object) => super::rows::record(object, row)?,
+                    None => super::rows::conflict(row)?,
+                });
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// A relation's value: a column, or a member of the custom values.
+fn field_sql(alias: &str, field: &fieldstone_model::Field) -> String {
+    if field.custom {
+        format!("{alias}.custom ->> '{}'", field.id)
+    } else {
+        format!("{alias}.\"{}\"", field.name)
+    }
+}
+
+fn column_id(row: &Row) -> Result<Option<RecordId>, SyncError> {
+    let text: Option<&str> = column(row, 0)?;
+    Ok(text.and_then(|text| text.parse().ok()))
+}

@@ -1,0 +1,91 @@
+//! A database with one or more workspaces and stores over it.
+
+use std::sync::Arc;
+
+use fieldstone_model::{Clock, RecordId, Role, SystemClock};
+use fieldstone_server::database::{
+    Actor, ContextSigner, connect,
+    pool::{Pool, Sign},
+};
+use fieldstone_server::identity::workspace::{self, NewUser, NewWorkspace};
+use fieldstone_server::store::{PgStore, Stores};
+use fieldstone_testkit::TestDatabase;
+
+/// A database and the stores over it.
+pub(crate) struct Database {
+    pub(crate) database: TestDatabase,
+    pub(crate) stores: Stores,
+}
+
+impl Database {
+    pub(crate) async fn new() -> Self {
+        let database = TestDatabase::new().await;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let signer = ContextSigner::generate(clock.now()).unwrap();
+        signer
+            .install(&mut connect(&database.owner()).await.unwrap())
+            .await
+            .unwrap();
+        let sign: Sign = Arc::new(move |actor, backend, now| signer.sign(actor, backend, now));
+        let pool = Pool::new(database.app(), 8, sign, clock.clone()).unwrap();
+        Self {
+            database,
+            stores: Stores::new(pool, clock),
+        }
+    }
+
+    /// A new workspace; answers its id and its owner's store.
+    pub(crate) async fn workspace(&self, slug: &str) -> (RecordId, PgStore) {
+        let mut owner = connect(&self.database.owner()).await.unwrap();
+        let email = format!("owner@{slug}.example");
+        let new = NewWorkspace {
+            name: slug,
+            slug,
+            owner: new_user(&email, Role::Owner),
+        };
+        let ids = fieldstone_model::IdSource::default();
+        let (tenant, user) = workspace::create(&mut owner, &ids, &new, SystemClock.now())
+            .await
+            .unwrap();
+        (tenant, self.open(tenant, user, Role::Owner).await)
+    }
+
+    /// The store of a new user of a workspace.
+    pub(crate) async fn user(&self, tenant: RecordId, role: Role) -> PgStore {
+        let mut owner = connect(&self.database.owner()).await.unwrap();
+        let email = format!("{role}@team.example");
+        let ids = fieldstone_model::IdSource::default();
+        let user = workspace::add_user(
+            &mut owner,
+            &ids,
+            tenant,
+            &new_user(&email, role),
+            SystemClock.now(),
+        )
+        .await
+        .unwrap();
+        self.open(tenant, user, role).await
+    }
+
+    pub(crate) async fn open(&self, tenant: RecordId, user: RecordId, role: Role) -> PgStore {
+        let actor = Actor {
+            tenant,
+            user,
+            role,
+            member_version: 1,
+            credential: None,
+        };
+        self.stores.open(actor).await.unwrap()
+    }
+}
+
+fn new_user(email: &str, role: Role) -> NewUser<'_> {
+    NewUser {
+        email,
+        name: "Test Person",
+        role,
+        password_phc: None,
+        locale: "en",
+        time_zone: "UTC",
+    }
+}
