@@ -16,7 +16,9 @@ use fieldstone_client::{
     store::DatabaseError,
     transport::{Credentials, TransportError},
 };
-use fieldstone_model::{Change, Clock, Query, RecordId, SystemClock, Value, Values, clock::FixedClock};
+use fieldstone_model::{
+    Change, Clock, Query, RecordId, SystemClock, Value, Values, clock::FixedClock,
+};
 use fieldstone_store::Store as _;
 
 use crate::platform::{Fault, Platform, row, sealing_key};
@@ -52,7 +54,9 @@ impl Bench {
         self.folder.path().join("home")
     }
 
-    fn keystores(&self) -> impl Fn(bool) -> Result<Keystore, fieldstone_client::keystore::KeystoreError> + use<> {
+    fn keystores(
+        &self,
+    ) -> impl Fn(bool) -> Result<Keystore, fieldstone_client::keystore::KeystoreError> + use<> {
         let keystore = self.keystore.clone();
         move |_| Ok(keystore.clone())
     }
@@ -73,7 +77,9 @@ impl Bench {
     }
 
     async fn log_in(&self) -> Device {
-        self.try_log_in(Some(self.platform.ca.clone())).await.unwrap()
+        self.try_log_in(Some(self.platform.ca.clone()))
+            .await
+            .unwrap()
     }
 
     async fn open(&self) -> Result<Device, DeviceError> {
@@ -83,8 +89,16 @@ impl Bench {
     fn assert_no_canary(&self) {
         for file in files(self.folder.path()) {
             let bytes = fs::read(&file).unwrap();
-            for needle in [CANARY, "kanarienvogel", "KANARIENVOGEL", "correct horse", "__Host-session"] {
-                let found = bytes.windows(needle.len()).any(|window| window == needle.as_bytes());
+            for needle in [
+                CANARY,
+                "kanarienvogel",
+                "KANARIENVOGEL",
+                "correct horse",
+                "__Host-session",
+            ] {
+                let found = bytes
+                    .windows(needle.len())
+                    .any(|window| window == needle.as_bytes());
                 assert!(!found, "“{needle}” is in {}", file.display());
             }
         }
@@ -134,7 +148,10 @@ async fn city(device: &Device) -> String {
 async fn from_login_to_logout_nothing_can_be_read_on_disk() {
     let bench = Bench::new().await;
     let mut device = bench.log_in().await;
-    assert_eq!(device.sync(|_| {}).await.unwrap(), Ending::UpToDate { proven: true });
+    assert_eq!(
+        device.sync(|_| {}).await.unwrap(),
+        Ending::UpToDate { proven: true }
+    );
     assert_eq!(names(&device).await, [format!("{CANARY} GmbH")]);
     edit(&mut device, "Kanarienvogelhausen").await;
     assert_eq!(device.local().pending().await.unwrap().len(), 1);
@@ -144,7 +161,10 @@ async fn from_login_to_logout_nothing_can_be_read_on_disk() {
     bench.assert_no_canary();
     let mut device = bench.open().await.unwrap();
     assert_eq!(city(&device).await, "Kanarienvogelhausen");
-    assert_eq!(device.sync(|_| {}).await.unwrap(), Ending::UpToDate { proven: true });
+    assert_eq!(
+        device.sync(|_| {}).await.unwrap(),
+        Ending::UpToDate { proven: true }
+    );
     assert_eq!(device.local().pending().await.unwrap(), []);
     assert_eq!(city(&device).await, "Kanarienvogelhausen");
     {
@@ -159,7 +179,11 @@ async fn from_login_to_logout_nothing_can_be_read_on_disk() {
         .iter()
         .map(|file| file.file_name().unwrap().to_string_lossy().into_owned())
         .collect();
-    assert!(left.iter().all(|name| name == "lease" || name == "installation"), "{left:?}");
+    assert!(
+        left.iter()
+            .all(|name| name == "lease" || name == "installation"),
+        "{left:?}"
+    );
     assert!(matches!(bench.open().await, Err(DeviceError::LoggedOut)));
 }
 
@@ -192,7 +216,14 @@ async fn unsent_changes_are_never_given_up_unasked_and_stay_sealed() {
     // What is left opens with the workspace's key, and shows the change.
     let entries = journal::read(&journal::all(&journals)[0]).unwrap();
     assert_eq!(entries.len(), 1);
-    let login_key = bench.platform.world.lock().unwrap().login_key.clone().unwrap();
+    let login_key = bench
+        .platform
+        .world
+        .lock()
+        .unwrap()
+        .login_key
+        .clone()
+        .unwrap();
     let sealed = journal::Sealed {
         key: STANDARD.decode(&entries[0].key).unwrap(),
         text: STANDARD.decode(&entries[0].text).unwrap(),
@@ -232,22 +263,36 @@ async fn whatever_the_platform_answers_nothing_is_lost() {
         (Fault::Truncated, Ending::Interrupted(Failure::Garbled)),
         (Fault::CutOff, Ending::Interrupted(Failure::Unreachable)),
         (Fault::Redirect, Ending::Interrupted(Failure::Garbled)),
-        (Fault::Broken, Ending::Interrupted(Failure::Busy { retry_after: None })),
+        (
+            Fault::Broken,
+            Ending::Interrupted(Failure::Busy { retry_after: None }),
+        ),
         (Fault::SignedOut, Ending::SignedOut { revoked: false }),
     ];
     for (fault, expected) in faults {
         bench.platform.fail(fault);
         assert_eq!(device.sync(|_| {}).await.unwrap(), expected, "{fault:?}");
         assert_eq!(city(&device).await, "Leuna");
-        assert_eq!(device.local().pending().await.unwrap().len(), 1, "{fault:?}");
+        assert_eq!(
+            device.local().pending().await.unwrap().len(),
+            1,
+            "{fault:?}"
+        );
         assert_eq!(names(&device).await.len(), 1);
     }
     bench.platform.fail(Fault::None);
-    assert_eq!(device.sync(|_| {}).await.unwrap(), Ending::UpToDate { proven: true });
+    assert_eq!(
+        device.sync(|_| {}).await.unwrap(),
+        Ending::UpToDate { proven: true }
+    );
     assert_eq!(device.local().pending().await.unwrap(), []);
     assert_eq!(city(&device).await, "Leuna");
     let requests = bench.platform.world.lock().unwrap().requests.clone();
-    assert!(requests.iter().all(|request| !request.contains("elsewhere")));
+    assert!(
+        requests
+            .iter()
+            .all(|request| !request.contains("elsewhere"))
+    );
 }
 
 #[tokio::test]
@@ -317,7 +362,10 @@ async fn a_damaged_database_is_told_and_erases_nothing() {
             ),
             "{error:?}"
         );
-        assert!(fs::read(&database).unwrap() == damaged, "the file was changed ({at})");
+        assert!(
+            fs::read(&database).unwrap() == damaged,
+            "the file was changed ({at})"
+        );
     }
     fs::write(&database, &bytes).unwrap();
     assert_eq!(names(&bench.open().await.unwrap()).await.len(), 1);
@@ -333,7 +381,12 @@ async fn a_folder_that_cannot_be_written_is_told() {
     .await
     .err()
     .unwrap();
-    assert!(error.to_string().contains("/proc/fieldstone-device can't be made"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("/proc/fieldstone-device can't be made"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -341,7 +394,10 @@ async fn a_clock_at_1970_harms_nothing() {
     let mut bench = Bench::new().await;
     bench.clock = Arc::new(FixedClock(jiff::Timestamp::UNIX_EPOCH));
     let mut device = bench.log_in().await;
-    assert_eq!(device.sync(|_| {}).await.unwrap(), Ending::UpToDate { proven: true });
+    assert_eq!(
+        device.sync(|_| {}).await.unwrap(),
+        Ending::UpToDate { proven: true }
+    );
     let store = device.store();
     let id = store.new_id("account").unwrap();
     let create = Change::Create {
@@ -351,7 +407,10 @@ async fn a_clock_at_1970_harms_nothing() {
     };
     store.apply(&[create]).await.unwrap();
     edit(&mut device, "Leuna").await;
-    assert_eq!(device.sync(|_| {}).await.unwrap(), Ending::UpToDate { proven: true });
+    assert_eq!(
+        device.sync(|_| {}).await.unwrap(),
+        Ending::UpToDate { proven: true }
+    );
     assert_eq!(device.local().pending().await.unwrap(), []);
     assert_eq!(names(&device).await.len(), 2);
 }

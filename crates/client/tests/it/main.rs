@@ -11,4 +11,5 @@
 
 mod conformance;
 mod life;
+mod pages;
 mod platform;

@@ -75,7 +75,10 @@ pub(crate) fn row(object: &str, id: &str, version: i64, columns: serde_json::Val
     Row {
         object: object.to_owned(),
         id: id.parse().unwrap(),
-        tag: Tag(u64::try_from(version).unwrap().wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ u64::from(id.as_bytes()[14])),
+        tag: Tag(u64::try_from(version)
+            .unwrap()
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            ^ u64::from(id.as_bytes()[14])),
         version,
         columns: columns.as_object().unwrap().clone(),
     }
@@ -187,7 +190,9 @@ async fn answer(
                     .unwrap();
             }
             Fault::Broken => return Response::builder().status(500).body("Oops".into()).unwrap(),
-            Fault::SignedOut => return Response::builder().status(401).body(Body::empty()).unwrap(),
+            Fault::SignedOut => {
+                return Response::builder().status(401).body(Body::empty()).unwrap();
+            }
         }
     }
     let fault = world.fault;
@@ -200,12 +205,16 @@ async fn answer(
         Fault::CutOff if is_sync => {
             let length = response.len() + 100;
             let mut sent = frame(StatusCode::OK, response);
-            sent.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+            sent.headers_mut()
+                .insert(header::CONTENT_LENGTH, length.into());
             sent
         }
         _ if uri.path() == "/api/v1/session" && method == Method::POST => Response::builder()
             .status(StatusCode::CREATED)
-            .header(header::SET_COOKIE, "__Host-session=AAAA; Path=/; Secure; HttpOnly; SameSite=Lax")
+            .header(
+                header::SET_COOKIE,
+                "__Host-session=AAAA; Path=/; Secure; HttpOnly; SameSite=Lax",
+            )
             .header(header::CONTENT_TYPE, "application/json")
             .body(response.into())
             .unwrap(),
@@ -219,7 +228,9 @@ fn serve(world: &mut World, method: &Method, path: &str, body: &[u8]) -> Vec<u8>
         bytes: 1 << 20,
     };
     match path {
-        "/api/v1/session" if method == Method::POST => format!(r#"{{"user":{{"id":"{USER}"}}}}"#).into_bytes(),
+        "/api/v1/session" if method == Method::POST => {
+            format!(r#"{{"user":{{"id":"{USER}"}}}}"#).into_bytes()
+        }
         "/api/v1/sync/hello" => encode([Welcome {
             protocol: 1,
             schema: 1,
@@ -305,7 +316,10 @@ fn push(world: &mut World, request: PushRequest) -> Vec<u8> {
         world.rows.insert(after.id, after);
         results.push(MutationResult {
             uuid: mutation.uuid.clone(),
-            duplicate: world.pushed.iter().any(|pushed| pushed.uuid == mutation.uuid),
+            duplicate: world
+                .pushed
+                .iter()
+                .any(|pushed| pushed.uuid == mutation.uuid),
             outcome: Outcome::Applied { version },
         });
         world.pushed.push(mutation);
