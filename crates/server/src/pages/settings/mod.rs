@@ -3,7 +3,14 @@
 //! A page is a row of [`SECTIONS`], which makes the navigation, and rows of the table of pages, which say who may open it. A test holds
 //! the two together.
 
+pub(crate) mod applications;
+pub(crate) mod audit;
+pub(crate) mod connected;
 pub(crate) mod profile;
+mod programs;
+pub(crate) mod service_accounts;
+pub(crate) mod token_policy;
+pub(crate) mod tokens;
 
 use std::ops::Deref;
 
@@ -13,7 +20,7 @@ use axum::{
     http::{StatusCode, request::Parts},
     response::{IntoResponse as _, Redirect, Response},
 };
-use fieldstone_model::Capability;
+use fieldstone_model::Capability::{self, UsersManage, WorkspaceManage};
 use fieldstone_ui::{PageError, PageResult, locale::Locale};
 
 use super::inside::Inside;
@@ -30,11 +37,32 @@ pub struct Section {
 }
 
 /// Every page of Settings, in the order of the navigation: first one's own, then the workspace's.
-pub const SECTIONS: &[Section] = &[Section {
-    path: "/settings/profile",
-    text: "settings-profile",
-    needs: None,
-}];
+#[rustfmt::skip]
+pub const SECTIONS: &[Section] = &[
+    own("/settings/profile",                   "settings-profile"),
+    own("/settings/tokens",                    "settings-tokens"),
+    own("/settings/connected",                 "settings-connected"),
+    shared("/settings/applications",           "settings-applications",     WorkspaceManage),
+    shared("/settings/service-accounts",       "settings-service-accounts", WorkspaceManage),
+    shared("/settings/token-policy",           "settings-token-policy",     WorkspaceManage),
+    shared("/settings/audit",                  "settings-audit",            UsersManage),
+];
+
+const fn own(path: &'static str, text: &'static str) -> Section {
+    Section {
+        path,
+        text,
+        needs: None,
+    }
+}
+
+const fn shared(path: &'static str, text: &'static str, needs: Capability) -> Section {
+    Section {
+        path,
+        text,
+        needs: Some(needs),
+    }
+}
 
 /// `GET /settings`: the first page.
 pub(crate) async fn show() -> Redirect {
