@@ -40,7 +40,7 @@ impl Bench {
             "account",
             ACCOUNT,
             2,
-            serde_json::json!({"name": format!("{CANARY} GmbH"), "city": "Halle", "owner_id": crate::platform::USER}),
+            &serde_json::json!({"name": format!("{CANARY} GmbH"), "city": "Halle", "owner_id": crate::platform::USER}),
         ));
         Self {
             folder: tempfile::tempdir().unwrap(),

@@ -71,7 +71,7 @@ pub(crate) fn sealing_key() -> (Vec<u8>, Vec<u8>) {
     (private.to_bytes().to_vec(), public.to_bytes().to_vec())
 }
 
-pub(crate) fn row(object: &str, id: &str, version: i64, columns: serde_json::Value) -> Row {
+pub(crate) fn row(object: &str, id: &str, version: i64, columns: &serde_json::Value) -> Row {
     Row {
         object: object.to_owned(),
         id: id.parse().unwrap(),
@@ -108,7 +108,7 @@ impl Platform {
             "user",
             USER,
             1,
-            serde_json::json!({"name": "Ada", "email": "ada@example.com", "role": "member", "active": true}),
+            &serde_json::json!({"name": "Ada", "email": "ada@example.com", "role": "member", "active": true}),
         );
         let world = World {
             rows: BTreeMap::from([(user.id, user)]),
@@ -274,7 +274,7 @@ fn pull(world: &World, request: &PullRequest) -> Vec<u8> {
     }
     let had = match &request.want {
         Want::Walk(inventory) => inventory.entries.clone(),
-        _ => Vec::new(),
+        Want::Delta { .. } => Vec::new(),
     };
     let rows = world
         .rows
@@ -311,7 +311,7 @@ fn push(world: &mut World, request: PushRequest) -> Vec<u8> {
             &mutation.object,
             mutation.record.as_str(),
             version,
-            serde_json::Value::Object(columns),
+            &serde_json::Value::Object(columns),
         );
         world.rows.insert(after.id, after);
         results.push(MutationResult {
