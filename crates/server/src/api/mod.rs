@@ -3,13 +3,18 @@
 //! `route.rs` is the one list of routes with the capability that each needs; the router is built from it, so that a route without a
 //! row can't exist. Handlers are thin: read the call, ask the store, write the answer. None of them names a tenant or a database.
 
+mod audit;
 mod body;
 mod call;
 mod describe;
 mod error;
 mod etag;
 mod field;
+mod grant;
 mod history;
+mod invitation;
+mod member;
+mod membership;
 mod object;
 mod once;
 mod openapi;
@@ -20,14 +25,21 @@ mod schema;
 mod search;
 mod session;
 mod sync;
+mod team;
 #[cfg(test)]
 mod tests;
 mod token;
+mod visibility;
 mod written;
 
 use axum::{Router, extract::Request, response::Response};
 use fieldstone_store::once::OnceStore;
 
+use crate::teams::TeamStore;
+
+pub use audit::AuditStore;
+pub use grant::GrantStore;
+pub use member::PeopleStore;
 pub(crate) use openapi::show as show_openapi;
 pub use openapi::{openapi_document, openapi_json};
 pub use route::{ROUTES, Route};
@@ -37,9 +49,33 @@ pub use token::TokenStore;
 use crate::sync::SyncStore;
 
 /// What the API asks of a store.
-pub trait ApiStore: OnceStore + SchemaStore + TokenStore + SyncStore + Clone + 'static {}
+pub trait ApiStore:
+    OnceStore
+    + SchemaStore
+    + TokenStore
+    + GrantStore
+    + AuditStore
+    + PeopleStore
+    + TeamStore
+    + SyncStore
+    + Clone
+    + 'static
+{
+}
 
-impl<S: OnceStore + SchemaStore + TokenStore + SyncStore + Clone + 'static> ApiStore for S {}
+impl<S> ApiStore for S where
+    S: OnceStore
+        + SchemaStore
+        + TokenStore
+        + GrantStore
+        + AuditStore
+        + PeopleStore
+        + TeamStore
+        + SyncStore
+        + Clone
+        + 'static
+{
+}
 
 /// Where all paths of [`ROUTES`] begin.
 pub const ROOT: &str = "/api/v1";

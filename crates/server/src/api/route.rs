@@ -7,16 +7,17 @@ use axum::{
     routing::{MethodFilter, on},
 };
 use fieldstone_model::{
-    Capability::{self, RecordsDelete, RecordsRead, RecordsWrite, SchemaManage},
+    Capability::{self, RecordsDelete, RecordsRead, RecordsWrite, SchemaManage, UsersManage},
     Needs,
 };
 use http::Method;
 
 use super::{
-    ApiStore,
+    ApiStore, audit,
     call::Call,
     error::{ApiError, ApiResult},
-    field, object, record, search, session, sync, token,
+    field, grant, invitation, member, membership, object, record, search, session, sync, team,
+    token, visibility,
 };
 
 /// One row of the list.
@@ -56,14 +57,35 @@ const fn needs(capability: Capability) -> Needs {
     Needs::Capability(capability)
 }
 
+/// The same with a recent proof that it is them.
+const fn proven(capability: Capability) -> Needs {
+    Needs::ProvenCapability(capability)
+}
+
 routes! {
     GET    "/session"                               (Needs::SignedIn)       "showSession"       => session::show::show;
     POST   "/session"                               (Needs::Nothing)        "createSession"     => session::create::create;
     DELETE "/session"                               (Needs::Session)        "deleteSession"     => session::delete::delete;
     POST   "/session/proof"                         (Needs::Session)        "proveSession"      => session::proof::create;
     GET    "/tokens"                                (Needs::Session)        "listTokens"        => token::list::list;
-    POST   "/tokens"                                (Needs::Session)        "createToken"       => token::create::create;
+    POST   "/tokens"                                (Needs::Proof)          "createToken"       => token::create::create;
     DELETE "/tokens/{id}"                           (Needs::Session)        "deleteToken"       => token::delete::delete;
+    GET    "/members"                               (needs(UsersManage))    "listMembers"       => member::list::list;
+    GET    "/members/{id}"                          (needs(UsersManage))    "showMember"        => member::show::show;
+    PATCH  "/members/{id}"                          (proven(UsersManage))   "updateMember"      => member::update::update;
+    GET    "/invitations"                           (needs(UsersManage))    "listInvitations"   => invitation::list::list;
+    POST   "/invitations"                           (proven(UsersManage))   "createInvitations" => invitation::create::create;
+    DELETE "/invitations/{id}"                      (needs(UsersManage))    "deleteInvitation"  => invitation::delete::delete;
+    POST   "/invitations/{id}/letter"               (proven(UsersManage))   "resendInvitation"  => invitation::resend::resend;
+    GET    "/membership"                            (Needs::Session)        "showMembership"    => membership::show::show;
+    DELETE "/membership"                            (Needs::Proof)          "deleteMembership"  => membership::delete::delete;
+    POST   "/membership/email-change"               (Needs::Proof)          "changeEmail"       => membership::email::create;
+    DELETE "/membership/email-change"               (Needs::Session)        "keepEmail"         => membership::email::delete;
+    GET    "/oauth/grants"                          (Needs::Session)        "listGrants"        => grant::list::list;
+    POST   "/oauth/grants"                          (Needs::Proof)          "createGrant"       => grant::create::create;
+    DELETE "/oauth/grants/{id}"                     (Needs::Session)        "deleteGrant"       => grant::delete::delete;
+    GET    "/audit-events"                          (needs(UsersManage))    "listAuditEvents"   => audit::list::list;
+    POST   "/audit-events/verification"             (needs(UsersManage))    "verifyAuditEvents" => audit::verification::create;
     GET    "/objects"                               (needs(RecordsRead))    "listObjects"       => object::list::list;
     POST   "/objects"                               (needs(SchemaManage))   "createObject"      => object::create::create;
     GET    "/objects/{object}"                      (needs(RecordsRead))    "describeObject"    => object::show::show;
@@ -89,6 +111,15 @@ routes! {
     DELETE "/sync/devices/{id}"                     (Needs::Session)        "revokeDevice"      => sync::revoke;
     POST   "/sync/pull"                             (needs(RecordsRead))    "syncPull"          => sync::pull;
     POST   "/sync/push"                             (needs(RecordsRead))    "syncPush"          => sync::push;
+    GET    "/teams"                                 (needs(RecordsRead))    "listTeams"         => team::list;
+    POST   "/teams"                                 (proven(UsersManage))   "createTeam"        => team::create;
+    PATCH  "/teams/{id}"                            (proven(UsersManage))   "updateTeam"        => team::update;
+    DELETE "/teams/{id}"                            (proven(UsersManage))   "deleteTeam"        => team::delete;
+    PUT    "/teams/{id}/members/{user}"             (proven(UsersManage))   "joinTeam"          => team::join;
+    DELETE "/teams/{id}/members/{user}"             (proven(UsersManage))   "leaveTeam"         => team::leave;
+    GET    "/visibility"                            (needs(UsersManage))    "showVisibility"    => visibility::list;
+    PATCH  "/visibility"                            (proven(UsersManage))   "setVisibility"     => visibility::set_default;
+    PATCH  "/visibility/{user}"                     (proven(UsersManage))   "setVisibilityOf"   => visibility::set;
     GET    "/search"                                (needs(RecordsRead))    "search"            => search::search;
 }
 

@@ -3,7 +3,13 @@
 //! They never show a record, and never echo a password.
 
 pub(crate) mod confirm;
+pub(crate) mod email_change;
+pub(crate) mod forgotten_password;
 pub(crate) mod inside;
+pub(crate) mod invitation;
+mod letter_link;
+pub(crate) mod password_reset;
+pub(crate) mod path_id;
 pub(crate) mod set_up;
 pub mod settings;
 pub(crate) mod sign_in;
@@ -48,9 +54,9 @@ impl std::fmt::Debug for Entrance {
 
 /// Where a request came from and how to speak to whoever sent it.
 pub(crate) struct Visitor {
-    address: IpAddr,
-    user_agent: String,
-    locale: Locale,
+    pub(crate) address: IpAddr,
+    pub(crate) user_agent: String,
+    pub(crate) locale: Locale,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Visitor {

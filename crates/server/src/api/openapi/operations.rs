@@ -106,6 +106,41 @@ const PREFER: Param = Param(
     "`return=minimal` leaves the record out of the answer.",
 );
 
+const AUDIT: &[Param] = &[
+    Param(
+        "actor",
+        Place::Query,
+        Type::String,
+        "By whom: a user's id, `operator` or `system`.",
+    ),
+    Param(
+        "action",
+        Place::Query,
+        Type::String,
+        "What, e.g. `session.start`.",
+    ),
+    Param(
+        "target",
+        Place::Query,
+        Type::String,
+        "On whom or what: an id.",
+    ),
+    Param(
+        "from",
+        Place::Query,
+        Type::String,
+        "Not before this instant, e.g. `2026-05-01T12:00:00Z`.",
+    ),
+    Param("until", Place::Query, Type::String, "Before this instant."),
+    LIMIT,
+    Param(
+        "cursor",
+        Place::Query,
+        Type::String,
+        "`next` of the page before.",
+    ),
+];
+
 const NONE: &[Param] = &[];
 
 #[rustfmt::skip]
@@ -116,7 +151,36 @@ const DOCS: &[Doc] = &[
     Doc { id: "proveSession", tag: "session", summary: "Prove that it is you, before something that asks for a recent proof", parameters: NONE, body: Some("Proof"), status: "204", answer: None, headers: &["Set-Cookie"], problems: &["Denied", "NotFound", "TooMany"] },
     Doc { id: "listTokens", tag: "session", summary: "The caller's API tokens, without their secrets", parameters: NONE, body: None, status: "200", answer: Some("TokenList"), headers: &[], problems: &[] },
     Doc { id: "createToken", tag: "session", summary: "Make an API token; its secret is shown this once", parameters: NONE, body: Some("NewToken"), status: "201", answer: Some("CreatedToken"), headers: &[], problems: &[] },
+    Doc { id: "listGrants", tag: "session", summary: "Applications and devices that are signed in for the caller", parameters: NONE, body: None, status: "200", answer: Some("GrantList"), headers: &[], problems: &[] },
+    Doc { id: "createGrant", tag: "session", summary: "Sign the field app in on a device without a browser, right after signing in with a password", parameters: NONE, body: Some("NewGrant"), status: "201", answer: Some("CreatedGrant"), headers: &[], problems: &["Conflict"] },
+    Doc { id: "deleteGrant", tag: "session", summary: "End what an application or device is signed in with", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
+    Doc { id: "listAuditEvents", tag: "audit", summary: "The audit log, newest first", parameters: AUDIT, body: None, status: "200", answer: Some("AuditEventList"), headers: &[], problems: &[] },
+    Doc { id: "verifyAuditEvents", tag: "audit", summary: "Check that no event was changed or removed", parameters: NONE, body: None, status: "200", answer: Some("AuditVerdict"), headers: &[], problems: &[] },
     Doc { id: "deleteToken", tag: "session", summary: "End an API token", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
+    Doc { id: "listMembers", tag: "people", summary: "The members of the workspace, by name", parameters: &[
+        Param("search", Place::Query, Type::String, "A part of the name or of the e-mail address."),
+        LIMIT,
+        Param("cursor", Place::Query, Type::String, "`next` of the page before."),
+    ], body: None, status: "200", answer: Some("MemberList"), headers: &[], problems: &[] },
+    Doc { id: "showMember", tag: "people", summary: "One member", parameters: NONE, body: None, status: "200", answer: Some("Member"), headers: &[], problems: &[] },
+    Doc { id: "updateMember", tag: "people", summary: "Change a member's role or access, from their next request on. Asks for a recent proof", parameters: NONE, body: Some("MemberChange"), status: "204", answer: None, headers: &[], problems: &["Conflict"] },
+    Doc { id: "listInvitations", tag: "people", summary: "Invitations: the open ones, then the newest", parameters: NONE, body: None, status: "200", answer: Some("InvitationList"), headers: &[], problems: &[] },
+    Doc { id: "createInvitations", tag: "people", summary: "Invite people by letters, all of them or nobody. Asks for a recent proof", parameters: NONE, body: Some("NewInvitations"), status: "201", answer: Some("CreatedInvitations"), headers: &[], problems: &["Conflict", "TooMany"] },
+    Doc { id: "deleteInvitation", tag: "people", summary: "Withdraw an invitation", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
+    Doc { id: "resendInvitation", tag: "people", summary: "Send an invitation again; the earlier letter's link ends. Asks for a recent proof", parameters: NONE, body: None, status: "202", answer: None, headers: &[], problems: &["TooMany"] },
+    Doc { id: "showMembership", tag: "people", summary: "The caller's own role and address", parameters: NONE, body: None, status: "200", answer: Some("Membership"), headers: &[], problems: &[] },
+    Doc { id: "deleteMembership", tag: "people", summary: "Leave the workspace; the last owner can't. Asks for a recent proof", parameters: NONE, body: None, status: "204", answer: None, headers: &["Set-Cookie"], problems: &["Conflict"] },
+    Doc { id: "changeEmail", tag: "people", summary: "Ask for another address; letters to both addresses have to be answered. Asks for a recent proof", parameters: NONE, body: Some("NewEmail"), status: "202", answer: None, headers: &[], problems: &["Conflict", "TooMany"] },
+    Doc { id: "keepEmail", tag: "people", summary: "Stop the caller's change of address", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &["NotFound"] },
+    Doc { id: "listTeams", tag: "teams", summary: "All teams, with the ids of who is in them", parameters: NONE, body: None, status: "200", answer: Some("TeamList"), headers: &[], problems: &[] },
+    Doc { id: "createTeam", tag: "teams", summary: "Make a team", parameters: NONE, body: Some("NewTeam"), status: "201", answer: Some("Team"), headers: &["Location"], problems: &["Conflict"] },
+    Doc { id: "updateTeam", tag: "teams", summary: "Rename or move a team", parameters: NONE, body: Some("TeamPatch"), status: "200", answer: Some("Team"), headers: &[], problems: &[] },
+    Doc { id: "deleteTeam", tag: "teams", summary: "Remove a team; those below it move up", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
+    Doc { id: "joinTeam", tag: "teams", summary: "Put a person into a team", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
+    Doc { id: "leaveTeam", tag: "teams", summary: "Take a person out of a team", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
+    Doc { id: "showVisibility", tag: "teams", summary: "Whose records people see", parameters: NONE, body: None, status: "200", answer: Some("VisibilityList"), headers: &[], problems: &[] },
+    Doc { id: "setVisibility", tag: "teams", summary: "Set whose records new people see", parameters: NONE, body: Some("DefaultVisibility"), status: "204", answer: None, headers: &[], problems: &[] },
+    Doc { id: "setVisibilityOf", tag: "teams", summary: "Set whose records a person sees", parameters: NONE, body: Some("PersonVisibility"), status: "204", answer: None, headers: &[], problems: &[] },
     Doc { id: "listObjects", tag: "objects", summary: "All objects, without their fields", parameters: NONE, body: None, status: "200", answer: Some("ObjectList"), headers: &[], problems: &[] },
     Doc { id: "createObject", tag: "objects", summary: "Make an object of the workspace's own", parameters: NONE, body: Some("NewObject"), status: "201", answer: Some("ObjectDescription"), headers: &["Location"], problems: &["Conflict"] },
     Doc { id: "describeObject", tag: "objects", summary: "One object with its fields", parameters: NONE, body: None, status: "200", answer: Some("ObjectDescription"), headers: &[], problems: &[] },

@@ -77,7 +77,10 @@ pub(super) async fn schema<S: ApiStore>(call: Call<S>) -> ApiResult {
 pub(super) async fn register<S: ApiStore>(call: Call<S>) -> ApiResult {
     call.parameters(&[])?;
     let registration: Registration = read(&call)?;
-    line(StatusCode::CREATED, &call.store()?.register(&registration).await?)
+    line(
+        StatusCode::CREATED,
+        &call.store()?.register(&registration).await?,
+    )
 }
 
 /// `GET /sync/devices`: 200 with the caller's devices.

@@ -5,6 +5,7 @@ mod conditions;
 mod documents;
 mod fuzz;
 mod matrix;
+mod people;
 mod records;
 mod repeats;
 mod shapes;
@@ -12,7 +13,7 @@ mod shapes;
 use std::sync::Arc;
 
 use axum::{Router, body::Body, response::Response};
-use fieldstone_model::{Field, Object, RecordId};
+use fieldstone_model::{Field, Object, RecordId, Role};
 use fieldstone_store::{
     MemoryStore, Store as _, StoreError,
     conformance::{Team, schema::memory_team},
@@ -25,10 +26,17 @@ use tower::ServiceExt as _;
 
 use zeroize::Zeroizing;
 
-use super::{SchemaStore, TokenStore, router};
+use super::{AuditStore, GrantStore, PeopleStore, SchemaStore, TokenStore, router};
 use crate::{
-    identity::token::ApiTokenSummary,
+    identity::{
+        IdentityError,
+        audit::{AuditEvent, Filter, Verdict},
+        oauth::{GrantSummary, NewGrant, TokenSet},
+        token::ApiTokenSummary,
+    },
     schema::{NewField, NewObject, SchemaError},
+    store::{Invitation, Member, OwnEmail},
+    teams::{TeamChange, TeamError, TeamStore, Teams, Visibility},
 };
 
 /// The memory store's registry stands still: it checks the right and answers what it would have made.
@@ -90,6 +98,21 @@ impl SchemaStore for MemoryStore {
 impl crate::sync::SyncStore for MemoryStore {}
 
 /// The memory store keeps no tokens.
+/// Teams are the database's: here there are none, and none can be made.
+impl TeamStore for MemoryStore {
+    async fn teams(&self) -> Result<Teams, StoreError> {
+        Ok(Teams {
+            teams: Vec::new(),
+            people: Vec::new(),
+            default: Visibility::All,
+        })
+    }
+
+    async fn change_teams(&self, _: &TeamChange) -> Result<RecordId, TeamError> {
+        Err(TeamError::Missing)
+    }
+}
+
 impl TokenStore for MemoryStore {
     async fn add_token(
         &self,
@@ -101,12 +124,138 @@ impl TokenStore for MemoryStore {
         Ok((id, Zeroizing::new("fst_secret".to_owned())))
     }
 
+    async fn token_days_max(&self) -> Result<i64, StoreError> {
+        Ok(366)
+    }
+
     async fn own_tokens(&self) -> Result<Vec<ApiTokenSummary>, StoreError> {
         Ok(Vec::new())
     }
 
     async fn end_token(&self, _: RecordId) -> Result<bool, StoreError> {
         Ok(false)
+    }
+}
+
+/// The memory store keeps nobody: it answers what an empty workspace would.
+impl PeopleStore for MemoryStore {
+    async fn members(
+        &self,
+        _: &str,
+        _: Option<RecordId>,
+        _: i64,
+    ) -> Result<Vec<Member>, IdentityError> {
+        Ok(Vec::new())
+    }
+
+    async fn member(&self, _: RecordId) -> Result<Member, IdentityError> {
+        Err(IdentityError::Missing("member"))
+    }
+
+    async fn change_member(
+        &self,
+        _: RecordId,
+        _: Option<Role>,
+        _: Option<bool>,
+    ) -> Result<(), IdentityError> {
+        Err(IdentityError::LastOwner)
+    }
+
+    async fn invitations(&self) -> Result<Vec<Invitation>, IdentityError> {
+        Ok(Vec::new())
+    }
+
+    async fn invite(
+        &self,
+        emails: &[String],
+        role: Role,
+        _: &str,
+    ) -> Result<Vec<RecordId>, IdentityError> {
+        if role > self.user().role {
+            return Err(IdentityError::AboveOwnRole);
+        }
+        Ok(vec!["0IV0000000000Aa".parse().unwrap(); emails.len()])
+    }
+
+    async fn resend_invitation(&self, _: RecordId) -> Result<(), IdentityError> {
+        Err(IdentityError::TooOften)
+    }
+
+    async fn withdraw_invitation(&self, _: RecordId) -> Result<(), IdentityError> {
+        Err(IdentityError::Missing("open invitation"))
+    }
+
+    async fn own_email(&self) -> Result<OwnEmail, IdentityError> {
+        let email = "ann@north.example".to_owned();
+        Ok(OwnEmail {
+            email,
+            change: None,
+        })
+    }
+
+    async fn ask_email_change(&self, email: &str) -> Result<(), IdentityError> {
+        Err(IdentityError::AlreadyMember(email.to_owned()))
+    }
+
+    async fn stop_email_change(&self) -> Result<bool, IdentityError> {
+        Ok(false)
+    }
+
+    async fn leave(&self) -> Result<(), IdentityError> {
+        Ok(())
+    }
+}
+
+/// The memory store signs no application in.
+impl GrantStore for MemoryStore {
+    async fn add_device_grant(
+        &self,
+        _: &NewGrant,
+        _: RecordId,
+        _: Timestamp,
+    ) -> Result<Option<(RecordId, TokenSet)>, StoreError> {
+        Ok(None)
+    }
+
+    async fn own_grants(&self) -> Result<Vec<GrantSummary>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn end_grant(&self, _: RecordId) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+}
+
+/// The memory store's log has one event.
+impl AuditStore for MemoryStore {
+    async fn audit_events(
+        &self,
+        _: &Filter,
+        before: Option<i64>,
+        _: i64,
+    ) -> Result<Vec<AuditEvent>, StoreError> {
+        let event = AuditEvent {
+            seq: 1,
+            at: "2026-03-01T12:00:00Z".parse().unwrap(),
+            actor: self.user().id.to_string(),
+            action: "session.start".to_owned(),
+            target: self.user().id.to_string(),
+            detail: json!({ "address": "192.0.2.1" }),
+            hash: "00".repeat(32),
+        };
+        Ok(before
+            .is_none_or(|before| before > 1)
+            .then_some(event)
+            .into_iter()
+            .collect())
+    }
+
+    async fn verify_audit(&self) -> Result<Verdict, StoreError> {
+        Ok(Verdict {
+            whole: true,
+            events: 1,
+            first_break: None,
+        })
     }
 }
 

@@ -104,7 +104,7 @@ fn expected(route: &Route, sample: &Sample, persona: Persona) -> Expected {
 impl Sample {
     /// Whether it names a record or an object of north.
     fn names_something(&self) -> bool {
-        [":account", ":deleted", ":lead", ":object"]
+        [":account", ":deleted", ":lead", ":object", ":team"]
             .iter()
             .any(|name| self.path.contains(name))
     }
@@ -192,6 +192,11 @@ impl Things {
             }
             supply.insert(name, ids);
         }
+        let team = site
+            .json(owner, "POST", "/api/v1/teams", json!({ "name": "North" }))
+            .await;
+        let team = team["id"].as_str().unwrap().to_owned();
+        supply.insert(":team", vec![team; count]);
         let mut objects = Vec::new();
         let needed = SAMPLES
             .iter()
@@ -261,7 +266,10 @@ impl Case<'_> {
             .send(&self.proof, self.sample.method, &path, body)
             .await;
         let mut fault = fault(self.route, self.sample, self.expected, &answer);
-        if self.persona == Persona::Stranger && answer.body.to_lowercase().contains("north") {
+        // The list of time zones has a North Dakota of its own.
+        let body = answer.body.to_lowercase().replace("north_dakota", "");
+        let body = body.replace("north dakota", "");
+        if self.persona == Persona::Stranger && body.contains("north") {
             // Nothing of north is ever shown to the south, whatever the status.
             fault = Some("shows something of north".to_owned());
         }
