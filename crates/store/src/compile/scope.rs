@@ -10,6 +10,7 @@ use super::{
     filter::write_where,
     source::{Place, Source, table_of},
 };
+use crate::Scope;
 
 /// One place in a tree of objects. Parents stand before their children.
 #[derive(Debug, Clone)]
@@ -78,8 +79,8 @@ fn write_node(
     let object = node.object;
     match &node.reach {
         Reach::Root(filter) => {
-            // Whose records somebody sees is for whoever runs this to add; the policies of the tables do in any case.
-            let mut source = Source::new(registry, object, &crate::Scope::Everything);
+            // The policies of the database keep to what the person may see.
+            let mut source = Source::new(registry, object, &Scope::Everything);
             let mut from = Writer::new(sql.dialect);
             source.write_root(&mut from);
             let mut rest = Writer {
