@@ -12,7 +12,7 @@ mod shapes;
 use std::sync::Arc;
 
 use axum::{Router, body::Body, response::Response};
-use fieldstone_model::{Field, Object, RecordId};
+use fieldstone_model::{Field, Object, RecordId, Role};
 use fieldstone_store::{
     MemoryStore, Store as _, StoreError,
     conformance::{Team, schema::memory_team},
@@ -73,6 +73,21 @@ impl SchemaStore for MemoryStore {
         field.label = Some(label.to_owned());
         field.help = help.map(str::to_owned);
         Ok(field)
+    }
+
+    async fn restrict_field(
+        &self,
+        object: &str,
+        field: &str,
+        (read_role, write_role): (Role, Role),
+    ) -> Result<Field, SchemaError> {
+        let object = self.registry().object(object).ok_or(SchemaError::Missing)?;
+        let field = object.field(field).ok_or(SchemaError::Missing)?;
+        Ok(Field {
+            read_role,
+            write_role,
+            ..field.clone()
+        })
     }
 
     async fn remove_field(&self, object: &str, field: &str) -> Result<(), SchemaError> {
