@@ -6,9 +6,11 @@
 pub mod audit;
 mod auth_pool;
 pub mod authenticate;
+pub mod oauth;
 pub mod password;
 pub mod proof;
 pub(crate) mod random;
+pub mod service_account;
 pub mod session;
 pub mod sign_in;
 pub mod throttle;

@@ -3,9 +3,16 @@
 //! A page is a row of [`SECTIONS`], which makes the navigation, and rows of the table of pages, which say who may open it. A test holds
 //! the two together.
 
+pub(crate) mod applications;
+pub(crate) mod audit;
+pub(crate) mod connected;
 pub(crate) mod profile;
+mod programs;
 pub(crate) mod roles;
+pub(crate) mod service_accounts;
 pub(crate) mod teams;
+pub(crate) mod token_policy;
+pub(crate) mod tokens;
 
 use std::ops::Deref;
 
@@ -15,7 +22,7 @@ use axum::{
     http::{StatusCode, request::Parts},
     response::{IntoResponse as _, Redirect, Response},
 };
-use fieldstone_model::Capability;
+use fieldstone_model::Capability::{self, UsersManage, WorkspaceManage};
 use fieldstone_ui::{PageError, PageResult, locale::Locale};
 
 use super::inside::Inside;
@@ -32,23 +39,34 @@ pub struct Section {
 }
 
 /// Every page of Settings, in the order of the navigation: first one's own, then the workspace's.
+#[rustfmt::skip]
 pub const SECTIONS: &[Section] = &[
-    Section {
-        path: "/settings/profile",
-        text: "settings-profile",
-        needs: None,
-    },
-    Section {
-        path: "/settings/roles",
-        text: "settings-roles",
-        needs: Some(Capability::RecordsRead),
-    },
-    Section {
-        path: "/settings/teams",
-        text: "settings-teams",
-        needs: Some(Capability::UsersManage),
-    },
+    own("/settings/profile",                   "settings-profile"),
+    own("/settings/tokens",                    "settings-tokens"),
+    own("/settings/connected",                 "settings-connected"),
+    shared("/settings/applications",           "settings-applications",     WorkspaceManage),
+    shared("/settings/service-accounts",       "settings-service-accounts", WorkspaceManage),
+    shared("/settings/token-policy",           "settings-token-policy",     WorkspaceManage),
+    shared("/settings/audit",                  "settings-audit",            UsersManage),
+    shared("/settings/teams",                  "settings-teams",            UsersManage),
+    shared("/settings/roles",                  "settings-roles",            Capability::RecordsRead),
 ];
+
+const fn own(path: &'static str, text: &'static str) -> Section {
+    Section {
+        path,
+        text,
+        needs: None,
+    }
+}
+
+const fn shared(path: &'static str, text: &'static str, needs: Capability) -> Section {
+    Section {
+        path,
+        text,
+        needs: Some(needs),
+    }
+}
 
 /// `GET /settings`: the first page.
 pub(crate) async fn show() -> Redirect {

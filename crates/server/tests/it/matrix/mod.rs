@@ -167,7 +167,11 @@ impl Things {
         let mut supply = BTreeMap::new();
         for (name, object, values) in [
             (":account", "account", json!({ "name": "Quarrystone" })),
-            (":deleted", "account", json!({ "name": "Gone from Quarrystone" })),
+            (
+                ":deleted",
+                "account",
+                json!({ "name": "Gone from Quarrystone" }),
+            ),
             (":lead", "lead", json!({ "last_name": "Quarrystone" })),
         ] {
             let mut ids = Vec::new();
@@ -193,7 +197,12 @@ impl Things {
             supply.insert(name, ids);
         }
         let team = site
-            .json(owner, "POST", "/api/v1/teams", json!({ "name": "Quarrystone" }))
+            .json(
+                owner,
+                "POST",
+                "/api/v1/teams",
+                json!({ "name": "Quarrystone" }),
+            )
             .await;
         let team = team["id"].as_str().unwrap().to_owned();
         supply.insert(":team", vec![team; count]);
