@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use fieldstone_model::{Choice, Field, FieldError, FieldType, Object, Problem};
+use fieldstone_model::{Choice, Field, FieldError, FieldType, Object, Problem, Role};
 use serde_json::{Map, Value as Json};
 
 use super::error::ApiError;
@@ -38,6 +38,14 @@ pub trait SchemaStore: Send + Sync {
         help: Option<&str>,
     ) -> impl Future<Output = Result<Field, SchemaError>> + Send;
 
+    /// Sets the weakest roles that read and set a field.
+    fn restrict_field(
+        &self,
+        object: &str,
+        field: &str,
+        roles: (Role, Role),
+    ) -> impl Future<Output = Result<Field, SchemaError>> + Send;
+
     /// Takes a field out of sight.
     fn remove_field(
         &self,
@@ -67,6 +75,15 @@ impl SchemaStore for PgStore {
         help: Option<&str>,
     ) -> Result<Field, SchemaError> {
         schema::relabel_field(self, object, field, label, help).await
+    }
+
+    async fn restrict_field(
+        &self,
+        object: &str,
+        field: &str,
+        roles: (Role, Role),
+    ) -> Result<Field, SchemaError> {
+        schema::restrict_field(self, object, field, roles).await
     }
 
     async fn remove_field(&self, object: &str, field: &str) -> Result<(), SchemaError> {
@@ -106,6 +123,31 @@ pub(super) fn new_field(members: Map<String, Json>) -> Result<NewField, ApiError
         searchable: reader.flag("searchable"),
     };
     reader.finish(new)
+}
+
+/// Takes who reads and sets a field out of a body; `None` when nothing is said of it.
+pub(super) fn roles(
+    field: &Field,
+    members: &mut Map<String, Json>,
+) -> Result<Option<(Role, Role)>, ApiError> {
+    let mut role = |name: &str, now: Role| match members.remove(name) {
+        None => Ok(None),
+        Some(Json::String(text)) if text.parse::<Role>().is_ok() => {
+            Ok(Some(text.parse().unwrap_or(now)))
+        }
+        Some(_) => Err(ApiError::invalid(
+            "",
+            &[FieldError::new(name, Problem::UnknownChoice)],
+        )),
+    };
+    let read = role("read_role", field.read_role)?;
+    let write = role("write_role", field.write_role)?;
+    Ok((read.is_some() || write.is_some()).then(|| {
+        (
+            read.unwrap_or(field.read_role),
+            write.unwrap_or(field.write_role),
+        )
+    }))
 }
 
 /// Reads new labels over those that `field` has.

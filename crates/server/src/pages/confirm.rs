@@ -94,6 +94,10 @@ pub(crate) async fn submit(
     let mut response = Redirect::to(&return_to).into_response();
     let mut cookie = HeaderValue::from_str(&token.set_cookie()).map_err(|_| PageError::Failed)?;
     cookie.set_sensitive(true);
+    // The old session has ended with this answer.
+    response
+        .extensions_mut()
+        .insert(crate::identity::AccessEnded);
     response.headers_mut().insert(header::SET_COOKIE, cookie);
     Ok(response)
 }

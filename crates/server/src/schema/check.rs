@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use fieldstone_model::{FieldError, FieldType, Object, ObjectClass, Problem, Registry};
+use fieldstone_model::{
+    Field, FieldError, FieldType, Object, ObjectClass, Problem, Registry, Role,
+};
 
 use super::{FIELDS_MAX, NewField, NewObject, SchemaError};
 
@@ -171,6 +173,28 @@ fn kind_problem(registry: &Registry, new: &NewField) -> Option<Problem> {
         FieldType::Id => rule("unknown_type", "Choose one of the listed types."),
         _ => None,
     }
+}
+
+/// Whether a field can be kept from weaker roles than these. Admins define fields, so nothing is kept from them.
+pub(super) fn restriction(
+    object: &Object,
+    field: &Field,
+    read_role: Role,
+    write_role: Role,
+) -> Result<(), SchemaError> {
+    let rule = |pointer, code, advice| {
+        let error = FieldError::new(pointer, Problem::Rule { code, advice });
+        Err(SchemaError::Invalid(vec![error]))
+    };
+    if read_role.max(write_role) > Role::Admin {
+        let advice = "Choose viewer, member or admin: nothing is kept from whoever defines fields.";
+        return rule("read_role", "role_too_strong", advice);
+    }
+    if object.class != ObjectClass::Record || !field.is_restrictable() {
+        let advice = "Everybody reads this field: it names a record, is required, unique or searched, or is kept by the system.";
+        return rule("read_role", "not_restrictable", advice);
+    }
+    Ok(())
 }
 
 pub(super) fn labels(given: &[(&str, &str)]) -> Result<(), SchemaError> {

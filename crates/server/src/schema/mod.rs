@@ -7,11 +7,14 @@ mod pipeline;
 
 use std::sync::Arc;
 
-use fieldstone_model::{Capability, Field, FieldError, FieldType, Object, Registry, field::Origin};
+use fieldstone_model::{
+    Capability, Field, FieldError, FieldType, Object, Registry, Role, field::Origin,
+};
 use fieldstone_store::{Store, StoreError};
 use tokio_postgres::types::ToSql;
 
 use crate::database::pool::{FlightError, Step};
+use crate::identity::audit::Action;
 use crate::store::{PgStore, store_error};
 pub use pipeline::create_default_pipeline;
 
@@ -193,6 +196,46 @@ pub async fn relabel_field(
     let sql = "UPDATE app.custom_field SET facts = $3::text::jsonb WHERE object = $1 AND name = $2 AND removed_at IS NULL RETURNING id";
     remove(store, sql, &[&object, &field, &facts]).await?;
     Ok(changed)
+}
+
+/// Keeps a field from roles: the weakest that reads it, and the weakest that sets it. Whoever manages fields always may both.
+pub async fn restrict_field(
+    store: &PgStore,
+    object: &str,
+    field: &str,
+    (read_role, write_role): (Role, Role),
+) -> Result<Field, SchemaError> {
+    allow(store)?;
+    let registry = store.fresh_registry().await?;
+    let of = registry.object(object).ok_or(SchemaError::Missing)?;
+    let known = of.field(field).ok_or(SchemaError::Missing)?;
+    check::restriction(of, known, read_role, write_role)?;
+    let sql = "INSERT INTO app.field_setting (tenant_id, object, field, read_role, write_role) SELECT (SELECT app.tenant_id()), $1, $2, $3, $4 \
+        ON CONFLICT (tenant_id, object, field) DO UPDATE SET read_role = excluded.read_role, write_role = excluded.write_role RETURNING field";
+    let event = "INSERT INTO app.audit_event (tenant_id, seq, at, actor, action, target, detail, prev_hash, hash) \
+        SELECT (SELECT app.tenant_id()), 0, transaction_timestamp(), '', $1, $2, $3::text::jsonb, '', ''";
+    let (read, write) = (read_role.name(), write_role.name());
+    let target = format!("{object}.{field}");
+    let detail = serde_json::json!({ "read_role": read, "write_role": write }).to_string();
+    let steps = [
+        Step {
+            sql,
+            params: &[&object, &field, &read, &write],
+        },
+        Step {
+            sql: event,
+            params: &[&Action::FieldRestrict.name(), &target, &detail],
+        },
+    ];
+    store
+        .pool()
+        .flight(store.actor(), Some(registry.version()), &steps)
+        .await
+        .map_err(store_error)?;
+    store.note_written();
+    let registry = store.fresh_registry().await?;
+    let of = registry.object(object).ok_or(SchemaError::Missing)?;
+    of.field(field).cloned().ok_or(SchemaError::Missing)
 }
 
 fn allow(store: &PgStore) -> Result<(), SchemaError> {

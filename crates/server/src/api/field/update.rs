@@ -1,4 +1,4 @@
-//! What people call a field, and what they are told of it.
+//! What people call a field, what they are told of it, and who reads and sets it.
 
 use http::StatusCode;
 
@@ -10,18 +10,33 @@ use crate::api::{
     schema, written,
 };
 
-/// `PATCH /objects/{object}/fields/{field}` with `{"label"?,"help"?}`: its description. Names and types stay for ever.
+/// `PATCH /objects/{object}/fields/{field}` with `{"label"?,"help"?,"read_role"?,"write_role"?}`: its description.
+///
+/// Names and types stay for ever. Of standard fields only the roles can be set.
 pub(in crate::api) async fn update<S: ApiStore>(mut call: Call<S>) -> ApiResult {
     let object = call.object().await?;
     let name = call.path("field").await?;
     call.parameters(&[])?;
     let bytes = call.json(RECORD_BYTES_MAX)?;
     let missing = || ApiError::not_found("There is no custom field of this name.");
-    let field = object
-        .field(&name)
-        .filter(|field| field.custom)
-        .ok_or_else(missing)?;
-    let labels = schema::labels(field, body::object(&bytes)?)?;
+    let mut members = body::object(&bytes)?;
+    let known = object.field(&name).ok_or_else(missing)?;
+    let roles = schema::roles(known, &mut members)?;
+    if let Some(roles) = roles
+        && members.is_empty()
+    {
+        let field = call.store()?.restrict_field(&object.name, &name, roles);
+        return written::value(StatusCode::OK, &describe::field(&field.await?));
+    }
+    if !known.custom {
+        return Err(missing());
+    }
+    let labels = schema::labels(known, members)?;
+    if let Some(roles) = roles {
+        call.store()?
+            .restrict_field(&object.name, &name, roles)
+            .await?;
+    }
     let field = call
         .store()?
         .relabel_field(&object.name, &name, &labels.label, labels.help.as_deref())

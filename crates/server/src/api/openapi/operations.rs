@@ -186,7 +186,7 @@ const DOCS: &[Doc] = &[
     Doc { id: "describeObject", tag: "objects", summary: "One object with its fields", parameters: NONE, body: None, status: "200", answer: Some("ObjectDescription"), headers: &[], problems: &[] },
     Doc { id: "deleteObject", tag: "objects", summary: "Take an object of the workspace's own out of sight, with its records", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
     Doc { id: "createField", tag: "objects", summary: "Add a field of the workspace's own to an object", parameters: NONE, body: Some("NewField"), status: "201", answer: Some("Field"), headers: &[], problems: &["Conflict"] },
-    Doc { id: "updateField", tag: "objects", summary: "Change the label or help of a custom field", parameters: NONE, body: Some("FieldLabels"), status: "200", answer: Some("Field"), headers: &[], problems: &[] },
+    Doc { id: "updateField", tag: "objects", summary: "Change the label or help of a custom field, or who reads and sets a field", parameters: NONE, body: Some("FieldLabels"), status: "200", answer: Some("Field"), headers: &[], problems: &[] },
     Doc { id: "deleteField", tag: "objects", summary: "Take a custom field out of sight, with its values", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
     Doc { id: "listRecords", tag: "records", summary: "A page of records", parameters: &[FILTER, SEARCH, DELETED, ORDER, COLUMNS, LIMIT, CURSOR], body: None, status: "200", answer: Some("Page"), headers: &[], problems: &[] },
     Doc { id: "createRecord", tag: "records", summary: "Make a record", parameters: &[KEY, PREFER], body: Some("RecordInput"), status: "201", answer: Some("Record"), headers: &["Location", "ETag"], problems: &["Conflict"] },

@@ -432,7 +432,20 @@ fn declarations() -> Vec<Named> {
             "FieldLabels",
             closed(
                 Vec::new(),
-                vec![("label", one(text())), ("help", one(text_or_null()))],
+                vec![
+                    ("label", one(text())),
+                    ("help", one(text_or_null())),
+                    (
+                        "read_role",
+                        one(text().description(Some(
+                            "The weakest role that reads it: `viewer`, `member` or `admin`.",
+                        ))),
+                    ),
+                    (
+                        "write_role",
+                        one(text().description(Some("The weakest role that sets it."))),
+                    ),
+                ],
             ),
         ),
     ]

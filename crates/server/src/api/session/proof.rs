@@ -55,6 +55,10 @@ pub(in crate::api) async fn create<S: ApiStore>(call: Call<S>) -> ApiResult {
     let mut cookie = HeaderValue::from_str(&token.set_cookie())
         .map_err(fieldstone_store::StoreError::internal)?;
     cookie.set_sensitive(true);
+    // The old session has ended with this answer.
+    response
+        .extensions_mut()
+        .insert(crate::identity::AccessEnded);
     response.headers_mut().insert(SET_COOKIE, cookie);
     Ok(response)
 }

@@ -82,6 +82,21 @@ impl SchemaStore for MemoryStore {
         Ok(field)
     }
 
+    async fn restrict_field(
+        &self,
+        object: &str,
+        field: &str,
+        (read_role, write_role): (Role, Role),
+    ) -> Result<Field, SchemaError> {
+        let object = self.registry().object(object).ok_or(SchemaError::Missing)?;
+        let field = object.field(field).ok_or(SchemaError::Missing)?;
+        Ok(Field {
+            read_role,
+            write_role,
+            ..field.clone()
+        })
+    }
+
     async fn remove_field(&self, object: &str, field: &str) -> Result<(), SchemaError> {
         let found = self
             .registry()
