@@ -17,6 +17,9 @@
 //! worker_url_file = "/run/credentials/fieldstone/worker-url"
 //! ```
 //!
+//! Connections to a database on another machine are encrypted, and its certificate has to be good for the host's name; an authority of one's
+//! own goes into the system's store or the file that `SSL_CERT_FILE` names.
+//!
 //! How letters are sent stands under `[mail]`; see `mail/settings.rs`.
 //!
 //! Each `…_url_file` may be `…_url` with the address itself (`postgres://user:password@host/fieldstone`); then the file must be
@@ -31,7 +34,7 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio_postgres::Config;
-use tokio_postgres::config::Host;
+use tokio_postgres::config::{Host, SslMode};
 
 use crate::database::RolePasswords;
 use crate::mail::MailSettings;
@@ -75,6 +78,14 @@ pub enum ConfigError {
         "The database address {name}_url is not of the form postgres://user:password@host/database."
     )]
     Malformed {
+        /// Whose address.
+        name: &'static str,
+    },
+    /// A database on another machine, without TLS.
+    #[error(
+        "The database address {name}_url reaches over a network with sslmode=disable; leave that out, and give the database a certificate."
+    )]
+    Unencrypted {
         /// Whose address.
         name: &'static str,
     },
@@ -199,28 +210,6 @@ impl Configuration {
     }
 }
 
-/// The hosts that a database connection reaches over a network; nothing encrypts what travels there.
-pub fn open_hosts(databases: &Databases) -> Vec<String> {
-    let configs = [
-        databases.owner.as_ref(),
-        Some(&databases.app),
-        Some(&databases.auth),
-        Some(&databases.worker),
-    ];
-    let mut hosts = configs
-        .into_iter()
-        .flatten()
-        .flat_map(Config::get_hosts)
-        .filter_map(|host| match host {
-            Host::Tcp(name) if !is_loopback(name) => Some(name.clone()),
-            _ => None,
-        })
-        .collect::<Vec<_>>();
-    hosts.sort_unstable();
-    hosts.dedup();
-    hosts
-}
-
 pub(crate) fn is_loopback(host: &str) -> bool {
     host == "localhost"
         || host
@@ -243,14 +232,29 @@ fn address(
             read(file)?
         }
     };
-    let config = text
+    let mut config = text
         .trim()
         .parse::<Config>()
         .map_err(|_| ConfigError::Malformed { name })?;
     if config.get_hosts().is_empty() || config.get_user().is_none() {
         return Err(ConfigError::Malformed { name });
     }
+    if config.get_hosts().iter().any(is_elsewhere) {
+        if config.get_ssl_mode() == SslMode::Disable {
+            return Err(ConfigError::Unencrypted { name });
+        }
+        config.ssl_mode(SslMode::Require);
+    }
     Ok(Some(config))
+}
+
+/// Whether what is said to this host travels over a network.
+fn is_elsewhere(host: &Host) -> bool {
+    match host {
+        Host::Tcp(name) => !is_loopback(name),
+        #[cfg(unix)]
+        Host::Unix(_) => false,
+    }
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
@@ -307,7 +311,18 @@ mod tests {
                 .unwrap();
         assert_eq!(databases.app.get_user(), Some("fieldstone_app"));
         assert!(databases.owner.is_none());
-        assert_eq!(open_hosts(&databases), ["db.example"]);
+        assert_eq!(databases.app.get_ssl_mode(), SslMode::Require);
+        let open =
+            r#"app_url = "postgres://fieldstone_app:one@db.example/fieldstone?sslmode=disable""#;
+        assert!(matches!(
+            read_with(open),
+            Err(ConfigError::Unencrypted { name: "app" })
+        ));
+        let near = r#"app_url = "postgres://fieldstone_app:one@127.0.0.1/fieldstone""#;
+        assert_ne!(
+            read_with(near).unwrap().app.get_ssl_mode(),
+            SslMode::Require
+        );
 
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("app-url");

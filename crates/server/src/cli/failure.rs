@@ -61,7 +61,9 @@ fn as_sentence(text: &str) -> String {
 impl From<DatabaseError> for Failure {
     fn from(error: DatabaseError) -> Self {
         match error {
-            DatabaseError::Migration(_) | DatabaseError::Refused(_) => with_causes(&error),
+            DatabaseError::Migration(_)
+            | DatabaseError::Refused(_)
+            | DatabaseError::Unreachable(_) => with_causes(&error),
             expected => Self::new(expected.to_string()),
         }
     }

@@ -8,7 +8,7 @@ use fieldstone_model::clock::{Clock, SystemClock};
 
 use super::failure::Failure;
 use super::running::{Stop, listen, serve_until_told};
-use crate::config::{Configuration, open_hosts};
+use crate::config::Configuration;
 use crate::database::migrate;
 use crate::platform::{ContextKeys, Platform, routes};
 use crate::tls::{CertificateSource, Tls};
@@ -26,11 +26,6 @@ impl Serve {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let configuration = Configuration::read(&self.config)?;
         let databases = configuration.databases()?;
-        for host in open_hosts(&databases) {
-            tracing::warn!(
-                "The connection to the database on {host} is not encrypted: keep it inside a network of its own."
-            );
-        }
         let stop = Stop::listen()?;
         let listener = listen(configuration.listen).await?;
         let (certificate, key) = (

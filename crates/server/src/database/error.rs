@@ -34,6 +34,9 @@ pub enum DatabaseError {
     /// A migration failed; the database is as it was before that migration.
     #[error("a database migration failed and was rolled back")]
     Migration(#[source] Box<refinery::Error>),
+    /// The cryptography of this build can't speak TLS.
+    #[error("no encrypted connection to the database can be made with this program")]
+    NoTls,
     /// A password has characters that would need normalisation.
     #[error("a database password has to be plain printable ASCII, 16 to 256 characters")]
     UnusablePassword,

@@ -10,13 +10,14 @@ pub mod migration;
 pub mod pool;
 mod scram;
 pub mod statistics;
+pub mod tls;
 
 pub use bootstrap::{Prepared, RolePasswords, prepare};
 pub use context::{Actor, Backend, ContextSigner};
 pub use error::DatabaseError;
 pub use migration::migrate;
 
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{Client, Config};
 
 /// The database's name where the configuration gives none.
 pub const DEFAULT_DATABASE: &str = "fieldstone";
@@ -25,7 +26,7 @@ pub const DEFAULT_DATABASE: &str = "fieldstone";
 ///
 /// A role may always change its own settings for connections to come (`ALTER ROLE … SET` takes no privilege), so an
 /// injection could set them for everybody. What a connection asks for at its start wins over them, and is also what
-/// `app.connection_is_clean()` returns a connection to.
+/// `app.leave()` returns a connection to.
 ///
 /// Joins go row by row through an index. The planner takes every tenant for one of average size, and would otherwise read all of a large
 /// one's table for the few rows it needs of it.
@@ -45,14 +46,5 @@ pub fn serving(mut config: Config) -> Config {
 ///
 /// The connection ends when the client is dropped.
 pub async fn connect(config: &Config) -> Result<Client, DatabaseError> {
-    let (client, connection) = config
-        .connect(NoTls)
-        .await
-        .map_err(DatabaseError::connect)?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::warn!(%error, "a database connection ended");
-        }
-    });
-    Ok(client)
+    tls::connect(config).await
 }

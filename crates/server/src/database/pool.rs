@@ -1,8 +1,8 @@
 //! Pooled connections of the serving roles, and transactions that travel in one flight.
 //!
 //! Nothing runs outside a signed context here: `BEGIN`, `app.enter()`, the statements and `COMMIT` are sent together, and a connection
-//! goes back to the pool only after `app.connection_is_clean()` has said so through a freshly parsed statement. That travels in the same
-//! flight, but nobody waits for its answer: the caller goes on with the commit's.
+//! goes back to the pool only after `app.leave()`, freshly parsed, found nothing left behind. That travels in the same flight, but nobody
+//! waits for its answer: the caller goes on with the commit's.
 
 use std::{
     collections::HashMap,
@@ -17,14 +17,14 @@ use deadpool::managed::{self, Metrics, RecycleResult};
 use fieldstone_model::Clock;
 use futures_util::future::{join_all, maybe_done};
 use jiff::Timestamp;
-use tokio_postgres::{Client, Config, NoTls, Row, Statement, types::ToSql};
+use tokio_postgres::{Client, Config, Row, Statement, types::ToSql};
 
-use super::{Actor, Backend, DatabaseError, connect, serving};
+use super::{Actor, Backend, DatabaseError, connect, serving, tls};
 
 /// Prepared statements kept for a connection; beyond it they are all dropped and made again.
 ///
-/// The check of a connection looks at each of them, so more would cost every request.
-const STATEMENTS_MAX: usize = 120;
+/// `app.leave()` looks at each of them, about a microsecond each, so more would cost every request.
+const STATEMENTS_MAX: usize = 48;
 
 /// How often, and for how long each time, a statement is asked to stop; it has a time limit of its own as well.
 const CANCEL_ATTEMPTS: u32 = 5;
@@ -33,12 +33,13 @@ const CANCEL_PATIENCE: Duration = Duration::from_secs(1);
 const BEGIN: &str = "BEGIN";
 const COMMIT: &str = "COMMIT";
 const ENTER: &str = "SELECT app.enter($1, $2, $3, $4)";
-const IS_CLEAN: &str = "SELECT app.connection_is_clean()";
+const LEAVE: &str = "CALL app.leave()";
 
 /// One connection with what it knows of its backend.
 #[derive(Debug)]
 pub struct Connection {
     client: Arc<Client>,
+    config: Arc<Config>,
     backend: Backend,
     statements: HashMap<Box<str>, Prepared>,
     /// Counts uses of statements, to tell old ones from new ones.
@@ -55,7 +56,7 @@ struct Prepared {
 /// Makes connections for the pool.
 #[derive(Debug)]
 pub struct Manager {
-    config: Config,
+    config: Arc<Config>,
 }
 
 impl managed::Manager for Manager {
@@ -67,6 +68,7 @@ impl managed::Manager for Manager {
         let backend = Backend::of(&client).await?;
         Ok(Connection {
             client: Arc::new(client),
+            config: Arc::clone(&self.config),
             backend,
             statements: HashMap::new(),
             uses: 0,
@@ -137,7 +139,7 @@ impl Pool {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, DatabaseError> {
         let connections = managed::Pool::builder(Manager {
-            config: serving(config),
+            config: Arc::new(serving(config)),
         })
         .max_size(size)
         .runtime(deadpool::Runtime::Tokio1)
@@ -261,7 +263,7 @@ impl Transaction {
             }
             Ok::<(), tokio_postgres::Error>(())
         };
-        let mut verdict = last.then(|| Box::pin(maybe_done(is_clean(Arc::clone(client)))));
+        let mut verdict = last.then(|| Box::pin(maybe_done(leave(Arc::clone(client)))));
         self.under_way = true;
         let (entered, results, committed, ()) =
             tokio::join!(biased; entering, running, committing, sent(verdict.as_mut()));
@@ -284,11 +286,8 @@ impl Transaction {
 }
 
 /// Whether the transaction before left nothing behind. A check that fails is a dirty connection.
-async fn is_clean(client: Arc<Client>) -> bool {
-    let rows = client.query_typed(IS_CLEAN, &[]).await;
-    rows.ok()
-        .and_then(|rows| rows.first().and_then(|row| row.try_get::<_, bool>(0).ok()))
-        .unwrap_or(false)
+async fn leave(client: Arc<Client>) -> bool {
+    client.query_typed(LEAVE, &[]).await.is_ok()
 }
 
 /// Starts a request, so that it leaves with those before it, and doesn't wait for its answer.
@@ -326,9 +325,10 @@ impl Drop for Transaction {
 async fn stop(connection: managed::Object<Manager>) {
     for _ in 0..CANCEL_ATTEMPTS {
         let cancelled = async {
-            connection.client.cancel_token().cancel_query(NoTls).await?;
+            tls::cancel(&connection.config, &connection.client.cancel_token()).await?;
             // Answered once everything before it is. A cancellation that arrives between two statements stops neither.
-            connection.client.batch_execute("").await
+            connection.client.batch_execute("").await?;
+            Ok::<(), DatabaseError>(())
         };
         if tokio::time::timeout(CANCEL_PATIENCE, cancelled)
             .await

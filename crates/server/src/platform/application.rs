@@ -9,7 +9,7 @@ use fieldstone_model::clock::Clock;
 use super::Platform;
 use super::profile::Profiles;
 use crate::database::pool::{Pool, Sign};
-use crate::database::{DatabaseError, serving};
+use crate::database::{self, DatabaseError, serving};
 use crate::identity::{
     AuthPool, Authenticator, PasswordHasher, PasswordPolicy, SessionLimits, SignIn,
 };
@@ -67,10 +67,7 @@ impl Application {
 }
 
 fn auth_pool(platform: &Platform) -> Result<AuthPool, DatabaseError> {
-    let manager = deadpool_postgres::Manager::new(
-        serving(platform.databases.auth.clone()),
-        tokio_postgres::NoTls,
-    );
+    let manager = database::tls::manager(serving(platform.databases.auth.clone()))?;
     let pool = deadpool_postgres::Pool::builder(manager)
         .max_size(LOOKING_UP)
         .runtime(deadpool_postgres::Runtime::Tokio1)

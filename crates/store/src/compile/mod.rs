@@ -6,6 +6,7 @@
 mod aggregate;
 mod count;
 mod filter;
+mod listed;
 mod select;
 mod source;
 

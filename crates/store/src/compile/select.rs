@@ -4,14 +4,14 @@
 //! may be empty is read in two phases: the records with a value, then those without. Each is a plain index range, however deep the page.
 
 use fieldstone_model::{
-    FieldType, Filter, Query, Registry,
-    query::{CursorKey, Path, Presence, QueryError},
-    value::Key,
+    Query, Registry,
+    query::{CursorKey, Path, QueryError},
 };
 
 use super::{
     Dialect, Param, Sql, Writer,
     filter::{write_tokens, write_where, write_word},
+    listed::{listed_keys, write_listed},
     source::{Place, Source},
 };
 use crate::write::search_words;
@@ -169,7 +169,7 @@ impl<'a> Select<'a> {
         if window.is_some() {
             sql.push(", t.tenant_id AS found_tenant, t.id AS found_id");
         }
-        let list = self.list(&mut source);
+        let list = listed_keys(self.query, &mut source);
         let origin = self.origin(phase, &keys, list.is_some());
         let tested: Vec<String> = match &self.words {
             Words::Tested => words.clone(),
@@ -184,7 +184,7 @@ impl<'a> Select<'a> {
         };
         let mut from = match list.filter(|_| origin == Origin::List) {
             Some((place, keys)) => {
-                write_list(self.dialect, &source, (&place, keys), self.query.presence)
+                write_listed(self.dialect, &source, (&place, keys), self.query.presence)
             }
             None => self.write_origin(&source, origin, phase, &words),
         };
@@ -292,40 +292,6 @@ impl<'a> Select<'a> {
             (Dialect::Postgres, _) if phase.part == Part::WithValue && by_own_key => Origin::Keys,
             _ => Origin::Table,
         }
-    }
-
-    /// A condition of the filter that lists texts or ids of which few records each have one, with the keys to look up.
-    fn list(&self, source: &mut Source<'a>) -> Option<(Place<'a>, Vec<String>)> {
-        let parts = match &self.query.filter {
-            Filter::And(parts) => parts.as_slice(),
-            filter => std::slice::from_ref(filter),
-        };
-        parts.iter().find_map(|part| {
-            let Filter::In { path, values } = part else {
-                return None;
-            };
-            path.as_field()?;
-            let place = source.place(path).ok()?;
-            let kind = &place.field.kind;
-            // The indexes of fields have living records only; the primary key has all.
-            let has_index = *kind == FieldType::Id
-                || (kind.is_folded()
-                    && (place.field.indexed || place.field.unique)
-                    && self.query.presence == Presence::Living);
-            if place.field.custom || !has_index {
-                return None;
-            }
-            let mut keys: Vec<String> = values
-                .iter()
-                .filter_map(|value| match value.key(kind) {
-                    Some(Key::Text(key)) => Some(key),
-                    _ => None,
-                })
-                .collect();
-            keys.sort_unstable();
-            keys.dedup();
-            Some((place, keys))
-        })
     }
 
     /// The ids' part of a page in the order of ids: where it starts, and which way it goes.
@@ -502,21 +468,6 @@ impl<'a> Select<'a> {
     }
 }
 
-/// `FROM` the records that have one of these keys in a field: one look-up for each key.
-///
-/// `= ANY` alone lets PostgreSQL's planner read all records of a tenant that it takes for a small one.
-fn write_list(
-    dialect: Dialect,
-    source: &Source<'_>,
-    (place, keys): (&Place<'_>, Vec<String>),
-    presence: Presence,
-) -> Writer {
-    let mut from = Writer::new(dialect);
-    from.push(" FROM unnest(").param(Param::Texts(keys)).push("::text[]) AS u (key)");
-    source.write_root_by(&mut from, place, presence);
-    from
-}
-
 /// A page in the order of ids, newest first unless it is read backward.
 pub(super) struct IdPage {
     start: Option<String>,
@@ -536,8 +487,12 @@ pub(super) fn write_gathered(
             sql.push(" INTERSECT ");
         }
         // INTERSECT leaves each record once by itself.
-        sql.push(if words.len() == 1 { "SELECT DISTINCT " } else { "SELECT " })
-            .push("s.tenant_id, s.record_id");
+        sql.push(if words.len() == 1 {
+            "SELECT DISTINCT "
+        } else {
+            "SELECT "
+        })
+        .push("s.tenant_id, s.record_id");
         write_tokens(sql, object, word);
     }
     sql.push(") g");

@@ -300,7 +300,12 @@ fn select_references(target: &Object) -> String {
     } else {
         ""
     };
-    let found = each("text", target, "r.id = u.key AND r.deleted_at IS NULL", lock);
+    let found = each(
+        "text",
+        target,
+        "r.id = u.key AND r.deleted_at IS NULL",
+        lock,
+    );
     format!("SELECT t.id{found}")
 }
 

@@ -291,15 +291,15 @@ const KEPT_ROLE: Attack = Attack {
         Defence {
             name: "the connection's check for a role",
             remove: Removal::Body {
-                functions: &["connection_is_clean"],
-                from: "current_setting('role') = 'none'",
-                to: "true",
+                functions: &["leave"],
+                from: "current_setting('role') <> 'none'",
+                to: "false",
             },
         },
         Defence {
             name: "the check answers to serving roles only",
             remove: Removal::Sql(
-                "GRANT USAGE ON SCHEMA app TO PUBLIC; GRANT EXECUTE ON FUNCTION app.connection_is_clean() TO PUBLIC",
+                "GRANT USAGE ON SCHEMA app TO PUBLIC; GRANT EXECUTE ON PROCEDURE app.leave() TO PUBLIC",
             ),
         },
     ],

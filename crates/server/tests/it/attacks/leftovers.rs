@@ -38,9 +38,9 @@ const TEMP_TABLE: Attack = Attack {
         Defence {
             name: "the connection's check for a temporary schema",
             remove: Removal::Body {
-                functions: &["connection_is_clean"],
-                from: "pg_my_temp_schema() = 0",
-                to: "true",
+                functions: &["leave"],
+                from: "pg_my_temp_schema() <> 0",
+                to: "false",
             },
         },
     ],
@@ -77,9 +77,9 @@ const HIJACKED_STATEMENT: Attack = Attack {
     defences: &[Defence {
         name: "the connection's check for statements prepared from SQL",
         remove: Removal::Body {
-            functions: &["connection_is_clean"],
-            from: "NOT EXISTS (SELECT FROM pg_prepared_statement() s WHERE s.from_sql)",
-            to: "true",
+            functions: &["leave"],
+            from: "EXISTS (SELECT FROM pg_prepared_statement() s WHERE s.from_sql)",
+            to: "false",
         },
     }],
 };
@@ -108,9 +108,9 @@ const HELD_CURSOR: Attack = Attack {
     defences: &[Defence {
         name: "the connection's check for held cursors",
         remove: Removal::Body {
-            functions: &["connection_is_clean"],
-            from: "NOT EXISTS (SELECT FROM pg_cursor() c WHERE c.is_holdable)",
-            to: "true",
+            functions: &["leave"],
+            from: "EXISTS (SELECT FROM pg_cursor() c WHERE c.is_holdable)",
+            to: "false",
         },
     }],
 };
@@ -134,9 +134,9 @@ const LISTENING: Attack = Attack {
     defences: &[Defence {
         name: "the connection's check for channels",
         remove: Removal::Body {
-            functions: &["connection_is_clean"],
-            from: "NOT EXISTS (SELECT FROM pg_listening_channels())",
-            to: "true",
+            functions: &["leave"],
+            from: "EXISTS (SELECT FROM pg_listening_channels())",
+            to: "false",
         },
     }],
 };
@@ -165,7 +165,7 @@ const LEFT_SETTING: Attack = Attack {
     defences: &[Defence {
         name: "RESET ALL at the end of each transaction",
         remove: Removal::Body {
-            functions: &["connection_is_clean"],
+            functions: &["leave"],
             from: "RESET ALL;",
             to: "",
         },
@@ -195,7 +195,7 @@ const LEFT_CONTEXT: Attack = Attack {
         },
         Defence {
             name: "the connection's check for a context, and RESET ALL",
-            remove: Removal::Sql("CREATE OR REPLACE FUNCTION app.connection_is_clean() RETURNS boolean LANGUAGE sql AS 'SELECT true'"),
+            remove: Removal::Sql("CREATE OR REPLACE PROCEDURE app.leave() LANGUAGE sql AS ''"),
         },
     ],
 };

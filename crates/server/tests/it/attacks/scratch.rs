@@ -123,11 +123,11 @@ impl Scratch {
         let clean = connection
             .client
             .query_typed(
-                "SELECT app.connection_is_clean()",
+                "CALL app.leave()",
                 &[] as &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)],
             )
             .await;
-        if clean.is_ok_and(|rows| rows[0].get(0)) {
+        if clean.is_ok() {
             connection
         } else {
             self.app().await

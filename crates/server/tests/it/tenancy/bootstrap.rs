@@ -121,10 +121,7 @@ async fn settings_that_a_role_gives_itself_reach_nobody_and_are_taken_back() {
     let seen = async |config: &Config| -> String {
         let client = connect(config).await.unwrap();
         // Also after the connection was returned to what it started with.
-        client
-            .query_one("SELECT app.connection_is_clean()", &[])
-            .await
-            .unwrap();
+        client.execute("CALL app.leave()", &[]).await.unwrap();
         client.query_one(settings, &[]).await.unwrap().get(0)
     };
     assert_eq!(

@@ -216,7 +216,6 @@ async fn the_context_is_cheap() {
         ("an empty loop", "1"),
         ("app.tenant_id()", "app.tenant_id()"),
         ("app.can_write()", "app.can_write()"),
-        ("app.connection_is_clean()", "app.connection_is_clean()"),
     ] {
         let started = Instant::now();
         app.count(&format!(

@@ -1,0 +1,273 @@
+//! `fieldstone migrate` and `fieldstone serve` against a database that is reached over a network.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use fieldstone_server::cluster::{Cluster, ClusterOptions};
+use fieldstone_server::data_dir::DataDir;
+use fieldstone_server::database::connect;
+use fieldstone_testkit::{binary, free_port};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use secrecy::ExposeSecret as _;
+use tempfile::TempDir;
+
+/// A PostgreSQL that listens on a port with TLS, and the certificates around it.
+struct External {
+    folder: TempDir,
+    cluster: Cluster,
+    port: u16,
+}
+
+impl External {
+    async fn start() -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("fieldstone-external-")
+            .tempdir_in("/tmp")
+            .unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
+        let data = folder.path().join("data");
+        let data_dir = DataDir::open(&data).unwrap();
+        let cluster = Cluster::start_with(&data_dir, &ClusterOptions::DISPOSABLE)
+            .await
+            .unwrap();
+
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()])
+            .unwrap()
+            .signed_by(&key, &authority)
+            .unwrap();
+        let database = data_dir.postgres();
+        let owner = fs::metadata(&database).unwrap();
+        for place in [folder.path(), &database] {
+            let [tls, private] = ["tls.pem", "tls-key.pem"].map(|name| place.join(name));
+            fs::write(&tls, certificate.pem()).unwrap();
+            private_file(&private, &key.serialize_pem());
+            if place == database {
+                chown(&tls, Some(owner.uid()), Some(owner.gid())).unwrap();
+                chown(&private, Some(owner.uid()), Some(owner.gid())).unwrap();
+            }
+        }
+
+        let port = free_port();
+        let admin = connect(&cluster.admin_config()).await.unwrap();
+        for (name, value) in [
+            ("listen_addresses", "127.0.0.1".to_owned()),
+            ("port", port.to_string()),
+            ("ssl", "on".to_owned()),
+            ("ssl_cert_file", "tls.pem".to_owned()),
+            ("ssl_key_file", "tls-key.pem".to_owned()),
+        ] {
+            admin
+                .batch_execute(&format!("ALTER SYSTEM SET {name} = '{value}'"))
+                .await
+                .unwrap();
+        }
+        drop(admin);
+        cluster.stop().await.unwrap();
+        // The socket is named after the port, so the port has to change before the start that looks for it.
+        let cluster = Cluster::start_with(&data_dir, &ClusterOptions::DISPOSABLE)
+            .await
+            .unwrap();
+        fs::write(
+            database.join("pg_hba.conf"),
+            "local all all scram-sha-256\nhostssl all all 127.0.0.1/32 scram-sha-256\n",
+        )
+        .unwrap();
+        let external = Self {
+            folder,
+            cluster,
+            port,
+        };
+        external.ask("SELECT pg_reload_conf()::text").await;
+        external
+    }
+
+    /// The first value of a superuser's question.
+    async fn ask(&self, sql: &str) -> String {
+        let mut config = self.cluster.admin_config();
+        config.port(self.port);
+        let client = connect(&config).await.unwrap();
+        client.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes the configuration of a server on `listen`.
+    fn configure(&self, listen: u16) -> PathBuf {
+        let cluster = self.cluster.admin_config();
+        let url = |role: &str, password: &str| {
+            format!(
+                "postgres://{role}:{password}@localhost:{}/fieldstone?sslmode=require",
+                self.port
+            )
+        };
+        let admin = url(
+            cluster.get_user().unwrap(),
+            str::from_utf8(cluster.get_password().unwrap()).unwrap(),
+        );
+        let mut text = format!(
+            "listen = \"127.0.0.1:{listen}\"\nurl = \"https://127.0.0.1:{listen}\"\n\
+             security_contact = \"mailto:security@crm.example\"\ncontext_key_file = \"{}\"\n\
+             [tls]\ncertificate = \"{}\"\nkey = \"{}\"\n[database]\nadmin_url = \"{admin}\"\n",
+            self.path("context.key").display(),
+            self.path("tls.pem").display(),
+            self.path("tls-key.pem").display(),
+        );
+        let secrets = DataDir::open(&self.path("secrets-of-roles")).unwrap();
+        for role in ["owner", "app", "auth", "worker"] {
+            let password = secrets.secret(role).unwrap();
+            let url = url(&format!("fieldstone_{role}"), password.expose_secret());
+            writeln!(text, "{role}_url = \"{url}\"").unwrap();
+        }
+        let path = self.path("config.toml");
+        private_file(&path, &text);
+        path
+    }
+
+    fn command(arguments: &[&str], config: &Path, ca: &Path) -> Command {
+        let mut command = Command::new(binary());
+        command
+            .args(arguments)
+            .arg("--config")
+            .arg(config)
+            .env("SSL_CERT_FILE", ca)
+            .stdin(Stdio::null());
+        command
+    }
+}
+
+fn private_file(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn sentence(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+struct Serving(Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn an_external_database_is_set_up_served_from_and_never_spoken_to_in_the_open() {
+    let external = External::start().await;
+    let listen = free_port();
+    let config = external.configure(listen);
+    let ca = external.path("ca.pem");
+
+    // An authority that nobody knows: no connection, and no other way is tried.
+    let stranger = external.path("stranger.pem");
+    let own = KeyPair::generate().unwrap();
+    let other = CertificateParams::default().self_signed(&own).unwrap();
+    fs::write(&stranger, other.pem()).unwrap();
+    let refused = External::command(&["migrate"], &config, &stranger)
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{}", sentence(&refused));
+    assert!(
+        sentence(&refused).contains("invalid peer certificate"),
+        "{}",
+        sentence(&refused)
+    );
+
+    let migrated = External::command(&["migrate"], &config, &ca)
+        .output()
+        .unwrap();
+    assert!(migrated.status.success(), "{}", sentence(&migrated));
+    let again = External::command(&["migrate"], &config, &ca)
+        .output()
+        .unwrap();
+    assert!(
+        sentence(&again).contains("up to date"),
+        "{}",
+        sentence(&again)
+    );
+    let made = External::command(
+        &[
+            "workspace",
+            "create",
+            "stonefield",
+            "--name",
+            "Stonefield",
+            "--owner-email",
+            "owner@stonefield.example",
+            "--owner-name",
+            "Owner",
+        ],
+        &config,
+        &ca,
+    )
+    .output()
+    .unwrap();
+    assert!(made.status.success(), "{}", sentence(&made));
+
+    let log = fs::File::create(external.path("log")).unwrap();
+    let mut serving = Serving(
+        External::command(&["serve"], &config, &ca)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap(),
+    );
+    let trusted = reqwest::Certificate::from_pem(&fs::read(&ca).unwrap()).unwrap();
+    let client = reqwest::Client::builder()
+        .tls_certs_only([trusted])
+        .build()
+        .unwrap();
+    let ready = format!("https://127.0.0.1:{listen}/readyz");
+    let begun = Instant::now();
+    loop {
+        let answer = client.get(&ready).send().await;
+        if answer.is_ok_and(|answer| answer.status().is_success()) {
+            break;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(60) && serving.0.try_wait().unwrap().is_none(),
+            "{}",
+            fs::read_to_string(external.path("log")).unwrap()
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let page = client
+        .get(format!("https://127.0.0.1:{listen}/sign-in"))
+        .send()
+        .await
+        .unwrap();
+    assert!(page.status().is_success());
+    let plain = external
+        .ask(
+            "SELECT count(*)::text FROM pg_stat_activity a LEFT JOIN pg_stat_ssl s USING (pid)
+             WHERE a.usename LIKE 'fieldstone\\_%' AND a.client_addr IS NOT NULL AND (s.ssl, s.version) IS DISTINCT FROM (true, 'TLSv1.3')",
+        )
+        .await;
+    assert_eq!(plain, "0", "every connection is encrypted");
+    let all = external
+        .ask("SELECT count(*)::text FROM pg_stat_ssl s JOIN pg_stat_activity a USING (pid) WHERE s.ssl AND a.usename <> 'fieldstone_cluster'")
+        .await;
+    assert_ne!(all, "0", "and there are some");
+
+    kill(
+        Pid::from_raw(i32::try_from(serving.0.id()).unwrap()),
+        Signal::SIGTERM,
+    )
+    .unwrap();
+    assert!(serving.0.wait().unwrap().success());
+}
