@@ -3,6 +3,7 @@
 //! `route.rs` is the one list of routes with the capability that each needs; the router is built from it, so that a route without a
 //! row can't exist. Handlers are thin: read the call, ask the store, write the answer. None of them names a tenant or a database.
 
+mod account;
 mod body;
 mod call;
 mod describe;
@@ -27,6 +28,7 @@ mod written;
 use axum::{Router, extract::Request, response::Response};
 use fieldstone_store::once::OnceStore;
 
+pub use account::AccountStore;
 pub(crate) use openapi::show as show_openapi;
 pub use openapi::{openapi_document, openapi_json};
 pub use route::{ROUTES, Route};
@@ -34,9 +36,9 @@ pub use schema::SchemaStore;
 pub use token::TokenStore;
 
 /// What the API asks of a store.
-pub trait ApiStore: OnceStore + SchemaStore + TokenStore + Clone + 'static {}
+pub trait ApiStore: OnceStore + SchemaStore + TokenStore + AccountStore + Clone + 'static {}
 
-impl<S: OnceStore + SchemaStore + TokenStore + Clone + 'static> ApiStore for S {}
+impl<S: OnceStore + SchemaStore + TokenStore + AccountStore + Clone + 'static> ApiStore for S {}
 
 /// Where all paths of [`ROUTES`] begin.
 pub const ROOT: &str = "/api/v1";

@@ -43,9 +43,13 @@ impl From<IdentityError> for PageError {
             IdentityError::Unauthenticated => Self::SignedOut,
             IdentityError::ProofNeeded => Self::Unproven,
             IdentityError::SessionNeeded | IdentityError::AboveOwnRole => Self::Forbidden,
-            IdentityError::CrossSite | IdentityError::Unacceptable(_) => Self::Invalid,
+            IdentityError::CrossSite | IdentityError::Unacceptable(_) | IdentityError::Weak(_) => {
+                Self::Invalid
+            }
             IdentityError::Missing(_) | IdentityError::LinkSpent => Self::NotFound,
-            IdentityError::LastOwner | IdentityError::Taken(_) => Self::Conflict,
+            IdentityError::LastOwner | IdentityError::Taken(_) | IdentityError::FactorChanged => {
+                Self::Conflict
+            }
             IdentityError::Busy | IdentityError::Throttled { .. } => Self::Busy,
             error => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a page failed");

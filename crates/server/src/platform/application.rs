@@ -10,9 +10,7 @@ use super::Platform;
 use super::profile::Profiles;
 use crate::database::pool::{Pool, Sign};
 use crate::database::{self, DatabaseError, serving};
-use crate::identity::{
-    AuthPool, Authenticator, PasswordHasher, PasswordPolicy, SessionLimits, SignIn,
-};
+use crate::identity::{AuthPool, Authenticator, PasswordHasher, SignIn};
 use crate::store::Stores;
 
 /// Connections that serve requests.
@@ -54,12 +52,12 @@ impl Application {
             Arc::clone(&clock),
         )?;
         let auth = auth_pool(platform)?;
-        let limits = SessionLimits::default();
-        let passwords = PasswordHasher::new(&PasswordPolicy::default())?;
+        let passwords = PasswordHasher::new(&platform.accounts.passwords)?;
+        let vault = platform.accounts.vault.clone();
         Ok(Self {
             stores: Stores::new(pool, Arc::clone(&clock)),
-            authenticator: Authenticator::new(auth.clone(), limits),
-            sign_in: SignIn::new(auth, Arc::new(IdSource::default()), passwords, limits),
+            authenticator: Authenticator::new(auth.clone()),
+            sign_in: SignIn::new(auth, Arc::new(IdSource::default()), passwords, vault),
             profiles: Profiles::default(),
             clock,
         })

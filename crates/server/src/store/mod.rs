@@ -31,7 +31,7 @@ use fieldstone_store::{
 
 use crate::database::{Actor, pool::Pool};
 pub(crate) use error::store_error;
-pub(crate) use person::NewProfile;
+pub(crate) use person::{NewProfile, OwnSession, SignInPolicy};
 pub use registry::Registries;
 
 /// Makes stores: what they all share.

@@ -25,7 +25,7 @@ use tower::ServiceExt as _;
 
 use zeroize::Zeroizing;
 
-use super::{SchemaStore, TokenStore, router};
+use super::{AccountStore, SchemaStore, TokenStore, router};
 use crate::{
     identity::token::ApiTokenSummary,
     schema::{NewField, NewObject, SchemaError},
@@ -83,6 +83,33 @@ impl SchemaStore for MemoryStore {
             .filter(|field| field.custom)
             .map(drop)
             .ok_or(SchemaError::Missing)
+    }
+}
+
+/// The memory store has no sessions, and a policy that stays as it is.
+impl AccountStore for MemoryStore {
+    async fn sessions(&self, _: Option<RecordId>) -> Result<Vec<Json>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn end_session(&self, _: RecordId) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn end_other_sessions(&self, _: RecordId) -> Result<i64, StoreError> {
+        Ok(0)
+    }
+
+    async fn policy(&self) -> Result<(i32, i32, bool), StoreError> {
+        Ok((30, 720, false))
+    }
+
+    async fn set_policy(&self, _: (i32, i32, bool)) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn reset_totp(&self, _: RecordId) -> Result<bool, StoreError> {
+        Ok(false)
     }
 }
 

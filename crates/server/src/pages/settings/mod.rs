@@ -3,7 +3,11 @@
 //! A page is a row of [`SECTIONS`], which makes the navigation, and rows of the table of pages, which say who may open it. A test holds
 //! the two together.
 
+pub(crate) mod password;
 pub(crate) mod profile;
+pub(crate) mod sessions;
+pub(crate) mod sign_in;
+pub(crate) mod two_step;
 
 use std::ops::Deref;
 
@@ -30,11 +34,18 @@ pub struct Section {
 }
 
 /// Every page of Settings, in the order of the navigation: first one's own, then the workspace's.
-pub const SECTIONS: &[Section] = &[Section {
-    path: "/settings/profile",
-    text: "settings-profile",
-    needs: None,
-}];
+#[rustfmt::skip]
+pub const SECTIONS: &[Section] = &[
+    section("/settings/profile",  "settings-profile",  None),
+    section("/settings/password", "settings-password", None),
+    section("/settings/two-step", "settings-two-step", None),
+    section("/settings/sessions", "settings-sessions", None),
+    section("/settings/sign-in",  "settings-sign-in",  Some(Capability::WorkspaceManage)),
+];
+
+const fn section(path: &'static str, text: &'static str, needs: Option<Capability>) -> Section {
+    Section { path, text, needs }
+}
 
 /// `GET /settings`: the first page.
 pub(crate) async fn show() -> Redirect {
