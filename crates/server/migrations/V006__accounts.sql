@@ -439,12 +439,12 @@ SELECT app.serve('app.take_recovery_code(text, text, bytea)', 'fieldstone_auth')
 
 -- Notes that the password of somebody with a second factor was right when their access had this version (NULL: as it is now); the code is
 -- to follow within five minutes.
-CREATE FUNCTION app.begin_second_step(tenant text, step_id text, person text, version bigint, hash bytea) RETURNS void
+CREATE FUNCTION app.begin_second_step(tenant text, step_id text, person text, seen bigint, hash bytea) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
     DELETE FROM app.second_step p WHERE p.tenant_id = tenant AND p.user_id = person AND p.expires_at < transaction_timestamp();
     INSERT INTO app.second_step (tenant_id, id, user_id, member_version, token_hash, created_at, expires_at)
-        SELECT tenant, step_id, person, coalesce(version, u.member_version), hash, transaction_timestamp(), transaction_timestamp() + interval '5 minutes'
+        SELECT tenant, step_id, person, coalesce(seen, u.member_version), hash, transaction_timestamp(), transaction_timestamp() + interval '5 minutes'
         FROM app."user" u WHERE u.tenant_id = tenant AND u.id = person;
 END
 $$;

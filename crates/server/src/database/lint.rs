@@ -31,6 +31,7 @@ const LOOKUP_INDEXES: [&str; 7] = [
     "session_token_lookup",
     "api_token_lookup",
     "setup_link_lookup",
+    "second_step_lookup",
     "mail_link_lookup",
     "letter_due_lookup",
 ];

@@ -163,7 +163,7 @@ async fn a_changed_password_or_person_ends_every_session() {
     assert_eq!(code(&app.begin(&identity.actor).await), "FS001");
     app.rollback().await;
 
-    // A new role: the session goes on, with the new rights.
+    // A lower role: the session is over.
     let (_, owner_of_other) = people.workspace("globex", "cem@globex.example").await;
     let other = people
         .sign_in("cem@globex.example", SECRET, None)
@@ -182,7 +182,15 @@ async fn a_changed_password_or_person_ends_every_session() {
         .unwrap();
     assert_eq!(code(&app.begin(&stale.actor).await), "FS001");
     app.rollback().await;
-    let fresh = people.authenticator.renew(&stale, now()).await.unwrap();
+    assert!(matches!(
+        people.authenticator.renew(&stale, now()).await,
+        Err(IdentityError::Unauthenticated)
+    ));
+    let again = people
+        .sign_in("cem@globex.example", SECRET, None)
+        .await
+        .unwrap();
+    let fresh = people.recognise(&browser(&again)).await.unwrap();
     assert_eq!(fresh.actor.role, Role::Viewer);
     app.begin(&fresh.actor).await.unwrap();
     app.rollback().await;
