@@ -19,8 +19,6 @@ use crate::{
 
 /// Most rows that a walk may say it has, in one request.
 pub const INVENTORY_MAX: usize = 5_000;
-/// Most rows that a device may ask about, in one request.
-pub const CHECKS_MAX: usize = 1_000;
 /// The limits of a request.
 pub const REQUEST_LIMITS: Limits = Limits {
     lines: INVENTORY_MAX + 2,
@@ -48,7 +46,7 @@ pub struct Row {
 }
 
 /// A point in the platform's history that one device has reached. Opaque; only the platform that made it knows what it means.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Cursor(pub String);
 
@@ -90,9 +88,6 @@ pub enum Want {
     },
     /// The difference between the scope and what the device has.
     Walk(Inventory),
-    /// After the last page, with its token: is each of these rows still in scope? A changed row led to them and now doesn't, which the
-    /// platform can't know. The answer is a last page again.
-    Check(Vec<RecordId>),
 }
 
 /// What a device has between two ids.
@@ -174,8 +169,6 @@ pub enum Next {
         /// What the scope adds up to at the cursor, unless it couldn't be read at one moment.
         #[serde(default)]
         digest: Option<Digest>,
-        /// What to ask with about rows that a changed row led to, within this pull.
-        page: PageToken,
     },
 }
 
@@ -212,7 +205,7 @@ impl PullRequest {
     pub fn to_bytes(&self) -> Result<Vec<u8>, FrameError> {
         let entries: &[(RecordId, Tag)] = match &self.want {
             Want::Walk(inventory) => &inventory.entries,
-            Want::Delta { .. } | Want::Check(_) => &[],
+            Want::Delta { .. } => &[],
         };
         let have = entries.iter().map(|(id, tag)| Line::Have(*id, *tag));
         encode(
@@ -231,9 +224,6 @@ impl PullRequest {
         let Some(Line::Pull(mut request)) = lines.next_line()? else {
             return Err(FrameError::Unexpected);
         };
-        if matches!(&request.want, Want::Check(ids) if ids.len() > CHECKS_MAX) {
-            return Err(FrameError::TooLarge);
-        }
         let mut entries: Vec<(RecordId, Tag)> = Vec::new();
         while let Some(line) = lines.next_line()? {
             match line {
@@ -245,7 +235,7 @@ impl PullRequest {
                         Want::Walk(inventory) if inventory.bounds(&entries) => {
                             inventory.entries = entries;
                         }
-                        Want::Delta { .. } | Want::Check(_) if entries.is_empty() => {}
+                        Want::Delta { .. } if entries.is_empty() => {}
                         _ => return Err(FrameError::Unexpected),
                     }
                     return Ok(request);
@@ -364,7 +354,6 @@ mod tests {
             next: Next::Done {
                 cursor: Cursor("c2".to_owned()),
                 digest: Some(digest),
-                page: PageToken("p".to_owned()),
             },
         }
     }
@@ -387,7 +376,6 @@ mod tests {
             request(Want::Delta {
                 cursor: Cursor("c1".to_owned()),
             }),
-            request(Want::Check(vec![id("0010000000aaaab")])),
             request(Want::Walk(inventory)),
             request(Want::Walk(Inventory::default())),
         ]
@@ -451,7 +439,7 @@ mod tests {
 
     #[test]
     fn an_inventory_out_of_order_or_out_of_bounds_is_refused() {
-        let mut request = requests().remove(2);
+        let mut request = requests().remove(1);
         let Want::Walk(inventory) = &mut request.want else {
             unreachable!()
         };

@@ -54,6 +54,9 @@ pub enum ChangeError {
     /// The record is deleted.
     #[error("This record is deleted. Restore it to change it.")]
     Deleted,
+    /// Its deletion was sent and can't be taken back from here.
+    #[error("Its deletion is on its way. Sync first, then restore it on the platform.")]
+    DeletionUnderway,
     /// The id of a new record is taken.
     #[error("This id is taken. Make a new one.")]
     IdTaken,

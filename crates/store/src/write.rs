@@ -182,13 +182,7 @@ fn create(
         version: 1,
         changes: Vec::new(),
         tokens: Some(tokens(object, &written)),
-        keys: object
-            .fields
-            .iter()
-            .filter(|field| field.custom && field.indexed)
-            .map(|field| field_keys(field, &written))
-            .filter(|keys| !keys.keys.is_empty())
-            .collect(),
+        keys: keys(object, &written),
         references: references(object, &written),
         values: written,
     })
@@ -390,6 +384,17 @@ pub fn search_words(text: &str) -> Vec<String> {
         return vec![fold::fold(text)];
     }
     fold::words(text, 8)
+}
+
+/// The index entries of all indexed custom fields of a record with these values; those without a value have none.
+pub fn keys(object: &Object, values: &Values) -> Vec<FieldKeys> {
+    object
+        .fields
+        .iter()
+        .filter(|field| field.custom && field.indexed)
+        .map(|field| field_keys(field, values))
+        .filter(|keys| !keys.keys.is_empty())
+        .collect()
 }
 
 fn field_keys(field: &Field, values: &Values) -> FieldKeys {

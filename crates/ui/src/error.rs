@@ -95,7 +95,10 @@ impl From<StoreError> for PageError {
             | StoreError::Change(_, ChangeError::NotFound) => Self::NotFound,
             StoreError::Change(
                 _,
-                ChangeError::Stale { .. } | ChangeError::Deleted | ChangeError::IdTaken,
+                ChangeError::Stale { .. }
+                | ChangeError::Deleted
+                | ChangeError::IdTaken
+                | ChangeError::DeletionUnderway,
             ) => Self::Conflict,
             StoreError::Denied | StoreError::Change(_, ChangeError::ReadOnlyObject) => {
                 Self::Forbidden

@@ -1,8 +1,8 @@
-//! The download lane: ask for pages, stage them, ask about what they leave open, publish them with their cursor, compare the digests.
+//! The download lane: ask for pages, stage them, publish them with their cursor, compare the digests.
 
 use fieldstone_protocol::{
     digest::Digest,
-    pull::{CHECKS_MAX, Epoch, Inventory, Next, Page, PullAnswer, PullRequest, Want},
+    pull::{Epoch, Inventory, Next, Page, PageToken, PullAnswer, PullRequest, Want},
 };
 
 use super::{
@@ -13,8 +13,6 @@ use super::{
     unexpected,
 };
 
-/// How often one pull asks about unsettled ids. Each answer may unsettle others, but only others.
-const CHECKS_ROUNDS_MAX: u32 = 32;
 /// How many restarts and mismatches in a row are answered at once; after that, with growing delays.
 const PATIENCE: u32 = 3;
 
@@ -43,7 +41,6 @@ enum State {
     Looking(Ticket),
     Asking(Ticket),
     Staging(Ticket, Resume),
-    Settling(Ticket),
     Publishing(Ticket, Box<Publication>, Option<Digest>),
     Waiting(Ticket),
 }
@@ -52,6 +49,8 @@ impl Download {
     pub(super) fn starting(published: Option<Published>, pull: Option<Resume>) -> Self {
         let settles = pull.as_ref().map_or(0, |pull| pull.settles);
         Self {
+            // What the unfinished pull brings may be old by now.
+            again: pull.is_some(),
             published,
             pull,
             settles,
@@ -65,7 +64,6 @@ impl Download {
             State::Looking(waiting)
             | State::Asking(waiting)
             | State::Staging(waiting, _)
-            | State::Settling(waiting)
             | State::Publishing(waiting, ..)
             | State::Waiting(waiting) => *waiting == ticket,
         }
@@ -82,6 +80,14 @@ impl Download {
             (None, None) => Staging::Generation,
             (None, Some(_)) if self.walk => Staging::Difference,
             (None, Some(_)) => Staging::Delta,
+        }
+    }
+
+    /// What to ask for the next page with.
+    fn page(&self) -> Option<PageToken> {
+        match &self.pull.as_ref()?.next {
+            Next::More { page, .. } => Some(page.clone()),
+            Next::Done { .. } => None,
         }
     }
 
@@ -109,8 +115,8 @@ impl Engine {
         let next = self.download.pull.as_ref().map(|pull| pull.next.clone());
         match next {
             Some(Next::Done { .. }) => {
-                let ticket = self.store(effects, LocalCall::Unsettled { limit: CHECKS_MAX });
-                self.download.state = State::Settling(ticket);
+                let staging = self.download.staging();
+                self.publish(Some(staging), effects);
             }
             Some(Next::More { reached, .. }) => self.next_page(reached, effects),
             None => {
@@ -159,7 +165,7 @@ impl Engine {
             protocol: self.settings.protocol,
             device: self.settings.device,
             epoch: self.download.epoch(),
-            page: self.download.pull.as_ref().map(|pull| pull.page().clone()),
+            page: self.download.page(),
             want,
         };
         let ticket = self.send(effects, Request::Pull(request));
@@ -189,21 +195,11 @@ impl Engine {
             rows: page.rows.len(),
             totals: page.totals,
         }));
-        let asked_about_open_ends = matches!(
-            &download.pull,
-            Some(Resume {
-                next: Next::Done { .. },
-                ..
-            })
-        );
-        let checks =
-            download.pull.as_ref().map_or(0, |pull| pull.checks) + u32::from(asked_about_open_ends);
         let resume = Resume {
             staging,
             epoch: page.epoch,
             schema: page.schema,
             settles: download.settles,
-            checks,
             next: page.next,
         };
         // The usual answer, "nothing new", needs no staging.
@@ -214,7 +210,7 @@ impl Engine {
             && let Next::Done { .. } = resume.next
         {
             self.download.pull = Some(resume);
-            return self.publish(effects);
+            return self.publish(None, effects);
         }
         let staged = StagedPage {
             staging,
@@ -240,14 +236,6 @@ impl Engine {
                 self.download.pull = Some(resume);
                 self.go_on(effects);
             }
-            (State::Settling(_), Ok(LocalAnswer::Unsettled(ids))) => {
-                let checks = self.download.pull.as_ref().map_or(0, |pull| pull.checks);
-                if ids.is_empty() || checks >= CHECKS_ROUNDS_MAX {
-                    self.publish(effects);
-                } else {
-                    self.ask(Want::Check(ids), effects);
-                }
-            }
             (State::Publishing(_, publication, expected), Ok(LocalAnswer::Published(actual))) => {
                 self.has_published(*publication, expected.as_ref(), &actual, effects);
             }
@@ -260,9 +248,8 @@ impl Engine {
         }
     }
 
-    fn publish(&mut self, effects: &mut Vec<Effect>) {
+    fn publish(&mut self, staged: Option<Staging>, effects: &mut Vec<Effect>) {
         let Some(Resume {
-            staging,
             epoch,
             schema,
             settles,
@@ -273,7 +260,7 @@ impl Engine {
             return self.download_failed(Failure::Garbled, effects);
         };
         let publication = Publication {
-            staging,
+            staged,
             published: Published {
                 cursor,
                 epoch,
@@ -293,7 +280,7 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) {
         let Publication {
-            staging, published, ..
+            staged, published, ..
         } = publication;
         let schema_before = self
             .download
@@ -314,7 +301,7 @@ impl Engine {
             return self.restart(effects);
         }
         self.download.restarts = 0;
-        if staging == Staging::Generation {
+        if staged == Some(Staging::Generation) {
             effects.push(Effect::Report(Report::Ready));
         }
         effects.push(Effect::Report(Report::UpToDate {

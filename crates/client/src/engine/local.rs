@@ -4,7 +4,7 @@
 //!
 //! * **Base**: the rows of the published generation, exactly as the platform sent them, by id: object, tag, version, columns.
 //!   Only [`Local::publish`] changes the base. Pages show the base under the outbox and nothing else.
-//! * **Stage**: what a pull has brought and not published yet: rows, names of rows that are gone, ids that are unsettled. With
+//! * **Stage**: what a pull has brought and not published yet: rows, and names of rows that are gone. With
 //!   [`Staging::Generation`] the stage is a whole new generation beside the published one; otherwise it is a list of changes to it.
 //! * **Outbox**: mutations in the order of their sequence numbers. Each is in one of these states:
 //!   *new* (may still be changed, joined with a later edit of the same record, or undone), *taken* (its content is fixed for ever, because
@@ -19,7 +19,7 @@
 use fieldstone_model::RecordId;
 use fieldstone_protocol::{
     digest::Digest,
-    pull::{Cursor, Epoch, Inventory, Next, PageToken, Row},
+    pull::{Cursor, Epoch, Inventory, Next, Row},
     push::{Mutation, MutationResult},
     tag::Blind,
 };
@@ -34,18 +34,9 @@ pub trait Local {
 
     /// Keeps one page of a pull, and the point to go on from if the process dies.
     ///
-    /// With [`StagedPage::first`], everything staged before is dropped. Then, for every row and every blinded name of the page:
-    ///
-    /// 1. The version that it replaces is the staged one, or else (not for a new generation) the base row. Every id among that version's
-    ///    column values that the new version doesn't have any more, and that names a row which is staged or in the base and isn't
-    ///    staged as gone, becomes *unsettled*.
-    /// 2. The row, or that it is gone, is staged. What a later page says replaces what an earlier one said.
-    ///
-    /// When all is staged, what this page has spoken about, by row or by blinded name, is not unsettled any more.
+    /// With [`StagedPage::first`], everything staged before is dropped. Then every row of the page is staged, and every blinded name as gone.
+    /// What a later page says of a row replaces what an earlier one said. A blinded name that nothing here has means nothing.
     fn stage(&mut self, page: &StagedPage) -> Result<(), LocalError>;
-
-    /// Unsettled ids, in order, at most `limit`.
-    fn unsettled(&mut self, limit: usize) -> Result<Vec<RecordId>, LocalError>;
 
     /// The ids and tags of the base behind `after`, in order, at most `limit`. `until` of the answer is the last id when there are more
     /// behind it, and none when there aren't.
@@ -137,8 +128,6 @@ pub struct Resume {
     pub schema: i64,
     /// Acknowledgements up to this one are part of what the pull brings.
     pub settles: u64,
-    /// How often unsettled ids were asked about.
-    pub checks: u32,
     /// How far it has got.
     pub next: Next,
 }
@@ -146,8 +135,8 @@ pub struct Resume {
 /// What to publish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publication {
-    /// What the stage becomes.
-    pub staging: Staging,
+    /// What the stage becomes. None: this pull brought nothing, and what may still be staged is an abandoned pull's and is dropped.
+    pub staged: Option<Staging>,
     /// What the base is a copy of from now on.
     pub published: Published,
     /// Acknowledged mutations up to this value of the counter leave the outbox.
@@ -187,11 +176,6 @@ pub enum LocalCall {
     Load,
     /// [`Local::stage`]
     Stage(Box<StagedPage>),
-    /// [`Local::unsettled`]
-    Unsettled {
-        /// Most ids.
-        limit: usize,
-    },
     /// [`Local::inventory`]
     Inventory {
         /// Behind this id.
@@ -219,8 +203,6 @@ pub enum LocalAnswer {
     Loaded(Loaded),
     /// To [`LocalCall::Stage`].
     Staged,
-    /// To [`LocalCall::Unsettled`].
-    Unsettled(Vec<RecordId>),
     /// To [`LocalCall::Inventory`].
     Inventory(Inventory),
     /// To [`LocalCall::Publish`].
@@ -244,7 +226,6 @@ pub fn perform<L: Local + ?Sized>(
             local.stage(page)?;
             LocalAnswer::Staged
         }
-        LocalCall::Unsettled { limit } => LocalAnswer::Unsettled(local.unsettled(*limit)?),
         LocalCall::Inventory { after, limit } => {
             LocalAnswer::Inventory(local.inventory(*after, *limit)?)
         }
@@ -256,13 +237,4 @@ pub fn perform<L: Local + ?Sized>(
             LocalAnswer::Erased
         }
     })
-}
-
-impl Resume {
-    /// What to ask for the next page with; none when the first page was never answered.
-    pub(crate) fn page(&self) -> &PageToken {
-        match &self.next {
-            Next::More { page, .. } | Next::Done { page, .. } => page,
-        }
-    }
 }

@@ -43,7 +43,6 @@ pub struct MemoryLocal<F> {
 struct Stage {
     rows: BTreeMap<RecordId, Row>,
     gone: BTreeSet<Blind>,
-    unsettled: BTreeSet<RecordId>,
     resume: Option<Resume>,
 }
 
@@ -251,31 +250,6 @@ impl<F: Fresh> MemoryLocal<F> {
         Some(fresh)
     }
 
-    /// Whether a row of this id is staged, or in the base and not staged as gone.
-    fn is_present(&self, id: RecordId, staging: Staging) -> bool {
-        self.stage.rows.contains_key(&id)
-            || staging != Staging::Generation
-                && self.base.contains_key(&id)
-                && !self.stage.gone.contains(&self.blind.blind(id))
-    }
-
-    /// The version of a row that a page replaces.
-    fn replaced(&self, id: RecordId, staging: Staging) -> Option<&Row> {
-        let base = (staging != Staging::Generation)
-            .then(|| self.base.get(&id))
-            .flatten();
-        self.stage.rows.get(&id).or(base)
-    }
-
-    fn unsettle(&mut self, old: &BTreeSet<RecordId>, new: &BTreeSet<RecordId>, staging: Staging) {
-        let left: Vec<RecordId> = old
-            .difference(new)
-            .copied()
-            .filter(|id| self.is_present(*id, staging))
-            .collect();
-        self.stage.unsettled.extend(left);
-    }
-
     /// Gives the record of a mutation whose id is taken another one.
     fn rename(&mut self, at: usize) {
         let Some(old) = self.outbox.get(at).map(|pending| pending.mutation.record) else {
@@ -322,51 +296,23 @@ impl<F: Fresh> Local for MemoryLocal<F> {
     }
 
     fn stage(&mut self, page: &StagedPage) -> Result<(), LocalError> {
-        let staging = page.staging;
         if page.first {
             self.stage = Stage::default();
         }
+        let blind = self.blind;
         for row in &page.rows {
-            let old = self
-                .replaced(row.id, staging)
-                .map(references)
-                .unwrap_or_default();
-            self.unsettle(&old, &references(row), staging);
-            self.stage.gone.remove(&self.blind.blind(row.id));
+            self.stage.gone.remove(&blind.blind(row.id));
             self.stage.rows.insert(row.id, row.clone());
         }
-        // What blinded names stand for is known of rows that are here, and matters only for them.
-        let here: Vec<(Blind, RecordId)> = if page.gone.is_empty() {
-            Vec::new()
-        } else {
-            self.base
-                .keys()
-                .chain(self.stage.rows.keys())
-                .map(|id| (self.blind.blind(*id), *id))
-                .collect()
-        };
-        let here: BTreeMap<Blind, RecordId> = here.into_iter().collect();
-        for name in &page.gone {
-            if let Some(id) = here.get(name).copied() {
-                let old = self
-                    .replaced(id, staging)
-                    .map(references)
-                    .unwrap_or_default();
-                self.unsettle(&old, &BTreeSet::new(), staging);
-                self.stage.rows.remove(&id);
-                self.stage.gone.insert(*name);
-            }
-        }
-        let rows = page.rows.iter().map(|row| row.id);
-        for id in rows.chain(page.gone.iter().filter_map(|name| here.get(name).copied())) {
-            self.stage.unsettled.remove(&id);
+        if !page.gone.is_empty() {
+            let gone: BTreeSet<Blind> = page.gone.iter().copied().collect();
+            self.stage
+                .rows
+                .retain(|id, _| !gone.contains(&blind.blind(*id)));
+            self.stage.gone.extend(gone);
         }
         self.stage.resume = Some(page.resume.clone());
         Ok(())
-    }
-
-    fn unsettled(&mut self, limit: usize) -> Result<Vec<RecordId>, LocalError> {
-        Ok(self.stage.unsettled.iter().copied().take(limit).collect())
     }
 
     fn inventory(
@@ -394,14 +340,17 @@ impl<F: Fresh> Local for MemoryLocal<F> {
 
     fn publish(&mut self, publication: &Publication) -> Result<Digest, LocalError> {
         let stage = std::mem::take(&mut self.stage);
-        if publication.staging == Staging::Generation {
-            self.base = stage.rows;
-        } else {
-            if !stage.gone.is_empty() {
-                self.base
-                    .retain(|id, _| !stage.gone.contains(&self.blind.blind(*id)));
+        match publication.staged {
+            None => {}
+            Some(Staging::Generation) => self.base = stage.rows,
+            Some(Staging::Delta | Staging::Difference) => {
+                if !stage.gone.is_empty() {
+                    let blind = self.blind;
+                    self.base
+                        .retain(|id, _| !stage.gone.contains(&blind.blind(*id)));
+                }
+                self.base.extend(stage.rows);
             }
-            self.base.extend(stage.rows);
         }
         self.published = Some(publication.published.clone());
         self.outbox.retain(|pending| match pending.state {
@@ -474,15 +423,6 @@ impl<F: Fresh> Local for MemoryLocal<F> {
         self.published = None;
         Ok(())
     }
-}
-
-/// The ids among a row's values.
-fn references(row: &Row) -> BTreeSet<RecordId> {
-    row.columns
-        .values()
-        .filter_map(|value| value.as_str()?.parse().ok())
-        .filter(|id| *id != row.id)
-        .collect()
 }
 
 fn set(columns: &mut Columns, field: &str, value: &Value) {

@@ -142,7 +142,15 @@ impl Engine {
         }
     }
 
-    /// Whether it may do anything.
+    /// Whether a download is under way or waiting for a delay.
+    pub fn is_downloading(&self) -> bool {
+        match self.phase {
+            Phase::Open => !self.download.is_idle(),
+            _ => !self.is_idle(),
+        }
+    }
+
+    /// Whether it does nothing for lack of a key or of the right to.
     pub fn is_locked(&self) -> bool {
         matches!(
             self.phase,

@@ -240,7 +240,7 @@ async fn an_external_database_is_set_up_served_from_and_never_spoken_to_in_the_o
             break;
         }
         assert!(
-            begun.elapsed() < Duration::from_secs(60) && serving.0.try_wait().unwrap().is_none(),
+            begun.elapsed() < Duration::from_mins(1) && serving.0.try_wait().unwrap().is_none(),
             "{}",
             fs::read_to_string(external.path("log")).unwrap()
         );

@@ -141,8 +141,9 @@ fn write_group_key(sql: &mut Writer, place: &Place<'_>, bucket: Option<Bucket>, 
                 .push(")::timestamp)::date")
         }
         (Some(bucket), Dialect::Sqlite) => {
+            // Division cuts towards zero, which before 1970 is the next second.
             let seconds = if is_instant {
-                format!("{} / 1000000", key.text)
+                format!("({0} - 999999 * ({0} < 0)) / 1000000", key.text)
             } else {
                 format!("{} * 86400", key.text)
             };
@@ -167,7 +168,37 @@ fn write_measure(sql: &mut Writer, place: &Place<'_>, function: Function) {
         Function::Min => "min(",
         Function::Max => "max(",
     };
+    // SQLite fails where a sum leaves the range of integers: halves that can't are put together by `sum_of_halves`.
+    if function == Function::Sum && sql.dialect == Dialect::Sqlite {
+        let mut value = Writer::new(sql.dialect);
+        write_measured(&mut value, place);
+        let value = value.text;
+        sql.push(&format!(
+            "sum({value} / {HALF}) || ' ' || sum({value} % {HALF})"
+        ));
+        return;
+    }
     sql.push(name);
+    write_measured(sql, place);
+    sql.push(")");
+    // PostgreSQL sums integers as numeric, which may be more than a bigint: see `sum_figure`.
+    if function == Function::Sum {
+        sql.push("::text");
+    }
+}
+
+/// What a number is cut at to be summed in halves.
+const HALF: i128 = 1_000_000_000;
+
+/// A sum that SQLite answered in halves.
+pub fn sum_of_halves(halves: &str) -> Option<i128> {
+    let (high, low) = halves.split_once(' ')?;
+    let high: i128 = high.parse().ok()?;
+    let low: i128 = low.parse().ok()?;
+    Some(high * HALF + low)
+}
+
+fn write_measured(sql: &mut Writer, place: &Place<'_>) {
     if place.field.custom {
         // A custom number, date or instant has one key; the sub-select is a look-up in its primary key.
         sql.push("(SELECT m.")
@@ -179,10 +210,5 @@ fn write_measure(sql: &mut Writer, place: &Place<'_>, function: Function) {
         sql.push(" LIMIT 1)");
     } else {
         place.write_key(sql);
-    }
-    sql.push(")");
-    // PostgreSQL sums integers as numeric, which may be more than a bigint: see `sum_figure`.
-    if function == Function::Sum && sql.dialect == Dialect::Postgres {
-        sql.push("::text");
     }
 }

@@ -41,6 +41,21 @@ pub fn compile_word_counts(
     })
 }
 
+/// How many records match, counted up to `most`.
+pub fn compile_bounded_count(
+    dialect: Dialect,
+    registry: &Registry,
+    query: &Query,
+    most: u32,
+) -> Result<Sql, QueryError> {
+    let whole = compile_count(dialect, registry, query)?;
+    let text = whole.text.replacen("count(*)", "1", 1);
+    Ok(Sql {
+        text: format!("SELECT count(*) FROM ({text} LIMIT {most}) c"),
+        params: whole.params,
+    })
+}
+
 /// How many records match.
 pub fn compile_count(
     dialect: Dialect,
@@ -72,6 +87,7 @@ pub fn compile_count(
         dialect,
         text: String::with_capacity(256),
         params: std::mem::take(&mut from.params),
+        unindexed: false,
     };
     let tested = if gathered { &[] } else { words.as_slice() };
     write_where(

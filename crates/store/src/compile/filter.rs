@@ -3,7 +3,7 @@
 //! A comparison with a missing value is unknown in SQL; wherever that could show, the condition is made definite.
 
 use fieldstone_model::{
-    Comparison, Filter, Value, fold,
+    Comparison, Filter, Object, Value, fold,
     query::{Presence, QueryError},
     value::Key,
 };
@@ -11,6 +11,7 @@ use fieldstone_model::{
 use super::{
     Dialect, Param, Writer, key_param,
     source::{Place, Source},
+    words,
 };
 
 /// Appends ` WHERE …` for presence, filter and search; always at least one condition.
@@ -37,23 +38,39 @@ pub(super) fn write_where(
     }
     for word in words {
         sql.push(" AND ");
-        write_word(sql, "t.tenant_id", "t.id", word);
+        if sql.dialect == Dialect::Sqlite {
+            write_match(sql, source.root, word);
+        } else {
+            write_word(sql, "t.tenant_id", "t.id", word);
+        }
     }
     Ok(())
 }
 
-/// Appends the condition that a search word begins one of the tokens of a record.
+/// Appends the condition that a record is among those that the full-text index has for a word. (SQLite.)
+fn write_match(sql: &mut Writer, object: &Object, word: &str) {
+    sql.push(if sql.unindexed { "+t.rid" } else { "t.rid" })
+        .push(" IN (SELECT rowid FROM ")
+        .table(words::TABLE)
+        .push(" WHERE ")
+        .name(words::TABLE)
+        .push(" MATCH ")
+        .param(Param::Text(words::expression(object, word)))
+        .push(")");
+}
+
+/// Appends the condition that a search word begins one of the tokens of a record. (PostgreSQL.)
 ///
 /// An id says its object, so the object isn't named: PostgreSQL could then take the index by tokens, where it would have to read all
 /// records of a common word. `OFFSET 0` keeps it from turning the condition into a join.
 pub(super) fn write_word(sql: &mut Writer, tenant: &str, id: &str, word: &str) {
     sql.push("EXISTS (SELECT 1 FROM ")
         .table("search_token")
-        .push(" s WHERE ");
-    if sql.dialect == Dialect::Postgres {
-        sql.push("s.tenant_id = ").push(tenant).push(" AND ");
-    }
-    sql.push("s.record_id = ").push(id).push(" AND ");
+        .push(" s WHERE s.tenant_id = ")
+        .push(tenant)
+        .push(" AND s.record_id = ")
+        .push(id)
+        .push(" AND ");
     write_prefix(sql, "s.token", word.to_owned());
     write_row_by_row(sql);
     sql.push(")");
@@ -224,6 +241,7 @@ fn write_test(sql: &mut Writer, place: &Place<'_>, test: impl FnOnce(&mut Writer
         return;
     }
     let mut column = Writer::new(sql.dialect);
+    column.unindexed = sql.unindexed;
     place.write_key(&mut column);
     sql.push("(");
     test(sql, &column.text);

@@ -9,12 +9,13 @@ mod filter;
 mod listed;
 mod select;
 mod source;
+pub mod words;
 
 use fieldstone_model::{FieldType, value::Key};
 
-pub use aggregate::compile_aggregate;
-pub use count::{compile_count, compile_word_counts};
-pub use select::{Phase, Select, Words, phases};
+pub use aggregate::{compile_aggregate, sum_of_halves};
+pub use count::{compile_bounded_count, compile_count, compile_word_counts};
+pub use select::{Access, Phase, Select, Words, phases};
 
 /// Whose SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub(crate) struct Writer {
     pub(crate) dialect: Dialect,
     pub(crate) text: String,
     params: Vec<Param>,
+    /// Whether keys are written so that SQLite searches no index for them.
+    unindexed: bool,
 }
 
 impl Writer {
@@ -61,6 +64,7 @@ impl Writer {
             dialect,
             text: String::with_capacity(512),
             params: Vec::new(),
+            unindexed: false,
         }
     }
 

@@ -27,6 +27,17 @@ pub enum Words {
     Gathered(Vec<usize>),
 }
 
+/// Where SQLite may search an index. It weighs neither the limit nor how many records share a key, so whoever knows better says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Wherever it likes.
+    Free,
+    /// Only along the order: records are read in it and tested until the page is full.
+    Ordered,
+    /// Only for the filter: what matches is gathered, then sorted.
+    Filtered,
+}
+
 /// One statement of a page. They are run in order until the page is full.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Phase {
@@ -85,6 +96,7 @@ pub struct Select<'a> {
     query: &'a Query,
     columns: &'a [Path],
     words: Words,
+    access: Access,
 }
 
 /// Where a statement's rows come from first.
@@ -114,7 +126,15 @@ impl<'a> Select<'a> {
             query,
             columns,
             words: Words::Tested,
+            access: Access::Free,
         }
+    }
+
+    /// The same page, read another way. (SQLite only.)
+    #[must_use]
+    pub fn with_access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
     }
 
     /// The same page, with the words of the search looked for in another way. (PostgreSQL only: it can't choose well by itself.)
@@ -193,6 +213,7 @@ impl<'a> Select<'a> {
             dialect: self.dialect,
             text: String::with_capacity(256),
             params: std::mem::take(&mut from.params),
+            unindexed: self.access == Access::Ordered,
         };
         write_where(
             &mut rest,
@@ -206,6 +227,7 @@ impl<'a> Select<'a> {
             rest.push(" AND k0.field = ")
                 .push(&place.field.id.to_string());
         }
+        rest.unindexed = self.access == Access::Filtered;
         self.write_position(&mut rest, phase, &keys);
         self.write_order(&mut rest, phase, &keys, origin);
         rest.push(" LIMIT ")
@@ -457,6 +479,9 @@ impl<'a> Select<'a> {
         } else {
             id
         };
+        if sql.unindexed {
+            sql.push("+");
+        }
         sql.push(id).push(direction(descending, backward));
     }
 
@@ -515,6 +540,7 @@ fn within_window(first: Writer, words: &[String], limit: u32) -> Writer {
         dialect: first.dialect,
         text: String::with_capacity(first.text.len() + 512),
         params: first.params,
+        unindexed: false,
     };
     // PostgreSQL keeps the order of a sub-select that nothing above it sorts or joins.
     sql.push("SELECT x.* FROM (")

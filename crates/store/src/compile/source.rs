@@ -184,6 +184,9 @@ impl Place<'_> {
 
     /// Appends what the field compares by. Not for custom fields: their keys are rows of `field_value`.
     pub(super) fn write_key(&self, sql: &mut Writer) {
+        if sql.unindexed {
+            sql.push("+");
+        }
         sql.push(&self.alias).push(".");
         if self.field.kind.is_folded() {
             sql.name(&format!("{}_key", self.field.name));

@@ -1,0 +1,99 @@
+//! Connections to the encrypted database: the key first, then the settings, then nothing but prepared statements.
+
+use std::path::Path;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::error::DatabaseError;
+use crate::keys::LoginKey;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// The one that writes.
+    Write,
+    /// One of those that read.
+    Read,
+}
+
+/// Page caches in KiB. SQLCipher decrypts a page once for as long as it stays there, and reads are ten times slower without; but the
+/// caches of all connections together stay below 64 MiB.
+const WRITER_CACHE_KIB: i64 = 24 * 1024;
+const READER_CACHE_KIB: i64 = 14 * 1024;
+
+/// `b"FSdv"`: the file is a device's database.
+const APPLICATION_ID: i64 = 0x4653_6476;
+
+/// Opens the database under its key. The writer's connection makes the file if there is none.
+///
+/// The settings and why:
+/// - `cipher_memory_security` wipes every piece of memory that SQLite gives back, which halves the rate of inserts (measured). It is on
+///   only while the key passes through; records in freed memory are protected by what protects the process: no core dumps, no tracing.
+/// - `synchronous = FULL`: an edit that was confirmed survives the battery.
+/// - `secure_delete = ON`: what left the device's scope is overwritten, not just unlinked, also under the key.
+/// - `temp_store = MEMORY`: nothing is sorted in a file, even an encrypted one.
+pub(super) fn open(path: &Path, key: &LoginKey, use_: Use) -> Result<Connection, DatabaseError> {
+    let access = match use_ {
+        Use::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        Use::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    };
+    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.execute_batch("PRAGMA cipher_memory_security = ON")?;
+    let keyed = connection.execute_batch(&key.pragma());
+    connection.execute_batch("PRAGMA cipher_memory_security = OFF")?;
+    keyed?;
+    connection.set_prepared_statement_cache_capacity(64);
+    let cache_kib = if use_ == Use::Write {
+        WRITER_CACHE_KIB
+    } else {
+        READER_CACHE_KIB
+    };
+    connection.execute_batch(&format!(
+        "PRAGMA cache_size = -{cache_kib}; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA foreign_keys = OFF; \
+         PRAGMA recursive_triggers = OFF"
+    ))?;
+    // The first read of the file: a wrong key and a damaged header show themselves here.
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    if use_ == Use::Write {
+        connection.execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 4000; \
+             PRAGMA journal_size_limit = 4194304",
+        )?;
+        let found: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+        if found == 0 {
+            connection.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}"))?;
+        } else if found != APPLICATION_ID {
+            return Err(DatabaseError::Foreign);
+        }
+    }
+    Ok(connection)
+}
+
+/// Checks every page against its authentication code, then the structure. Reads the whole file.
+pub(super) fn check(connection: &Connection) -> Result<(), DatabaseError> {
+    let mut statement = connection.prepare("PRAGMA cipher_integrity_check")?;
+    if statement.query([])?.next()?.is_some() {
+        return Err(DatabaseError::Damaged);
+    }
+    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if verdict == "ok" {
+        Ok(())
+    } else {
+        Err(DatabaseError::Damaged)
+    }
+}
+
+impl From<rusqlite::Error> for DatabaseError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::DiskFull,
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                Self::NotWritable
+            }
+            Some(ErrorCode::NotADatabase) => Self::Unreadable,
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged,
+            Some(ErrorCode::SystemIoFailure) => Self::Disk(error),
+            _ => Self::Sql(error),
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! The `Store` on SQLCipher: one user's records on one device, encrypted, in three layers.
+//!
+//! Pages read the view. What a user changes is laid over what the platform sent last, and waits in the outbox; `schema` tells how.
+
+mod access;
+mod base;
+mod cell;
+mod connection;
+mod database;
+mod engine_local;
+mod error;
+mod history;
+mod meta;
+mod outbox;
+mod read;
+mod row;
+mod rows;
+mod schema;
+mod stage;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::{
+    collections::HashMap,
+    path::Path as FilePath,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use aws_lc_rs::rand;
+use fieldstone_model::{
+    Change, Clock, IdSource, Query, Record, RecordId, Registry, Values, query::Path,
+};
+use fieldstone_protocol::tag::BlindKey;
+use fieldstone_store::{
+    Aggregate, AggregateRow, Applied, ChangeMark, Changes, Coverage, HistoryEntry, Page, Store,
+    StoreError, User,
+};
+
+use crate::{
+    engine::local::{LocalAnswer, LocalCall, LocalError, Published, perform},
+    keys::LoginKey,
+};
+pub use base::PlatformRow;
+pub use database::Database;
+use engine_local::SqlLocal;
+pub use error::DatabaseError;
+pub use meta::{CustomObject, SchemaDocument};
+pub use outbox::{OutboxError, Pending, State, rejection, state_name};
+pub use row::Unknown;
+
+/// Where the key of blinded names is in `meta`.
+const BLIND_KEY: &str = "blind_key";
+
+/// Everything of one login that is in the database, shared by all who read and write it.
+#[derive(Clone)]
+pub struct Local {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    database: Database,
+    registry: RwLock<Registry>,
+    ids: IdSource,
+    clock: Arc<dyn Clock>,
+}
+
+impl Local {
+    /// Opens the database at `path` under `key`, making it if it isn't there.
+    ///
+    /// With `check`, every page is verified first: after a process that didn't end by itself.
+    pub async fn open(
+        path: &FilePath,
+        key: &LoginKey,
+        clock: Arc<dyn Clock>,
+        check: bool,
+    ) -> Result<Self, DatabaseError> {
+        let (path, key) = (path.to_owned(), key.clone());
+        let database = tokio::task::spawn_blocking(move || Database::open(&path, &key, check))
+            .await
+            .map_err(|_| DatabaseError::Closed)??;
+        let registry = database.read(meta::registry).await?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                database,
+                registry: RwLock::new(registry),
+                ids: IdSource::default(),
+                clock,
+            }),
+        })
+    }
+
+    /// The store as `user` sees it.
+    pub fn store(&self, user: User) -> DeviceStore {
+        DeviceStore {
+            registry: self.registry(),
+            local: self.clone(),
+            user,
+        }
+    }
+
+    /// The objects as the database has them now.
+    pub fn registry(&self) -> Registry {
+        let registry = self.shared.registry.read();
+        registry.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The database beneath.
+    pub fn database(&self) -> &Database {
+        &self.shared.database
+    }
+
+    /// Runs `job` in a write transaction with the registry as it is. Stages that it changes count from then on.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&rusqlite::Transaction<'_>, &Registry) -> Result<T, DatabaseError>
+        + Send
+        + 'static,
+    ) -> Result<T, DatabaseError> {
+        let registry = self.registry();
+        let (answer, fresh) = self
+            .shared
+            .database
+            .write(move |transaction| {
+                let answer = job(transaction, &registry)?;
+                let stages = meta::stages(transaction)?;
+                let version = meta::schema_version(transaction)?;
+                let is_same = stages == registry.stages() && version == registry.version();
+                let fresh = if is_same {
+                    None
+                } else {
+                    Some(meta::registry(transaction)?)
+                };
+                Ok((answer, fresh))
+            })
+            .await?;
+        if let Some(fresh) = fresh {
+            self.set_registry(fresh);
+        }
+        Ok(answer)
+    }
+
+    /// Runs `job` on one moment of the database.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&rusqlite::Connection, &Registry) -> Result<T, DatabaseError> + Send + 'static,
+    ) -> Result<T, DatabaseError> {
+        let registry = self.registry();
+        self.shared
+            .database
+            .read(move |connection| job(connection, &registry))
+            .await
+    }
+
+    /// Takes in the tenant's objects and fields.
+    pub async fn set_schema(&self, document: SchemaDocument) -> Result<(), DatabaseError> {
+        self.write(move |transaction, before| {
+            meta::set_schema(transaction, &document)?;
+            let registry = meta::registry(transaction)?;
+            rows::take_in_schema(transaction, before, &registry)
+        })
+        .await
+    }
+
+    /// Takes in records as the platform has them now, outside a pull: what was asked for one by one.
+    pub async fn adopt(&self, rows: Vec<PlatformRow>) -> Result<(), DatabaseError> {
+        self.write(move |transaction, registry| {
+            let mut numbers = meta::Numbers::begin(transaction)?;
+            for row in rows {
+                let object = registry
+                    .object_of(row.id)
+                    .ok_or(DatabaseError::Content("a record of an unknown kind"))?;
+                base::adopt(transaction, registry, &mut numbers, object, row)?;
+            }
+            numbers.finish(transaction)
+        })
+        .await
+    }
+
+    /// Carries out a call of the engine. The calls of one engine must wait for each other.
+    pub async fn perform(&self, call: LocalCall) -> Result<LocalAnswer, LocalError> {
+        let registry = self.registry();
+        let local = self.clone();
+        let answer = self
+            .shared
+            .database
+            .maintain(move |connection| {
+                let blind: Option<String> = meta::get(connection, BLIND_KEY)?;
+                let blind = blind
+                    .and_then(|text| serde_json::from_str(&text).ok())
+                    .unwrap_or(BlindKey([0; 16]));
+                let mut storage = SqlLocal {
+                    connection,
+                    registry,
+                    blind,
+                    ids: &local.shared.ids,
+                    now: local.shared.clock.now(),
+                };
+                let answer = perform(&mut storage, &call);
+                if matches!(call, LocalCall::Publish(_)) {
+                    let fresh = meta::registry(connection)?;
+                    local.set_registry(fresh);
+                }
+                Ok(answer)
+            })
+            .await;
+        answer?
+    }
+
+    /// Keeps the key of blinded names that the platform gave this device.
+    pub async fn set_blind_key(&self, key: BlindKey) -> Result<(), DatabaseError> {
+        self.write(move |transaction, _| {
+            let text = serde_json::to_string(&key).map_err(|_| DatabaseError::Content("a key"))?;
+            meta::set(transaction, BLIND_KEY, text)
+        })
+        .await
+    }
+
+    /// What the rows are a copy of; none before the first load is complete.
+    pub async fn published(&self) -> Result<Option<Published>, DatabaseError> {
+        self.read(|connection, _| engine_local::published(connection))
+            .await
+    }
+
+    /// What the user changed and the platform hasn't accepted, oldest first.
+    pub async fn pending(&self) -> Result<Vec<Pending>, DatabaseError> {
+        self.read(|connection, _| outbox::waiting(connection)).await
+    }
+
+    /// How many changes wait or were set aside.
+    pub async fn pending_count(&self) -> Result<u64, DatabaseError> {
+        self.read(|connection, _| outbox::count(connection)).await
+    }
+
+    /// Takes back a change that waits or was set aside.
+    pub async fn undo(&self, uuid: String) -> Result<Result<Pending, OutboxError>, DatabaseError> {
+        self.change_outbox(move |transaction, registry, numbers| {
+            outbox::undo(transaction, registry, numbers, &uuid)
+        })
+        .await
+    }
+
+    /// Sets what a change that waits or was set aside wants, and puts it back into the queue.
+    pub async fn edit_pending(
+        &self,
+        uuid: String,
+        wanted: Values,
+    ) -> Result<Result<Pending, OutboxError>, DatabaseError> {
+        self.change_outbox(move |transaction, registry, numbers| {
+            outbox::edit(transaction, registry, numbers, &uuid, &wanted)
+        })
+        .await
+    }
+
+    /// Tries a refused change again as it is.
+    pub async fn retry(&self, uuid: String) -> Result<Result<Pending, OutboxError>, DatabaseError> {
+        self.change_outbox(move |transaction, registry, numbers| {
+            outbox::retry(transaction, registry, numbers, &uuid)
+        })
+        .await
+    }
+
+    async fn change_outbox<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(
+            &rusqlite::Transaction<'_>,
+            &Registry,
+            &mut meta::Numbers,
+        ) -> Result<T, DatabaseError>
+        + Send
+        + 'static,
+    ) -> Result<T, DatabaseError> {
+        self.write(move |transaction, registry| {
+            let mut numbers = meta::Numbers::begin(transaction)?;
+            let answer = job(transaction, registry, &mut numbers)?;
+            numbers.finish(transaction)?;
+            Ok(answer)
+        })
+        .await
+    }
+
+    fn set_registry(&self, fresh: Registry) {
+        let current = self.shared.registry.write();
+        *current.unwrap_or_else(PoisonError::into_inner) = fresh;
+    }
+}
+
+/// The records of one login as its user reads and changes them.
+#[derive(Clone)]
+pub struct DeviceStore {
+    local: Local,
+    registry: Registry,
+    user: User,
+}
+
+impl DeviceStore {
+    /// Everything of this login.
+    pub fn local(&self) -> &Local {
+        &self.local
+    }
+}
+
+impl Store for DeviceStore {
+    fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    fn user(&self) -> User {
+        self.user
+    }
+
+    fn new_id(&self, object: &str) -> Option<RecordId> {
+        let prefix = self.registry.object(object)?.prefix;
+        let mut random = [0; 8];
+        // Without randomness ids stay ordered and different; an id is never a secret.
+        let _ = rand::fill(&mut random);
+        let shared = &self.local.shared;
+        Some(
+            shared
+                .ids
+                .next(prefix, shared.clock.now(), u64::from_le_bytes(random)),
+        )
+    }
+
+    async fn get(
+        &self,
+        object: &str,
+        id: RecordId,
+        columns: &[Path],
+    ) -> Result<Record, StoreError> {
+        let (object, columns) = (object.to_owned(), columns.to_vec());
+        let read = self.local.read(move |connection, registry| {
+            read::one(connection, registry, &object, id, &columns)
+        });
+        Ok(read.await?)
+    }
+
+    async fn list(&self, query: &Query) -> Result<Page, StoreError> {
+        let query = query.clone();
+        let read = self
+            .local
+            .read(move |connection, registry| read::page(connection, registry, &query));
+        Ok(read.await?)
+    }
+
+    async fn count(&self, query: &Query) -> Result<u64, StoreError> {
+        let query = query.clone();
+        let read = self
+            .local
+            .read(move |connection, registry| read::count(connection, registry, &query));
+        Ok(read.await?)
+    }
+
+    async fn aggregate(&self, aggregate: &Aggregate) -> Result<Vec<AggregateRow>, StoreError> {
+        let aggregate = aggregate.clone();
+        let read = self
+            .local
+            .read(move |connection, registry| read::aggregate(connection, registry, &aggregate));
+        Ok(read.await?)
+    }
+
+    async fn apply(&self, changes: &[Change]) -> Result<Vec<Applied>, StoreError> {
+        if changes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let changes = changes.to_vec();
+        let (user, now) = (self.user, self.local.shared.clock.now());
+        let written = self.local.write(move |transaction, registry| {
+            write::apply(transaction, registry, user, now, &changes)
+        });
+        Ok(written.await?)
+    }
+
+    async fn history(
+        &self,
+        id: RecordId,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
+        let read = self.local.read(move |connection, registry| {
+            history::read(connection, registry, id, before, limit)
+        });
+        Ok(read.await?)
+    }
+
+    async fn names(&self, ids: &[RecordId]) -> Result<HashMap<RecordId, String>, StoreError> {
+        let ids = ids.to_vec();
+        let read = self
+            .local
+            .read(move |connection, registry| read::names(connection, registry, &ids));
+        Ok(read.await?)
+    }
+
+    async fn changes_since(
+        &self,
+        object: &str,
+        mark: Option<&ChangeMark>,
+    ) -> Result<Changes, StoreError> {
+        let (object, mark) = (object.to_owned(), mark.cloned());
+        let read = self.local.read(move |connection, registry| {
+            read::changes_since(connection, registry, &object, mark.as_ref())
+        });
+        Ok(read.await?)
+    }
+
+    fn coverage(&self) -> Coverage {
+        Coverage::Scope
+    }
+}
