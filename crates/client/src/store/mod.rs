@@ -46,6 +46,7 @@ pub use database::Database;
 use engine_local::SqlLocal;
 pub use error::DatabaseError;
 pub use meta::{CustomObject, SchemaDocument};
+pub(crate) use outbox::new_uuid;
 pub use outbox::{OutboxError, Pending, State, rejection, state_name};
 pub use row::Unknown;
 
@@ -212,6 +213,100 @@ impl Local {
         self.write(move |transaction, _| {
             let text = serde_json::to_string(&key).map_err(|_| DatabaseError::Content("a key"))?;
             meta::set(transaction, BLIND_KEY, text)
+        })
+        .await
+    }
+
+    /// Keeps a document of the app's own, encrypted like everything else.
+    pub async fn keep<T: serde::Serialize>(
+        &self,
+        name: &'static str,
+        document: &T,
+    ) -> Result<(), DatabaseError> {
+        let text = serde_json::to_string(document)
+            .map_err(|_| DatabaseError::Content("a document of the app"))?;
+        self.write(move |transaction, _| meta::set(transaction, name, text))
+            .await
+    }
+
+    /// The document that was kept under this name.
+    pub async fn kept<T: serde::de::DeserializeOwned>(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<T>, DatabaseError> {
+        let text: Option<String> = self
+            .read(move |connection, _| meta::get(connection, name))
+            .await?;
+        text.map(|text| serde_json::from_str(&text))
+            .transpose()
+            .map_err(|_| DatabaseError::Content("a document of the app"))
+    }
+
+    /// Rows of an object that this version has no table for, such as conflicts: id and columns.
+    pub async fn other_rows(
+        &self,
+        object: &'static str,
+    ) -> Result<Vec<(RecordId, fieldstone_protocol::Columns)>, DatabaseError> {
+        self.read(move |connection, _| {
+            let sql = "SELECT id, document FROM other_row WHERE object = ?1 ORDER BY id";
+            let mut statement = connection.prepare_cached(sql)?;
+            let rows = statement.query_map([object], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+            })?;
+            let broken = || DatabaseError::Content("a row of another kind");
+            rows.map(|row| {
+                let (id, document) = row?;
+                let columns = serde_json::from_str(&document).map_err(|_| broken())?;
+                Ok((id.parse().map_err(|_| broken())?, columns))
+            })
+            .collect()
+        })
+        .await
+    }
+
+    /// Puts a change of a row of such an object into the outbox: field, value seen, value wanted.
+    pub async fn change_other(
+        &self,
+        object: &'static str,
+        record: RecordId,
+        user: RecordId,
+        field: &'static str,
+        wanted: &'static str,
+    ) -> Result<(), DatabaseError> {
+        use fieldstone_protocol::push::{Edit, Kind};
+        let now = self.shared.clock.now();
+        let edit = Edit {
+            base: serde_json::Value::Null,
+            wanted: wanted.into(),
+        };
+        let fields = std::collections::BTreeMap::from([(field.to_owned(), edit)]);
+        self.write(move |transaction, _| {
+            outbox::insert(
+                transaction,
+                object,
+                record,
+                Kind::Update,
+                &fields,
+                user,
+                now,
+            )
+        })
+        .await
+        .map(drop)
+    }
+
+    /// How many living records there are, by object.
+    pub async fn counts(&self) -> Result<std::collections::BTreeMap<String, u64>, DatabaseError> {
+        self.read(|connection, registry| {
+            registry
+                .objects()
+                .map(|object| {
+                    let query = Query::new(object.name.clone());
+                    let count = read::count(connection, registry, &query)?;
+                    Ok((object.name.to_string(), count))
+                })
+                .filter(|counted| !matches!(counted, Ok((_, 0))))
+                .collect()
         })
         .await
     }

@@ -180,7 +180,7 @@ impl Pair {
             let is_empty = rows.is_empty() && gone_count == 0 && staging == Staging::Delta;
             let publication = Publication {
                 // What brought nothing may be published without what was staged.
-                staged: (!is_empty || self.cursors % 2 == 0).then_some(staging),
+                staged: (!is_empty || self.cursors.is_multiple_of(2)).then_some(staging),
                 published: Published {
                     cursor,
                     epoch: resume.epoch,

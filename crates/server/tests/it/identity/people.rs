@@ -26,7 +26,6 @@ pub(crate) struct People {
     pub(crate) ids: Arc<IdSource>,
     pub(crate) auth: AuthPool,
     pub(crate) sign_in: SignIn,
-    pub(crate) vault: Vault,
     pub(crate) authenticator: Authenticator,
     phc: String,
 }
@@ -42,9 +41,8 @@ impl People {
         let vault = Vault::new(Arc::new(MemoryKeys::default()));
         Self {
             owner: workspaces.connect("fieldstone_owner").await,
-            sign_in: SignIn::new(auth.clone(), ids.clone(), passwords, vault.clone()),
+            sign_in: SignIn::new(auth.clone(), ids.clone(), passwords, vault),
             authenticator: Authenticator::new(auth.clone()),
-            vault,
             workspaces,
             ids,
             auth,

@@ -1,0 +1,219 @@
+//! Logging in and out, and who is.
+
+use std::{
+    fs,
+    io::{self, BufRead as _, IsTerminal as _},
+    path::Path,
+    sync::Arc,
+};
+
+use fieldstone_model::{Clock as _, SystemClock};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::{
+    Failure,
+    arguments::{Login, Logout},
+    output::Output,
+    sync, with_device,
+};
+use crate::{
+    device::{self, Device, DeviceError, LoginWish, Password, Unsent},
+    keystore::Keystore,
+    store::DatabaseError,
+    transport::Credentials,
+};
+
+/// Longest password that is read.
+const PASSWORD_MAX: usize = 1024;
+
+pub(super) async fn login(
+    home: &Path,
+    ca: Option<&Path>,
+    ephemeral: bool,
+    wanted: Login,
+    output: &Output,
+) -> Result<(), Failure> {
+    let ca = ca.map(fs::read_to_string).transpose().map_err(|error| {
+        Failure::new(format!("The file given with --ca can't be read: {error}."))
+    })?;
+    let password = read_password(wanted.password_stdin)?;
+    let wish = LoginWish {
+        url: &wanted.url,
+        ca,
+        ephemeral,
+        credentials: Credentials {
+            email: &wanted.email,
+            password: password.as_str(),
+            workspace: wanted.workspace.as_deref(),
+            totp: wanted.totp.as_deref(),
+        },
+    };
+    let mut device = Device::log_in(home, &Keystore::open, Arc::new(SystemClock), wish).await?;
+    drop(password);
+    let synced = if wanted.no_sync {
+        Ok(None)
+    } else {
+        sync::run(&mut device, output).await.map(Some)
+    };
+    match synced {
+        Ok(outcome) if outcome.as_ref().is_some_and(sync::is_wipe) => {
+            device.obey_wipe()?;
+            return Err(Failure::locked(sync::WIPED));
+        }
+        Ok(outcome) => {
+            let profile = device.profile();
+            let answer = json!({
+                "user": profile.user, "device": profile.device(), "origin": device.login().origin,
+                "ready": outcome.is_some(),
+            });
+            let line = if outcome.is_some() {
+                "Logged in. Your records are on this device, ready for offline work."
+            } else {
+                "Logged in. Load your records with “fieldstone-device sync”."
+            };
+            output.say(&answer, [line])?;
+        }
+        Err(failure) => {
+            device.close()?;
+            return Err(Failure::new(format!(
+                "Logged in, but not all records could be loaded: {} Go on with “fieldstone-device sync”.",
+                failure.text
+            )));
+        }
+    }
+    device.close()?;
+    Ok(())
+}
+
+/// The password, from standard input. On a terminal it isn't shown.
+fn read_password(from_stdin: bool) -> Result<Password, Failure> {
+    let stdin = io::stdin();
+    if !from_stdin && !stdin.is_terminal() {
+        return Err(Failure::new(
+            "There is no terminal to ask for the password on. Give it on standard input with --password-stdin.",
+        ));
+    }
+    let mut line = Zeroizing::new(String::with_capacity(PASSWORD_MAX));
+    let hidden = if from_stdin {
+        None
+    } else {
+        Some(Hidden::ask()?)
+    };
+    io::Read::take(&mut stdin.lock(), 1024)
+        .read_line(&mut line)
+        .map_err(|error| Failure::new(format!("The password can't be read: {error}.")))?;
+    drop(hidden);
+    let password = line.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err(Failure::new("The password is empty."));
+    }
+    Ok(Zeroizing::new(password.to_owned()))
+}
+
+/// While it exists, the terminal doesn't show what is typed.
+struct Hidden {
+    #[cfg(unix)]
+    before: nix::sys::termios::Termios,
+}
+
+impl Hidden {
+    #[cfg(unix)]
+    fn ask() -> Result<Self, Failure> {
+        use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+        let refused =
+            |_| Failure::new("The terminal can't hide the password. Use --password-stdin.");
+        let before = tcgetattr(io::stdin()).map_err(refused)?;
+        let mut hidden = before.clone();
+        hidden.local_flags.remove(LocalFlags::ECHO);
+        tcsetattr(io::stdin(), SetArg::TCSANOW, &hidden).map_err(refused)?;
+        let _ = io::Write::write_all(&mut io::stderr(), b"Password: ");
+        Ok(Self { before })
+    }
+
+    #[cfg(not(unix))]
+    fn ask() -> Result<Self, Failure> {
+        Err(Failure::new(
+            "Give the password on standard input with --password-stdin.",
+        ))
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        {
+            use nix::sys::termios::{SetArg, tcsetattr};
+            let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &self.before);
+            let _ = io::Write::write_all(&mut io::stderr(), b"\n");
+        }
+    }
+}
+
+pub(super) async fn logout(home: &Path, how: Logout, output: &Output) -> Result<(), Failure> {
+    let unsent = match how {
+        Logout { send: true, .. } => Unsent::Send,
+        Logout {
+            keep_sealed: true, ..
+        } => Unsent::KeepSealed,
+        Logout { discard: true, .. } => Unsent::Discard,
+        _ => Unsent::Ask,
+    };
+    match Device::open(home, &Keystore::open, Arc::new(SystemClock)).await {
+        Ok(device) => device.log_out(unsent).await?,
+        // What can't be opened can still be given up, when that is asked for by name.
+        Err(
+            DeviceError::KeyLost
+            | DeviceError::Database(DatabaseError::Unreadable | DatabaseError::Damaged),
+        ) if matches!(unsent, Unsent::KeepSealed | Unsent::Discard) => {
+            device::erase_unopened(home, &Keystore::open, unsent == Unsent::KeepSealed)?;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let answer = json!({ "logged_out": true });
+    output.say(
+        &answer,
+        ["Logged out. The key and everything it protected are erased."],
+    )
+}
+
+pub(super) async fn status(home: &Path, output: &Output) -> Result<(), Failure> {
+    with_device(home, async |device| {
+        let local = device.local();
+        let profile = device.profile();
+        let pending = local.pending().await?;
+        let conflicts = local.other_rows(fieldstone_protocol::conflict::OBJECT).await?;
+        let counts = local.counts().await?;
+        let set_aside = pending
+            .iter()
+            .filter(|pending| crate::store::rejection(&pending.state).is_some())
+            .count();
+        let age = profile
+            .synced_at
+            .map(|at| SystemClock.now().duration_since(at).as_secs().max(0));
+        let bytes = device.home().size();
+        let answer = json!({
+            "user": profile.user, "email": profile.email, "role": profile.role, "device": profile.device(),
+            "origin": device.login().origin, "ephemeral": device.login().ephemeral,
+            "synced_at": profile.synced_at.map(|at| at.to_string()), "age_s": age, "proven": profile.proven,
+            "ready": local.published().await?.is_some(),
+            "pending": pending.len(), "set_aside": set_aside, "conflicts": conflicts.len(),
+            "records": counts, "bytes": bytes,
+        });
+        let records: u64 = counts.values().sum();
+        let synced = match age {
+            None => "never synced".to_owned(),
+            Some(age) if age < 120 => "up to date a moment ago".to_owned(),
+            Some(age) if age < 7_200 => format!("up to date {} minutes ago", age / 60),
+            Some(age) => format!("up to date {} hours ago", age / 3_600),
+        };
+        let proof = if profile.proven { ", proven" } else { "" };
+        let lines = [
+            format!("{} ({}) at {}", profile.email, profile.role, device.login().origin),
+            format!("{records} records, {} MB, {synced}{proof}", bytes.div_ceil(1_000_000)),
+            format!("{} changes wait to be sent, {set_aside} of them refused; {} conflicts", pending.len(), conflicts.len()),
+        ];
+        output.say(&answer, lines)
+    })
+    .await
+}

@@ -1,0 +1,160 @@
+//! Erasing a login, step by step. Killed after any step, the next start does the rest.
+//!
+//! The marker comes first and goes last: it alone permits to erase. The key goes before the files, since without it they are noise.
+
+use std::{fs, io, path::PathBuf};
+
+use super::{
+    Home, HomeError, JOURNAL, LOGIN, LOGIN_INTENT, LOGOUT_INTENT, Login, State, failed, sync_folder,
+};
+use crate::keystore::Keystore;
+
+/// One step; each is one thing that is done or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Write the marker.
+    Mark,
+    /// Remove the key from the keystore.
+    ForgetKey,
+    /// Remove a file.
+    RemoveFile(PathBuf),
+    /// Remove a folder that has become empty.
+    RemoveFolder(PathBuf),
+    /// Remove the marker.
+    Unmark,
+}
+
+/// The erasing of one login.
+#[derive(Debug)]
+pub struct Erasure<'a> {
+    home: &'a Home,
+    login: Login,
+    steps: Vec<Step>,
+}
+
+impl Home {
+    /// Begins to erase a login, because its user logs out or the platform has ordered it. `keep_sealed` leaves its sealed journal.
+    ///
+    /// The database must be closed.
+    pub fn erase(&self, login: &Login, keep_sealed: bool) -> Erasure<'_> {
+        let mut steps = vec![Step::Mark, Step::ForgetKey];
+        // Whether the journal stays is settled before the marker is written: what the user wants gone is gone first.
+        if !keep_sealed {
+            let journal = self.path.join(JOURNAL).join(format!("{}.sealed", login.id));
+            if journal.exists() {
+                steps.insert(0, Step::RemoveFile(journal));
+            }
+        }
+        steps.extend(self.remaining(login));
+        Erasure {
+            home: self,
+            login: login.clone(),
+            steps,
+        }
+    }
+
+    /// What is left to erase of a login or logout that wasn't completed; nothing when there is none.
+    pub fn unfinished(&self) -> Result<Option<Erasure<'_>>, HomeError> {
+        Ok(match self.state()? {
+            State::LoggingOut(login) | State::LoggingIn(login) => {
+                let mut steps = vec![Step::ForgetKey];
+                steps.extend(self.remaining(&login));
+                Some(Erasure {
+                    home: self,
+                    login,
+                    steps,
+                })
+            }
+            State::LoggedIn(_) | State::LoggedOut => None,
+        })
+    }
+
+    fn remaining(&self, login: &Login) -> Vec<Step> {
+        let database = self.database(login);
+        let beside = |end: &str| {
+            let mut name = database.clone().into_os_string();
+            name.push(end);
+            PathBuf::from(name)
+        };
+        let mut steps: Vec<Step> = [
+            database.clone(),
+            beside("-wal"),
+            beside("-shm"),
+            beside("-journal"),
+        ]
+        .into_iter()
+        .map(Step::RemoveFile)
+        .collect();
+        let attachments = self.attachments();
+        if let Ok(entries) = fs::read_dir(&attachments) {
+            steps.extend(
+                entries
+                    .flatten()
+                    .map(|entry| Step::RemoveFile(entry.path())),
+            );
+            steps.push(Step::RemoveFolder(attachments));
+        }
+        for file in [LOGIN, LOGIN_INTENT] {
+            steps.push(Step::RemoveFile(self.path.join(file)));
+        }
+        steps.push(Step::Unmark);
+        steps
+    }
+}
+
+impl Erasure<'_> {
+    /// The login that is erased.
+    pub fn login(&self) -> &Login {
+        &self.login
+    }
+
+    /// The steps in their order.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Does one step. It may have been done before.
+    pub fn perform(&self, step: &Step, keystore: &Keystore) -> Result<(), HomeError> {
+        match step {
+            Step::Mark => self.home.write(LOGOUT_INTENT, &self.login),
+            Step::ForgetKey => keystore
+                .forget(&self.home.key_name(&self.login))
+                .map_err(HomeError::Keystore),
+            Step::RemoveFile(file) => gone(fs::remove_file(file)).map_err(failed(file, "erased")),
+            Step::RemoveFolder(folder) => {
+                gone(fs::remove_dir(folder)).map_err(failed(folder, "erased"))
+            }
+            Step::Unmark => {
+                // What was removed stays removed before the permission to remove goes.
+                sync_folder(&self.home.path)?;
+                let marker = self.home.path.join(LOGOUT_INTENT);
+                gone(fs::remove_file(&marker)).map_err(failed(&marker, "erased"))?;
+                sync_folder(&self.home.path)
+            }
+        }
+    }
+
+    /// Does all steps. When the keystore can't be reached, everything else goes all the same, and the marker stays for the next start.
+    pub fn run(&self, keystore: &Keystore) -> Result<(), HomeError> {
+        let mut keystore_failed = None;
+        for step in &self.steps {
+            if *step == Step::Unmark
+                && let Some(error) = keystore_failed.take()
+            {
+                return Err(error);
+            }
+            match self.perform(step, keystore) {
+                Err(error @ HomeError::Keystore(_)) => keystore_failed = Some(error),
+                answer => answer?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn gone(answer: io::Result<()>) -> io::Result<()> {
+    match answer {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        answer => answer,
+    }
+}
