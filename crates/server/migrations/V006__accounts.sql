@@ -247,11 +247,13 @@ BEGIN
 END
 $$;
 
--- Whether somebody needs a second factor (because the workspace asks for it, or `always`) and has none.
+-- Whether somebody needs a second factor (because the workspace asks for it, or `always`) and has none. An account without a password,
+-- which is a program's, has nothing that it would stand beside.
 CREATE FUNCTION app.must_enrol(tenant text, person text, always boolean) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
     RETURN EXISTS (SELECT FROM app.workspace w WHERE w.tenant_id = tenant AND (w.totp_required OR always))
+        AND EXISTS (SELECT FROM app.user_secret s WHERE s.tenant_id = tenant AND s.user_id = person AND s.password_phc IS NOT NULL)
         AND NOT EXISTS (SELECT FROM app.totp t WHERE t.tenant_id = tenant AND t.user_id = person AND t.confirmed_at IS NOT NULL);
 END
 $$;

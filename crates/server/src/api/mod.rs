@@ -4,12 +4,14 @@
 //! row can't exist. Handlers are thin: read the call, ask the store, write the answer. None of them names a tenant or a database.
 
 mod account;
+mod audit;
 mod body;
 mod call;
 mod describe;
 mod error;
 mod etag;
 mod field;
+mod grant;
 mod history;
 mod object;
 mod once;
@@ -29,6 +31,8 @@ use axum::{Router, extract::Request, response::Response};
 use fieldstone_store::once::OnceStore;
 
 pub use account::AccountStore;
+pub use audit::AuditStore;
+pub use grant::GrantStore;
 pub(crate) use openapi::show as show_openapi;
 pub use openapi::{openapi_document, openapi_json};
 pub use route::{ROUTES, Route};
@@ -36,9 +40,22 @@ pub use schema::SchemaStore;
 pub use token::TokenStore;
 
 /// What the API asks of a store.
-pub trait ApiStore: OnceStore + SchemaStore + TokenStore + AccountStore + Clone + 'static {}
+pub trait ApiStore:
+    OnceStore + SchemaStore + TokenStore + GrantStore + AuditStore + AccountStore + Clone + 'static
+{
+}
 
-impl<S: OnceStore + SchemaStore + TokenStore + AccountStore + Clone + 'static> ApiStore for S {}
+impl<S> ApiStore for S where
+    S: OnceStore
+        + SchemaStore
+        + TokenStore
+        + GrantStore
+        + AuditStore
+        + AccountStore
+        + Clone
+        + 'static
+{
+}
 
 /// Where all paths of [`ROUTES`] begin.
 pub const ROOT: &str = "/api/v1";

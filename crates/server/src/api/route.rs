@@ -15,10 +15,10 @@ use fieldstone_model::{
 use http::Method;
 
 use super::{
-    ApiStore, account,
+    ApiStore, account, audit,
     call::Call,
     error::{ApiError, ApiResult},
-    field, object, record, search, session, token,
+    field, grant, object, record, search, session, token,
 };
 
 /// One row of the list.
@@ -76,8 +76,13 @@ routes! {
     GET    "/workspace/sign-in-policy"              (needs(WorkspaceManage)) "showSignInPolicy" => account::policy::show;
     PATCH  "/workspace/sign-in-policy"              (Needs::ProvenCapability(WorkspaceManage)) "updateSignInPolicy" => account::policy::update;
     GET    "/tokens"                                (Needs::Session)        "listTokens"        => token::list::list;
-    POST   "/tokens"                                (Needs::Session)        "createToken"       => token::create::create;
+    POST   "/tokens"                                (Needs::Proof)          "createToken"       => token::create::create;
     DELETE "/tokens/{id}"                           (Needs::Session)        "deleteToken"       => token::delete::delete;
+    GET    "/oauth/grants"                          (Needs::Session)        "listGrants"        => grant::list::list;
+    POST   "/oauth/grants"                          (Needs::Proof)          "createGrant"       => grant::create::create;
+    DELETE "/oauth/grants/{id}"                     (Needs::Session)        "deleteGrant"       => grant::delete::delete;
+    GET    "/audit-events"                          (needs(UsersManage))    "listAuditEvents"   => audit::list::list;
+    POST   "/audit-events/verification"             (needs(UsersManage))    "verifyAuditEvents" => audit::verification::create;
     GET    "/objects"                               (needs(RecordsRead))    "listObjects"       => object::list::list;
     POST   "/objects"                               (needs(SchemaManage))   "createObject"      => object::create::create;
     GET    "/objects/{object}"                      (needs(RecordsRead))    "describeObject"    => object::show::show;

@@ -54,6 +54,7 @@ impl Serve {
             accounts,
             context_keys: Arc::new(keys),
             clock,
+            url: configuration.url.clone(),
             security_contact,
         };
         let mail = if let Some(settings) = &configuration.mail {

@@ -10,6 +10,7 @@ use super::Platform;
 use super::profile::Profiles;
 use crate::database::pool::{Pool, Sign};
 use crate::database::{self, DatabaseError, serving};
+use crate::identity::oauth::AuthorizationServer;
 use crate::identity::{AuthPool, Authenticator, PasswordHasher, SignIn};
 use crate::store::Stores;
 
@@ -27,6 +28,8 @@ pub struct Application {
     pub authenticator: Authenticator,
     /// Signing in.
     pub sign_in: SignIn,
+    /// Giving tokens to applications.
+    pub authorization: AuthorizationServer,
     /// How people are addressed.
     pub(super) profiles: Profiles,
     /// What tells the time.
@@ -52,12 +55,14 @@ impl Application {
             Arc::clone(&clock),
         )?;
         let auth = auth_pool(platform)?;
+        let ids = Arc::new(IdSource::default());
         let passwords = PasswordHasher::new(&platform.accounts.passwords)?;
         let vault = platform.accounts.vault.clone();
         Ok(Self {
             stores: Stores::new(pool, Arc::clone(&clock)),
             authenticator: Authenticator::new(auth.clone()),
-            sign_in: SignIn::new(auth, Arc::new(IdSource::default()), passwords, vault),
+            sign_in: SignIn::new(auth.clone(), Arc::clone(&ids), passwords, vault),
+            authorization: AuthorizationServer::new(auth, ids),
             profiles: Profiles::default(),
             clock,
         })

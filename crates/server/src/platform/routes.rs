@@ -7,7 +7,10 @@ use std::sync::Arc;
 use axum::extract::{DefaultBodyLimit, FromRef, State};
 use axum::middleware;
 use axum::{Extension, Router};
-use fieldstone_model::{Capability::WorkspaceManage, Needs};
+use fieldstone_model::{
+    Capability::{self, UsersManage, WorkspaceManage},
+    Needs,
+};
 use fieldstone_ui::page::{Page, get, mount, post};
 use http::header::CONTENT_TYPE;
 use jiff::{SignedDuration, Timestamp};
@@ -16,6 +19,8 @@ use super::health::{self, Readiness};
 use super::{Application, Platform, gate};
 use crate::api;
 use crate::http::{HttpLimits, see_through, wrap};
+use crate::identity::oauth::AuthorizationServer;
+use crate::oauth::{self, Issuer};
 use crate::pages::{Entrance, confirm, second_step, set_up, settings, sign_in, sign_out};
 use crate::store::PgStore;
 
@@ -30,6 +35,8 @@ pub struct Site {
     platform: Platform,
     readiness: Arc<Readiness>,
     entrance: Entrance,
+    authorization: AuthorizationServer,
+    issuer: Issuer,
 }
 
 impl std::fmt::Debug for Site {
@@ -53,6 +60,8 @@ parts! {
     platform: Platform,
     readiness: Arc<Readiness>,
     entrance: Entrance,
+    authorization: AuthorizationServer,
+    issuer: Issuer,
 }
 
 /// The table of the server's own pages. What needs nothing is served outside the gate, everything else behind it.
@@ -72,6 +81,11 @@ pub fn pages() -> Vec<Page<Site>> {
         post("/sign-out",                 Needs::Nothing, sign_out::submit),
         get("/set-up",                    Needs::Nothing, set_up::show),
         post("/set-up",                   Needs::Nothing, set_up::submit),
+        get("/.well-known/oauth-authorization-server", Needs::Nothing, oauth::metadata::show),
+        post("/oauth/token",              Needs::Nothing, oauth::token::submit),
+        post("/oauth/revoke",             Needs::Nothing, oauth::revoke::submit),
+        get("/oauth/authorize",           Needs::Session, oauth::authorize::show),
+        post("/oauth/authorize",          Needs::Proof,   oauth::authorize::submit),
         get("/confirm",                   Needs::Session, confirm::show),
         post("/confirm",                  Needs::Session, confirm::submit),
         get("/settings",                  Needs::Session, settings::show),
@@ -91,7 +105,44 @@ pub fn pages() -> Vec<Page<Site>> {
         post("/settings/sessions/end-others", Needs::Session, settings::sessions::end_others),
         get("/settings/sign-in",          Needs::ProvenCapability(WorkspaceManage), settings::sign_in::show),
         post("/settings/sign-in",         Needs::ProvenCapability(WorkspaceManage), settings::sign_in::submit),
+        get("/settings/tokens",           Needs::Session, settings::tokens::show),
+        get("/settings/tokens/new",       Needs::Proof,   settings::tokens::new),
+        post("/settings/tokens",          Needs::Proof,   settings::tokens::create),
+        post("/settings/tokens/{id}/revocation",                          Needs::Session, settings::tokens::revoke),
+        get("/settings/connected",                                        Needs::Session, settings::connected::show),
+        post("/settings/connected/grants/{id}/revocation",                Needs::Session, settings::connected::revoke),
+        post("/settings/connected/{id}/withdrawal",                       Needs::Session, settings::connected::withdraw),
+        get("/settings/applications",                                     needs(WorkspaceManage),  settings::applications::show),
+        get("/settings/applications/new",                                 proven(WorkspaceManage), settings::applications::new),
+        post("/settings/applications",                                    proven(WorkspaceManage), settings::applications::create),
+        get("/settings/applications/{id}",                                needs(WorkspaceManage),  settings::applications::one),
+        post("/settings/applications/{id}",                               proven(WorkspaceManage), settings::applications::update),
+        post("/settings/applications/{id}/activation",                    proven(WorkspaceManage), settings::applications::switch),
+        post("/settings/applications/{id}/secret",                        proven(WorkspaceManage), settings::applications::renew_secret),
+        post("/settings/applications/{id}/deletion",                      proven(WorkspaceManage), settings::applications::remove),
+        get("/settings/service-accounts",                                 needs(WorkspaceManage),  settings::service_accounts::show),
+        get("/settings/service-accounts/new",                             proven(WorkspaceManage), settings::service_accounts::new),
+        post("/settings/service-accounts",                                proven(WorkspaceManage), settings::service_accounts::create),
+        get("/settings/service-accounts/{id}",                            needs(WorkspaceManage),  settings::service_accounts::one),
+        post("/settings/service-accounts/{id}",                           proven(WorkspaceManage), settings::service_accounts::update),
+        post("/settings/service-accounts/{id}/activation",                proven(WorkspaceManage), settings::service_accounts::switch),
+        get("/settings/service-accounts/{id}/tokens/new",                 proven(WorkspaceManage), settings::service_accounts::new_token),
+        post("/settings/service-accounts/{id}/tokens",                    proven(WorkspaceManage), settings::service_accounts::create_token),
+        post("/settings/service-accounts/{id}/tokens/{token}/revocation", needs(WorkspaceManage),  settings::service_accounts::revoke_token),
+        get("/settings/token-policy",                                     needs(WorkspaceManage),  settings::token_policy::show),
+        post("/settings/token-policy",                                    proven(WorkspaceManage), settings::token_policy::submit),
+        get("/settings/audit",                                            needs(UsersManage),      settings::audit::show),
+        post("/settings/audit/verification",                              needs(UsersManage),      settings::audit::verify),
+        post("/settings/audit/export",                                    proven(UsersManage),     settings::audit::export),
     ]
+}
+
+const fn needs(capability: Capability) -> Needs {
+    Needs::Capability(capability)
+}
+
+const fn proven(capability: Capability) -> Needs {
+    Needs::ProvenCapability(capability)
 }
 
 /// The router that a server serves.
@@ -107,6 +158,8 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
         platform: platform.clone(),
         readiness: Arc::new(Readiness::new(platform)),
         entrance: entrance.clone(),
+        authorization: application.authorization.clone(),
+        issuer: Issuer::new(&platform.url),
     };
     let own = mount::<PgStore, Site>(pages());
     let gated = fieldstone_ui::router::<PgStore>(own.gated.with_state(site.clone()))

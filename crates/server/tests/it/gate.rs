@@ -84,6 +84,7 @@ impl House {
             },
             context_keys: Arc::new(keys),
             clock: Arc::<Standing>::clone(&clock),
+            url: "https://crm.example".to_owned(),
             security_contact: "mailto:security@north.example".to_owned(),
         };
         Self {

@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document: one operation for each row of `ROUTES`, one schema for each standard object.
 
 mod operations;
+mod programs;
 mod schemas;
 mod shapes;
 
@@ -64,7 +65,7 @@ fn document() -> OpenApi {
     ));
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("An API token."))
+        .description(Some("An API token, or an application's access token."))
         .build();
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas::all(&registry))

@@ -106,6 +106,41 @@ const PREFER: Param = Param(
     "`return=minimal` leaves the record out of the answer.",
 );
 
+const AUDIT: &[Param] = &[
+    Param(
+        "actor",
+        Place::Query,
+        Type::String,
+        "By whom: a user's id, `operator` or `system`.",
+    ),
+    Param(
+        "action",
+        Place::Query,
+        Type::String,
+        "What, e.g. `session.start`.",
+    ),
+    Param(
+        "target",
+        Place::Query,
+        Type::String,
+        "On whom or what: an id.",
+    ),
+    Param(
+        "from",
+        Place::Query,
+        Type::String,
+        "Not before this instant, e.g. `2026-05-01T12:00:00Z`.",
+    ),
+    Param("until", Place::Query, Type::String, "Before this instant."),
+    LIMIT,
+    Param(
+        "cursor",
+        Place::Query,
+        Type::String,
+        "`next` of the page before.",
+    ),
+];
+
 const NONE: &[Param] = &[];
 
 #[rustfmt::skip]
@@ -128,6 +163,11 @@ const DOCS: &[Doc] = &[
     Doc { id: "updateSignInPolicy", tag: "workspace", summary: "Change how the workspace's people sign in", parameters: NONE, body: Some("SignInPolicyChange"), status: "200", answer: Some("SignInPolicy"), headers: &[], problems: &["Conflict"] },
     Doc { id: "listTokens", tag: "session", summary: "The caller's API tokens, without their secrets", parameters: NONE, body: None, status: "200", answer: Some("TokenList"), headers: &[], problems: &[] },
     Doc { id: "createToken", tag: "session", summary: "Make an API token; its secret is shown this once", parameters: NONE, body: Some("NewToken"), status: "201", answer: Some("CreatedToken"), headers: &[], problems: &[] },
+    Doc { id: "listGrants", tag: "session", summary: "Applications and devices that are signed in for the caller", parameters: NONE, body: None, status: "200", answer: Some("GrantList"), headers: &[], problems: &[] },
+    Doc { id: "createGrant", tag: "session", summary: "Sign the field app in on a device without a browser, right after signing in with a password", parameters: NONE, body: Some("NewGrant"), status: "201", answer: Some("CreatedGrant"), headers: &[], problems: &["Conflict"] },
+    Doc { id: "deleteGrant", tag: "session", summary: "End what an application or device is signed in with", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
+    Doc { id: "listAuditEvents", tag: "audit", summary: "The audit log, newest first", parameters: AUDIT, body: None, status: "200", answer: Some("AuditEventList"), headers: &[], problems: &[] },
+    Doc { id: "verifyAuditEvents", tag: "audit", summary: "Check that no event was changed or removed", parameters: NONE, body: None, status: "200", answer: Some("AuditVerdict"), headers: &[], problems: &[] },
     Doc { id: "deleteToken", tag: "session", summary: "End an API token", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
     Doc { id: "listObjects", tag: "objects", summary: "All objects, without their fields", parameters: NONE, body: None, status: "200", answer: Some("ObjectList"), headers: &[], problems: &[] },
     Doc { id: "createObject", tag: "objects", summary: "Make an object of the workspace's own", parameters: NONE, body: Some("NewObject"), status: "201", answer: Some("ObjectDescription"), headers: &["Location"], problems: &["Conflict"] },

@@ -8,9 +8,10 @@ use utoipa::{
     },
 };
 
+use super::programs::{instant_or_null, programs};
 use crate::api::describe::{FieldDescription, ObjectDescription, ObjectSummary, OptionDescription};
 
-type Named = (&'static str, RefOr<Schema>);
+pub(super) type Named = (&'static str, RefOr<Schema>);
 
 /// The types that a custom field may have.
 const KINDS: [&str; 17] = [
@@ -43,6 +44,7 @@ pub(super) fn all() -> impl Iterator<Item = Named> {
         sessions(),
         changes(),
         declarations(),
+        programs(),
         vec![("Problem", problem())],
     ]
     .into_iter()
@@ -286,6 +288,7 @@ fn people() -> Vec<Named> {
                 ("scopes", many(list(text()))),
                 ("created_at", instant()),
                 ("expires_at", instant()),
+                ("last_seen_at", instant_or_null()),
             ]),
         ),
         (
@@ -297,7 +300,7 @@ fn people() -> Vec<Named> {
                     (
                         "days",
                         one(whole().description(Some(
-                            "How long it lives: 1 to 366, 90 when nothing is said.",
+                            "How long it lives: 1 to 366 or what the workspace allows, 90 when nothing is said.",
                         ))),
                     ),
                 ],
@@ -448,19 +451,19 @@ fn declarations() -> Vec<Named> {
     ]
 }
 
-fn text() -> ObjectBuilder {
+pub(super) fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
-fn text_or_null() -> ObjectBuilder {
+pub(super) fn text_or_null() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::Array(vec![Type::String, Type::Null]))
 }
 
-fn whole() -> ObjectBuilder {
+pub(super) fn whole() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Integer)
 }
 
-fn flag() -> ObjectBuilder {
+pub(super) fn flag() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Boolean)
 }
 
@@ -468,20 +471,20 @@ fn anything() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::AnyValue)
 }
 
-fn free() -> ObjectBuilder {
+pub(super) fn free() -> ObjectBuilder {
     ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true)))
 }
 
-fn list(of: impl Into<ArrayItems>) -> Schema {
+pub(super) fn list(of: impl Into<ArrayItems>) -> Schema {
     Schema::from(ArrayBuilder::new().items(of).build())
 }
 
-fn named(name: &str) -> Ref {
+pub(super) fn named(name: &str) -> Ref {
     Ref::from_schema_name(name)
 }
 
 /// An object whose members are all required.
-fn shape(members: Vec<(&str, RefOr<Schema>)>) -> RefOr<Schema> {
+pub(super) fn shape(members: Vec<(&str, RefOr<Schema>)>) -> RefOr<Schema> {
     let builder = members
         .into_iter()
         .fold(ObjectBuilder::new(), |builder, (name, schema)| {
@@ -491,7 +494,7 @@ fn shape(members: Vec<(&str, RefOr<Schema>)>) -> RefOr<Schema> {
 }
 
 /// An object that takes these members and no others.
-fn closed(
+pub(super) fn closed(
     required: Vec<(&str, RefOr<Schema>)>,
     optional: Vec<(&str, RefOr<Schema>)>,
 ) -> RefOr<Schema> {
@@ -510,19 +513,19 @@ fn closed(
     Schema::from(builder.build()).into()
 }
 
-fn one(builder: ObjectBuilder) -> RefOr<Schema> {
+pub(super) fn one(builder: ObjectBuilder) -> RefOr<Schema> {
     Schema::from(builder.build()).into()
 }
 
-fn many(schema: Schema) -> RefOr<Schema> {
+pub(super) fn many(schema: Schema) -> RefOr<Schema> {
     schema.into()
 }
 
-fn instant() -> RefOr<Schema> {
+pub(super) fn instant() -> RefOr<Schema> {
     one(text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))))
 }
 
-fn id() -> RefOr<Schema> {
+pub(super) fn id() -> RefOr<Schema> {
     one(text().pattern(Some("^[0-9A-Za-z]{15}$")))
 }
 

@@ -3,10 +3,17 @@
 //! A page is a row of [`SECTIONS`], which makes the navigation, and rows of the table of pages, which say who may open it. A test holds
 //! the two together.
 
+pub(crate) mod applications;
+pub(crate) mod audit;
+pub(crate) mod connected;
 pub(crate) mod password;
 pub(crate) mod profile;
+mod programs;
+pub(crate) mod service_accounts;
 pub(crate) mod sessions;
 pub(crate) mod sign_in;
+pub(crate) mod token_policy;
+pub(crate) mod tokens;
 pub(crate) mod two_step;
 
 use std::ops::Deref;
@@ -17,7 +24,7 @@ use axum::{
     http::{StatusCode, request::Parts},
     response::{IntoResponse as _, Redirect, Response},
 };
-use fieldstone_model::Capability;
+use fieldstone_model::Capability::{self, UsersManage, WorkspaceManage};
 use fieldstone_ui::{PageError, PageResult, locale::Locale};
 
 use super::inside::Inside;
@@ -36,15 +43,33 @@ pub struct Section {
 /// Every page of Settings, in the order of the navigation: first one's own, then the workspace's.
 #[rustfmt::skip]
 pub const SECTIONS: &[Section] = &[
-    section("/settings/profile",  "settings-profile",  None),
-    section("/settings/password", "settings-password", None),
-    section("/settings/two-step", "settings-two-step", None),
-    section("/settings/sessions", "settings-sessions", None),
-    section("/settings/sign-in",  "settings-sign-in",  Some(Capability::WorkspaceManage)),
+    own("/settings/profile",                   "settings-profile"),
+    own("/settings/password",                  "settings-password"),
+    own("/settings/two-step",                  "settings-two-step"),
+    own("/settings/sessions",                  "settings-sessions"),
+    own("/settings/tokens",                    "settings-tokens"),
+    own("/settings/connected",                 "settings-connected"),
+    shared("/settings/sign-in",                "settings-sign-in",          WorkspaceManage),
+    shared("/settings/applications",           "settings-applications",     WorkspaceManage),
+    shared("/settings/service-accounts",       "settings-service-accounts", WorkspaceManage),
+    shared("/settings/token-policy",           "settings-token-policy",     WorkspaceManage),
+    shared("/settings/audit",                  "settings-audit",            UsersManage),
 ];
 
-const fn section(path: &'static str, text: &'static str, needs: Option<Capability>) -> Section {
-    Section { path, text, needs }
+const fn own(path: &'static str, text: &'static str) -> Section {
+    Section {
+        path,
+        text,
+        needs: None,
+    }
+}
+
+const fn shared(path: &'static str, text: &'static str, needs: Capability) -> Section {
+    Section {
+        path,
+        text,
+        needs: Some(needs),
+    }
 }
 
 /// `GET /settings`: the first page.

@@ -1,0 +1,7 @@
+//! The authorization server as applications and attackers meet it.
+
+mod codes;
+mod desk;
+mod devices;
+mod people;
+mod refresh;
