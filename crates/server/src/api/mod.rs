@@ -13,6 +13,9 @@ mod etag;
 mod field;
 mod grant;
 mod history;
+mod invitation;
+mod member;
+mod membership;
 mod object;
 mod once;
 mod openapi;
@@ -22,17 +25,22 @@ mod route;
 mod schema;
 mod search;
 mod session;
+mod team;
 #[cfg(test)]
 mod tests;
 mod token;
+mod visibility;
 mod written;
 
 use axum::{Router, extract::Request, response::Response};
 use fieldstone_store::once::OnceStore;
 
+use crate::teams::TeamStore;
+
 pub use account::AccountStore;
 pub use audit::AuditStore;
 pub use grant::GrantStore;
+pub use member::PeopleStore;
 pub(crate) use openapi::show as show_openapi;
 pub use openapi::{openapi_document, openapi_json};
 pub use route::{ROUTES, Route};
@@ -41,7 +49,16 @@ pub use token::TokenStore;
 
 /// What the API asks of a store.
 pub trait ApiStore:
-    OnceStore + SchemaStore + TokenStore + GrantStore + AuditStore + AccountStore + Clone + 'static
+    OnceStore
+    + SchemaStore
+    + TokenStore
+    + GrantStore
+    + AuditStore
+    + PeopleStore
+    + TeamStore
+    + AccountStore
+    + Clone
+    + 'static
 {
 }
 
@@ -52,6 +69,8 @@ impl<S> ApiStore for S where
         + GrantStore
         + AuditStore
         + AccountStore
+        + PeopleStore
+        + TeamStore
         + Clone
         + 'static
 {

@@ -83,6 +83,8 @@ pub struct SignIn {
     pub(super) passwords: PasswordHasher,
     pub(super) vault: Vault,
     pub(super) throttle: Throttle,
+    /// Counts letters asked for: they use up nobody's attempts to sign in.
+    pub(super) resets: Throttle,
 }
 
 /// One person an address may be.
@@ -110,6 +112,7 @@ impl SignIn {
             passwords,
             vault,
             throttle: Throttle::default(),
+            resets: Throttle::default(),
         }
     }
 
@@ -270,7 +273,7 @@ impl SignIn {
         session::end(&self.auth, tenant, session).await
     }
 
-    async fn start(
+    pub(super) async fn start(
         &self,
         who: (RecordId, RecordId),
         address: IpAddr,

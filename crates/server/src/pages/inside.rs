@@ -47,10 +47,15 @@ impl From<IdentityError> for PageError {
                 Self::Invalid
             }
             IdentityError::Missing(_) | IdentityError::LinkSpent => Self::NotFound,
-            IdentityError::LastOwner | IdentityError::Taken(_) | IdentityError::FactorChanged => {
-                Self::Conflict
+            IdentityError::LastOwner
+            | IdentityError::Taken(_)
+            | IdentityError::FactorChanged
+            | IdentityError::AlreadyMember(_)
+            | IdentityError::AlreadyInvited(_) => Self::Conflict,
+            IdentityError::Busy | IdentityError::TooOften | IdentityError::Throttled { .. } => {
+                Self::Busy
             }
-            IdentityError::Busy | IdentityError::Throttled { .. } => Self::Busy,
+            IdentityError::Records(error) => error.into(),
             error => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a page failed");
                 Self::Failed

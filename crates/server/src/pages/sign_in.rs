@@ -79,6 +79,8 @@ pub(crate) async fn show(
     let note = match parameters.after.as_deref() {
         Some("out") => Some("sign-in-signed-out"),
         Some("late") => Some("sign-in-late"),
+        Some("reset") => Some("sign-in-reset"),
+        Some("left") => Some("sign-in-left"),
         _ if !to.is_empty() => Some("sign-in-ended"),
         _ => None,
     };

@@ -6,12 +6,17 @@
 pub(crate) mod applications;
 pub(crate) mod audit;
 pub(crate) mod connected;
+pub(crate) mod invitations;
+pub(crate) mod members;
+pub(crate) mod membership;
 pub(crate) mod password;
 pub(crate) mod profile;
 mod programs;
+pub(crate) mod roles;
 pub(crate) mod service_accounts;
 pub(crate) mod sessions;
 pub(crate) mod sign_in;
+pub(crate) mod teams;
 pub(crate) mod token_policy;
 pub(crate) mod tokens;
 pub(crate) mod two_step;
@@ -24,7 +29,7 @@ use axum::{
     http::{StatusCode, request::Parts},
     response::{IntoResponse as _, Redirect, Response},
 };
-use fieldstone_model::Capability::{self, UsersManage, WorkspaceManage};
+use fieldstone_model::Capability::{self, RecordsRead, UsersManage, WorkspaceManage};
 use fieldstone_ui::{PageError, PageResult, locale::Locale};
 
 use super::inside::Inside;
@@ -47,8 +52,13 @@ pub const SECTIONS: &[Section] = &[
     own("/settings/password",                  "settings-password"),
     own("/settings/two-step",                  "settings-two-step"),
     own("/settings/sessions",                  "settings-sessions"),
+    own(membership::PATH,                      "settings-membership"),
     own("/settings/tokens",                    "settings-tokens"),
     own("/settings/connected",                 "settings-connected"),
+    shared(members::PATH,                      "settings-members",          UsersManage),
+    shared("/settings/invitations",            "settings-invitations",      UsersManage),
+    shared("/settings/teams",                  "settings-teams",            UsersManage),
+    shared("/settings/roles",                  "settings-roles",            RecordsRead),
     shared("/settings/sign-in",                "settings-sign-in",          WorkspaceManage),
     shared("/settings/applications",           "settings-applications",     WorkspaceManage),
     shared("/settings/service-accounts",       "settings-service-accounts", WorkspaceManage),

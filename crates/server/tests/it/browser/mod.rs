@@ -2,7 +2,9 @@
 
 mod accessibility;
 mod chromium;
+mod consent;
 mod demo;
 mod keyboard;
+mod members;
 mod together;
 mod work;

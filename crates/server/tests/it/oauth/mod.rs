@@ -3,5 +3,6 @@
 mod codes;
 mod desk;
 mod devices;
+mod log;
 mod people;
 mod refresh;
