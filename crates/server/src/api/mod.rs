@@ -12,6 +12,9 @@ mod etag;
 mod field;
 mod grant;
 mod history;
+mod invitation;
+mod member;
+mod membership;
 mod object;
 mod once;
 mod openapi;
@@ -21,16 +24,21 @@ mod route;
 mod schema;
 mod search;
 mod session;
+mod team;
 #[cfg(test)]
 mod tests;
 mod token;
+mod visibility;
 mod written;
 
 use axum::{Router, extract::Request, response::Response};
 use fieldstone_store::once::OnceStore;
 
+use crate::teams::TeamStore;
+
 pub use audit::AuditStore;
 pub use grant::GrantStore;
+pub use member::PeopleStore;
 pub(crate) use openapi::show as show_openapi;
 pub use openapi::{openapi_document, openapi_json};
 pub use route::{ROUTES, Route};
@@ -39,12 +47,28 @@ pub use token::TokenStore;
 
 /// What the API asks of a store.
 pub trait ApiStore:
-    OnceStore + SchemaStore + TokenStore + GrantStore + AuditStore + Clone + 'static
+    OnceStore
+    + SchemaStore
+    + TokenStore
+    + GrantStore
+    + AuditStore
+    + PeopleStore
+    + TeamStore
+    + Clone
+    + 'static
 {
 }
 
-impl<S: OnceStore + SchemaStore + TokenStore + GrantStore + AuditStore + Clone + 'static> ApiStore
-    for S
+impl<S> ApiStore for S where
+    S: OnceStore
+        + SchemaStore
+        + TokenStore
+        + GrantStore
+        + AuditStore
+        + PeopleStore
+        + TeamStore
+        + Clone
+        + 'static
 {
 }
 

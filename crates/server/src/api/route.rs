@@ -16,7 +16,8 @@ use super::{
     ApiStore, audit,
     call::Call,
     error::{ApiError, ApiResult},
-    field, grant, object, record, search, session, token,
+    field, grant, invitation, member, membership, object, record, search, session, team, token,
+    visibility,
 };
 
 /// One row of the list.
@@ -56,6 +57,11 @@ const fn needs(capability: Capability) -> Needs {
     Needs::Capability(capability)
 }
 
+/// The same with a recent proof that it is them.
+const fn proven(capability: Capability) -> Needs {
+    Needs::ProvenCapability(capability)
+}
+
 routes! {
     GET    "/session"                               (Needs::SignedIn)       "showSession"       => session::show::show;
     POST   "/session"                               (Needs::Nothing)        "createSession"     => session::create::create;
@@ -64,6 +70,17 @@ routes! {
     GET    "/tokens"                                (Needs::Session)        "listTokens"        => token::list::list;
     POST   "/tokens"                                (Needs::Proof)          "createToken"       => token::create::create;
     DELETE "/tokens/{id}"                           (Needs::Session)        "deleteToken"       => token::delete::delete;
+    GET    "/members"                               (needs(UsersManage))    "listMembers"       => member::list::list;
+    GET    "/members/{id}"                          (needs(UsersManage))    "showMember"        => member::show::show;
+    PATCH  "/members/{id}"                          (proven(UsersManage))   "updateMember"      => member::update::update;
+    GET    "/invitations"                           (needs(UsersManage))    "listInvitations"   => invitation::list::list;
+    POST   "/invitations"                           (proven(UsersManage))   "createInvitations" => invitation::create::create;
+    DELETE "/invitations/{id}"                      (needs(UsersManage))    "deleteInvitation"  => invitation::delete::delete;
+    POST   "/invitations/{id}/letter"               (proven(UsersManage))   "resendInvitation"  => invitation::resend::resend;
+    GET    "/membership"                            (Needs::Session)        "showMembership"    => membership::show::show;
+    DELETE "/membership"                            (Needs::Proof)          "deleteMembership"  => membership::delete::delete;
+    POST   "/membership/email-change"               (Needs::Proof)          "changeEmail"       => membership::email::create;
+    DELETE "/membership/email-change"               (Needs::Session)        "keepEmail"         => membership::email::delete;
     GET    "/oauth/grants"                          (Needs::Session)        "listGrants"        => grant::list::list;
     POST   "/oauth/grants"                          (Needs::Proof)          "createGrant"       => grant::create::create;
     DELETE "/oauth/grants/{id}"                     (Needs::Session)        "deleteGrant"       => grant::delete::delete;
@@ -87,6 +104,15 @@ routes! {
     POST   "/records/{object}/{id}/restoration"     (needs(RecordsDelete))  "restoreRecord"     => record::restore::restore;
     GET    "/records/{object}/{id}/history"         (needs(RecordsRead))    "showRecordHistory" => record::history::history;
     POST   "/records/lead/{id}/conversion"          (needs(RecordsWrite))   "convertLead"       => record::convert::convert;
+    GET    "/teams"                                 (needs(RecordsRead))    "listTeams"         => team::list;
+    POST   "/teams"                                 (proven(UsersManage))   "createTeam"        => team::create;
+    PATCH  "/teams/{id}"                            (proven(UsersManage))   "updateTeam"        => team::update;
+    DELETE "/teams/{id}"                            (proven(UsersManage))   "deleteTeam"        => team::delete;
+    PUT    "/teams/{id}/members/{user}"             (proven(UsersManage))   "joinTeam"          => team::join;
+    DELETE "/teams/{id}/members/{user}"             (proven(UsersManage))   "leaveTeam"         => team::leave;
+    GET    "/visibility"                            (needs(UsersManage))    "showVisibility"    => visibility::list;
+    PATCH  "/visibility"                            (proven(UsersManage))   "setVisibility"     => visibility::set_default;
+    PATCH  "/visibility/{user}"                     (proven(UsersManage))   "setVisibilityOf"   => visibility::set;
     GET    "/search"                                (needs(RecordsRead))    "search"            => search::search;
 }
 

@@ -6,8 +6,11 @@
 pub mod audit;
 mod auth_pool;
 pub mod authenticate;
+pub mod email_change;
+pub mod invitation;
 pub mod oauth;
 pub mod password;
+pub mod password_reset;
 pub mod proof;
 pub(crate) mod random;
 pub mod service_account;
@@ -35,6 +38,9 @@ pub const SESSION_PREFIX: [u8; 3] = *b"0SS";
 pub const API_TOKEN_PREFIX: [u8; 3] = *b"0AT";
 /// Prefix of set-up link ids.
 pub const SETUP_LINK_PREFIX: [u8; 3] = *b"0SL";
+
+/// Prefix of invitation ids.
+pub const INVITATION_PREFIX: [u8; 3] = *b"0IV";
 
 /// Why an identity could not be established or changed.
 #[derive(Debug, thiserror::Error)]
@@ -79,12 +85,24 @@ pub enum IdentityError {
     /// No such workspace or user (404).
     #[error("there is no such {0}")]
     Missing(&'static str),
+    /// The address belongs to a member of this workspace (409).
+    #[error("the address {0} belongs to a member of this workspace")]
+    AlreadyMember(String),
+    /// The address is invited already (409).
+    #[error("the address {0} is invited already; send that invitation again or withdraw it first")]
+    AlreadyInvited(String),
+    /// This was asked for too often within a short time (429).
+    #[error("this was asked for very often; try again later")]
+    TooOften,
     /// The last active owner cannot leave (409).
     #[error("a workspace keeps at least one active owner")]
     LastOwner,
     /// A role above the caller's own (403).
     #[error("nobody grants or takes a role above their own")]
     AboveOwnRole,
+    /// What the caller's own store answered.
+    #[error(transparent)]
+    Records(fieldstone_store::StoreError),
     /// The database cannot be reached or refused.
     #[error("the identity store is not available")]
     Store(#[source] tokio_postgres::Error),
@@ -125,8 +143,25 @@ impl From<tokio_postgres::Error> for IdentityError {
             (Some("23503"), _) => Self::Missing("workspace"),
             (Some("FS003"), _) => Self::LastOwner,
             (Some("FS004"), _) => Self::AboveOwnRole,
+            (Some("FS010"), _) => Self::AlreadyMember(detail(&error)),
+            (Some("FS011"), _) => Self::AlreadyInvited(detail(&error)),
+            (Some("FS012"), _) => Self::TooOften,
             _ => Self::Store(error),
         }
+    }
+}
+
+/// What a rule of the database says besides its name.
+fn detail(error: &tokio_postgres::Error) -> String {
+    let detail = error.as_db_error().and_then(|refusal| refusal.detail());
+    detail.unwrap_or_default().to_owned()
+}
+
+impl IdentityError {
+    /// Whether the database refused by one of the rules about people.
+    pub(crate) fn is_rule(error: &tokio_postgres::Error) -> bool {
+        let code = error.code().map(tokio_postgres::error::SqlState::code);
+        code.is_some_and(|code| ["FS003", "FS004", "FS010", "FS011", "FS012"].contains(&code))
     }
 }
 

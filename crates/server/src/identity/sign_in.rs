@@ -66,6 +66,8 @@ pub struct SignIn {
     pub(super) passwords: PasswordHasher,
     limits: SessionLimits,
     pub(super) throttle: Throttle,
+    /// Counts letters asked for: they use up nobody's attempts to sign in.
+    pub(super) resets: Throttle,
 }
 
 /// One person an address may be.
@@ -90,6 +92,7 @@ impl SignIn {
             passwords,
             limits,
             throttle: Throttle::default(),
+            resets: Throttle::default(),
         }
     }
 
@@ -205,7 +208,7 @@ impl SignIn {
         session::end(&self.auth, tenant, session).await
     }
 
-    async fn start(
+    pub(super) async fn start(
         &self,
         who: (RecordId, RecordId),
         address: IpAddr,
@@ -308,6 +311,6 @@ async fn note(
     Ok(())
 }
 
-fn record_id(text: &str) -> Result<RecordId, IdentityError> {
+pub(super) fn record_id(text: &str) -> Result<RecordId, IdentityError> {
     text.parse().map_err(|_| IdentityError::Crypto)
 }

@@ -9,7 +9,8 @@ use tokio_postgres::{Client, GenericClient};
 use zeroize::Zeroizing;
 
 use super::{
-    IdentityError, SETUP_LINK_PREFIX, USER_PREFIX, WORKSPACE_PREFIX, audit, email_key, random,
+    INVITATION_PREFIX, IdentityError, SETUP_LINK_PREFIX, USER_PREFIX, WORKSPACE_PREFIX, audit,
+    email_key, random,
 };
 
 /// A workspace to be made.
@@ -199,6 +200,88 @@ pub async fn make_setup_link(
     Ok(secret)
 }
 
+/// An invitation to be sent by an operator.
+#[derive(Debug, Clone)]
+pub struct NewInvitation<'a> {
+    /// Where the letter goes.
+    pub email: &'a str,
+    /// What the person will be.
+    pub role: Role,
+    /// Language of the letter.
+    pub locale: &'a str,
+}
+
+/// Invites somebody: a letter is queued with a link that is good for seven days.
+pub async fn invite(
+    owner: &Client,
+    ids: &IdSource,
+    tenant: RecordId,
+    new: &NewInvitation<'_>,
+    now: Timestamp,
+) -> Result<RecordId, IdentityError> {
+    let email = check_email(new.email)?;
+    let id = random::id(ids, INVITATION_PREFIX, now)?;
+    owner
+        .execute(
+            "SELECT app.make_invitation($1, NULL, $2, $3, $4, $5, $6)",
+            &[
+                &tenant.as_str(),
+                &id.as_str(),
+                &email,
+                &email_key(email),
+                &new.role.name(),
+                &new.locale,
+            ],
+        )
+        .await?;
+    Ok(id)
+}
+
+/// The person of a workspace with this address, shut out or not.
+pub async fn find_user(
+    owner: &Client,
+    tenant: RecordId,
+    email: &str,
+) -> Result<RecordId, IdentityError> {
+    let key = email_key(email);
+    let found = members(owner, tenant).await?;
+    found
+        .into_iter()
+        .find(|member| email_key(&member.email) == key)
+        .map(|member| member.id)
+        .ok_or(IdentityError::Missing("user"))
+}
+
+/// Shuts somebody out, with everything they could come back with, or lets them in again.
+pub async fn set_active(
+    owner: &Client,
+    (tenant, user): (RecordId, RecordId),
+    active: bool,
+) -> Result<(), IdentityError> {
+    owner
+        .execute(
+            "UPDATE app.\"user\" SET active = $3, updated_at = transaction_timestamp(), version = version + 1
+             WHERE tenant_id = $1 AND id = $2 AND active <> $3",
+            &[&tenant.as_str(), &user.as_str(), &active],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Queues a letter with which somebody sets a new password; false for somebody who is shut out.
+pub async fn send_password_reset(
+    owner: &Client,
+    (tenant, user): (RecordId, RecordId),
+) -> Result<bool, IdentityError> {
+    let sent = owner
+        .query_one(
+            "SELECT app.send_password_reset($1, $2)",
+            &[&tenant.as_str(), &user.as_str()],
+        )
+        .await?;
+    Ok(sent.try_get(0)?)
+}
+
 /// The workspace at an address.
 pub async fn find(owner: &Client, slug: &str) -> Result<WorkspaceSummary, IdentityError> {
     summaries(owner, Some(slug))
@@ -323,7 +406,7 @@ fn check_slug(slug: &str) -> Result<(), IdentityError> {
     }
 }
 
-fn check_name(name: &str) -> Result<(), IdentityError> {
+pub(crate) fn check_name(name: &str) -> Result<(), IdentityError> {
     if (1..=255).contains(&name.chars().count()) && !name.contains(char::is_control) {
         Ok(())
     } else {
@@ -334,7 +417,7 @@ fn check_name(name: &str) -> Result<(), IdentityError> {
 }
 
 /// Trims an address and refuses what mail or a log line could misread. Whether it exists only a mail can tell.
-fn check_email(email: &str) -> Result<&str, IdentityError> {
+pub(crate) fn check_email(email: &str) -> Result<&str, IdentityError> {
     let email = email.trim();
     let good = email.len() <= 254
         && !email.contains(|c: char| {

@@ -1,4 +1,5 @@
-//! The job that sends what is queued: claims a letter, writes it, hands it over, reports.
+//! The job that sends what is queued: claims a letter, writes it, hands it over, reports. Before that it finds out for whom the letters are
+//! that people ask for who have forgotten their passwords.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +43,19 @@ impl Mailer {
     /// Letters with links to `url` leave by `post`.
     pub fn new(post: Post, url: String, clock: Arc<dyn Clock>) -> Self {
         Self { post, url, clock }
+    }
+
+    /// Finds out who is to get a letter for a forgotten password, and sends everything that waits, while `go_on` says so.
+    pub async fn send_waiting(
+        &self,
+        client: &Client,
+        go_on: impl Fn() -> bool + Send,
+    ) -> anyhow::Result<()> {
+        client
+            .execute("SELECT app.answer_reset_requests()", &[])
+            .await?;
+        while go_on() && self.send_one(client).await? {}
+        Ok(())
     }
 
     /// Sends one letter; false when none is waiting. `client` is a connection of `fieldstone_worker`.
@@ -128,11 +142,8 @@ impl Job for Mailer {
     }
 
     fn run<'a>(&'a self, work: &'a Work<'a>) -> BoxFuture<'a, anyhow::Result<()>> {
-        async move {
-            // Told to stop, it finishes the letter at hand and takes no other.
-            while !work.is_stopping() && self.send_one(work.client).await? {}
-            Ok(())
-        }
-        .boxed()
+        // Told to stop, it finishes the letter at hand and takes no other.
+        self.send_waiting(work.client, || !work.is_stopping())
+            .boxed()
     }
 }

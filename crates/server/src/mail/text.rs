@@ -123,7 +123,14 @@ impl Draft<'_> {
                 role,
                 until,
             } => facts.extend([
-                ("inviter", one_line(inviter)),
+                (
+                    "inviter",
+                    if inviter.is_empty() {
+                        locale.t("letter-operator").into_owned()
+                    } else {
+                        one_line(inviter)
+                    },
+                ),
                 ("role", locale.t(&format!("role-{role}")).into_owned()),
                 ("until", locale.instant(*until)),
             ]),

@@ -45,8 +45,14 @@ impl From<IdentityError> for PageError {
             IdentityError::SessionNeeded | IdentityError::AboveOwnRole => Self::Forbidden,
             IdentityError::CrossSite | IdentityError::Unacceptable(_) => Self::Invalid,
             IdentityError::Missing(_) | IdentityError::LinkSpent => Self::NotFound,
-            IdentityError::LastOwner | IdentityError::Taken(_) => Self::Conflict,
-            IdentityError::Busy | IdentityError::Throttled { .. } => Self::Busy,
+            IdentityError::LastOwner
+            | IdentityError::Taken(_)
+            | IdentityError::AlreadyMember(_)
+            | IdentityError::AlreadyInvited(_) => Self::Conflict,
+            IdentityError::Busy | IdentityError::TooOften | IdentityError::Throttled { .. } => {
+                Self::Busy
+            }
+            IdentityError::Records(error) => error.into(),
             error => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a page failed");
                 Self::Failed

@@ -3,7 +3,13 @@
 //! They never show a record, and never echo a password.
 
 pub(crate) mod confirm;
+pub(crate) mod email_change;
+pub(crate) mod forgotten_password;
 pub(crate) mod inside;
+pub(crate) mod invitation;
+mod letter_link;
+pub(crate) mod password_reset;
+pub(crate) mod path_id;
 pub(crate) mod set_up;
 pub mod settings;
 pub(crate) mod sign_in;

@@ -76,6 +76,8 @@ pub(crate) async fn show(
         .unwrap_or_default();
     let note = match parameters.after.as_deref() {
         Some("out") => Some("sign-in-signed-out"),
+        Some("reset") => Some("sign-in-reset"),
+        Some("left") => Some("sign-in-left"),
         _ if !to.is_empty() => Some("sign-in-ended"),
         _ => None,
     };

@@ -8,7 +8,7 @@ use axum::extract::{DefaultBodyLimit, FromRef, State};
 use axum::middleware;
 use axum::{Extension, Router};
 use fieldstone_model::{
-    Capability::{self, UsersManage, WorkspaceManage},
+    Capability::{self, RecordsRead, UsersManage, WorkspaceManage},
     Needs,
 };
 use fieldstone_ui::page::{Page, get, mount, post};
@@ -21,7 +21,11 @@ use crate::api;
 use crate::http::{HttpLimits, wrap};
 use crate::identity::oauth::AuthorizationServer;
 use crate::oauth::{self, Issuer};
-use crate::pages::{Entrance, confirm, set_up, settings, sign_in, sign_out};
+use crate::pages::settings::{invitations, members, membership};
+use crate::pages::{
+    Entrance, confirm, email_change, forgotten_password, invitation, password_reset, set_up,
+    settings, sign_in, sign_out,
+};
 use crate::store::PgStore;
 
 /// How far ahead the contact is vouched for (RFC 9116, 2.5.5: less than a year is recommended).
@@ -79,6 +83,14 @@ pub fn pages() -> Vec<Page<Site>> {
         post("/sign-out",                 Needs::Nothing, sign_out::submit),
         get("/set-up",                    Needs::Nothing, set_up::show),
         post("/set-up",                   Needs::Nothing, set_up::submit),
+        get("/invitation",                Needs::Nothing, invitation::show),
+        post("/invitation",               Needs::Nothing, invitation::submit),
+        get("/forgotten-password",        Needs::Nothing, forgotten_password::show),
+        post("/forgotten-password",       Needs::Nothing, forgotten_password::submit),
+        get("/password-reset",            Needs::Nothing, password_reset::show),
+        post("/password-reset",           Needs::Nothing, password_reset::submit),
+        get("/email-change",              Needs::Nothing, email_change::show),
+        post("/email-change",             Needs::Nothing, email_change::submit),
         get("/.well-known/oauth-authorization-server", Needs::Nothing, oauth::metadata::show),
         post("/oauth/token",              Needs::Nothing, oauth::token::submit),
         post("/oauth/revoke",             Needs::Nothing, oauth::revoke::submit),
@@ -89,6 +101,29 @@ pub fn pages() -> Vec<Page<Site>> {
         get("/settings",                  Needs::Session, settings::show),
         get("/settings/profile",          Needs::Session, settings::profile::show),
         post("/settings/profile",         Needs::Session, settings::profile::submit),
+        get("/settings/membership",       Needs::Session, membership::show),
+        get("/settings/membership/email", Needs::Proof, membership::email),
+        post("/settings/membership/email", Needs::Proof, membership::ask),
+        post("/settings/membership/email/stop", Needs::Session, membership::stop),
+        get("/settings/membership/departure", Needs::Proof, membership::departure),
+        post("/settings/membership/departure", Needs::Proof, membership::leave),
+        get("/settings/members",          Needs::Capability(UsersManage), members::list),
+        get("/settings/members/{id}",     Needs::ProvenCapability(UsersManage), members::show),
+        post("/settings/members/{id}/role", Needs::ProvenCapability(UsersManage), members::set_role),
+        post("/settings/members/{id}/access", Needs::ProvenCapability(UsersManage), members::set_access),
+        get("/settings/invitations",      Needs::Capability(UsersManage), invitations::list),
+        get("/settings/invitations/new",  Needs::ProvenCapability(UsersManage), invitations::new),
+        post("/settings/invitations",     Needs::ProvenCapability(UsersManage), invitations::create),
+        post("/settings/invitations/{id}/letter", Needs::ProvenCapability(UsersManage), invitations::resend),
+        post("/settings/invitations/{id}/withdrawal", Needs::Capability(UsersManage), invitations::withdraw),
+        get("/settings/roles",                                  Needs::Capability(RecordsRead),       settings::roles::show),
+        get("/settings/teams",                                  Needs::Capability(UsersManage),       settings::teams::show),
+        post("/settings/teams",                                 Needs::ProvenCapability(UsersManage), settings::teams::create),
+        post("/settings/teams/visibility",                      Needs::ProvenCapability(UsersManage), settings::teams::see),
+        post("/settings/teams/{id}",                            Needs::ProvenCapability(UsersManage), settings::teams::update),
+        post("/settings/teams/{id}/deletion",                   Needs::ProvenCapability(UsersManage), settings::teams::delete),
+        post("/settings/teams/{id}/members",                    Needs::ProvenCapability(UsersManage), settings::teams::join),
+        post("/settings/teams/{id}/members/{user}/removal",     Needs::ProvenCapability(UsersManage), settings::teams::leave),
         get("/settings/tokens",           Needs::Session, settings::tokens::show),
         get("/settings/tokens/new",       Needs::Proof,   settings::tokens::new),
         post("/settings/tokens",          Needs::Proof,   settings::tokens::create),

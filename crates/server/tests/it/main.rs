@@ -19,6 +19,7 @@ mod identity;
 mod importing;
 mod mail;
 mod matrix;
+mod members;
 mod oauth;
 mod process;
 mod serving;

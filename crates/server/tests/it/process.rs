@@ -290,6 +290,53 @@ fn operate(data: &Path, arguments: &[&str]) -> Result<String, String> {
     }
 }
 
+/// The rules about people hold for operators too.
+fn people_are_operated(data: &Path) {
+    let on = |verb: &'static str, email: &'static str| ["user", verb, "acme", email];
+    let (bob, cem) = ("bob@acme.example", "cem@acme.example");
+    assert!(
+        operate(data, &on("invite", cem))
+            .unwrap()
+            .contains("is on its way")
+    );
+    for (command, refusal) in [
+        (on("invite", cem), "is invited already"),
+        (on("invite", bob), "belongs to a member"),
+        (on("invite", "no address"), "not an e-mail address"),
+        (
+            on("deactivate", "ann@acme.example"),
+            "keeps at least one active owner",
+        ),
+        (
+            on("deactivate", "eve@acme.example"),
+            "Nobody in this workspace has the address",
+        ),
+    ] {
+        let said = operate(data, &command).unwrap_err();
+        assert!(said.contains(refusal), "{command:?}: {said}");
+    }
+    assert!(
+        operate(data, &on("deactivate", bob))
+            .unwrap()
+            .contains("is shut out")
+    );
+    assert!(
+        operate(data, &on("reset", bob))
+            .unwrap_err()
+            .contains("is deactivated")
+    );
+    assert!(
+        operate(data, &on("reactivate", bob))
+            .unwrap()
+            .contains("can sign in again")
+    );
+    assert!(
+        operate(data, &on("reset", bob))
+            .unwrap()
+            .contains("is on its way")
+    );
+}
+
 #[test]
 fn operators_make_workspaces_beside_the_running_server() {
     let folder = folder();
@@ -343,6 +390,8 @@ fn operators_make_workspaces_beside_the_running_server() {
         .map(|user| user["role"].as_str().unwrap())
         .collect::<Vec<_>>();
     assert_eq!(roles, ["owner", "viewer"]);
+
+    people_are_operated(&data);
     assert!(
         operate(&data, &["user", "list", "nobody"])
             .unwrap_err()

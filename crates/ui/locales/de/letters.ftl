@@ -46,3 +46,5 @@ letter-email-changed-end = Wenn Sie das nicht waren, sagen Sie sofort einem Admi
 letter-second-factor-reset-subject = Ihr zweiter Faktor wurde entfernt
 letter-second-factor-reset-lead = { $by } hat die Authentifizierungs-App Ihres Kontos im Arbeitsbereich { $workspace } entfernt: { $when }. Alle Geräte wurden abgemeldet.
 letter-second-factor-reset-end = Melden Sie sich mit Ihrem Passwort an und richten Sie eine neue Authentifizierungs-App ein. Wenn Sie nicht darum gebeten haben, sagen Sie sofort einem Inhaber Ihres Arbeitsbereichs Bescheid.
+
+letter-operator = Wer diesen Server betreibt,

@@ -46,3 +46,5 @@ letter-email-changed-end = If this wasn’t you, tell an admin of your workspace
 letter-second-factor-reset-subject = Your second factor was removed
 letter-second-factor-reset-lead = { $by } removed the authenticator app from your account in the workspace { $workspace } on { $when }. All devices have been signed out.
 letter-second-factor-reset-end = Sign in with your password and set up a new authenticator app. If you did not ask for this, tell an owner of your workspace at once.
+
+letter-operator = Whoever runs this server

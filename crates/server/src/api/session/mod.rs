@@ -12,6 +12,10 @@ use crate::identity::IdentityError;
 
 impl From<IdentityError> for ApiError {
     fn from(error: IdentityError) -> Self {
+        let error = match error {
+            IdentityError::Records(error) => return error.into(),
+            error => error,
+        };
         let detail = error.to_string();
         let new = |status, code| Self::new(status, code, detail.clone());
         match &error {
@@ -34,6 +38,13 @@ impl From<IdentityError> for ApiError {
                 Self::new(StatusCode::FORBIDDEN, "proof-required", detail)
             }
             IdentityError::SessionNeeded => Self::session_needed(),
+            IdentityError::Missing(_) => Self::not_found(detail.clone()),
+            IdentityError::LastOwner => new(StatusCode::CONFLICT, "last-owner"),
+            IdentityError::AboveOwnRole => new(StatusCode::FORBIDDEN, "above-own-role"),
+            IdentityError::AlreadyMember(_) => new(StatusCode::CONFLICT, "already-member"),
+            IdentityError::AlreadyInvited(_) => new(StatusCode::CONFLICT, "already-invited"),
+            IdentityError::TooOften => new(StatusCode::TOO_MANY_REQUESTS, "too-often")
+                .with_header(RETRY_AFTER, HeaderValue::from_static("60")),
             IdentityError::CrossSite => new(StatusCode::FORBIDDEN, "cross-site"),
             IdentityError::Throttled { retry_after_s } => {
                 let after = HeaderValue::from(*retry_after_s);

@@ -5,6 +5,7 @@ mod conditions;
 mod documents;
 mod fuzz;
 mod matrix;
+mod people;
 mod records;
 mod repeats;
 mod shapes;
@@ -12,7 +13,7 @@ mod shapes;
 use std::sync::Arc;
 
 use axum::{Router, body::Body, response::Response};
-use fieldstone_model::{Field, Object, RecordId};
+use fieldstone_model::{Field, Object, RecordId, Role};
 use fieldstone_store::{
     MemoryStore, Store as _, StoreError,
     conformance::{Team, schema::memory_team},
@@ -25,14 +26,17 @@ use tower::ServiceExt as _;
 
 use zeroize::Zeroizing;
 
-use super::{AuditStore, GrantStore, SchemaStore, TokenStore, router};
+use super::{AuditStore, GrantStore, PeopleStore, SchemaStore, TokenStore, router};
 use crate::{
     identity::{
+        IdentityError,
         audit::{AuditEvent, Filter, Verdict},
         oauth::{GrantSummary, NewGrant, TokenSet},
         token::ApiTokenSummary,
     },
     schema::{NewField, NewObject, SchemaError},
+    store::{Invitation, Member, OwnEmail},
+    teams::{TeamChange, TeamError, TeamStore, Teams, Visibility},
 };
 
 /// The memory store's registry stands still: it checks the right and answers what it would have made.
@@ -91,6 +95,21 @@ impl SchemaStore for MemoryStore {
 }
 
 /// The memory store keeps no tokens.
+/// Teams are the database's: here there are none, and none can be made.
+impl TeamStore for MemoryStore {
+    async fn teams(&self) -> Result<Teams, StoreError> {
+        Ok(Teams {
+            teams: Vec::new(),
+            people: Vec::new(),
+            default: Visibility::All,
+        })
+    }
+
+    async fn change_teams(&self, _: &TeamChange) -> Result<RecordId, TeamError> {
+        Err(TeamError::Missing)
+    }
+}
+
 impl TokenStore for MemoryStore {
     async fn add_token(
         &self,
@@ -112,6 +131,75 @@ impl TokenStore for MemoryStore {
 
     async fn end_token(&self, _: RecordId) -> Result<bool, StoreError> {
         Ok(false)
+    }
+}
+
+/// The memory store keeps nobody: it answers what an empty workspace would.
+impl PeopleStore for MemoryStore {
+    async fn members(
+        &self,
+        _: &str,
+        _: Option<RecordId>,
+        _: i64,
+    ) -> Result<Vec<Member>, IdentityError> {
+        Ok(Vec::new())
+    }
+
+    async fn member(&self, _: RecordId) -> Result<Member, IdentityError> {
+        Err(IdentityError::Missing("member"))
+    }
+
+    async fn change_member(
+        &self,
+        _: RecordId,
+        _: Option<Role>,
+        _: Option<bool>,
+    ) -> Result<(), IdentityError> {
+        Err(IdentityError::LastOwner)
+    }
+
+    async fn invitations(&self) -> Result<Vec<Invitation>, IdentityError> {
+        Ok(Vec::new())
+    }
+
+    async fn invite(
+        &self,
+        emails: &[String],
+        role: Role,
+        _: &str,
+    ) -> Result<Vec<RecordId>, IdentityError> {
+        if role > self.user().role {
+            return Err(IdentityError::AboveOwnRole);
+        }
+        Ok(vec!["0IV0000000000Aa".parse().unwrap(); emails.len()])
+    }
+
+    async fn resend_invitation(&self, _: RecordId) -> Result<(), IdentityError> {
+        Err(IdentityError::TooOften)
+    }
+
+    async fn withdraw_invitation(&self, _: RecordId) -> Result<(), IdentityError> {
+        Err(IdentityError::Missing("open invitation"))
+    }
+
+    async fn own_email(&self) -> Result<OwnEmail, IdentityError> {
+        let email = "ann@north.example".to_owned();
+        Ok(OwnEmail {
+            email,
+            change: None,
+        })
+    }
+
+    async fn ask_email_change(&self, email: &str) -> Result<(), IdentityError> {
+        Err(IdentityError::AlreadyMember(email.to_owned()))
+    }
+
+    async fn stop_email_change(&self) -> Result<bool, IdentityError> {
+        Ok(false)
+    }
+
+    async fn leave(&self) -> Result<(), IdentityError> {
+        Ok(())
     }
 }
 

@@ -95,6 +95,50 @@ actions! {
     AuditVerify = "audit.verify";
     /// A letter could not be delivered; the target is its id.
     LetterGiveUp = "letter.give_up";
+    /// Somebody was invited; the target is the invitation.
+    InvitationSend = "invitation.send";
+    /// An invitation was sent again.
+    InvitationResend = "invitation.resend";
+    /// An invitation was taken back.
+    InvitationWithdraw = "invitation.withdraw";
+    /// Somebody became a member by an invitation; the target is their id.
+    InvitationAccept = "invitation.accept";
+    /// Somebody's role was changed.
+    UserChangeRole = "user.change_role";
+    /// Somebody was shut out.
+    UserDeactivate = "user.deactivate";
+    /// Somebody was let in again.
+    UserReactivate = "user.reactivate";
+    /// Somebody left the workspace.
+    UserLeave = "user.leave";
+    /// A letter to set a new password was asked for.
+    PasswordAskReset = "password.ask_reset";
+    /// A password was set by a letter's link.
+    PasswordReset = "password.reset";
+    /// Somebody wants to use another address.
+    EmailAskChange = "email.ask_change";
+    /// A change of address was confirmed from one side.
+    EmailConfirm = "email.confirm";
+    /// A change of address was stopped.
+    EmailStopChange = "email.stop_change";
+    /// Somebody uses another address from now on.
+    EmailChange = "email.change";
+    /// A team was made.
+    TeamCreate = "team.create";
+    /// A team got another name or place.
+    TeamUpdate = "team.update";
+    /// A team was removed; those below it moved up.
+    TeamDelete = "team.delete";
+    /// Somebody came into a team.
+    TeamJoin = "team.join";
+    /// Somebody left a team.
+    TeamLeave = "team.leave";
+    /// Somebody sees more or fewer records from now on.
+    UserSee = "user.see";
+    /// New people see more or fewer records from now on.
+    WorkspaceSee = "workspace.see";
+    /// Who reads or sets a field was changed.
+    FieldRestrict = "field.restrict";
 }
 
 impl Action {

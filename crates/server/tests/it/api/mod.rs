@@ -327,12 +327,39 @@ async fn a_changed_role_counts_from_the_next_request() {
         owner.execute(sql, &[&site.tenant.as_str()]).await.unwrap(),
         1
     );
-    assert_eq!(create().await.status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        create().await.status,
+        StatusCode::UNAUTHORIZED,
+        "a lower role signs out"
+    );
+    let again = site.sign_in("member@north.example").await;
+    let refused = site
+        .with(
+            &again,
+            Method::POST,
+            "/records/account",
+            Some(json!({ "name": "Acme" })),
+        )
+        .await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
     let count = site
-        .with(&cookie, Method::GET, "/records/account/count", None)
+        .with(&again, Method::GET, "/records/account/count", None)
         .await
         .body;
     assert_eq!(count, json!({ "count": 1 }));
+    // Whoever gets a higher one goes on with it.
+    let sql = sql.replace("'viewer'", "'member'");
+    let raised = owner.execute(&sql, &[&site.tenant.as_str()]).await;
+    assert_eq!(raised.unwrap(), 1);
+    let made = site
+        .with(
+            &again,
+            Method::POST,
+            "/records/account",
+            Some(json!({ "name": "Acme" })),
+        )
+        .await;
+    assert_eq!(made.status, StatusCode::CREATED);
 }
 
 #[tokio::test]

@@ -246,19 +246,20 @@ const FROZEN_MEMBERSHIP: Attack = Attack {
             let connection = scratch.app().await;
             connection.begin(&actor("a", Role::Admin)).await.unwrap();
             let demote = format!("UPDATE app.\"user\" SET active = false, member_version = 1 WHERE id = '{}'; COMMIT", member.user);
-            assert!(connection.inject(&demote).await);
-            let version: i64 = scratch
-                .admin()
-                .query_one("SELECT member_version FROM app.\"user\" WHERE id = $1", &[&member.user.as_str()])
-                .await
-                .unwrap()
-                .get(0);
-            version == 1
+            connection.inject(&demote).await;
+            let frozen = "SELECT NOT active AND member_version = 1 FROM app.\"user\" WHERE id = $1";
+            scratch.admin().query_one(frozen, &[&member.user.as_str()]).await.unwrap().get(0)
         }
         .boxed()
     },
-    defences: &[Defence {
-        name: "the guard on member_version",
-        remove: Removal::Sql("ALTER TABLE app.\"user\" DISABLE TRIGGER guard"),
-    }],
+    defences: &[
+        Defence {
+            name: "the guard on member_version",
+            remove: Removal::Sql("ALTER TABLE app.\"user\" DISABLE TRIGGER guard"),
+        },
+        Defence {
+            name: "no UPDATE of member_version",
+            remove: Removal::Sql("GRANT UPDATE ON app.\"user\" TO fieldstone_app"),
+        },
+    ],
 };

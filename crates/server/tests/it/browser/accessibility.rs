@@ -15,6 +15,8 @@ async fn every_page_is_accessible_and_fits_every_screen() {
             ),
             ("sign-in", "/sign-in?to=%2F".to_owned()),
             ("spent link", "/set-up?link=x".to_owned()),
+            ("forgotten password", "/forgotten-password".to_owned()),
+            ("spent letter", "/invitation?link=x".to_owned()),
         ],
     )
     .await;
@@ -27,6 +29,7 @@ async fn every_page_is_accessible_and_fits_every_screen() {
     // First, since some of them ask for a proof of less than ten minutes ago.
     wrong.extend(inspect(&browser, &programs(&browser).await).await);
     wrong.extend(inspect(&browser, &pages(&browser).await).await);
+    wrong.extend(inspect(&browser, &settings()).await);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -179,7 +182,22 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
     ]
 }
 
-async fn inspect(browser: &Browser, pages: &[(&str, String)]) -> Vec<String> {
+/// Settings, as somebody finds them who is alone in a workspace.
+fn settings() -> Vec<(&'static str, String)> {
+    [
+        ("members", "/settings/members"),
+        ("nobody found", "/settings/members?q=zzzz"),
+        ("invitations", "/settings/invitations"),
+        ("invite", "/settings/invitations/new"),
+        ("membership", "/settings/membership"),
+        ("new address", "/settings/membership/email"),
+        ("departure", "/settings/membership/departure"),
+    ]
+    .map(|(name, path)| (name, path.to_owned()))
+    .to_vec()
+}
+
+pub(super) async fn inspect(browser: &Browser, pages: &[(&str, String)]) -> Vec<String> {
     let mut wrong = Vec::new();
     for (name, path) in pages {
         browser.screen(1280, 800).await;

@@ -5,5 +5,6 @@ mod chromium;
 mod consent;
 mod demo;
 mod keyboard;
+mod members;
 mod together;
 mod work;

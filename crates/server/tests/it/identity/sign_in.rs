@@ -172,45 +172,47 @@ async fn a_changed_password_or_person_ends_every_session() {
     assert_eq!(code(&app.begin(&identity.actor).await), "FS001");
     app.rollback().await;
 
-    // A new role: the session goes on, with the new rights.
-    let (_, owner_of_other) = people.workspace("globex", "cem@globex.example").await;
+    // A higher role: the session goes on, with the new rights. A lower one ends it.
+    let (tenant, _) = people.workspace("globex", "cem@globex.example").await;
+    let dee = people
+        .user(tenant, "dee@globex.example", Role::Viewer)
+        .await;
     let other = people
-        .sign_in("cem@globex.example", SECRET, None)
+        .sign_in("dee@globex.example", SECRET, None)
         .await
         .unwrap();
     let stale = people.recognise(&browser(&other)).await.unwrap();
-    let tenant = stale.actor.tenant;
-    people.user(tenant, "dee@globex.example", Role::Owner).await;
-    people
-        .owner
-        .execute(
-            "UPDATE app.\"user\" SET role = 'viewer' WHERE id = $1",
-            &[&owner_of_other.as_str()],
-        )
-        .await
-        .unwrap();
+    let set_role = async |people: &People, role: &str| {
+        let sql = "UPDATE app.\"user\" SET role = $2 WHERE id = $1";
+        let changed = people.owner.execute(sql, &[&dee.as_str(), &role]).await;
+        assert_eq!(changed.unwrap(), 1);
+    };
+    set_role(&people, "admin").await;
     assert_eq!(code(&app.begin(&stale.actor).await), "FS001");
     app.rollback().await;
     let fresh = people.authenticator.renew(&stale, now()).await.unwrap();
-    assert_eq!(fresh.actor.role, Role::Viewer);
+    assert_eq!(fresh.actor.role, Role::Admin);
     app.begin(&fresh.actor).await.unwrap();
     app.rollback().await;
+
+    set_role(&people, "member").await;
+    assert_eq!(code(&app.begin(&fresh.actor).await), "FS001");
+    app.rollback().await;
+    assert!(matches!(
+        people.authenticator.renew(&fresh, now()).await,
+        Err(IdentityError::Unauthenticated)
+    ));
 
     people
         .owner
         .execute(
             "UPDATE app.\"user\" SET active = false WHERE id = $1",
-            &[&owner_of_other.as_str()],
+            &[&dee.as_str()],
         )
         .await
         .unwrap();
-    assert_eq!(code(&app.begin(&fresh.actor).await), "FS001");
     assert!(matches!(
-        people.authenticator.renew(&fresh, now()).await,
-        Err(IdentityError::Unauthenticated)
-    ));
-    assert!(matches!(
-        people.sign_in("cem@globex.example", SECRET, None).await,
+        people.sign_in("dee@globex.example", SECRET, None).await,
         Err(IdentityError::WrongPassword)
     ));
 }

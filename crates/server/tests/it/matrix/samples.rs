@@ -1,7 +1,7 @@
 //! One sample request for every route: what the matrix sends. A route without one fails it, and so does a sample without a route.
 //!
 //! Words that begin with a colon stand for something of the workspace north: `:account` and `:lead` for a living record that no other
-//! request touches, `:deleted` for a deleted account, `:object` and `:field` for a custom object and a custom field of accounts, `:email`
+//! request touches, `:team` for a team, `:deleted` for a deleted account, `:object` and `:field` for a custom object and a custom field of accounts, `:email`
 //! for the address of somebody of north who can sign in.
 
 use http::StatusCode;
@@ -38,6 +38,13 @@ const fn get(route: &'static str, path: &'static str) -> Sample {
 const fn delete(route: &'static str, path: &'static str) -> Sample {
     Sample {
         method: "DELETE",
+        ..get(route, path)
+    }
+}
+
+const fn put(route: &'static str, path: &'static str) -> Sample {
+    Sample {
+        method: "PUT",
         ..get(route, path)
     }
 }
@@ -87,12 +94,45 @@ pub(super) const SAMPLES: &[Sample] = &[
     form("/sign-out", "/sign-out", ""),
     get("/set-up", "/set-up?link=none").but(StatusCode::GONE),
     form("/set-up", "/set-up", "link=none&password=x&repeat=x").but(StatusCode::GONE),
-
     get("/confirm", "/confirm?return_to=%2Fdeals"),
     form("/confirm", "/confirm", "return_to=%2Fdeals&password=wrong").but(StatusCode::UNPROCESSABLE_ENTITY),
     get("/settings", "/settings"),
     get("/settings/profile", "/settings/profile"),
     form("/settings/profile", "/settings/profile", "name=Somebody&locale=en&time_zone=UTC"),
+    get("/invitation", "/invitation?link=none").but(StatusCode::GONE),
+    form("/invitation", "/invitation", "link=none&name=x&password=x&repeat=x").but(StatusCode::GONE),
+    get("/forgotten-password", "/forgotten-password"),
+    form("/forgotten-password", "/forgotten-password", "email=:email"),
+    get("/password-reset", "/password-reset?link=none").but(StatusCode::GONE),
+    form("/password-reset", "/password-reset", "link=none&password=x&repeat=x").but(StatusCode::GONE),
+    get("/email-change", "/email-change?link=none").but(StatusCode::GONE),
+    form("/email-change", "/email-change", "link=none&answer=confirm").but(StatusCode::GONE),
+    get("/settings/membership", "/settings/membership"),
+    get("/settings/membership/email", "/settings/membership/email"),
+    form("/settings/membership/email", "/settings/membership/email", "email=page-:email"),
+    form("/settings/membership/email/stop", "/settings/membership/email/stop", ""),
+    get("/settings/membership/departure", "/settings/membership/departure"),
+    // Nobody leaves who has more to ask.
+    form("/settings/membership/departure", "/settings/membership/departure", "leave=no").but(StatusCode::BAD_REQUEST),
+    get("/settings/members", "/settings/members?q=nort"),
+    get("/settings/members/{id}", "/settings/members/005000000000000").but(StatusCode::NOT_FOUND),
+    form("/settings/members/{id}/role", "/settings/members/005000000000000/role", "role=viewer").but(StatusCode::NOT_FOUND),
+    form("/settings/members/{id}/access", "/settings/members/005000000000000/access", "active=no").but(StatusCode::NOT_FOUND),
+    get("/settings/invitations", "/settings/invitations"),
+    get("/settings/invitations/new", "/settings/invitations/new"),
+    form("/settings/invitations", "/settings/invitations", "emails=page-:email&role=viewer&language=en"),
+    form("/settings/invitations/{id}/letter", "/settings/invitations/0IV000000000000/letter", "").but(StatusCode::UNPROCESSABLE_ENTITY),
+    form("/settings/invitations/{id}/withdrawal", "/settings/invitations/0IV000000000000/withdrawal", "").but(StatusCode::UNPROCESSABLE_ENTITY),
+
+    get("/settings/teams", "/settings/teams"),
+    form("/settings/teams", "/settings/teams", "name=").but(StatusCode::UNPROCESSABLE_ENTITY),
+    form("/settings/teams/{id}", "/settings/teams/:team", "name=&parent=").but(StatusCode::UNPROCESSABLE_ENTITY),
+    form("/settings/teams/{id}/deletion", "/settings/teams/:team0/deletion", "").but(StatusCode::NOT_FOUND),
+    form("/settings/teams/{id}/members", "/settings/teams/:team/members", "user=nobody").but(StatusCode::NOT_FOUND),
+    form("/settings/teams/{id}/members/{user}/removal", "/settings/teams/:team/members/0050000000000zz/removal", "").but(StatusCode::NOT_FOUND),
+    form("/settings/teams/visibility", "/settings/teams/visibility", "user=&visibility=all"),
+    get("/settings/roles", "/settings/roles"),
+
 
     // The authorization server.
     get("/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server"),
@@ -160,6 +200,17 @@ pub(super) const SAMPLES: &[Sample] = &[
     get("/api/v1/tokens", "/api/v1/tokens"),
     post("/api/v1/tokens", "/api/v1/tokens", r#"{"name":"nightly"}"#),
     delete("/api/v1/tokens/{id}", "/api/v1/tokens/0AT000000000000").but(StatusCode::NOT_FOUND),
+    get("/api/v1/members", "/api/v1/members"),
+    get("/api/v1/members/{id}", "/api/v1/members/005000000000000").but(StatusCode::NOT_FOUND),
+    patch("/api/v1/members/{id}", "/api/v1/members/005000000000000", r#"{"role":"viewer"}"#).but(StatusCode::NOT_FOUND),
+    get("/api/v1/invitations", "/api/v1/invitations"),
+    post("/api/v1/invitations", "/api/v1/invitations", r#"{"emails":["api-:email"],"role":"viewer"}"#),
+    delete("/api/v1/invitations/{id}", "/api/v1/invitations/0IV000000000000").but(StatusCode::NOT_FOUND),
+    post("/api/v1/invitations/{id}/letter", "/api/v1/invitations/0IV000000000000/letter", "{}").but(StatusCode::NOT_FOUND),
+    get("/api/v1/membership", "/api/v1/membership"),
+    delete("/api/v1/membership", "/api/v1/membership?stay=yes").but(StatusCode::BAD_REQUEST),
+    post("/api/v1/membership/email-change", "/api/v1/membership/email-change", r#"{"email":"api-:email"}"#),
+    delete("/api/v1/membership/email-change", "/api/v1/membership/email-change?stay=yes").but(StatusCode::BAD_REQUEST),
     get("/api/v1/oauth/grants", "/api/v1/oauth/grants"),
     post("/api/v1/oauth/grants", "/api/v1/oauth/grants", r#"{"client_id":"fieldstone-device"}"#),
     delete("/api/v1/oauth/grants/{id}", "/api/v1/oauth/grants/0OG000000000000").but(StatusCode::NOT_FOUND),
@@ -183,5 +234,14 @@ pub(super) const SAMPLES: &[Sample] = &[
     post("/api/v1/records/{object}/{id}/restoration", "/api/v1/records/account/:deleted/restoration", "{}"),
     get("/api/v1/records/{object}/{id}/history", "/api/v1/records/account/:account/history"),
     post("/api/v1/records/lead/{id}/conversion", "/api/v1/records/lead/:lead/conversion", "{}"),
+    get("/api/v1/teams", "/api/v1/teams"),
+    post("/api/v1/teams", "/api/v1/teams", r#"{"name":""}"#).but(StatusCode::UNPROCESSABLE_ENTITY),
+    patch("/api/v1/teams/{id}", "/api/v1/teams/:team", "{}"),
+    delete("/api/v1/teams/{id}", "/api/v1/teams/0TE000000000000").but(StatusCode::NOT_FOUND),
+    put("/api/v1/teams/{id}/members/{user}", "/api/v1/teams/:team/members/0050000000000zz").but(StatusCode::NOT_FOUND),
+    delete("/api/v1/teams/{id}/members/{user}", "/api/v1/teams/:team/members/0050000000000zz").but(StatusCode::NOT_FOUND),
+    get("/api/v1/visibility", "/api/v1/visibility"),
+    patch("/api/v1/visibility", "/api/v1/visibility", r#"{"default":"all"}"#),
+    patch("/api/v1/visibility/{user}", "/api/v1/visibility/0050000000000zz", r#"{"visibility":"own"}"#).but(StatusCode::NOT_FOUND),
     get("/api/v1/search", "/api/v1/search?q=nort"),
 ];

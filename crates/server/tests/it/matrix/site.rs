@@ -36,7 +36,7 @@ pub(super) enum Persona {
     Deactivated,
     /// A program with a token of the owner's that lacks the scope.
     Token,
-    /// An admin when the session began, a viewer now.
+    /// An admin when the session began, a viewer now, and signed out by that.
     Lowered,
     /// A viewer when the session began, a member now.
     Raised,
@@ -70,9 +70,8 @@ impl Persona {
     /// The role that counts; none for whoever isn't let in at all.
     pub(super) fn role(self) -> Option<Role> {
         match self {
-            Self::Anonymous | Self::Deactivated => None,
+            Self::Anonymous | Self::Deactivated | Self::Lowered => None,
             Self::Token => Some(Role::Owner),
-            Self::Lowered => Some(Role::Viewer),
             Self::Raised => Some(Role::Member),
             persona => persona.first_role(),
         }

@@ -1,0 +1,88 @@
+//! A new password for somebody who has forgotten theirs.
+//!
+//! Asking writes one row, whoever asks for whatever address; a job finds out whom it concerns and writes to them. A new password signs nobody
+//! in: that takes the second factor of those who have one.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use super::{IdentityError, SignIn, email_key, random, sign_in::Invitee};
+
+/// Longest address and workspace that are looked at.
+const EMAIL_MAX: usize = 254;
+const SLUG_MAX: usize = 63;
+
+impl SignIn {
+    /// Asks for a letter to `email` with which the password can be set, in `workspace` or wherever the address is known.
+    pub async fn ask_password_reset(
+        &self,
+        email: &str,
+        workspace: Option<&str>,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<(), IdentityError> {
+        let key = email_key(email);
+        self.resets.admit(&key, address, now)?;
+        let slug = workspace.map(str::trim).filter(|slug| !slug.is_empty());
+        // Nobody has such an address; it is answered like any other.
+        let is_odd = |text: &str, max: usize| text.chars().count() > max || text.contains('\0');
+        let (key, slug) =
+            if is_odd(&key, EMAIL_MAX) || slug.is_some_and(|slug| is_odd(slug, SLUG_MAX)) {
+                ("", None)
+            } else {
+                (key.as_str(), slug)
+            };
+        let client = self.auth.get().await?;
+        let statement = client
+            .prepare_cached("SELECT app.ask_password_reset($1, $2)")
+            .await?;
+        client.execute(&statement, &[&key, &slug]).await?;
+        Ok(())
+    }
+
+    /// Whose password the secret of a letter may set, while it is good.
+    pub async fn resetter(&self, secret: &str) -> Result<Invitee, IdentityError> {
+        if !random::is_secret(secret) {
+            return Err(IdentityError::LinkSpent);
+        }
+        let client = self.auth.get().await?;
+        let statement = client
+            .prepare_cached("SELECT workspace, name, email FROM app.find_password_reset($1)")
+            .await?;
+        let row = client
+            .query_opt(&statement, &[&random::hash(secret).as_slice()])
+            .await?
+            .ok_or(IdentityError::LinkSpent)?;
+        Ok(Invitee {
+            workspace: row.try_get(0)?,
+            name: row.try_get(1)?,
+            email: row.try_get(2)?,
+        })
+    }
+
+    /// Sets the password and ends all sessions of the person; the link is used up.
+    pub async fn reset_password(
+        &self,
+        secret: &str,
+        password: &SecretString,
+    ) -> Result<(), IdentityError> {
+        // Asked first, so that a spent link costs no hash.
+        self.resetter(secret).await?;
+        let phc = self.passwords.hash(password).await?;
+        let client = self.auth.get().await?;
+        let statement = client
+            .prepare_cached("SELECT app.redeem_password_reset($1, $2)")
+            .await?;
+        let done: bool = client
+            .query_one(&statement, &[&random::hash(secret).as_slice(), &phc])
+            .await?
+            .try_get(0)?;
+        if done {
+            Ok(())
+        } else {
+            Err(IdentityError::LinkSpent)
+        }
+    }
+}
