@@ -12,6 +12,7 @@ pub mod identity;
 pub mod import;
 pub mod jobs;
 pub mod mail;
+pub mod oauth;
 pub mod pages;
 pub mod platform;
 pub mod schema;

@@ -38,21 +38,17 @@ impl<S: Store + Clone + 'static> Call<S> {
     pub(super) async fn open(needs: Needs, mut parts: Parts, body: Body) -> Result<Self, ApiError> {
         let store = parts.extensions.remove::<S>();
         let viewer = parts.extensions.remove::<Viewer>();
-        let scopes = match parts
+        let credential = parts
             .extensions
             .get::<Arc<Identity>>()
-            .map(|identity| &identity.credential)
-        {
-            Some(Credential::ApiToken { scopes }) => Some(scopes.as_slice()),
-            _ => None,
-        };
+            .map(|identity| &identity.credential);
         let role = store
             .as_ref()
             .map_or(Role::Viewer, |store| store.user().role);
-        let rights = Rights::new(role, scopes.unwrap_or_default());
+        let rights = Rights::new(role, credential.map_or(&[], Credential::scopes));
         let caller = store.as_ref().and(viewer.as_ref()).map(|viewer| Caller {
             rights: &rights,
-            has_session: scopes.is_none(),
+            has_session: credential.is_none_or(Credential::is_session),
             is_proven: viewer.is_proven,
         });
         needs

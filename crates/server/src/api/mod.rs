@@ -3,12 +3,14 @@
 //! `route.rs` is the one list of routes with the capability that each needs; the router is built from it, so that a route without a
 //! row can't exist. Handlers are thin: read the call, ask the store, write the answer. None of them names a tenant or a database.
 
+mod audit;
 mod body;
 mod call;
 mod describe;
 mod error;
 mod etag;
 mod field;
+mod grant;
 mod history;
 mod invitation;
 mod member;
@@ -30,6 +32,8 @@ mod written;
 use axum::{Router, extract::Request, response::Response};
 use fieldstone_store::once::OnceStore;
 
+pub use audit::AuditStore;
+pub use grant::GrantStore;
 pub use member::PeopleStore;
 pub(crate) use openapi::show as show_openapi;
 pub use openapi::{openapi_document, openapi_json};
@@ -38,9 +42,16 @@ pub use schema::SchemaStore;
 pub use token::TokenStore;
 
 /// What the API asks of a store.
-pub trait ApiStore: OnceStore + SchemaStore + TokenStore + PeopleStore + Clone + 'static {}
+pub trait ApiStore:
+    OnceStore + SchemaStore + TokenStore + GrantStore + AuditStore + PeopleStore + Clone + 'static
+{
+}
 
-impl<S: OnceStore + SchemaStore + TokenStore + PeopleStore + Clone + 'static> ApiStore for S {}
+impl<
+    S: OnceStore + SchemaStore + TokenStore + GrantStore + AuditStore + PeopleStore + Clone + 'static,
+> ApiStore for S
+{
+}
 
 /// Where all paths of [`ROUTES`] begin.
 pub const ROOT: &str = "/api/v1";

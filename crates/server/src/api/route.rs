@@ -13,10 +13,10 @@ use fieldstone_model::{
 use http::Method;
 
 use super::{
-    ApiStore,
+    ApiStore, audit,
     call::Call,
     error::{ApiError, ApiResult},
-    field, invitation, member, membership, object, record, search, session, token,
+    field, grant, invitation, member, membership, object, record, search, session, token,
 };
 
 /// One row of the list.
@@ -67,7 +67,7 @@ routes! {
     DELETE "/session"                               (Needs::Session)        "deleteSession"     => session::delete::delete;
     POST   "/session/proof"                         (Needs::Session)        "proveSession"      => session::proof::create;
     GET    "/tokens"                                (Needs::Session)        "listTokens"        => token::list::list;
-    POST   "/tokens"                                (Needs::Session)        "createToken"       => token::create::create;
+    POST   "/tokens"                                (Needs::Proof)          "createToken"       => token::create::create;
     DELETE "/tokens/{id}"                           (Needs::Session)        "deleteToken"       => token::delete::delete;
     GET    "/members"                               (needs(UsersManage))    "listMembers"       => member::list::list;
     GET    "/members/{id}"                          (needs(UsersManage))    "showMember"        => member::show::show;
@@ -80,6 +80,11 @@ routes! {
     DELETE "/membership"                            (Needs::Proof)          "deleteMembership"  => membership::delete::delete;
     POST   "/membership/email-change"               (Needs::Proof)          "changeEmail"       => membership::email::create;
     DELETE "/membership/email-change"               (Needs::Session)        "keepEmail"         => membership::email::delete;
+    GET    "/oauth/grants"                          (Needs::Session)        "listGrants"        => grant::list::list;
+    POST   "/oauth/grants"                          (Needs::Proof)          "createGrant"       => grant::create::create;
+    DELETE "/oauth/grants/{id}"                     (Needs::Session)        "deleteGrant"       => grant::delete::delete;
+    GET    "/audit-events"                          (needs(UsersManage))    "listAuditEvents"   => audit::list::list;
+    POST   "/audit-events/verification"             (needs(UsersManage))    "verifyAuditEvents" => audit::verification::create;
     GET    "/objects"                               (needs(RecordsRead))    "listObjects"       => object::list::list;
     POST   "/objects"                               (needs(SchemaManage))   "createObject"      => object::create::create;
     GET    "/objects/{object}"                      (needs(RecordsRead))    "describeObject"    => object::show::show;

@@ -2,6 +2,7 @@
 //!
 //! A secret is never an argument: other users see arguments.
 
+mod audit;
 mod demo;
 mod doctor;
 mod failure;
@@ -49,6 +50,8 @@ enum Command {
     Workspace(workspace::Workspaces),
     /// Add and list people of a workspace
     User(user::Users),
+    /// Check a workspace's audit log
+    Audit(audit::Audit),
     /// Import a CSV file into a workspace
     Import(import::Import),
     /// Say what this machine has and lacks
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
             Command::Migrate(migrate) => migrate.run().await,
             Command::Workspace(workspaces) => workspaces.run().await,
             Command::User(users) => users.run().await,
+            Command::Audit(audit) => audit.run().await,
             Command::Import(import) => import.run().await,
             Command::Doctor(doctor) => doctor.run(),
             Command::Openapi(openapi) => openapi.run(),

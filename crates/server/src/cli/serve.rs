@@ -47,6 +47,7 @@ impl Serve {
             databases,
             context_keys: Arc::new(keys),
             clock,
+            url: configuration.url.clone(),
             security_contact,
         };
         let mail = if let Some(settings) = &configuration.mail {

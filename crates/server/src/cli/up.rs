@@ -9,7 +9,6 @@ use clap::Args;
 use fieldstone_model::clock::{Clock, SystemClock};
 use nix::unistd::geteuid;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::net::TcpListener;
 use tokio_postgres::Config;
 
 use super::demo;
@@ -70,8 +69,9 @@ impl Up {
         let admin = cluster.admin_config();
         let served = async {
             let preparing = async {
-                let platform = self.prepare(&data_dir, admin, keys, clock).await?;
-                self.greet(&data_dir, &ca, &listener, &platform).await?;
+                let url = url(&listener)?;
+                let platform = self.prepare(&data_dir, admin, keys, clock, url).await?;
+                self.greet(&data_dir, &ca, &platform).await?;
                 Ok::<_, Failure>(platform)
             };
             let platform = tokio::select! {
@@ -106,6 +106,7 @@ impl Up {
         mut admin: Config,
         keys: Arc<ContextKeys>,
         clock: Arc<dyn Clock>,
+        url: String,
     ) -> Result<Platform, Failure> {
         let passwords = data_dir.role_passwords()?;
         admin.dbname(DEFAULT_DATABASE);
@@ -125,6 +126,7 @@ impl Up {
             databases,
             context_keys: keys,
             clock,
+            url,
             security_contact,
         })
     }
@@ -138,10 +140,9 @@ impl Up {
         &self,
         data_dir: &DataDir,
         ca: &Path,
-        listener: &TcpListener,
         platform: &Platform,
     ) -> Result<(), Failure> {
-        let url = url(listener)?;
+        let url = &platform.url;
         write_public(&data_dir.url(), format!("{url}\n").as_bytes())
             .map_err(|error| Failure::new(format!("The data folder can't be written: {error}.")))?;
         tracing::info!(
@@ -154,7 +155,7 @@ impl Up {
             url.clone(),
         )?;
         if self.demo {
-            return demo::ensure(&operator, data_dir, &url, ca).await;
+            return demo::ensure(&operator, data_dir, url, ca).await;
         }
         if let Some(link) = invitation(&operator).await? {
             eprintln!("\nChoose the first owner's password within seven days, once: {link}\n");

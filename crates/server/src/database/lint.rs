@@ -25,12 +25,15 @@ struct Rule {
 }
 
 /// Indexes by which a person is found before their tenant is known. Only on private tables, which no serving role touches.
-const LOOKUP_INDEXES: [&str; 7] = [
+const LOOKUP_INDEXES: &[&str] = &[
     "workspace_slug_lookup",
     "user_secret_email_lookup",
     "session_token_lookup",
     "api_token_lookup",
     "setup_link_lookup",
+    "oauth_client_lookup",
+    "oauth_code_lookup",
+    "oauth_token_lookup",
     "mail_link_lookup",
     "letter_due_lookup",
 ];
@@ -194,7 +197,7 @@ pub async fn lint(client: &Client) -> Result<Vec<Finding>, DatabaseError> {
             rule.query
         );
         for row in client
-            .query(&query, &[&LOOKUP_INDEXES.as_slice(), &SERVING.as_slice()])
+            .query(&query, &[&LOOKUP_INDEXES, &SERVING.as_slice()])
             .await?
         {
             findings.push(Finding {

@@ -10,7 +10,12 @@ use http::{HeaderMap, Method, Uri, header};
 use jiff::{SignedDuration, Timestamp};
 use moka::sync::Cache;
 
-use super::{AuthPool, IdentityError, SessionLimits, session::SessionToken, token::ApiToken};
+use super::{
+    AuthPool, IdentityError, SessionLimits,
+    oauth::secret::{Kind, Secret},
+    session::SessionToken,
+    token::ApiToken,
+};
 use crate::database::Actor;
 
 /// How long an answer is remembered; also how often a session's idle limit moves.
@@ -43,6 +48,44 @@ pub enum Credential {
         /// Names of capabilities.
         scopes: Vec<String>,
     },
+    /// An application's access token, and what the person allowed it; never empty.
+    AccessToken {
+        /// Names of capabilities.
+        scopes: Vec<String>,
+        /// The sign-in that it belongs to.
+        grant: RecordId,
+    },
+}
+
+impl Credential {
+    /// Whether a person is there, rather than a program that acts for one.
+    pub fn is_session(&self) -> bool {
+        matches!(self, Self::Session)
+    }
+
+    /// What narrows the person's rights; empty where nothing does.
+    pub fn scopes(&self) -> &[String] {
+        match self {
+            Self::Session => &[],
+            Self::ApiToken { scopes } | Self::AccessToken { scopes, .. } => scopes,
+        }
+    }
+
+    fn means(&self) -> Means {
+        match self {
+            Self::Session => Means::Session,
+            Self::ApiToken { .. } => Means::ApiToken,
+            Self::AccessToken { .. } => Means::AccessToken,
+        }
+    }
+}
+
+/// Where a secret is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Means {
+    Session,
+    ApiToken,
+    AccessToken,
 }
 
 /// Finds out who asks. Cheap to clone.
@@ -79,14 +122,14 @@ impl Authenticator {
         now: Timestamp,
     ) -> Result<Arc<Identity>, IdentityError> {
         if headers.contains_key(header::AUTHORIZATION) {
-            let token = ApiToken::from_headers(headers).ok_or(IdentityError::Unauthenticated)?;
-            return self.identify(token.hash(), false, now).await;
+            let (hash, means) = bearer(headers).ok_or(IdentityError::Unauthenticated)?;
+            return self.identify(hash, means, now).await;
         }
         let token = SessionToken::from_headers(headers).ok_or(IdentityError::Unauthenticated)?;
         if !method.is_safe() {
             check_same_origin(uri, headers)?;
         }
-        self.identify(token.hash(), true, now).await
+        self.identify(token.hash(), Means::Session, now).await
     }
 
     /// Looks a person up again after the database said that their access has changed.
@@ -96,12 +139,8 @@ impl Authenticator {
         now: Timestamp,
     ) -> Result<Arc<Identity>, IdentityError> {
         self.forget(identity);
-        self.identify(
-            identity.key,
-            identity.credential == Credential::Session,
-            now,
-        )
-        .await
+        self.identify(identity.key, identity.credential.means(), now)
+            .await
     }
 
     /// Forgets an answer, as at sign-out.
@@ -112,18 +151,18 @@ impl Authenticator {
     async fn identify(
         &self,
         key: [u8; 32],
-        is_session: bool,
+        means: Means,
         now: Timestamp,
     ) -> Result<Arc<Identity>, IdentityError> {
         if let Some(identity) = self.known.get(&key)
-            && (identity.credential == Credential::Session) == is_session
+            && identity.credential.means() == means
         {
             return Ok(identity);
         }
-        let identity = if is_session {
-            self.find_session(key, now).await?
-        } else {
-            self.find_token(key).await?
+        let identity = match means {
+            Means::Session => self.find_session(key, now).await?,
+            Means::ApiToken => self.find_token(key, now).await?,
+            Means::AccessToken => self.find_access_token(key, now).await?,
         };
         let identity = Arc::new(identity);
         self.known.insert(key, identity.clone());
@@ -159,23 +198,77 @@ impl Authenticator {
         Ok(identity)
     }
 
-    async fn find_token(&self, key: [u8; 32]) -> Result<Identity, IdentityError> {
+    async fn find_token(&self, key: [u8; 32], now: Timestamp) -> Result<Identity, IdentityError> {
         let client = self.auth.get().await?;
         let statement = client
-            .prepare_cached("SELECT tenant_id, id, user_id, role, member_version, schema_version, scopes FROM app.find_api_token($1)")
+            .prepare_cached("SELECT tenant_id, id, user_id, role, member_version, schema_version, scopes, last_seen_at FROM app.find_api_token($1)")
             .await?;
         let row = client
             .query_opt(&statement, &[&key.as_slice()])
             .await?
             .ok_or(IdentityError::Unauthenticated)?;
-        identity(
-            &row,
-            Credential::ApiToken {
-                scopes: row.try_get(6)?,
-            },
-            key,
-        )
+        let credential = Credential::ApiToken {
+            scopes: row.try_get(6)?,
+        };
+        let identity = identity(&row, credential, key)?;
+        note_use(&client, &identity, row.try_get(7)?, now).await?;
+        Ok(identity)
     }
+
+    async fn find_access_token(
+        &self,
+        key: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Identity, IdentityError> {
+        let client = self.auth.get().await?;
+        let statement = client
+            .prepare_cached("SELECT tenant_id, id, user_id, role, member_version, schema_version, scopes, last_seen_at, grant_id FROM app.find_access_token($1)")
+            .await?;
+        let row = client
+            .query_opt(&statement, &[&key.as_slice()])
+            .await?
+            .ok_or(IdentityError::Unauthenticated)?;
+        let scopes: Vec<String> = row.try_get(6)?;
+        let grant = row.try_get::<_, &str>(8)?.parse();
+        let (false, Ok(grant)) = (scopes.is_empty(), grant) else {
+            return Err(IdentityError::Crypto);
+        };
+        let identity = identity(&row, Credential::AccessToken { scopes, grant }, key)?;
+        note_use(&client, &identity, row.try_get(7)?, now).await?;
+        Ok(identity)
+    }
+}
+
+/// Notes that a program's token was used: the first time at once, since it tells whether an answer arrived, later once a minute.
+async fn note_use(
+    client: &deadpool_postgres::Object,
+    identity: &Identity,
+    seen: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<(), IdentityError> {
+    let is_recent =
+        seen.is_some_and(|seen| now.duration_since(seen) < SignedDuration::from_secs(60));
+    if let Some(token) = identity.actor.credential
+        && !is_recent
+    {
+        let touch = client
+            .prepare_cached("SELECT app.touch_token($1, $2)")
+            .await?;
+        client
+            .execute(&touch, &[&identity.actor.tenant.as_str(), &token.as_str()])
+            .await?;
+    }
+    Ok(())
+}
+
+/// The token in `Authorization: Bearer`, by what it starts with.
+fn bearer(headers: &HeaderMap) -> Option<([u8; 32], Means)> {
+    if let Some(token) = ApiToken::from_headers(headers) {
+        return Some((token.hash(), Means::ApiToken));
+    }
+    let token = super::token::bearer(headers)?;
+    let token = Secret::read(Kind::Access, token)?;
+    Some((token.hash(), Means::AccessToken))
 }
 
 fn identity(

@@ -27,6 +27,11 @@ const PER_NETWORK: Rule = Rule {
     burst: 60.0,
     refill: SignedDuration::from_secs(5),
 };
+/// What programs may ask of the token endpoint: a whole office of devices can be behind one address.
+const PER_PROGRAM_NETWORK: Rule = Rule {
+    burst: 300.0,
+    refill: SignedDuration::from_millis(200),
+};
 /// Most buckets remembered of each kind; the least used go first.
 const REMEMBERED: u64 = 100_000;
 
@@ -65,6 +70,15 @@ impl Throttle {
     ) -> Result<(), IdentityError> {
         take(&self.networks, &network(address), PER_NETWORK, now)?;
         take(&self.accounts, email_key, PER_ACCOUNT, now)
+    }
+
+    /// Takes one request of a program for the network, or says how long to wait.
+    pub(super) fn admit_program(
+        &self,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<(), IdentityError> {
+        take(&self.networks, &network(address), PER_PROGRAM_NETWORK, now)
     }
 
     /// Gives an account its attempt back after a right password.

@@ -34,17 +34,11 @@ impl ApiToken {
 
     /// The one in a request's `Authorization: Bearer`.
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
-        let (scheme, token) = headers
-            .get(header::AUTHORIZATION)?
-            .to_str()
-            .ok()?
-            .split_once(' ')?;
-        let token = token.trim();
-        (scheme.eq_ignore_ascii_case("bearer")
-            && token
-                .strip_prefix(TOKEN_PREFIX)
-                .is_some_and(random::is_secret))
-        .then(|| Self(Zeroizing::new(token.to_owned())))
+        let token = bearer(headers)?;
+        token
+            .strip_prefix(TOKEN_PREFIX)
+            .is_some_and(random::is_secret)
+            .then(|| Self(Zeroizing::new(token.to_owned())))
     }
 
     /// The whole secret, to be shown once.
@@ -59,6 +53,16 @@ impl ApiToken {
     pub(crate) fn shown(&self) -> &str {
         self.0.get(..SHOWN).unwrap_or_default()
     }
+}
+
+/// What stands in a request's `Authorization: Bearer`. Two such headers are none: somebody is playing.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut lines = headers.get_all(header::AUTHORIZATION).iter();
+    let (line, None) = (lines.next()?, lines.next()) else {
+        return None;
+    };
+    let (scheme, token) = line.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// A token as its owner sees it in a list.
@@ -76,10 +80,12 @@ pub struct ApiTokenSummary {
     pub created_at: Timestamp,
     /// When it ends by itself.
     pub expires_at: Timestamp,
+    /// When it was last used.
+    pub last_seen_at: Option<Timestamp>,
 }
 
 impl ApiTokenSummary {
-    /// Reads a row of `app.own_api_tokens()`: `id, name, prefix, scopes, created_at, expires_at`.
+    /// Reads a row of `app.api_tokens_of()`: `id, name, prefix, scopes, created_at, expires_at, last_seen_at`.
     pub(crate) fn read(row: &tokio_postgres::Row) -> Result<Self, IdentityError> {
         let id = row.try_get::<_, &str>(0)?.parse();
         Ok(Self {
@@ -89,6 +95,7 @@ impl ApiTokenSummary {
             scopes: row.try_get(3)?,
             created_at: row.try_get(4)?,
             expires_at: row.try_get(5)?,
+            last_seen_at: row.try_get(6)?,
         })
     }
 }
@@ -124,7 +131,7 @@ pub async fn add<C: GenericClient>(
 pub async fn list<C: GenericClient>(client: &C) -> Result<Vec<ApiTokenSummary>, IdentityError> {
     let rows = client
         .query(
-            "SELECT id, name, prefix, scopes, created_at, expires_at FROM app.own_api_tokens()",
+            "SELECT id, name, prefix, scopes, created_at, expires_at, last_seen_at FROM app.api_tokens_of(app.user_id())",
             &[],
         )
         .await?;

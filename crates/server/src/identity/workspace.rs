@@ -302,7 +302,7 @@ async fn summaries(
     let rows = owner
         .query(
             "SELECT w.tenant_id, w.slug, w.name, w.created_at,
-                 (SELECT count(*) FROM app.\"user\" u WHERE u.tenant_id = w.tenant_id AND u.active AND u.deleted_at IS NULL)
+                 (SELECT count(*) FROM app.\"user\" u WHERE u.tenant_id = w.tenant_id AND u.active AND u.deleted_at IS NULL AND u.kind = 'person')
              FROM app.workspace w WHERE $1::text IS NULL OR w.slug = $1 ORDER BY w.slug",
             &[&slug],
         )

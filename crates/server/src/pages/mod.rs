@@ -54,9 +54,9 @@ impl std::fmt::Debug for Entrance {
 
 /// Where a request came from and how to speak to whoever sent it.
 pub(crate) struct Visitor {
-    address: IpAddr,
-    user_agent: String,
-    locale: Locale,
+    pub(crate) address: IpAddr,
+    pub(crate) user_agent: String,
+    pub(crate) locale: Locale,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Visitor {

@@ -10,6 +10,7 @@ use super::Platform;
 use super::profile::Profiles;
 use crate::database::pool::{Pool, Sign};
 use crate::database::{self, DatabaseError, serving};
+use crate::identity::oauth::AuthorizationServer;
 use crate::identity::{
     AuthPool, Authenticator, PasswordHasher, PasswordPolicy, SessionLimits, SignIn,
 };
@@ -29,6 +30,8 @@ pub struct Application {
     pub authenticator: Authenticator,
     /// Signing in.
     pub sign_in: SignIn,
+    /// Giving tokens to applications.
+    pub authorization: AuthorizationServer,
     /// How people are addressed.
     pub(super) profiles: Profiles,
     /// What tells the time.
@@ -55,11 +58,13 @@ impl Application {
         )?;
         let auth = auth_pool(platform)?;
         let limits = SessionLimits::default();
+        let ids = Arc::new(IdSource::default());
         let passwords = PasswordHasher::new(&PasswordPolicy::default())?;
         Ok(Self {
             stores: Stores::new(pool, Arc::clone(&clock)),
             authenticator: Authenticator::new(auth.clone(), limits),
-            sign_in: SignIn::new(auth, Arc::new(IdSource::default()), passwords, limits),
+            sign_in: SignIn::new(auth.clone(), Arc::clone(&ids), passwords, limits),
+            authorization: AuthorizationServer::new(auth, ids),
             profiles: Profiles::default(),
             clock,
         })

@@ -16,7 +16,6 @@ use http::request::Parts;
 
 use super::Application;
 use crate::http::Problem;
-use crate::identity::authenticate::Credential;
 use crate::identity::{AccessEnded, Identity, IdentityError};
 
 /// How much of a request is kept for a second try; the routes' own limits are the same or lower.
@@ -47,7 +46,7 @@ pub(super) async fn admit(
         Err(error) => return refusal(&error),
     };
     // Pages know roles, not scopes: a token that may do less than its owner has no business there.
-    if identity.credential != Credential::Session && !parts.uri.path().starts_with("/api/") {
+    if !identity.credential.is_session() && !parts.uri.path().starts_with("/api/") {
         return next.run(Request::from_parts(parts, body)).await;
     }
     let Ok(body) = to_bytes(body, BODY_MAX).await else {

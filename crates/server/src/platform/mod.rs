@@ -40,6 +40,8 @@ pub struct Platform {
     pub context_keys: Arc<ContextKeys>,
     /// What tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Where people find this installation, e.g. `https://crm.example`.
+    pub url: String,
     /// Where a vulnerability of this installation is reported: a `mailto:` or `https:` address.
     pub security_contact: String,
 }

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use axum::extract::{DefaultBodyLimit, FromRef, State};
 use axum::middleware;
 use axum::{Extension, Router};
-use fieldstone_model::{Capability::UsersManage, Needs};
+use fieldstone_model::{
+    Capability::{self, UsersManage, WorkspaceManage},
+    Needs,
+};
 use fieldstone_ui::page::{Page, get, mount, post};
 use http::header::CONTENT_TYPE;
 use jiff::{SignedDuration, Timestamp};
@@ -16,6 +19,8 @@ use super::health::{self, Readiness};
 use super::{Application, Platform, gate};
 use crate::api;
 use crate::http::{HttpLimits, wrap};
+use crate::identity::oauth::AuthorizationServer;
+use crate::oauth::{self, Issuer};
 use crate::pages::settings::{invitations, members, membership};
 use crate::pages::{
     Entrance, confirm, email_change, forgotten_password, invitation, password_reset, set_up,
@@ -34,6 +39,8 @@ pub struct Site {
     platform: Platform,
     readiness: Arc<Readiness>,
     entrance: Entrance,
+    authorization: AuthorizationServer,
+    issuer: Issuer,
 }
 
 impl std::fmt::Debug for Site {
@@ -57,6 +64,8 @@ parts! {
     platform: Platform,
     readiness: Arc<Readiness>,
     entrance: Entrance,
+    authorization: AuthorizationServer,
+    issuer: Issuer,
 }
 
 /// The table of the server's own pages. What needs nothing is served outside the gate, everything else behind it.
@@ -82,6 +91,11 @@ pub fn pages() -> Vec<Page<Site>> {
         post("/password-reset",           Needs::Nothing, password_reset::submit),
         get("/email-change",              Needs::Nothing, email_change::show),
         post("/email-change",             Needs::Nothing, email_change::submit),
+        get("/.well-known/oauth-authorization-server", Needs::Nothing, oauth::metadata::show),
+        post("/oauth/token",              Needs::Nothing, oauth::token::submit),
+        post("/oauth/revoke",             Needs::Nothing, oauth::revoke::submit),
+        get("/oauth/authorize",           Needs::Session, oauth::authorize::show),
+        post("/oauth/authorize",          Needs::Proof,   oauth::authorize::submit),
         get("/confirm",                   Needs::Session, confirm::show),
         post("/confirm",                  Needs::Session, confirm::submit),
         get("/settings",                  Needs::Session, settings::show),
@@ -102,7 +116,44 @@ pub fn pages() -> Vec<Page<Site>> {
         post("/settings/invitations",     Needs::ProvenCapability(UsersManage), invitations::create),
         post("/settings/invitations/{id}/letter", Needs::ProvenCapability(UsersManage), invitations::resend),
         post("/settings/invitations/{id}/withdrawal", Needs::Capability(UsersManage), invitations::withdraw),
+        get("/settings/tokens",           Needs::Session, settings::tokens::show),
+        get("/settings/tokens/new",       Needs::Proof,   settings::tokens::new),
+        post("/settings/tokens",          Needs::Proof,   settings::tokens::create),
+        post("/settings/tokens/{id}/revocation",                          Needs::Session, settings::tokens::revoke),
+        get("/settings/connected",                                        Needs::Session, settings::connected::show),
+        post("/settings/connected/grants/{id}/revocation",                Needs::Session, settings::connected::revoke),
+        post("/settings/connected/{id}/withdrawal",                       Needs::Session, settings::connected::withdraw),
+        get("/settings/applications",                                     needs(WorkspaceManage),  settings::applications::show),
+        get("/settings/applications/new",                                 proven(WorkspaceManage), settings::applications::new),
+        post("/settings/applications",                                    proven(WorkspaceManage), settings::applications::create),
+        get("/settings/applications/{id}",                                needs(WorkspaceManage),  settings::applications::one),
+        post("/settings/applications/{id}",                               proven(WorkspaceManage), settings::applications::update),
+        post("/settings/applications/{id}/activation",                    proven(WorkspaceManage), settings::applications::switch),
+        post("/settings/applications/{id}/secret",                        proven(WorkspaceManage), settings::applications::renew_secret),
+        post("/settings/applications/{id}/deletion",                      proven(WorkspaceManage), settings::applications::remove),
+        get("/settings/service-accounts",                                 needs(WorkspaceManage),  settings::service_accounts::show),
+        get("/settings/service-accounts/new",                             proven(WorkspaceManage), settings::service_accounts::new),
+        post("/settings/service-accounts",                                proven(WorkspaceManage), settings::service_accounts::create),
+        get("/settings/service-accounts/{id}",                            needs(WorkspaceManage),  settings::service_accounts::one),
+        post("/settings/service-accounts/{id}",                           proven(WorkspaceManage), settings::service_accounts::update),
+        post("/settings/service-accounts/{id}/activation",                proven(WorkspaceManage), settings::service_accounts::switch),
+        get("/settings/service-accounts/{id}/tokens/new",                 proven(WorkspaceManage), settings::service_accounts::new_token),
+        post("/settings/service-accounts/{id}/tokens",                    proven(WorkspaceManage), settings::service_accounts::create_token),
+        post("/settings/service-accounts/{id}/tokens/{token}/revocation", needs(WorkspaceManage),  settings::service_accounts::revoke_token),
+        get("/settings/token-policy",                                     needs(WorkspaceManage),  settings::token_policy::show),
+        post("/settings/token-policy",                                    proven(WorkspaceManage), settings::token_policy::submit),
+        get("/settings/audit",                                            needs(UsersManage),      settings::audit::show),
+        post("/settings/audit/verification",                              needs(UsersManage),      settings::audit::verify),
+        post("/settings/audit/export",                                    proven(UsersManage),     settings::audit::export),
     ]
+}
+
+const fn needs(capability: Capability) -> Needs {
+    Needs::Capability(capability)
+}
+
+const fn proven(capability: Capability) -> Needs {
+    Needs::ProvenCapability(capability)
 }
 
 /// The router that a server serves.
@@ -118,6 +169,8 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
         platform: platform.clone(),
         readiness: Arc::new(Readiness::new(platform)),
         entrance: entrance.clone(),
+        authorization: application.authorization.clone(),
+        issuer: Issuer::new(&platform.url),
     };
     let own = mount::<PgStore, Site>(pages());
     let gated = fieldstone_ui::router::<PgStore>(own.gated.with_state(site.clone()))

@@ -21,7 +21,10 @@ pub(crate) fn store_error(error: FlightError) -> StoreError {
     match statement.code() {
         Some(code) if code.code() == "FS001" => StoreError::SessionEnded,
         Some(code) if code.code() == "FS002" => StoreError::SchemaChanged,
-        Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE => StoreError::Denied,
+        // FS004: a role above one's own.
+        Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE || code.code() == "FS004" => {
+            StoreError::Denied
+        }
         Some(code) if is_busy(code) => StoreError::Busy,
         _ => StoreError::internal(statement),
     }

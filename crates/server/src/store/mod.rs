@@ -157,6 +157,25 @@ impl PgStore {
         self.trace.written.store(true, Ordering::Relaxed);
     }
 
+    /// Passes a flight's outcome on and notes what it says of the person's access.
+    pub(crate) fn note_outcome<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        match outcome {
+            Ok(value) => {
+                self.note_flight();
+                Ok(value)
+            }
+            Err(error) => {
+                self.note_refusal(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// A fresh id with this prefix.
+    pub(crate) fn fresh_id(&self, prefix: [u8; 3]) -> RecordId {
+        self.shared.new_id(prefix)
+    }
+
     fn note_refusal(&self, error: &StoreError) {
         if matches!(error, StoreError::SessionEnded) {
             self.trace.access_changed.store(true, Ordering::Relaxed);

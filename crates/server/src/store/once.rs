@@ -58,11 +58,8 @@ impl PgStore {
             .pool()
             .flight(self.actor(), None, &[Step { sql, params }])
             .await;
-        Ok(flight
-            .map_err(store_error)?
-            .into_iter()
-            .next()
-            .unwrap_or_default())
+        let rows = self.note_outcome(flight.map_err(store_error))?;
+        Ok(rows.into_iter().next().unwrap_or_default())
     }
 }
 

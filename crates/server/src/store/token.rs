@@ -1,6 +1,6 @@
-//! API tokens of the person a store acts for. The secret leaves this module once, on the day it is made.
+//! API tokens of the person a store acts for, and of the workspace's service accounts. The secret leaves this module once, on the day it is
+//! made.
 
-use aws_lc_rs::rand;
 use fieldstone_model::RecordId;
 use fieldstone_store::StoreError;
 use jiff::Timestamp;
@@ -12,23 +12,24 @@ use crate::identity::{
 };
 
 impl PgStore {
-    /// Makes a token; answers its id and its secret.
+    /// Makes a token for `person`, who is the caller or a service account; answers its id and its secret.
+    ///
+    /// It ends at `expires_at`, or earlier if the workspace's policy says so.
     pub(crate) async fn add_token(
         &self,
+        person: RecordId,
         name: &str,
         scopes: &[&str],
         expires_at: Timestamp,
     ) -> Result<(RecordId, ApiToken), StoreError> {
         let token = ApiToken::generate().map_err(StoreError::internal)?;
-        let mut random = [0; 8];
-        rand::fill(&mut random).map_err(|_| StoreError::internal("no randomness"))?;
-        let (now, random) = (self.shared.clock.now(), u64::from_le_bytes(random));
-        let id = self.shared.ids.next(API_TOKEN_PREFIX, now, random);
-        let sql = "SELECT app.add_api_token($1, $2, $3, $4, $5, $6)";
+        let id = self.fresh_id(API_TOKEN_PREFIX);
+        let sql = "SELECT app.add_token_for($1, $2, $3, $4, $5, $6, $7)";
         let hash = token.hash();
         self.run_step(
             sql,
             &[
+                &person.as_str(),
                 &id.as_str(),
                 &name,
                 &token.shown(),
@@ -38,14 +39,17 @@ impl PgStore {
             ],
         )
         .await?;
+        self.note_written();
         Ok((id, token))
     }
 
-    /// The living tokens.
-    pub(crate) async fn own_tokens(&self) -> Result<Vec<ApiTokenSummary>, StoreError> {
-        let sql =
-            "SELECT id, name, prefix, scopes, created_at, expires_at FROM app.own_api_tokens()";
-        let rows = self.run_step(sql, &[]).await?;
+    /// The living tokens of `person`, who is the caller or a service account.
+    pub(crate) async fn tokens_of(
+        &self,
+        person: RecordId,
+    ) -> Result<Vec<ApiTokenSummary>, StoreError> {
+        let sql = "SELECT id, name, prefix, scopes, created_at, expires_at, last_seen_at FROM app.api_tokens_of($1)";
+        let rows = self.run_step(sql, &[&person.as_str()]).await?;
         rows.iter()
             .map(|row| ApiTokenSummary::read(row).map_err(StoreError::internal))
             .collect()
@@ -56,7 +60,11 @@ impl PgStore {
         let rows = self
             .run_step("SELECT app.end_api_token($1)", &[&id.as_str()])
             .await?;
-        let ended = rows.first().map(|row| row.try_get(0));
-        ended.unwrap_or(Ok(false)).map_err(StoreError::internal)
+        let ended = rows.first().map_or(Ok(false), |row| row.try_get(0));
+        let ended = ended.map_err(StoreError::internal)?;
+        if ended {
+            self.note_written();
+        }
+        Ok(ended)
     }
 }

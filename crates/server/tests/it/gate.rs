@@ -59,6 +59,7 @@ impl House {
             },
             context_keys: Arc::new(keys),
             clock: Arc::new(SystemClock),
+            url: "https://crm.example".to_owned(),
             security_contact: "mailto:security@north.example".to_owned(),
         };
         Self {

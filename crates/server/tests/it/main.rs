@@ -20,6 +20,7 @@ mod importing;
 mod mail;
 mod matrix;
 mod members;
+mod oauth;
 mod process;
 mod serving;
 mod store;

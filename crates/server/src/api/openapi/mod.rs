@@ -2,6 +2,7 @@
 
 mod operations;
 mod people;
+mod programs;
 mod schemas;
 mod shapes;
 
@@ -65,7 +66,7 @@ fn document() -> OpenApi {
     ));
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("An API token."))
+        .description(Some("An API token, or an application's access token."))
         .build();
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas::all(&registry))

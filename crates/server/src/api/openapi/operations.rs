@@ -106,6 +106,41 @@ const PREFER: Param = Param(
     "`return=minimal` leaves the record out of the answer.",
 );
 
+const AUDIT: &[Param] = &[
+    Param(
+        "actor",
+        Place::Query,
+        Type::String,
+        "By whom: a user's id, `operator` or `system`.",
+    ),
+    Param(
+        "action",
+        Place::Query,
+        Type::String,
+        "What, e.g. `session.start`.",
+    ),
+    Param(
+        "target",
+        Place::Query,
+        Type::String,
+        "On whom or what: an id.",
+    ),
+    Param(
+        "from",
+        Place::Query,
+        Type::String,
+        "Not before this instant, e.g. `2026-05-01T12:00:00Z`.",
+    ),
+    Param("until", Place::Query, Type::String, "Before this instant."),
+    LIMIT,
+    Param(
+        "cursor",
+        Place::Query,
+        Type::String,
+        "`next` of the page before.",
+    ),
+];
+
 const NONE: &[Param] = &[];
 
 #[rustfmt::skip]
@@ -116,6 +151,11 @@ const DOCS: &[Doc] = &[
     Doc { id: "proveSession", tag: "session", summary: "Prove that it is you, before something that asks for a recent proof", parameters: NONE, body: Some("Proof"), status: "204", answer: None, headers: &["Set-Cookie"], problems: &["Denied", "NotFound", "TooMany"] },
     Doc { id: "listTokens", tag: "session", summary: "The caller's API tokens, without their secrets", parameters: NONE, body: None, status: "200", answer: Some("TokenList"), headers: &[], problems: &[] },
     Doc { id: "createToken", tag: "session", summary: "Make an API token; its secret is shown this once", parameters: NONE, body: Some("NewToken"), status: "201", answer: Some("CreatedToken"), headers: &[], problems: &[] },
+    Doc { id: "listGrants", tag: "session", summary: "Applications and devices that are signed in for the caller", parameters: NONE, body: None, status: "200", answer: Some("GrantList"), headers: &[], problems: &[] },
+    Doc { id: "createGrant", tag: "session", summary: "Sign the field app in on a device without a browser, right after signing in with a password", parameters: NONE, body: Some("NewGrant"), status: "201", answer: Some("CreatedGrant"), headers: &[], problems: &["Conflict"] },
+    Doc { id: "deleteGrant", tag: "session", summary: "End what an application or device is signed in with", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
+    Doc { id: "listAuditEvents", tag: "audit", summary: "The audit log, newest first", parameters: AUDIT, body: None, status: "200", answer: Some("AuditEventList"), headers: &[], problems: &[] },
+    Doc { id: "verifyAuditEvents", tag: "audit", summary: "Check that no event was changed or removed", parameters: NONE, body: None, status: "200", answer: Some("AuditVerdict"), headers: &[], problems: &[] },
     Doc { id: "deleteToken", tag: "session", summary: "End an API token", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
     Doc { id: "listMembers", tag: "people", summary: "The members of the workspace, by name", parameters: &[
         Param("search", Place::Query, Type::String, "A part of the name or of the e-mail address."),

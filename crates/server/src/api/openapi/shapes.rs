@@ -8,6 +8,7 @@ use utoipa::{
     },
 };
 
+use super::programs::{instant_or_null, programs};
 use crate::api::describe::{FieldDescription, ObjectDescription, ObjectSummary, OptionDescription};
 
 pub(super) type Named = (&'static str, RefOr<Schema>);
@@ -43,6 +44,7 @@ pub(super) fn all() -> impl Iterator<Item = Named> {
         super::people::all(),
         changes(),
         declarations(),
+        programs(),
         vec![("Problem", problem())],
     ]
     .into_iter()
@@ -208,6 +210,7 @@ fn people() -> Vec<Named> {
                 ("scopes", many(list(text()))),
                 ("created_at", instant()),
                 ("expires_at", instant()),
+                ("last_seen_at", instant_or_null()),
             ]),
         ),
         (
@@ -219,7 +222,7 @@ fn people() -> Vec<Named> {
                     (
                         "days",
                         one(whole().description(Some(
-                            "How long it lives: 1 to 366, 90 when nothing is said.",
+                            "How long it lives: 1 to 366 or what the workspace allows, 90 when nothing is said.",
                         ))),
                     ),
                 ],
@@ -378,11 +381,11 @@ pub(super) fn text_or_null() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::Array(vec![Type::String, Type::Null]))
 }
 
-fn whole() -> ObjectBuilder {
+pub(super) fn whole() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Integer)
 }
 
-fn flag() -> ObjectBuilder {
+pub(super) fn flag() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Boolean)
 }
 
@@ -390,7 +393,7 @@ fn anything() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::AnyValue)
 }
 
-fn free() -> ObjectBuilder {
+pub(super) fn free() -> ObjectBuilder {
     ObjectBuilder::new().additional_properties(Some(AdditionalProperties::FreeForm(true)))
 }
 

@@ -26,9 +26,14 @@ use tower::ServiceExt as _;
 
 use zeroize::Zeroizing;
 
-use super::{PeopleStore, SchemaStore, TokenStore, router};
+use super::{AuditStore, GrantStore, PeopleStore, SchemaStore, TokenStore, router};
 use crate::{
-    identity::{IdentityError, token::ApiTokenSummary},
+    identity::{
+        IdentityError,
+        audit::{AuditEvent, Filter, Verdict},
+        oauth::{GrantSummary, NewGrant, TokenSet},
+        token::ApiTokenSummary,
+    },
     schema::{NewField, NewObject, SchemaError},
     store::{Invitation, Member, OwnEmail},
 };
@@ -98,6 +103,10 @@ impl TokenStore for MemoryStore {
     ) -> Result<(RecordId, Zeroizing<String>), StoreError> {
         let id = "0AT0000000000Aa".parse().unwrap();
         Ok((id, Zeroizing::new("fst_secret".to_owned())))
+    }
+
+    async fn token_days_max(&self) -> Result<i64, StoreError> {
+        Ok(366)
     }
 
     async fn own_tokens(&self) -> Result<Vec<ApiTokenSummary>, StoreError> {
@@ -175,6 +184,59 @@ impl PeopleStore for MemoryStore {
 
     async fn leave(&self) -> Result<(), IdentityError> {
         Ok(())
+    }
+}
+
+/// The memory store signs no application in.
+impl GrantStore for MemoryStore {
+    async fn add_device_grant(
+        &self,
+        _: &NewGrant,
+        _: RecordId,
+        _: Timestamp,
+    ) -> Result<Option<(RecordId, TokenSet)>, StoreError> {
+        Ok(None)
+    }
+
+    async fn own_grants(&self) -> Result<Vec<GrantSummary>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn end_grant(&self, _: RecordId) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+}
+
+/// The memory store's log has one event.
+impl AuditStore for MemoryStore {
+    async fn audit_events(
+        &self,
+        _: &Filter,
+        before: Option<i64>,
+        _: i64,
+    ) -> Result<Vec<AuditEvent>, StoreError> {
+        let event = AuditEvent {
+            seq: 1,
+            at: "2026-03-01T12:00:00Z".parse().unwrap(),
+            actor: self.user().id.to_string(),
+            action: "session.start".to_owned(),
+            target: self.user().id.to_string(),
+            detail: json!({ "address": "192.0.2.1" }),
+            hash: "00".repeat(32),
+        };
+        Ok(before
+            .is_none_or(|before| before > 1)
+            .then_some(event)
+            .into_iter()
+            .collect())
+    }
+
+    async fn verify_audit(&self) -> Result<Verdict, StoreError> {
+        Ok(Verdict {
+            whole: true,
+            events: 1,
+            first_break: None,
+        })
     }
 }
 

@@ -12,16 +12,17 @@ use crate::api::{
     written,
 };
 
-/// How long a token lives when nothing is said, and at most.
-const DAYS: (i64, i64) = (90, 366);
+/// How many days a token lives when nothing is said, unless the workspace allows less.
+const DAYS: i64 = 90;
 
 /// `POST /tokens` with `{"name","scopes"?,"days"?}`: 201 with the secret, which is never shown again.
 ///
-/// Without scopes it may do everything its owner may.
+/// Without scopes it may do everything its owner may today, and nothing that they may do only later.
 pub(in crate::api) async fn create<S: ApiStore>(call: Call<S>) -> ApiResult {
     call.parameters(&[])?;
     let bytes = call.json(RECORD_BYTES_MAX)?;
-    let wanted = Wanted::read(&body::object(&bytes)?, call.rights())?;
+    let days_max = call.store()?.token_days_max().await?;
+    let wanted = Wanted::read(&body::object(&bytes)?, call.rights(), days_max)?;
     let expires_at = call.viewer()?.now + SignedDuration::from_hours(24 * wanted.days);
     let scopes: Vec<&str> = wanted.scopes.iter().map(String::as_str).collect();
     let (id, secret) = call
@@ -39,11 +40,14 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn read(members: &Map<String, Json>, rights: &Rights) -> Result<Self, ApiError> {
+    fn read(members: &Map<String, Json>, rights: &Rights, days_max: i64) -> Result<Self, ApiError> {
         let mut wanted = Self {
             name: String::new(),
-            scopes: Vec::new(),
-            days: DAYS.0,
+            scopes: rights
+                .capabilities()
+                .map(|capability| capability.name().to_owned())
+                .collect(),
+            days: DAYS.min(days_max),
         };
         let mut errors = Vec::new();
         if !members.contains_key("name") {
@@ -53,7 +57,7 @@ impl Wanted {
             let read = match member.as_str() {
                 "name" => name(json).map(|name| wanted.name = name),
                 "scopes" => scopes(json, rights).map(|scopes| wanted.scopes = scopes),
-                "days" => days(json).map(|days| wanted.days = days),
+                "days" => days(json, days_max).map(|days| wanted.days = days),
                 _ => Err(Problem::UnknownField),
             };
             errors.extend(
@@ -110,10 +114,10 @@ fn scopes(json: &Json, rights: &Rights) -> Result<Vec<String>, Problem> {
     }
 }
 
-fn days(json: &Json) -> Result<i64, Problem> {
-    let days = json.as_i64().filter(|days| (1..=DAYS.1).contains(days));
+fn days(json: &Json, max: i64) -> Result<i64, Problem> {
+    let days = json.as_i64().filter(|days| (1..=max).contains(days));
     days.ok_or_else(|| Problem::OutOfRange {
         min: "1".to_owned(),
-        max: DAYS.1.to_string(),
+        max: max.to_string(),
     })
 }

@@ -24,5 +24,6 @@ fn token(token: &ApiTokenSummary) -> Json {
         "scopes": token.scopes,
         "created_at": token.created_at,
         "expires_at": token.expires_at,
+        "last_seen_at": token.last_seen_at,
     })
 }

@@ -21,6 +21,9 @@ pub trait TokenStore: Send + Sync {
         expires_at: Timestamp,
     ) -> impl Future<Output = Result<(RecordId, Zeroizing<String>), StoreError>> + Send;
 
+    /// How many days a token may live at most in this workspace.
+    fn token_days_max(&self) -> impl Future<Output = Result<i64, StoreError>> + Send;
+
     /// The living tokens.
     fn own_tokens(&self) -> impl Future<Output = Result<Vec<ApiTokenSummary>, StoreError>> + Send;
 
@@ -35,12 +38,17 @@ impl TokenStore for PgStore {
         scopes: &[&str],
         expires_at: Timestamp,
     ) -> Result<(RecordId, Zeroizing<String>), StoreError> {
-        let (id, token) = Self::add_token(self, name, scopes, expires_at).await?;
+        let (id, token) =
+            Self::add_token(self, self.actor().user, name, scopes, expires_at).await?;
         Ok((id, Zeroizing::new(token.expose().to_owned())))
     }
 
+    async fn token_days_max(&self) -> Result<i64, StoreError> {
+        Ok(self.token_policy().await?.days_max)
+    }
+
     async fn own_tokens(&self) -> Result<Vec<ApiTokenSummary>, StoreError> {
-        Self::own_tokens(self).await
+        self.tokens_of(self.actor().user).await
     }
 
     async fn end_token(&self, id: RecordId) -> Result<bool, StoreError> {

@@ -3,6 +3,7 @@
 //! The database fills number, time, actor and hashes. Here only what happened is said. Details carry no secrets.
 
 mod action;
+mod log;
 
 use fieldstone_model::RecordId;
 use jiff::Timestamp;
@@ -10,6 +11,7 @@ use serde_json::Value;
 use tokio_postgres::GenericClient;
 
 pub use self::action::Action;
+pub use self::log::{Filter, Verdict};
 use super::IdentityError;
 
 /// One event as a person reads it.
@@ -27,7 +29,13 @@ pub struct AuditEvent {
     pub target: String,
     /// More, by action.
     pub detail: Value,
+    /// What chains it to the one before, in hexadecimal digits.
+    pub hash: String,
 }
+
+/// Adds an event: workspace, action, target, detail.
+pub(crate) const RECORD: &str = "INSERT INTO app.audit_event (tenant_id, seq, at, actor, action, target, detail, prev_hash, hash)
+    VALUES ($1, 0, transaction_timestamp(), '', $2, $3, $4, '', '')";
 
 /// Adds an event to the workspace `tenant`. Under a context the actor is the person of that context.
 pub async fn record<C: GenericClient>(
@@ -38,11 +46,7 @@ pub async fn record<C: GenericClient>(
     detail: &Value,
 ) -> Result<(), IdentityError> {
     client
-        .execute(
-            "INSERT INTO app.audit_event (tenant_id, seq, at, actor, action, target, detail, prev_hash, hash)
-             VALUES ($1, 0, transaction_timestamp(), '', $2, $3, $4, '', '')",
-            &[&tenant.as_str(), &action.name(), &target, detail],
-        )
+        .execute(RECORD, &[&tenant.as_str(), &action.name(), &target, detail])
         .await?;
     Ok(())
 }
@@ -55,23 +59,15 @@ pub async fn list<C: GenericClient>(
 ) -> Result<Vec<AuditEvent>, IdentityError> {
     let rows = client
         .query(
-            "SELECT seq, at, actor, action, target, detail FROM app.audit_event
+            "SELECT seq, at, actor, action, target, detail, hash FROM app.audit_event
              WHERE tenant_id = (SELECT app.tenant_id()) AND seq < $1 ORDER BY seq DESC LIMIT $2",
             &[&before.unwrap_or(i64::MAX), &limit],
         )
         .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(AuditEvent {
-                seq: row.try_get(0)?,
-                at: row.try_get(1)?,
-                actor: row.try_get(2)?,
-                action: row.try_get(3)?,
-                target: row.try_get(4)?,
-                detail: row.try_get(5)?,
-            })
-        })
-        .collect()
+    Ok(rows
+        .iter()
+        .map(log::read)
+        .collect::<Result<_, tokio_postgres::Error>>()?)
 }
 
 /// The number of the first event at which the chain of the entered workspace breaks; `None` when it is whole.

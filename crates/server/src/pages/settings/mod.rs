@@ -3,10 +3,17 @@
 //! A page is a row of [`SECTIONS`], which makes the navigation, and rows of the table of pages, which say who may open it. A test holds
 //! the two together.
 
+pub(crate) mod applications;
+pub(crate) mod audit;
+pub(crate) mod connected;
 pub(crate) mod invitations;
 pub(crate) mod members;
 pub(crate) mod membership;
 pub(crate) mod profile;
+mod programs;
+pub(crate) mod service_accounts;
+pub(crate) mod token_policy;
+pub(crate) mod tokens;
 
 use std::ops::Deref;
 
@@ -16,7 +23,7 @@ use axum::{
     http::{StatusCode, request::Parts},
     response::{IntoResponse as _, Redirect, Response},
 };
-use fieldstone_model::Capability;
+use fieldstone_model::Capability::{self, UsersManage, WorkspaceManage};
 use fieldstone_ui::{PageError, PageResult, locale::Locale};
 
 use super::inside::Inside;
@@ -33,28 +40,35 @@ pub struct Section {
 }
 
 /// Every page of Settings, in the order of the navigation: first one's own, then the workspace's.
+#[rustfmt::skip]
 pub const SECTIONS: &[Section] = &[
-    Section {
-        path: "/settings/profile",
-        text: "settings-profile",
-        needs: None,
-    },
-    Section {
-        path: membership::PATH,
-        text: "settings-membership",
-        needs: None,
-    },
-    Section {
-        path: members::PATH,
-        text: "settings-members",
-        needs: Some(Capability::UsersManage),
-    },
-    Section {
-        path: "/settings/invitations",
-        text: "settings-invitations",
-        needs: Some(Capability::UsersManage),
-    },
+    own("/settings/profile",                   "settings-profile"),
+    own(membership::PATH,                      "settings-membership"),
+    own("/settings/tokens",                    "settings-tokens"),
+    own("/settings/connected",                 "settings-connected"),
+    shared(members::PATH,                      "settings-members",          UsersManage),
+    shared("/settings/invitations",            "settings-invitations",      UsersManage),
+    shared("/settings/applications",           "settings-applications",     WorkspaceManage),
+    shared("/settings/service-accounts",       "settings-service-accounts", WorkspaceManage),
+    shared("/settings/token-policy",           "settings-token-policy",     WorkspaceManage),
+    shared("/settings/audit",                  "settings-audit",            UsersManage),
 ];
+
+const fn own(path: &'static str, text: &'static str) -> Section {
+    Section {
+        path,
+        text,
+        needs: None,
+    }
+}
+
+const fn shared(path: &'static str, text: &'static str, needs: Capability) -> Section {
+    Section {
+        path,
+        text,
+        needs: Some(needs),
+    }
+}
 
 /// `GET /settings`: the first page.
 pub(crate) async fn show() -> Redirect {

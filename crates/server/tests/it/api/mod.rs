@@ -52,6 +52,7 @@ impl Site {
             },
             context_keys: keys,
             clock,
+            url: "https://crm.example".to_owned(),
             security_contact: "mailto:security@crm.example".to_owned(),
         };
         let tenant = people(&database).await;

@@ -26,9 +26,64 @@ async fn every_page_is_accessible_and_fits_every_screen() {
     browser.fill("#repeat", super::chromium::PASSWORD).await;
     browser.click("button.primary").await;
     browser.wait_for_path("/").await;
+    // First, since some of them ask for a proof of less than ten minutes ago.
+    wrong.extend(inspect(&browser, &programs(&browser).await).await);
     wrong.extend(inspect(&browser, &pages(&browser).await).await);
     wrong.extend(inspect(&browser, &settings()).await);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The pages about programs and about what happened, with something on each.
+async fn programs(browser: &Browser) -> Vec<(&'static str, String)> {
+    let long = "Donaudampfschifffahrtsgesellschaft".repeat(5);
+    let send = |path: &'static str, form: serde_json::Value| async move {
+        let script = format!(
+            "const answer = await fetch('{path}', {{ method: 'POST', body: new URLSearchParams({form}) }}); return new URL(answer.url).pathname;"
+        );
+        let landed = browser.run_async(&script).await;
+        landed.as_str().expect(path).to_owned()
+    };
+    for name in ["nightly", &long] {
+        let form = serde_json::json!([
+            ["name", name],
+            ["scope", "records.read"],
+            ["scope", "records.write"],
+            ["days", "30"]
+        ]);
+        send("/settings/tokens", form).await;
+    }
+    let form = serde_json::json!([["name", long], ["role", "member"]]);
+    let account = send("/settings/service-accounts", form).await;
+    let form = serde_json::json!([
+        ["name", long],
+        ["kind", "public"],
+        ["redirect_uris", "https://app.example/callback"],
+        ["scope", "records.read"]
+    ]);
+    let application = send("/settings/applications", form).await;
+    vec![
+        ("tokens", "/settings/tokens".into()),
+        ("new token", "/settings/tokens/new".into()),
+        ("connected", "/settings/connected".into()),
+        ("applications", "/settings/applications".into()),
+        ("new application", "/settings/applications/new".into()),
+        ("application", application),
+        ("field app", "/settings/applications/0OC000000device".into()),
+        ("service accounts", "/settings/service-accounts".into()),
+        (
+            "new service account",
+            "/settings/service-accounts/new".into(),
+        ),
+        ("service account", account),
+        ("token policy", "/settings/token-policy".into()),
+        ("audit log", "/settings/audit".into()),
+        (
+            "filtered audit log",
+            "/settings/audit?action=api_token.add&from=2020-01-01".into(),
+        ),
+        ("empty audit log", "/settings/audit?target=nothing".into()),
+        ("nothing to allow", "/oauth/authorize?client_id=none".into()),
+    ]
 }
 
 /// One page of every kind, with data that stretches it.
@@ -149,6 +204,7 @@ pub(super) async fn inspect(browser: &Browser, pages: &[(&str, String)]) -> Vec<
         browser.scheme("light").await;
         browser.open(path).await;
         browser.settled().await;
+        picture(browser, name).await;
         for (width, scheme) in [
             (1280, "light"),
             (1280, "dark"),
@@ -179,4 +235,12 @@ pub(super) async fn inspect(browser: &Browser, pages: &[(&str, String)]) -> Vec<
         }
     }
     wrong
+}
+
+/// Keeps a picture of the page where somebody wants to look at it.
+async fn picture(browser: &Browser, name: &str) {
+    if let Some(folder) = std::env::var_os("FIELDSTONE_SCREENSHOTS") {
+        let file = std::path::Path::new(&folder).join(format!("{}.png", name.replace(' ', "-")));
+        browser.driver.screenshot(&file).await.expect("a picture");
+    }
 }

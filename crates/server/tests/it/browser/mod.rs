@@ -2,6 +2,7 @@
 
 mod accessibility;
 mod chromium;
+mod consent;
 mod demo;
 mod keyboard;
 mod members;

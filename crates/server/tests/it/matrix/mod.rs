@@ -261,7 +261,10 @@ impl Case<'_> {
             .send(&self.proof, self.sample.method, &path, body)
             .await;
         let mut fault = fault(self.route, self.sample, self.expected, &answer);
-        if self.persona == Persona::Stranger && answer.body.to_lowercase().contains("north") {
+        // The list of time zones has a North Dakota of its own.
+        let body = answer.body.to_lowercase().replace("north_dakota", "");
+        let body = body.replace("north dakota", "");
+        if self.persona == Persona::Stranger && body.contains("north") {
             // Nothing of north is ever shown to the south, whatever the status.
             fault = Some("shows something of north".to_owned());
         }

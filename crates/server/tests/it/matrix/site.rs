@@ -135,6 +135,7 @@ impl Site {
             },
             context_keys: Arc::new(keys),
             clock: Arc::new(SystemClock),
+            url: "https://crm.example".to_owned(),
             security_contact: "mailto:security@x.example".to_owned(),
         };
         let router = routes(&platform).unwrap();

@@ -10,7 +10,7 @@ use tokio_postgres::Client;
 /// Columns of every record table that the registry doesn't name.
 const BESIDE: [&str; 4] = ["tenant_id", "changed_xid", "row_tag", "custom"];
 /// Columns of users that identity keeps to itself.
-const BESIDE_USER: [&str; 3] = ["member_version", "locale", "time_zone"];
+const BESIDE_USER: [&str; 4] = ["member_version", "locale", "time_zone", "kind"];
 
 fn column_type(kind: &FieldType) -> &'static str {
     match kind {

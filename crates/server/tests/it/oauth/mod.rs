@@ -1,0 +1,8 @@
+//! The authorization server as applications and attackers meet it.
+
+mod codes;
+mod desk;
+mod devices;
+mod log;
+mod people;
+mod refresh;
