@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Role;
+
 #[allow(
     clippy::struct_excessive_bools,
     reason = "each is a fact of its own, and any combination may occur"
@@ -43,6 +45,19 @@ pub struct Field {
     pub help: Option<String>,
     /// Whether the field lives in the `custom` column.
     pub custom: bool,
+    /// The weakest role that sees the field's values. For any weaker one the field isn't there at all.
+    #[serde(default = "everyone")]
+    pub read_role: Role,
+    /// The weakest role that sets the field, among those that write records.
+    #[serde(default = "everyone")]
+    pub write_role: Role,
+    /// Whether it is read-only for whoever the registry was made for ([`Registry::for_role`](crate::Registry::for_role)).
+    #[serde(skip)]
+    pub locked: bool,
+}
+
+fn everyone() -> Role {
+    Role::Viewer
 }
 
 /// What a field holds.
@@ -180,6 +195,9 @@ impl Field {
             label: None,
             help: None,
             custom: false,
+            read_role: Role::Viewer,
+            write_role: Role::Viewer,
+            locked: false,
         }
     }
 
@@ -298,7 +316,19 @@ impl Field {
 
     /// Whether people may set it.
     pub fn is_writable(&self) -> bool {
-        self.origin == Origin::Entered
+        self.origin == Origin::Entered && !self.locked
+    }
+
+    /// Whether a workspace may keep the field from some roles.
+    ///
+    /// Never what names a record or makes it one: the system's fields, the owner, what is required, what is unique (a taken value would tell
+    /// of it) and what search finds.
+    pub fn is_restrictable(&self) -> bool {
+        self.origin != Origin::System
+            && !self.required
+            && !self.unique
+            && !self.searchable
+            && self.name != "owner_id"
     }
 
     /// Name of the relation for dotted paths: `account_id` is read through as `account.name`.

@@ -24,7 +24,7 @@ pub use change::{Change, Values};
 pub use clock::{Clock, SystemClock};
 pub use field::{Choice, Field, FieldType};
 pub use id::{IdSource, RecordId};
-pub use object::{Object, ObjectClass};
+pub use object::{Object, ObjectClass, SeenBy};
 pub use problem::{FieldError, Problem};
 pub use query::{Comparison, Filter, Order, Path, Query};
 pub use record::{Columns, Record};

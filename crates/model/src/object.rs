@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Field, FieldType, field::Origin};
+use crate::{Field, FieldType};
 
 /// One kind of record. Standard objects are constants in [`crate::objects`]; custom ones are made from the tenant's metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,19 @@ pub struct Object {
     pub fields: Vec<Field>,
     /// Whether it is the tenant's own.
     pub custom: bool,
+    /// Whose records a person sees who doesn't see everybody's.
+    pub seen_by: SeenBy,
+}
+
+/// Whose records a person sees who doesn't see everybody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeenBy {
+    /// Everybody sees all of them: what all work with, such as products.
+    Everybody,
+    /// Those who see their owner.
+    Owner,
+    /// Those who see the record that this relation leads to, such as a line's deal.
+    Parent(&'static str),
 }
 
 /// Who may write an object's records.
@@ -55,6 +68,8 @@ pub struct Facts {
     pub name_field: &'static str,
     /// Name in Salesforce.
     pub salesforce: Option<&'static str>,
+    /// Whose records a person sees who doesn't see everybody's.
+    pub seen_by: SeenBy,
     /// Its own fields; the system fields are added by [`Object::standard`].
     pub fields: &'static [Field],
 }
@@ -106,6 +121,7 @@ impl Object {
             plural_label: None,
             fields,
             custom: false,
+            seen_by: facts.seen_by,
         }
     }
 
@@ -137,6 +153,7 @@ impl Object {
             plural_label: Some(plural_label),
             fields,
             custom: true,
+            seen_by: SeenBy::Owner,
         }
     }
 
@@ -159,9 +176,7 @@ impl Object {
 
     /// Fields that people may set.
     pub fn writable_fields(&self) -> impl Iterator<Item = &Field> {
-        self.fields
-            .iter()
-            .filter(|field| field.origin == Origin::Entered)
+        self.fields.iter().filter(|field| field.is_writable())
     }
 
     /// Fields whose words search finds.

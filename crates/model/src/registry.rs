@@ -2,12 +2,14 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use crate::{Field, FieldType, Object, RecordId, objects, query::Path};
+use crate::{Field, FieldType, Object, RecordId, Role, objects, query::Path};
 
 /// All objects of one tenant at one schema version. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Registry {
     inner: Arc<Inner>,
+    /// All of it, where this is what a role sees.
+    whole: Option<Arc<Inner>>,
 }
 
 #[derive(Debug)]
@@ -140,6 +142,84 @@ impl Registry {
         inner.stages = stages;
         Self {
             inner: Arc::new(inner),
+            whole: None,
+        }
+    }
+
+    /// What `role` sees: without the fields kept from it, and with those it may not set locked.
+    ///
+    /// Whatever names a field by this registry can't name a hidden one: it is as if it weren't there.
+    #[must_use]
+    pub fn for_role(&self, role: Role) -> Self {
+        let whole = self.whole.as_ref().unwrap_or(&self.inner);
+        let is_open =
+            |field: &Field| role >= field.read_role && (role >= field.write_role || field.locked);
+        if whole
+            .objects
+            .iter()
+            .all(|object| object.fields.iter().all(is_open))
+        {
+            return self.whole();
+        }
+        let objects = whole.objects.iter().map(|object| {
+            if object.fields.iter().all(is_open) {
+                return object.clone();
+            }
+            let mut seen = Object::clone(object);
+            seen.fields.retain(|field| role >= field.read_role);
+            for field in &mut seen.fields {
+                field.locked |= role < field.write_role;
+            }
+            Arc::new(seen)
+        });
+        let inner = Inner {
+            version: whole.version,
+            objects: objects.collect(),
+            by_name: whole.by_name.clone(),
+            by_plural: whole.by_plural.clone(),
+            by_prefix: whole.by_prefix.clone(),
+            stages: whole.stages.clone(),
+        };
+        Self {
+            inner: Arc::new(inner),
+            whole: Some(whole.clone()),
+        }
+    }
+
+    /// The same with a field kept from weaker roles than these, where it can be.
+    #[must_use]
+    pub fn restricted(self, object: &str, field: &str, read_role: Role, write_role: Role) -> Self {
+        let whole = self.whole();
+        let mut inner = Inner {
+            version: whole.inner.version,
+            objects: whole.inner.objects.clone(),
+            by_name: whole.inner.by_name.clone(),
+            by_plural: whole.inner.by_plural.clone(),
+            by_prefix: whole.inner.by_prefix.clone(),
+            stages: whole.inner.stages.clone(),
+        };
+        let at = inner.by_name.get(object).copied();
+        if let Some(object) = at.and_then(|at| inner.objects.get_mut(at))
+            && let Some(field) = Arc::make_mut(object)
+                .fields
+                .iter_mut()
+                .find(|known| known.name == field && known.is_restrictable())
+        {
+            field.read_role = read_role;
+            field.write_role = write_role;
+        }
+        Self {
+            inner: Arc::new(inner),
+            whole: None,
+        }
+    }
+
+    /// All of it, for what a role doesn't decide: rules, derived fields, what is stored.
+    #[must_use]
+    pub fn whole(&self) -> Self {
+        Self {
+            inner: self.whole.as_ref().unwrap_or(&self.inner).clone(),
+            whole: None,
         }
     }
 
@@ -271,6 +351,56 @@ mod tests {
                         field.name
                     );
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_role_sees_its_own_registry() {
+        let restricted = |name: &'static str, read_role, write_role| Field {
+            custom: true,
+            read_role,
+            write_role,
+            ..Field::text(1000, name, 40)
+        };
+        let fields = vec![
+            restricted("secret", Role::Admin, Role::Admin),
+            restricted("shown", Role::Viewer, Role::Admin),
+        ];
+        let whole = Registry::new(
+            1,
+            Vec::new(),
+            HashMap::from([("deal".to_owned(), fields)]),
+            Vec::new(),
+        );
+        let member = whole.for_role(Role::Member);
+        let deal = member.object("deal").unwrap();
+        assert!(deal.field("secret").is_none());
+        assert!(!deal.field("shown").unwrap().is_writable());
+        for registry in [
+            member.whole(),
+            whole.for_role(Role::Admin),
+            member.for_role(Role::Owner),
+        ] {
+            let deal = registry.object("deal").unwrap();
+            assert!(deal.field("secret").unwrap().is_writable());
+            assert!(deal.field("shown").unwrap().is_writable());
+        }
+        assert!(
+            member
+                .for_role(Role::Viewer)
+                .object("account")
+                .unwrap()
+                .field("name")
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn what_a_record_needs_is_kept_from_nobody() {
+        for object in Registry::standard().objects() {
+            for field in object.fields.iter().filter(|field| field.is_restrictable()) {
+                assert!(!object.name_field.eq(&field.name), "{}", object.name);
             }
         }
     }

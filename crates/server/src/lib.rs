@@ -18,4 +18,5 @@ pub mod platform;
 pub mod schema;
 pub mod serve;
 pub mod store;
+pub mod teams;
 pub mod tls;

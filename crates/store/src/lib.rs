@@ -11,6 +11,7 @@ mod cursor;
 mod error;
 mod memory;
 pub mod once;
+mod scope;
 pub mod write;
 
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ pub use aggregate::{Aggregate, AggregateRow, Bucket, Function, Group, Measure, s
 pub use cursor::{CursorError, decode_cursor, encode_cursor};
 pub use error::{ChangeError, StoreError};
 pub use memory::{MemoryStore, Workspace};
+pub use scope::Scope;
 
 /// Records of one tenant as one user may see and change them.
 ///

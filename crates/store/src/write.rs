@@ -2,14 +2,14 @@
 
 use fieldstone_model::{
     Capability, Change, Field, FieldError, FieldType, Object, ObjectClass, Problem, RecordId,
-    Registry, Value, Values, fold,
+    Registry, SeenBy, Value, Values, fold,
     objects::{self, Draft},
     validate,
     value::Key,
 };
 use jiff::Timestamp;
 
-use crate::{Action, ChangeError, FieldChange, User};
+use crate::{Action, ChangeError, FieldChange, Scope, User};
 
 /// Most search tokens kept for one record.
 const TOKENS_MAX: usize = 60;
@@ -70,6 +70,65 @@ pub fn may_write(user: User, object: &Object, change: &Change) -> bool {
         }
     };
     user.role.can(needed)
+}
+
+/// Refuses what somebody may not set in `change`. `seen` is the object as they see it: [`prepare`] works with all of it.
+pub fn check_rights(seen: &Object, change: &Change) -> Result<(), ChangeError> {
+    let (Change::Create { values, .. } | Change::Update { values, .. }) = change else {
+        return Ok(());
+    };
+    let problem = |name: &str| match seen.field(name) {
+        None => Some(Problem::UnknownField),
+        Some(field) if field.locked => Some(Problem::ReadOnly),
+        Some(_) => None,
+    };
+    let errors: Vec<FieldError> = values
+        .iter()
+        .filter_map(|(name, _)| problem(name).map(|problem| FieldError::new(name, problem)))
+        .collect();
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(ChangeError::Invalid(errors))
+    }
+}
+
+/// A refusal without the names of fields that somebody doesn't see.
+pub fn without_hidden(seen: &Object, error: ChangeError) -> ChangeError {
+    let ChangeError::Invalid(errors) = error else {
+        return error;
+    };
+    let shown = |error: FieldError| {
+        // What stands for no field (a rule of the whole record) names none.
+        let is_hidden = !error.field.is_empty() && seen.field(&error.field).is_none();
+        match error.problem {
+            Problem::UnknownField => error,
+            _ if is_hidden => FieldError::new(
+                seen.name_field.clone(),
+                Problem::Rule {
+                    code: "hidden_rule",
+                    advice: "A rule about something you don't see refuses this. Ask an administrator of your workspace.",
+                },
+            ),
+            _ => error,
+        }
+    };
+    ChangeError::Invalid(errors.into_iter().map(shown).collect())
+}
+
+/// Refuses to give a record to an owner whose records the writer doesn't see: it would be out of their own sight at once.
+pub fn check_owner(object: &Object, scope: &Scope, write: &Write) -> Option<FieldError> {
+    let owner = write.values.get("owner_id").and_then(Value::as_id)?;
+    let is_in_sight = object.seen_by != SeenBy::Owner || scope.has(owner.as_str());
+    (!is_in_sight).then(|| {
+        FieldError::new(
+            "owner_id",
+            Problem::Rule {
+                code: "owner_out_of_sight",
+                advice: "Choose an owner whose records you see.",
+            },
+        )
+    })
 }
 
 /// Works out what `change` writes, given the record as stored (`None` when it doesn't exist).

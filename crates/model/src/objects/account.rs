@@ -1,6 +1,9 @@
 //! Accounts: organisations and households that business is done with.
 
-use crate::{Choice, Field, FieldType, ObjectClass, object::Facts};
+use crate::{
+    Choice, Field, FieldType, ObjectClass,
+    object::{Facts, SeenBy},
+};
 
 const INDUSTRIES: &[Choice] = &[
     Choice::new("agriculture"),
@@ -40,6 +43,7 @@ pub(crate) const FACTS: Facts = Facts {
     class: ObjectClass::Record,
     name_field: "name",
     salesforce: Some("Account"),
+    seen_by: SeenBy::Owner,
     fields: &[
         Field::text(10, "name", 255)
             .required()

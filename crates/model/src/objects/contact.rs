@@ -1,6 +1,9 @@
 //! Contacts: people, usually at an account.
 
-use crate::{Field, FieldType, ObjectClass, object::Facts};
+use crate::{
+    Field, FieldType, ObjectClass,
+    object::{Facts, SeenBy},
+};
 
 /// The facts. A published field id is never reused: devices in the field still hold it.
 pub(crate) const FACTS: Facts = Facts {
@@ -10,6 +13,7 @@ pub(crate) const FACTS: Facts = Facts {
     class: ObjectClass::Record,
     name_field: "name",
     salesforce: Some("Contact"),
+    seen_by: SeenBy::Owner,
     fields: &[
         Field::text(10, "name", 255)
             .derived()

@@ -5,7 +5,7 @@
 
 use crate::{
     Choice, Field, FieldError, FieldType, ObjectClass, Problem, StageKind, Value, Values,
-    object::Facts,
+    object::{Facts, SeenBy},
     objects::{Draft, lead::SOURCES},
 };
 
@@ -18,6 +18,7 @@ pub(crate) const FACTS: Facts = Facts {
     class: ObjectClass::Record,
     name_field: "name",
     salesforce: Some("Opportunity"),
+    seen_by: SeenBy::Owner,
     fields: &[
         Field::text(10, "name", 255)
             .required()

@@ -1,8 +1,10 @@
 //! Deal lines: the products of a deal, with quantity, price and discount.
 
 use crate::{
-    Field, FieldError, FieldType, ObjectClass, Problem, Value, Values, object::Facts,
-    objects::Draft, value::NUMBER_MAX,
+    Field, FieldError, FieldType, ObjectClass, Problem, Value, Values,
+    object::{Facts, SeenBy},
+    objects::Draft,
+    value::NUMBER_MAX,
 };
 
 /// The facts. A published field id is never reused: devices in the field still hold it.
@@ -13,6 +15,7 @@ pub(crate) const FACTS: Facts = Facts {
     class: ObjectClass::Record,
     name_field: "name",
     salesforce: Some("OpportunityLineItem"),
+    seen_by: SeenBy::Parent("deal_id"),
     fields: &[
         Field::text(10, "name", 255)
             .required()

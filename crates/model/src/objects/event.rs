@@ -4,7 +4,7 @@ use jiff::ToSpan as _;
 
 use crate::{
     Field, FieldError, FieldType, ObjectClass, Problem, Value, Values,
-    object::Facts,
+    object::{Facts, SeenBy},
     objects::{Draft, activity::ABOUT},
 };
 
@@ -16,6 +16,7 @@ pub(crate) const FACTS: Facts = Facts {
     class: ObjectClass::Record,
     name_field: "subject",
     salesforce: Some("Event"),
+    seen_by: SeenBy::Owner,
     fields: &[
         Field::text(10, "subject", 255)
             .required()

@@ -2,7 +2,8 @@
 
 use crate::{
     Change, Choice, Field, FieldError, FieldType, ObjectClass, Problem, RecordId, Value, Values,
-    object::Facts, objects::Draft,
+    object::{Facts, SeenBy},
+    objects::Draft,
 };
 
 /// Where a lead or deal came from.
@@ -33,6 +34,7 @@ pub(crate) const FACTS: Facts = Facts {
     class: ObjectClass::Record,
     name_field: "name",
     salesforce: Some("Lead"),
+    seen_by: SeenBy::Owner,
     fields: &[
         Field::text(10, "name", 255)
             .derived()

@@ -1,6 +1,10 @@
 //! Notes: what somebody wants to remember about a record.
 
-use crate::{Field, ObjectClass, object::Facts, objects::activity::ABOUT};
+use crate::{
+    Field, ObjectClass,
+    object::{Facts, SeenBy},
+    objects::activity::ABOUT,
+};
 
 /// The facts. A published field id is never reused: devices in the field still hold it.
 pub(crate) const FACTS: Facts = Facts {
@@ -10,6 +14,7 @@ pub(crate) const FACTS: Facts = Facts {
     class: ObjectClass::Record,
     name_field: "title",
     salesforce: Some("Note"),
+    seen_by: SeenBy::Owner,
     fields: &[
         Field::text(10, "title", 255)
             .required()

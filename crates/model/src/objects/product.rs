@@ -1,6 +1,9 @@
 //! Products: what can be sold.
 
-use crate::{Field, FieldType, ObjectClass, Value, Values, object::Facts};
+use crate::{
+    Field, FieldType, ObjectClass, Value, Values,
+    object::{Facts, SeenBy},
+};
 
 /// The facts. A published field id is never reused: devices in the field still hold it.
 pub(crate) const FACTS: Facts = Facts {
@@ -10,6 +13,7 @@ pub(crate) const FACTS: Facts = Facts {
     class: ObjectClass::Record,
     name_field: "name",
     salesforce: Some("Product2"),
+    seen_by: SeenBy::Everybody,
     fields: &[
         Field::text(10, "name", 255)
             .required()

@@ -1,7 +1,9 @@
 //! Stages: the steps of a pipeline, in order.
 
 use crate::{
-    Choice, Field, FieldError, FieldType, ObjectClass, Problem, object::Facts, objects::Draft,
+    Choice, Field, FieldError, FieldType, ObjectClass, Problem,
+    object::{Facts, SeenBy},
+    objects::Draft,
 };
 
 const KINDS: &[Choice] = &[Choice::new("open"), Choice::new("won"), Choice::new("lost")];
@@ -14,6 +16,7 @@ pub(crate) const FACTS: Facts = Facts {
     class: ObjectClass::Managed,
     name_field: "name",
     salesforce: Some("OpportunityStage"),
+    seen_by: SeenBy::Everybody,
     fields: &[
         Field::text(10, "name", 120)
             .required()

@@ -2,7 +2,7 @@
 
 use crate::{
     Choice, Field, FieldType, ObjectClass, Value, Values,
-    object::Facts,
+    object::{Facts, SeenBy},
     objects::{Draft, activity::ABOUT},
 };
 
@@ -27,6 +27,7 @@ pub(crate) const FACTS: Facts = Facts {
     class: ObjectClass::Record,
     name_field: "subject",
     salesforce: Some("Task"),
+    seen_by: SeenBy::Owner,
     fields: &[
         Field::text(10, "subject", 255)
             .required()

@@ -1,6 +1,9 @@
 //! Users: the people of a workspace, as everyone in it sees them. Identity keeps them; records refer to them.
 
-use crate::{Choice, Field, FieldType, ObjectClass, object::Facts};
+use crate::{
+    Choice, Field, FieldType, ObjectClass,
+    object::{Facts, SeenBy},
+};
 
 const ROLES: &[Choice] = &[
     Choice::new("owner"),
@@ -17,6 +20,7 @@ pub(crate) const FACTS: Facts = Facts {
     class: ObjectClass::Directory,
     name_field: "name",
     salesforce: Some("User"),
+    seen_by: SeenBy::Everybody,
     fields: &[
         Field::text(10, "name", 255)
             .required()

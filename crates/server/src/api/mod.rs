@@ -24,13 +24,17 @@ mod route;
 mod schema;
 mod search;
 mod session;
+mod team;
 #[cfg(test)]
 mod tests;
 mod token;
+mod visibility;
 mod written;
 
 use axum::{Router, extract::Request, response::Response};
 use fieldstone_store::once::OnceStore;
+
+use crate::teams::TeamStore;
 
 pub use audit::AuditStore;
 pub use grant::GrantStore;
@@ -43,13 +47,28 @@ pub use token::TokenStore;
 
 /// What the API asks of a store.
 pub trait ApiStore:
-    OnceStore + SchemaStore + TokenStore + GrantStore + AuditStore + PeopleStore + Clone + 'static
+    OnceStore
+    + SchemaStore
+    + TokenStore
+    + GrantStore
+    + AuditStore
+    + PeopleStore
+    + TeamStore
+    + Clone
+    + 'static
 {
 }
 
-impl<
-    S: OnceStore + SchemaStore + TokenStore + GrantStore + AuditStore + PeopleStore + Clone + 'static,
-> ApiStore for S
+impl<S> ApiStore for S where
+    S: OnceStore
+        + SchemaStore
+        + TokenStore
+        + GrantStore
+        + AuditStore
+        + PeopleStore
+        + TeamStore
+        + Clone
+        + 'static
 {
 }
 

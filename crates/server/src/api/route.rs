@@ -16,7 +16,8 @@ use super::{
     ApiStore, audit,
     call::Call,
     error::{ApiError, ApiResult},
-    field, grant, invitation, member, membership, object, record, search, session, token,
+    field, grant, invitation, member, membership, object, record, search, session, team, token,
+    visibility,
 };
 
 /// One row of the list.
@@ -103,6 +104,15 @@ routes! {
     POST   "/records/{object}/{id}/restoration"     (needs(RecordsDelete))  "restoreRecord"     => record::restore::restore;
     GET    "/records/{object}/{id}/history"         (needs(RecordsRead))    "showRecordHistory" => record::history::history;
     POST   "/records/lead/{id}/conversion"          (needs(RecordsWrite))   "convertLead"       => record::convert::convert;
+    GET    "/teams"                                 (needs(RecordsRead))    "listTeams"         => team::list;
+    POST   "/teams"                                 (proven(UsersManage))   "createTeam"        => team::create;
+    PATCH  "/teams/{id}"                            (proven(UsersManage))   "updateTeam"        => team::update;
+    DELETE "/teams/{id}"                            (proven(UsersManage))   "deleteTeam"        => team::delete;
+    PUT    "/teams/{id}/members/{user}"             (proven(UsersManage))   "joinTeam"          => team::join;
+    DELETE "/teams/{id}/members/{user}"             (proven(UsersManage))   "leaveTeam"         => team::leave;
+    GET    "/visibility"                            (needs(UsersManage))    "showVisibility"    => visibility::list;
+    PATCH  "/visibility"                            (proven(UsersManage))   "setVisibility"     => visibility::set_default;
+    PATCH  "/visibility/{user}"                     (proven(UsersManage))   "setVisibilityOf"   => visibility::set;
     GET    "/search"                                (needs(RecordsRead))    "search"            => search::search;
 }
 

@@ -8,7 +8,7 @@ use axum::extract::{DefaultBodyLimit, FromRef, State};
 use axum::middleware;
 use axum::{Extension, Router};
 use fieldstone_model::{
-    Capability::{self, UsersManage, WorkspaceManage},
+    Capability::{self, RecordsRead, UsersManage, WorkspaceManage},
     Needs,
 };
 use fieldstone_ui::page::{Page, get, mount, post};
@@ -116,6 +116,14 @@ pub fn pages() -> Vec<Page<Site>> {
         post("/settings/invitations",     Needs::ProvenCapability(UsersManage), invitations::create),
         post("/settings/invitations/{id}/letter", Needs::ProvenCapability(UsersManage), invitations::resend),
         post("/settings/invitations/{id}/withdrawal", Needs::Capability(UsersManage), invitations::withdraw),
+        get("/settings/roles",                                  Needs::Capability(RecordsRead),       settings::roles::show),
+        get("/settings/teams",                                  Needs::Capability(UsersManage),       settings::teams::show),
+        post("/settings/teams",                                 Needs::ProvenCapability(UsersManage), settings::teams::create),
+        post("/settings/teams/visibility",                      Needs::ProvenCapability(UsersManage), settings::teams::see),
+        post("/settings/teams/{id}",                            Needs::ProvenCapability(UsersManage), settings::teams::update),
+        post("/settings/teams/{id}/deletion",                   Needs::ProvenCapability(UsersManage), settings::teams::delete),
+        post("/settings/teams/{id}/members",                    Needs::ProvenCapability(UsersManage), settings::teams::join),
+        post("/settings/teams/{id}/members/{user}/removal",     Needs::ProvenCapability(UsersManage), settings::teams::leave),
         get("/settings/tokens",           Needs::Session, settings::tokens::show),
         get("/settings/tokens/new",       Needs::Proof,   settings::tokens::new),
         post("/settings/tokens",          Needs::Proof,   settings::tokens::create),

@@ -1,6 +1,7 @@
 //! The `Store` on PostgreSQL: one tenant, one user, every method one transaction under the signed context.
 //!
-//! No statement here names a tenant: the policies do, by the context that each flight enters.
+//! No statement here names a tenant: the policies do, by the context that each flight enters. What a person sees of the tenant is decided
+//! here, once for all that reads: fields by the registry of their role, records by their scope.
 
 mod error;
 mod members;
@@ -9,6 +10,7 @@ mod page;
 mod person;
 mod read;
 mod registry;
+mod sight;
 mod token;
 mod wire;
 mod write;
@@ -26,8 +28,8 @@ use fieldstone_model::{
     Change, Clock, IdSource, Object, Query, Record, RecordId, Registry, query::Path,
 };
 use fieldstone_store::{
-    Aggregate, AggregateRow, Applied, ChangeMark, Changes, Coverage, HistoryEntry, Page, Store,
-    StoreError, User,
+    Aggregate, AggregateRow, Applied, ChangeMark, Changes, Coverage, HistoryEntry, Page, Scope,
+    Store, StoreError, User,
 };
 
 use crate::database::{Actor, pool::Pool};
@@ -35,6 +37,7 @@ pub(crate) use error::store_error;
 pub use members::{Invitation, InvitationState, Member, OwnEmail, PendingEmail};
 pub(crate) use person::NewProfile;
 pub use registry::Registries;
+use sight::Sights;
 
 /// Makes stores: what they all share.
 #[derive(Clone)]
@@ -45,6 +48,7 @@ pub struct Stores {
 struct Shared {
     pool: Pool,
     registries: Registries,
+    sights: Sights,
     ids: IdSource,
     clock: Arc<dyn Clock>,
 }
@@ -66,6 +70,7 @@ impl Stores {
             shared: Arc::new(Shared {
                 pool,
                 registries: Registries::default(),
+                sights: Sights::default(),
                 ids: IdSource::default(),
                 clock,
             }),
@@ -79,11 +84,13 @@ impl Stores {
             .registries
             .get(&self.shared.pool, &actor)
             .await?;
+        let scope = self.shared.sights.of(&self.shared.pool, &actor).await?;
         Ok(PgStore {
             shared: self.shared.clone(),
             actor: Arc::new(actor),
             trace: Arc::default(),
             registry,
+            scope,
         })
     }
 
@@ -103,7 +110,10 @@ impl Stores {
 pub struct PgStore {
     shared: Arc<Shared>,
     actor: Arc<Actor>,
+    /// As the person's role sees it.
     registry: Registry,
+    /// Whose records the person sees.
+    scope: Scope,
     trace: Arc<Trace>,
 }
 
@@ -182,6 +192,11 @@ impl PgStore {
         }
     }
 
+    /// A fresh id for a team.
+    pub(crate) fn new_team_id(&self) -> RecordId {
+        self.shared.new_id(crate::teams::TEAM_PREFIX)
+    }
+
     /// Who acts.
     pub fn actor(&self) -> &Actor {
         &self.actor
@@ -189,6 +204,11 @@ impl PgStore {
 
     pub(crate) fn pool(&self) -> &Pool {
         &self.shared.pool
+    }
+
+    /// Whose records the person sees. Whatever reads records beside the methods of [`Store`] has to keep to it.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
     }
 
     /// The registry as it is now, after a flight has said that this one is outdated.

@@ -1,23 +1,31 @@
 //! Requests applied once, kept in `app.idempotency_key` in the transaction of their changes.
 
-use fieldstone_model::Change;
+use fieldstone_model::{Change, Registry};
 use fieldstone_store::{
     StoreError,
     once::{Answer, Once, OnceStore, Outcome, REMEMBERED},
 };
+use jiff::Timestamp;
 use tokio_postgres::{Row, types::ToSql};
 
 use super::{PgStore, store_error};
 use crate::database::pool::Step;
 
-const KEPT: &str = "SELECT k.request_hash, k.status, k.headers::text, k.body FROM app.idempotency_key k \
-    WHERE k.key = $1 AND k.created_at >= $2";
+/// What was answered under another sight is told without its body: the record may not be theirs to see any more.
+const KEPT: &str = "SELECT k.request_hash, k.status, k.headers::text, CASE WHEN k.sight = $3 THEN k.body ELSE '' END \
+    FROM app.idempotency_key k WHERE k.key = $1 AND k.created_at >= $2";
 const KEEP: &str = "UPDATE app.idempotency_key k SET status = $2, headers = $3::text::jsonb, body = $4 WHERE k.key = $1";
 
 impl OnceStore for PgStore {
     async fn kept(&self, key: &str, request: [u8; 32]) -> Result<Option<Outcome>, StoreError> {
         let oldest = self.shared.clock.now() - REMEMBERED;
-        let rows = self.run_step(KEPT, &[&key, &oldest]).await?;
+        let rows = match self.kept_rows(&self.registry, key, oldest).await {
+            Err(StoreError::SchemaChanged) => {
+                let fresh = self.fresh_registry().await?;
+                self.kept_rows(&fresh, key, oldest).await?
+            }
+            rows => rows?,
+        };
         let outcome = |row| outcome(row, request).map_err(StoreError::internal);
         rows.first().map(outcome).transpose()
     }
@@ -49,6 +57,28 @@ impl OnceStore for PgStore {
 }
 
 impl PgStore {
+    /// By what an answer is made: the version of the membership and that of the objects and fields.
+    pub(super) fn sight(&self, registry: &Registry) -> String {
+        format!("{}.{}", self.actor().member_version, registry.version())
+    }
+
+    async fn kept_rows(
+        &self,
+        registry: &Registry,
+        key: &str,
+        oldest: Timestamp,
+    ) -> Result<Vec<Row>, StoreError> {
+        let sight = self.sight(registry);
+        let step = Step {
+            sql: KEPT,
+            params: &[&key, &oldest, &sight],
+        };
+        let version = Some(registry.version());
+        let flight = self.pool().flight(self.actor(), version, &[step]).await;
+        let rows = flight.map_err(store_error)?;
+        Ok(rows.into_iter().next().unwrap_or_default())
+    }
+
     pub(crate) async fn run_step(
         &self,
         sql: &str,

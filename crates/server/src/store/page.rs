@@ -75,7 +75,9 @@ impl PgStore {
     ) -> Result<Vec<Row>, StoreError> {
         // A window that doesn't fill the page says nothing about what comes after it, such as the records without a value.
         let whole = !matches!(words, Words::Window(_));
-        let select = Select::new(Dialect::Postgres, registry, query, &plan.paths).with_words(words);
+        let select = Select::new(Dialect::Postgres, registry, query, &plan.paths)
+            .within(&self.scope)
+            .with_words(words);
         let mut rows = Vec::new();
         for phase in phases(registry, query)? {
             let sql = select.compile(&phase, query.limit + 1)?;

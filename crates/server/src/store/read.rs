@@ -6,14 +6,16 @@ use std::{
 };
 
 use fieldstone_model::{
-    Columns, FieldType, Object, Query, Record, RecordId, Registry, Value,
+    Capability, Columns, FieldType, Object, Query, Record, RecordId, Registry, Value,
     query::{Cursor, CursorKey, Path, QueryError},
     record::Column,
 };
 use fieldstone_store::{
-    Action, Aggregate, AggregateRow, ChangeMark, Changes, FieldChange, HistoryEntry, Page,
+    Action, Aggregate, AggregateRow, ChangeMark, Changes, FieldChange, HistoryEntry, Page, Scope,
     StoreError,
-    compile::{Dialect, Param, Select, Sql, compile_aggregate, compile_count, phases},
+    compile::{
+        Dialect, Param, Select, Sql, compile_aggregate, compile_count, compile_in_sight, phases,
+    },
     sum_figure,
 };
 use tokio_postgres::{Row, types::ToSql};
@@ -171,7 +173,7 @@ impl PgStore {
         let mut query = Query::new(object.name.clone()).limit(1);
         query.presence = fieldstone_model::query::Presence::All;
         query.filter = fieldstone_model::Filter::equal("id", Value::Id(id));
-        let sql = select(registry, &query, &plan, 1)?;
+        let sql = select(registry, &query, &plan, &self.scope, 1)?;
         let rows = self
             .run_one(registry, sql.first().ok_or(StoreError::NotFound(id))?)
             .await?;
@@ -237,7 +239,7 @@ impl PgStore {
         let rows = self
             .run_one(
                 registry,
-                &compile_count(Dialect::Postgres, registry, query)?,
+                &compile_count(Dialect::Postgres, registry, query, &self.scope)?,
             )
             .await?;
         let count: i64 = rows
@@ -256,7 +258,7 @@ impl PgStore {
         let rows = self
             .run_one(
                 registry,
-                &compile_aggregate(Dialect::Postgres, registry, aggregate)?,
+                &compile_aggregate(Dialect::Postgres, registry, aggregate, &self.scope)?,
             )
             .await?;
         let kind_of = |path: &Path| {
@@ -308,20 +310,32 @@ impl PgStore {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
+        let object = registry.object_of(id).map(AsRef::as_ref);
+        let mut params = vec![
+            Param::Text(id.to_string()),
+            Param::Int(before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX))),
+        ];
+        // The history of a record out of sight is out of sight.
+        let in_sight = object
+            .and_then(|object| compile_in_sight(registry, object, &self.scope, &mut params))
+            .unwrap_or_default();
+        let seen = object.filter(|_| !in_sight.is_empty()).map(|object| {
+            format!(
+                " AND EXISTS (SELECT 1 FROM app.\"{}\" t WHERE t.id = $1{in_sight})",
+                table_of(object)
+            )
+        });
         let text = format!(
             "SELECT h.version, h.at, h.by_id, h.action, h.changes::text FROM app.history h \
-             WHERE h.record_id = $1 AND h.version < $2 ORDER BY h.version DESC LIMIT {}",
+             WHERE h.record_id = $1 AND h.version < $2{} ORDER BY h.version DESC LIMIT {}",
+            seen.unwrap_or_default(),
             limit.min(500)
         );
-        let before = before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX));
-        let sql = Sql {
-            text,
-            params: vec![Param::Text(id.to_string()), Param::Int(before)],
-        };
+        let sql = Sql { text, params };
         let rows = self.run_one(registry, &sql).await?;
-        let object = registry.object_of(id);
+        let shows_gone = self.actor().role.can(Capability::SchemaManage);
         rows.iter()
-            .map(|row| history_entry(row, object.map(AsRef::as_ref)))
+            .map(|row| history_entry(row, object, shows_gone))
             .collect()
     }
 
@@ -348,11 +362,13 @@ impl PgStore {
         let mut params = Vec::new();
         for (object, ids) in by_object.into_values() {
             params.push(Param::Texts(ids));
+            let place = params.len();
+            let in_sight =
+                compile_in_sight(registry, object, &self.scope, &mut params).unwrap_or_default();
             parts.push(format!(
-                "SELECT t.id, t.\"{}\" FROM app.\"{}\" t WHERE t.id = ANY (${})",
+                "SELECT t.id, t.\"{}\" FROM app.\"{}\" t WHERE t.id = ANY (${place}){in_sight}",
                 object.name_field,
                 table_of(object),
-                params.len()
             ));
         }
         let text = parts.join(" UNION ALL ");
@@ -380,7 +396,7 @@ impl PgStore {
         let plan = Plan::new(registry, object, &[])?;
         let mut query = Query::new(object.name.clone());
         query.presence = fieldstone_model::query::Presence::All;
-        let mut sql = select(registry, &query, &plan, 1)?
+        let mut sql = select(registry, &query, &plan, &self.scope, 1)?
             .into_iter()
             .next()
             .ok_or_else(|| StoreError::internal("no statement"))?;
@@ -429,9 +445,10 @@ fn select(
     registry: &Registry,
     query: &Query,
     plan: &Plan,
+    scope: &Scope,
     limit: u32,
 ) -> Result<Vec<Sql>, QueryError> {
-    let select = Select::new(Dialect::Postgres, registry, query, &plan.paths);
+    let select = Select::new(Dialect::Postgres, registry, query, &plan.paths).within(scope);
     phases(registry, query)?
         .iter()
         .map(|phase| select.compile(phase, limit))
@@ -460,7 +477,13 @@ impl Plan {
     }
 }
 
-fn history_entry(row: &Row, object: Option<&Object>) -> Result<HistoryEntry, StoreError> {
+/// One entry, with the fields that are in the registry of whoever asks. A field that isn't there may be hidden from them or gone; what is
+/// gone is shown only to those from whom nothing is hidden.
+fn history_entry(
+    row: &Row,
+    object: Option<&Object>,
+    shows_gone: bool,
+) -> Result<HistoryEntry, StoreError> {
     let broken = || StoreError::internal("a history entry can't be read");
     let version = cell(row, 0)?.int().ok_or_else(broken)?;
     let at = cell(row, 1)?.into_value(&FieldType::DateTime, false);
@@ -479,8 +502,12 @@ fn history_entry(row: &Row, object: Option<&Object>) -> Result<HistoryEntry, Sto
         Some(json) => {
             let changes: serde_json::Map<String, serde_json::Value> =
                 serde_json::from_str(&json).map_err(StoreError::internal)?;
+            let is_shown = |field: &str| {
+                shows_gone || object.is_some_and(|object| object.field(field).is_some())
+            };
             changes
                 .into_iter()
+                .filter(|(field, _)| is_shown(field))
                 .map(|(field, pair)| field_change(object, field, &pair))
                 .collect()
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use fieldstone_model::{Field, Object, RecordId, Registry, Stage, StageKind};
+use fieldstone_model::{Field, Object, RecordId, Registry, Role, Stage, StageKind};
 use fieldstone_store::StoreError;
 use moka::sync::Cache;
 
@@ -16,6 +16,7 @@ const VERSION: &str = "SELECT schema_version FROM app.workspace";
 const OBJECTS: &str = "SELECT name, plural, prefix, label, plural_label FROM app.custom_object WHERE removed_at IS NULL ORDER BY created_at, name";
 const FIELDS: &str =
     "SELECT object, facts::text FROM app.custom_field WHERE removed_at IS NULL ORDER BY object, id";
+const SETTINGS: &str = "SELECT object, field, read_role, write_role FROM app.field_setting";
 const STAGES: &str = "SELECT s.id, s.pipeline_id, s.name, s.kind, s.probability, s.position FROM app.stage s \
     JOIN app.pipeline p ON p.tenant_id = s.tenant_id AND p.id = s.pipeline_id \
     WHERE s.deleted_at IS NULL AND p.deleted_at IS NULL ORDER BY p.position, p.id, s.position, s.id";
@@ -23,7 +24,23 @@ const STAGES: &str = "SELECT s.id, s.pipeline_id, s.name, s.kind, s.probability,
 /// Registries in memory.
 #[derive(Debug, Clone)]
 pub struct Registries {
-    cache: Cache<RecordId, Registry>,
+    cache: Cache<RecordId, ByRole>,
+}
+
+/// One tenant's registry as each role sees it.
+#[derive(Debug, Clone)]
+struct ByRole([(Role, Registry); Role::ALL.len()]);
+
+impl ByRole {
+    fn new(registry: &Registry) -> Self {
+        Self(Role::ALL.map(|role| (role, registry.for_role(role))))
+    }
+
+    fn of(&self, role: Role) -> Registry {
+        let [(_, weakest), ..] = &self.0;
+        let own = self.0.iter().find(|(known, _)| *known == role);
+        own.map_or(weakest, |(_, registry)| registry).clone()
+    }
 }
 
 impl Default for Registries {
@@ -35,10 +52,11 @@ impl Default for Registries {
 }
 
 impl Registries {
-    /// The registry of the actor's tenant, from memory if there is one. It may be outdated: every flight carries its version.
+    /// The registry of the actor's tenant as their role sees it, from memory if there is one. It may be outdated: every flight carries
+    /// its version.
     pub(super) async fn get(&self, pool: &Pool, actor: &Actor) -> Result<Registry, StoreError> {
         match self.cache.get(&actor.tenant) {
-            Some(registry) => Ok(registry),
+            Some(registries) => Ok(registries.of(actor.role)),
             None => self.reload(pool, actor).await,
         }
     }
@@ -51,13 +69,20 @@ impl Registries {
             .flight(
                 actor,
                 None,
-                &[step(VERSION), step(OBJECTS), step(FIELDS), step(STAGES)],
+                &[
+                    step(VERSION),
+                    step(OBJECTS),
+                    step(FIELDS),
+                    step(STAGES),
+                    step(SETTINGS),
+                ],
             )
             .await
             .map_err(store_error)?;
         let mut rows = rows.into_iter();
         let mut next = || rows.next().unwrap_or_default();
-        let (versions, objects, fields, stages) = (next(), next(), next(), next());
+        let (versions, objects, fields, stages, settings) =
+            (next(), next(), next(), next(), next());
         let version = versions
             .first()
             .and_then(|row| row.try_get(0).ok())
@@ -81,9 +106,17 @@ impl Registries {
             .map(read_stage)
             .collect::<Result<Option<Vec<_>>, _>>()
             .map_err(StoreError::internal)?;
-        let registry = Registry::new(version, objects, by_object, stages.unwrap_or_default());
-        self.cache.insert(actor.tenant, registry.clone());
-        Ok(registry)
+        let mut registry = Registry::new(version, objects, by_object, stages.unwrap_or_default());
+        for row in &settings {
+            let text = |at: usize| row.try_get::<_, &str>(at).map_err(StoreError::internal);
+            // A role that can't be read keeps the field from everybody but owners.
+            let role = |at: usize| Ok::<_, StoreError>(text(at)?.parse().unwrap_or(Role::Owner));
+            registry = registry.restricted(text(0)?, text(1)?, role(2)?, role(3)?);
+        }
+        let registries = ByRole::new(&registry);
+        let own = registries.of(actor.role);
+        self.cache.insert(actor.tenant, registries);
+        Ok(own)
     }
 }
 

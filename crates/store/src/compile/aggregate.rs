@@ -10,9 +10,9 @@ use super::{
     filter::write_where,
     source::{Place, Source},
 };
-use crate::{Aggregate, Bucket, Function};
+use crate::{Aggregate, Bucket, Function, Scope};
 
-/// The statement of an aggregate. A row is: one value for each grouping, then one figure for each measure.
+/// The statement of an aggregate over the scope's records. A row is: one value for each grouping, then one figure for each measure.
 ///
 /// Texts are grouped by what they compare by and shown as one of the spellings found. Groups without a value come last. PostgreSQL
 /// answers sums as text.
@@ -20,9 +20,10 @@ pub fn compile_aggregate(
     dialect: Dialect,
     registry: &Registry,
     aggregate: &Aggregate,
+    scope: &Scope,
 ) -> Result<Sql, QueryError> {
     let root = aggregate.check(registry)?;
-    let mut source = Source::new(registry, root);
+    let mut source = Source::new(registry, root, scope);
     let groups = aggregate
         .groups
         .iter()

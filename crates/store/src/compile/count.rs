@@ -8,7 +8,7 @@ use super::{
     select::write_gathered,
     source::Source,
 };
-use crate::write::search_words;
+use crate::{Scope, write::search_words};
 
 /// How many index entries each word of a search has, counted up to `most`: a row with a number for each word.
 pub fn compile_word_counts(
@@ -41,14 +41,15 @@ pub fn compile_word_counts(
     })
 }
 
-/// How many records match, counted up to `most`.
+/// How many records of the scope match, counted up to `most`.
 pub fn compile_bounded_count(
     dialect: Dialect,
     registry: &Registry,
     query: &Query,
     most: u32,
+    scope: &Scope,
 ) -> Result<Sql, QueryError> {
-    let whole = compile_count(dialect, registry, query)?;
+    let whole = compile_count(dialect, registry, query, scope)?;
     let text = whole.text.replacen("count(*)", "1", 1);
     Ok(Sql {
         text: format!("SELECT count(*) FROM ({text} LIMIT {most}) c"),
@@ -56,14 +57,15 @@ pub fn compile_bounded_count(
     })
 }
 
-/// How many records match.
+/// How many records of the scope match.
 pub fn compile_count(
     dialect: Dialect,
     registry: &Registry,
     query: &Query,
+    scope: &Scope,
 ) -> Result<Sql, QueryError> {
     let root = query.check(registry)?;
-    let mut source = Source::new(registry, root);
+    let mut source = Source::new(registry, root, scope);
     let words = query
         .search
         .as_deref()

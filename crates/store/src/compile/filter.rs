@@ -14,7 +14,7 @@ use super::{
     words,
 };
 
-/// Appends ` WHERE …` for presence, filter and search; always at least one condition.
+/// Appends ` WHERE …` for presence, filter, search and scope; always at least one condition.
 pub(super) fn write_where(
     sql: &mut Writer,
     source: &mut Source<'_>,
@@ -44,6 +44,7 @@ pub(super) fn write_where(
             write_word(sql, "t.tenant_id", "t.id", word);
         }
     }
+    source.write_scope(sql);
     Ok(())
 }
 

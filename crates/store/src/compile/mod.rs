@@ -11,7 +11,10 @@ mod select;
 mod source;
 pub mod words;
 
-use fieldstone_model::{FieldType, value::Key};
+use fieldstone_model::{FieldType, Object, Registry, value::Key};
+
+use self::source::Source;
+use crate::Scope;
 
 pub use aggregate::{compile_aggregate, sum_of_halves};
 pub use count::{compile_bounded_count, compile_count, compile_word_counts};
@@ -87,6 +90,12 @@ impl Writer {
         self
     }
 
+    /// Adds a parameter without naming it yet; answers the number of its placeholder.
+    fn remember(&mut self, param: Param) -> usize {
+        self.params.push(param);
+        self.params.len()
+    }
+
     /// Appends a quoted name.
     fn name(&mut self, name: &str) -> &mut Self {
         self.text.push('"');
@@ -111,6 +120,17 @@ impl Writer {
         }
         self.name(table)
     }
+}
+
+/// The condition (from ` AND` on) that records of `object` called `t` are in scope, for PostgreSQL; adds its parameter to `params`. `None`
+/// where nothing is out of sight.
+pub fn compile_in_sight(
+    registry: &Registry,
+    object: &Object,
+    scope: &Scope,
+    params: &mut Vec<Param>,
+) -> Option<String> {
+    Source::new(registry, object, scope).in_sight(Dialect::Postgres, params)
 }
 
 /// The parameter a key is compared with.

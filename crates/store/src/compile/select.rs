@@ -14,7 +14,7 @@ use super::{
     listed::{listed_keys, write_listed},
     source::{Place, Source},
 };
-use crate::write::search_words;
+use crate::{Scope, write::search_words};
 
 /// How the words of a search are looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,10 @@ pub fn phases(registry: &Registry, query: &Query) -> Result<Vec<Phase>, QueryErr
     let [order] = query.order.as_slice() else {
         return Ok(vec![phase(Part::Whole, cursor.is_some())]);
     };
-    if Source::new(registry, root).place(&order.path)?.always {
+    if Source::new(registry, root, &Scope::Everything)
+        .place(&order.path)?
+        .always
+    {
         return Ok(vec![phase(Part::WithValue, cursor.is_some())]);
     }
     let Some(cursor) = cursor else {
@@ -96,6 +99,7 @@ pub struct Select<'a> {
     query: &'a Query,
     columns: &'a [Path],
     words: Words,
+    scope: &'a Scope,
     access: Access,
 }
 
@@ -126,6 +130,7 @@ impl<'a> Select<'a> {
             query,
             columns,
             words: Words::Tested,
+            scope: &Scope::Everything,
             access: Access::Free,
         }
     }
@@ -134,6 +139,13 @@ impl<'a> Select<'a> {
     #[must_use]
     pub fn with_access(mut self, access: Access) -> Self {
         self.access = access;
+        self
+    }
+
+    /// The same page of the scope's records alone.
+    #[must_use]
+    pub fn within(mut self, scope: &'a Scope) -> Self {
+        self.scope = scope;
         self
     }
 
@@ -150,7 +162,7 @@ impl<'a> Select<'a> {
     /// nearest to it first: the caller turns the page round.
     pub fn compile(&self, phase: &Phase, limit: u32) -> Result<Sql, QueryError> {
         let root = self.query.check(self.registry)?;
-        let mut source = Source::new(self.registry, root);
+        let mut source = Source::new(self.registry, root, self.scope);
         let words = self
             .query
             .search

@@ -5,13 +5,17 @@ use fieldstone_model::{
     query::{Path, Presence, QueryError},
 };
 
-use super::{Dialect, Writer, has_text_key};
+use super::{Dialect, Param, Writer, has_text_key};
+use crate::{Scope, scope::Limit};
 
 /// The tables of one statement: the root as `t`, joined relations as `j1`, `j2`, …
 pub(super) struct Source<'a> {
     registry: &'a Registry,
     pub(super) root: &'a Object,
     joins: Vec<Join<'a>>,
+    scope: &'a Scope,
+    /// The placeholder of the scope's owners, once a condition needs it.
+    owners: Option<usize>,
 }
 
 struct Join<'a> {
@@ -34,11 +38,66 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn new(registry: &'a Registry, root: &'a Object) -> Self {
+    pub(super) fn new(registry: &'a Registry, root: &'a Object, scope: &'a Scope) -> Self {
         Self {
             registry,
             root,
             joins: Vec::new(),
+            scope,
+            owners: None,
+        }
+    }
+
+    /// Appends the scope's condition on the root to a `WHERE` whose other conditions have been written, so that all joins are known.
+    ///
+    /// The joins have theirs where they are joined: whatever lies beyond the scope is as if the relation led nowhere.
+    pub(super) fn write_scope(&mut self, sql: &mut Writer) {
+        let mut objects = self.joins.iter().map(|join| join.target).chain([self.root]);
+        if let Scope::Owners(owners) = self.scope
+            && objects.any(|object| self.scope.limit(self.registry, object).is_some())
+        {
+            self.owners = Some(sql.remember(owners_param(sql.dialect, owners)));
+        }
+        let mut condition = Writer::new(sql.dialect);
+        self.write_limit(&mut condition, "t", self.root);
+        sql.push(&condition.text);
+    }
+
+    /// Writes the scope's condition on the root for a statement of the caller's own.
+    pub(super) fn in_sight(mut self, dialect: Dialect, params: &mut Vec<Param>) -> Option<String> {
+        self.scope.limit(self.registry, self.root)?;
+        let mut sql = Writer::new(dialect);
+        sql.params = std::mem::take(params);
+        self.write_scope(&mut sql);
+        *params = sql.params;
+        Some(sql.text)
+    }
+
+    /// Appends ` AND` the scope's condition on records of `object` at `alias`, if there is one.
+    fn write_limit(&self, sql: &mut Writer, alias: &str, object: &Object) {
+        let (Some(limit), Some(owners)) = (self.scope.limit(self.registry, object), self.owners)
+        else {
+            return;
+        };
+        match limit {
+            Limit::Owner(_) => {
+                sql.push(" AND ").push(alias).push(".owner_id");
+                write_among(sql, owners);
+            }
+            Limit::Parent(relation, parent, _) => {
+                sql.push(" AND EXISTS (SELECT 1 FROM ")
+                    .table(table_of(parent))
+                    .push(" o WHERE ");
+                if sql.dialect == Dialect::Postgres {
+                    sql.push("o.tenant_id = ")
+                        .push(alias)
+                        .push(".tenant_id AND ");
+                }
+                sql.push("o.id = ").push(alias).push(".").name(relation);
+                sql.push(" AND o.owner_id");
+                write_among(sql, owners);
+                sql.push(")");
+            }
         }
     }
 
@@ -143,6 +202,7 @@ impl<'a> Source<'a> {
                     .push(&join.from)
                     .push(".tenant_id AND r.id = ");
                 place.write_value(sql);
+                self.write_limit(sql, "r", join.target);
                 sql.push(" OFFSET 0) ").push(&join.alias).push(" ON TRUE");
                 continue;
             }
@@ -159,6 +219,7 @@ impl<'a> Source<'a> {
             }
             sql.push(&join.alias).push(".id = ");
             place.write_value(sql);
+            self.write_limit(sql, &join.alias, join.target);
         }
     }
 
@@ -254,4 +315,25 @@ pub(super) fn table_of(object: &Object) -> &str {
     } else {
         &object.name
     }
+}
+
+/// The scope's owners as one parameter.
+fn owners_param(dialect: Dialect, owners: &[String]) -> Param {
+    match dialect {
+        Dialect::Postgres => Param::Texts(owners.to_vec()),
+        // Ids need no escaping.
+        Dialect::Sqlite => Param::Text(format!("[\"{}\"]", owners.join("\",\""))),
+    }
+}
+
+/// Appends the condition that what stands before it is among the owners at this placeholder.
+fn write_among(sql: &mut Writer, owners: usize) {
+    let number = owners.to_string();
+    match sql.dialect {
+        Dialect::Postgres => sql.push(" = ANY ($").push(&number).push(")"),
+        Dialect::Sqlite => sql
+            .push(" IN (SELECT value FROM json_each(?")
+            .push(&number)
+            .push("))"),
+    };
 }

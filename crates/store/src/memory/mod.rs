@@ -12,13 +12,13 @@ use std::{
 
 use fieldstone_model::{
     Change, Clock, Columns, FieldError, IdSource, Object, Problem, Query, Record, RecordId,
-    Registry, Role, Value, Values, query::Path, record::Column,
+    Registry, Role, SeenBy, Value, Values, query::Path, record::Column,
 };
 use jiff::Timestamp;
 
 use crate::{
-    Action, Aggregate, AggregateRow, Applied, ChangeMark, Changes, Coverage, HistoryEntry, Page,
-    Store, StoreError, User,
+    Action, Aggregate, AggregateRow, Applied, ChangeError, ChangeMark, Changes, Coverage,
+    HistoryEntry, Page, Scope, Store, StoreError, User,
     once::{Answer, Once, OnceStore, Outcome, REMEMBERED},
     write::{self, Stored, Write},
 };
@@ -44,6 +44,7 @@ struct State {
 
 #[derive(Clone)]
 struct Row {
+    id: RecordId,
     values: Values,
     version: i64,
     created: (Timestamp, RecordId),
@@ -57,7 +58,9 @@ struct Row {
 #[derive(Clone)]
 pub struct MemoryStore {
     workspace: Workspace,
+    registry: Registry,
     user: User,
+    scope: Scope,
 }
 
 impl Workspace {
@@ -99,6 +102,7 @@ impl Workspace {
         state.rows.insert(
             id,
             Row {
+                id,
                 values,
                 version: 1,
                 created: (now, id),
@@ -116,7 +120,9 @@ impl Workspace {
     pub fn store_of(&self, user: User) -> MemoryStore {
         MemoryStore {
             workspace: self.clone(),
+            registry: self.registry.for_role(user.role),
             user,
+            scope: Scope::Everything,
         }
     }
 
@@ -141,9 +147,40 @@ impl Workspace {
 }
 
 impl MemoryStore {
+    /// The same store for somebody who sees no more than `scope`.
+    #[must_use]
+    pub fn within(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// The records as they are for this person: those out of sight aren't there.
+    fn state(&self) -> State {
+        let state = self.workspace.lock();
+        let mut seen = state.clone();
+        seen.rows.retain(|_, row| self.sees(&state, row));
+        seen
+    }
+
+    fn sees(&self, state: &State, row: &Row) -> bool {
+        let Some(object) = self.workspace.registry.object_of(row.id) else {
+            return false;
+        };
+        let id_in = |row: &Row, field: &str| row.values.get(field).and_then(Value::as_id);
+        let owner_in_scope =
+            |row: &Row| id_in(row, "owner_id").is_some_and(|id| self.scope.has(id.as_str()));
+        match object.seen_by {
+            _ if self.scope.is_everything() => true,
+            SeenBy::Everybody => true,
+            SeenBy::Owner => owner_in_scope(row),
+            SeenBy::Parent(relation) => id_in(row, relation)
+                .and_then(|parent| state.rows.get(&parent))
+                .is_some_and(owner_in_scope),
+        }
+    }
+
     fn object(&self, name: &str) -> Result<&Object, StoreError> {
-        self.workspace
-            .registry
+        self.registry
             .object(name)
             .map(AsRef::as_ref)
             .ok_or_else(|| StoreError::UnknownObject(name.to_owned()))
@@ -182,26 +219,32 @@ impl MemoryStore {
         index: usize,
         change: &Change,
     ) -> Result<Applied, StoreError> {
-        let object = self.object(change.object())?;
-        if !write::may_write(self.user, object, change) {
+        let refuse = |error| StoreError::Change(index, error);
+        let seen = self.object(change.object())?;
+        if !write::may_write(self.user, seen, change) {
             return Err(StoreError::Denied);
         }
-        let refuse = |error| StoreError::Change(index, error);
+        write::check_rights(seen, change).map_err(refuse)?;
+        let registry = self.workspace.registry.clone();
+        let object = registry
+            .object(change.object())
+            .ok_or_else(|| StoreError::UnknownObject(change.object().to_owned()))?;
+        let is_new = matches!(change, Change::Create { .. });
+        if state
+            .rows
+            .get(&change.id())
+            .is_some_and(|row| !is_new && !self.sees(state, row))
+        {
+            return Err(refuse(ChangeError::NotFound));
+        }
         let now = self.workspace.clock.now();
         let stored = state.rows.get(&change.id()).map(|row| Stored {
             version: row.version,
             deleted: row.deleted_at.is_some(),
             values: row.values.clone(),
         });
-        let prepared = write::prepare(
-            &self.workspace.registry,
-            object,
-            self.user,
-            now,
-            change,
-            stored.as_ref(),
-        )
-        .map_err(refuse)?;
+        let prepared = write::prepare(&registry, object, self.user, now, change, stored.as_ref())
+            .map_err(|error| refuse(write::without_hidden(seen, error)))?;
         let Some(write) = prepared else {
             return Ok(Applied {
                 id: change.id(),
@@ -215,10 +258,11 @@ impl MemoryStore {
                 state
                     .rows
                     .get(id)
-                    .is_none_or(|row| row.deleted_at.is_some())
+                    .is_none_or(|row| row.deleted_at.is_some() || !self.sees(state, row))
             })
             .map(|(field, _)| FieldError::new(field.clone(), Problem::MissingReference))
             .collect();
+        errors.extend(write::check_owner(object, &self.scope, &write));
         errors.extend(duplicates(state, object, &write));
         if !errors.is_empty() {
             return Err(StoreError::invalid(index, errors));
@@ -231,6 +275,7 @@ impl MemoryStore {
         let changed = state.sequence;
         let by = (now, self.user.id);
         let row = state.rows.entry(write.id).or_insert_with(|| Row {
+            id: write.id,
             values: Values::new(),
             version: 0,
             created: by,
@@ -305,7 +350,7 @@ fn duplicates(state: &State, object: &Object, write: &Write) -> Vec<FieldError> 
 
 impl Store for MemoryStore {
     fn registry(&self) -> &Registry {
-        &self.workspace.registry
+        &self.registry
     }
 
     fn user(&self) -> User {
@@ -326,32 +371,26 @@ impl Store for MemoryStore {
         columns: &[Path],
     ) -> Result<Record, StoreError> {
         let object = self.object(object)?;
-        let columns = columns_of(&self.workspace.registry, object, columns)?;
-        let state = self.workspace.lock();
+        let columns = columns_of(&self.registry, object, columns)?;
+        let state = self.state();
         let row = state
             .rows
             .get(&id)
             .filter(|_| id.prefix() == object.prefix_str())
             .ok_or(StoreError::NotFound(id))?;
-        Ok(read::record(
-            &state,
-            &self.workspace.registry,
-            &columns,
-            id,
-            row,
-        ))
+        Ok(read::record(&state, &self.registry, &columns, id, row))
     }
 
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {
-        read::list(&self.workspace.lock(), &self.workspace.registry, query)
+        read::list(&self.state(), &self.registry, query)
     }
 
     async fn count(&self, query: &Query) -> Result<u64, StoreError> {
-        read::count(&self.workspace.lock(), &self.workspace.registry, query)
+        read::count(&self.state(), &self.registry, query)
     }
 
     async fn aggregate(&self, aggregate: &Aggregate) -> Result<Vec<AggregateRow>, StoreError> {
-        read::aggregate(&self.workspace.lock(), &self.workspace.registry, aggregate)
+        read::aggregate(&self.state(), &self.registry, aggregate)
     }
 
     async fn apply(&self, changes: &[Change]) -> Result<Vec<Applied>, StoreError> {
@@ -364,21 +403,33 @@ impl Store for MemoryStore {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
-        let state = self.workspace.lock();
+        let state = self.state();
+        if !state.rows.contains_key(&id) {
+            return Ok(Vec::new());
+        }
+        let object = self.registry.object_of(id).cloned();
         let older = |entry: &HistoryEntry| before.is_none_or(|before| entry.sequence < before);
         let entries = state
             .history
             .iter()
             .rev()
             .filter(|(of, entry)| *of == id && older(entry))
-            .map(|(_, entry)| entry.clone());
+            .map(|(_, entry)| {
+                let mut entry = entry.clone();
+                entry.fields.retain(|change| {
+                    object
+                        .as_ref()
+                        .is_some_and(|object| object.field(&change.field).is_some())
+                });
+                entry
+            });
         Ok(entries.take(limit as usize).collect())
     }
 
     async fn names(&self, ids: &[RecordId]) -> Result<HashMap<RecordId, String>, StoreError> {
-        let state = self.workspace.lock();
+        let state = self.state();
         let name = |id: &RecordId| {
-            let object = self.workspace.registry.object_of(*id)?;
+            let object = self.registry.object_of(*id)?;
             let name = state
                 .rows
                 .get(id)?
@@ -397,15 +448,15 @@ impl Store for MemoryStore {
         mark: Option<&ChangeMark>,
     ) -> Result<Changes, StoreError> {
         let object = self.object(object)?;
-        let columns = columns_of(&self.workspace.registry, object, &[])?;
-        let state = self.workspace.lock();
+        let columns = columns_of(&self.registry, object, &[])?;
+        let state = self.state();
         let since = mark.and_then(|mark| mark.0.parse().ok()).unwrap_or(0);
         let changed = state
             .rows
             .iter()
             .filter(|(id, row)| row.changed > since && id.prefix() == object.prefix_str());
         let records = changed
-            .map(|(id, row)| read::record(&state, &self.workspace.registry, &columns, *id, row))
+            .map(|(id, row)| read::record(&state, &self.registry, &columns, *id, row))
             .collect();
         Ok(Changes {
             records,

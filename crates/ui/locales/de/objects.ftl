@@ -190,6 +190,8 @@ option-role-admin = Admin
 option-role-member = Mitglied
 option-role-viewer = Betrachter
 
+problem-owner_out_of_sight = Wählen Sie jemanden, dessen Datensätze Sie sehen.
+problem-hidden_rule = Eine Regel über etwas, das Sie nicht sehen, lässt das nicht zu. Fragen Sie eine Administratorin oder einen Administrator Ihres Arbeitsbereichs.
 problem-lead_stays_converted = Dieser Lead ist umgewandelt. Arbeiten Sie mit seinem Kontakt und Deal weiter.
 problem-lead_convert_instead = Wandeln Sie den Lead um; dann bekommt er Account, Kontakt und Deal.
 problem-total_too_large = Senken Sie Menge oder Preis; die Summe ist größer, als ein Betrag sein kann.

@@ -190,6 +190,8 @@ option-role-admin = Admin
 option-role-member = Member
 option-role-viewer = Viewer
 
+problem-owner_out_of_sight = Choose an owner whose records you see.
+problem-hidden_rule = A rule about something you don’t see refuses this. Ask an administrator of your workspace.
 problem-lead_stays_converted = This lead has been converted. Work with its contact and deal instead.
 problem-lead_convert_instead = Convert the lead to set this; it then gets its account, contact and deal.
 problem-total_too_large = Lower the quantity or the price; the total is larger than an amount can be.

@@ -40,6 +40,7 @@ pub(super) fn all() -> impl Iterator<Item = Named> {
         answers(),
         tellings(),
         people(),
+        teams(),
         proofs(),
         super::people::all(),
         changes(),
@@ -172,6 +173,70 @@ fn secret() -> ObjectBuilder {
 }
 
 /// Sessions, and leads that become somebody.
+fn teams() -> Vec<Named> {
+    vec![
+        (
+            "TeamList",
+            shape(vec![("teams", many(list(named("Team"))))]),
+        ),
+        (
+            "Team",
+            shape(vec![
+                ("id", id()),
+                ("name", one(text())),
+                (
+                    "parent_id",
+                    one(text().description(Some("The team it is below of, or null."))),
+                ),
+                ("members", many(list(text()))),
+            ]),
+        ),
+        (
+            "NewTeam",
+            closed(
+                vec![("name", one(text().max_length(Some(80))))],
+                vec![("parent_id", one(text()))],
+            ),
+        ),
+        (
+            "TeamPatch",
+            closed(
+                Vec::new(),
+                vec![
+                    ("name", one(text().max_length(Some(80)))),
+                    ("parent_id", one(text())),
+                ],
+            ),
+        ),
+        (
+            "VisibilityList",
+            shape(vec![
+                ("default", one(text())),
+                (
+                    "people",
+                    many(list(shape(vec![
+                        ("id", id()),
+                        ("name", one(text())),
+                        ("role", one(text())),
+                        (
+                            "visibility",
+                            one(text().description(Some("`all`, `team` or `own`."))),
+                        ),
+                    ]))),
+                ),
+            ]),
+        ),
+        (
+            "DefaultVisibility",
+            closed(vec![("default", one(text()))], Vec::new()),
+        ),
+        (
+            "PersonVisibility",
+            closed(vec![("visibility", one(text()))], Vec::new()),
+        ),
+    ]
+}
+
 fn people() -> Vec<Named> {
     vec![
         (

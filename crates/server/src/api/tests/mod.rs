@@ -36,6 +36,7 @@ use crate::{
     },
     schema::{NewField, NewObject, SchemaError},
     store::{Invitation, Member, OwnEmail},
+    teams::{TeamChange, TeamError, TeamStore, Teams, Visibility},
 };
 
 /// The memory store's registry stands still: it checks the right and answers what it would have made.
@@ -94,6 +95,21 @@ impl SchemaStore for MemoryStore {
 }
 
 /// The memory store keeps no tokens.
+/// Teams are the database's: here there are none, and none can be made.
+impl TeamStore for MemoryStore {
+    async fn teams(&self) -> Result<Teams, StoreError> {
+        Ok(Teams {
+            teams: Vec::new(),
+            people: Vec::new(),
+            default: Visibility::All,
+        })
+    }
+
+    async fn change_teams(&self, _: &TeamChange) -> Result<RecordId, TeamError> {
+        Err(TeamError::Missing)
+    }
+}
+
 impl TokenStore for MemoryStore {
     async fn add_token(
         &self,

@@ -123,6 +123,22 @@ actions! {
     EmailStopChange = "email.stop_change";
     /// Somebody uses another address from now on.
     EmailChange = "email.change";
+    /// A team was made.
+    TeamCreate = "team.create";
+    /// A team got another name or place.
+    TeamUpdate = "team.update";
+    /// A team was removed; those below it moved up.
+    TeamDelete = "team.delete";
+    /// Somebody came into a team.
+    TeamJoin = "team.join";
+    /// Somebody left a team.
+    TeamLeave = "team.leave";
+    /// Somebody sees more or fewer records from now on.
+    UserSee = "user.see";
+    /// New people see more or fewer records from now on.
+    WorkspaceSee = "workspace.see";
+    /// Who reads or sets a field was changed.
+    FieldRestrict = "field.restrict";
 }
 
 impl Action {

@@ -11,7 +11,9 @@ pub(crate) mod members;
 pub(crate) mod membership;
 pub(crate) mod profile;
 mod programs;
+pub(crate) mod roles;
 pub(crate) mod service_accounts;
+pub(crate) mod teams;
 pub(crate) mod token_policy;
 pub(crate) mod tokens;
 
@@ -23,7 +25,7 @@ use axum::{
     http::{StatusCode, request::Parts},
     response::{IntoResponse as _, Redirect, Response},
 };
-use fieldstone_model::Capability::{self, UsersManage, WorkspaceManage};
+use fieldstone_model::Capability::{self, RecordsRead, UsersManage, WorkspaceManage};
 use fieldstone_ui::{PageError, PageResult, locale::Locale};
 
 use super::inside::Inside;
@@ -48,6 +50,8 @@ pub const SECTIONS: &[Section] = &[
     own("/settings/connected",                 "settings-connected"),
     shared(members::PATH,                      "settings-members",          UsersManage),
     shared("/settings/invitations",            "settings-invitations",      UsersManage),
+    shared("/settings/teams",                  "settings-teams",            UsersManage),
+    shared("/settings/roles",                  "settings-roles",            RecordsRead),
     shared("/settings/applications",           "settings-applications",     WorkspaceManage),
     shared("/settings/service-accounts",       "settings-service-accounts", WorkspaceManage),
     shared("/settings/token-policy",           "settings-token-policy",     WorkspaceManage),

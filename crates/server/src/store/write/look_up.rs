@@ -3,10 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use fieldstone_model::{
-    Change, Field, FieldType, Object, ObjectClass, RecordId, Registry, Values, field::Origin,
-    value::Key,
+    Change, Field, FieldType, Object, ObjectClass, RecordId, Registry, SeenBy, Values,
+    field::Origin, value::Key,
 };
-use fieldstone_store::{StoreError, compile::Param, write::Stored};
+use fieldstone_store::{
+    Scope, StoreError,
+    compile::{Param, compile_in_sight},
+    write::Stored,
+};
 use tokio_postgres::{Row, types::ToSql};
 
 use super::{
@@ -28,6 +32,9 @@ pub(super) struct LookUp<'a> {
     references: BTreeMap<String, BTreeSet<RecordId>>,
     /// Unique keys wanted, by object and field.
     keys: BTreeMap<(&'a str, u16), (&'a Object, &'a Field, BTreeSet<Key>)>,
+    /// Ids for new records, which something out of sight may have.
+    made: BTreeSet<RecordId>,
+    scope: &'a Scope,
     restores: bool,
 }
 
@@ -43,11 +50,20 @@ enum Kind<'a> {
     Records(&'a Object),
     References,
     Keys(&'a Object, &'a Field),
+    /// Ids that records out of sight have.
+    Taken,
 }
 
 impl<'a> LookUp<'a> {
-    pub(super) fn of(registry: &Registry, objects: &[&'a Object], changes: &[Change]) -> Self {
+    pub(super) fn of(
+        registry: &Registry,
+        scope: &'a Scope,
+        objects: &[&'a Object],
+        changes: &[Change],
+    ) -> Self {
         let mut look_up = Self {
+            made: BTreeSet::new(),
+            scope,
             records: BTreeMap::new(),
             references: BTreeMap::new(),
             keys: BTreeMap::new(),
@@ -60,6 +76,11 @@ impl<'a> LookUp<'a> {
                 .or_insert_with(|| (object, BTreeSet::new()))
                 .1
                 .insert(change.id());
+            if let Change::Create { id, .. } = change
+                && !scope.is_everything()
+            {
+                look_up.made.insert(*id);
+            }
             match change {
                 Change::Create { values, .. } | Change::Update { values, .. } => {
                     look_up.add_values(registry, object, values);
@@ -109,23 +130,27 @@ impl<'a> LookUp<'a> {
             references: HashSet::new(),
             keys: HashMap::new(),
         };
-        let mut statements: Vec<(Kind<'a>, String, Param)> = Vec::new();
+        let mut statements: Vec<(Kind<'a>, String, Vec<Param>)> = Vec::new();
+        let texts =
+            |ids: &BTreeSet<RecordId>| Param::Texts(ids.iter().map(ToString::to_string).collect());
         for (object, ids) in self.records.values() {
-            statements.push((
-                Kind::Records(object),
-                select_records(object),
-                Param::Texts(ids.iter().map(ToString::to_string).collect()),
-            ));
+            let mut params = vec![texts(ids)];
+            let in_sight = compile_in_sight(registry, object, self.scope, &mut params);
+            let sql = within(select_records(object), in_sight);
+            statements.push((Kind::Records(object), sql, params));
         }
         for (target, ids) in &self.references {
             let Some(target) = registry.object(target) else {
                 continue;
             };
-            statements.push((
-                Kind::References,
-                select_references(target),
-                Param::Texts(ids.iter().map(ToString::to_string).collect()),
-            ));
+            let mut params = vec![texts(ids)];
+            let in_sight = compile_in_sight(registry, target, self.scope, &mut params);
+            let sql = within(select_references(target), in_sight);
+            statements.push((Kind::References, sql, params));
+        }
+        if !self.made.is_empty() {
+            let sql = "SELECT t.id FROM app.taken_ids($1) AS t (id)";
+            statements.push((Kind::Taken, sql.to_owned(), vec![texts(&self.made)]));
         }
         statements.extend(self.key_statements());
         run_all(transaction, &statements, &mut found).await?;
@@ -158,7 +183,7 @@ impl<'a> LookUp<'a> {
         Ok(found)
     }
 
-    fn key_statements(&self) -> impl Iterator<Item = (Kind<'a>, String, Param)> {
+    fn key_statements(&self) -> impl Iterator<Item = (Kind<'a>, String, Vec<Param>)> {
         self.keys.values().map(|(object, field, keys)| {
             let ints: Vec<i64> = keys
                 .iter()
@@ -185,20 +210,30 @@ impl<'a> LookUp<'a> {
             } else {
                 Param::Ints(ints)
             };
-            (Kind::Keys(object, field), select_keys(object, field), param)
+            // A key that something out of sight has is taken, too; a function says so, since the policies hide what has it.
+            let all_in_sight = self.scope.is_everything() || object.seen_by == SeenBy::Everybody;
+            let sql = if all_in_sight || field.custom {
+                select_keys(object, field)
+            } else {
+                select_taken_keys(object)
+            };
+            (Kind::Keys(object, field), sql, vec![param])
         })
     }
 }
 
 async fn run_all(
     transaction: &mut Transaction,
-    statements: &[(Kind<'_>, String, Param)],
+    statements: &[(Kind<'_>, String, Vec<Param>)],
     found: &mut Found,
 ) -> Result<(), StoreError> {
-    let sent: Vec<Sent<'_>> = statements.iter().map(|(_, _, param)| Sent(param)).collect();
-    let params: Vec<[&(dyn ToSql + Sync); 1]> = sent
+    let sent: Vec<Vec<Sent<'_>>> = statements
         .iter()
-        .map(|param| [param as &(dyn ToSql + Sync)])
+        .map(|(_, _, params)| params.iter().map(Sent).collect())
+        .collect();
+    let params: Vec<Vec<&(dyn ToSql + Sync)>> = sent
+        .iter()
+        .map(|sent| sent.iter().map(|param| param as _).collect())
         .collect();
     let steps: Vec<Step<'_>> = statements
         .iter()
@@ -224,6 +259,14 @@ impl Found {
         match kind {
             Kind::References => {
                 self.references.insert(id);
+            }
+            // Its id is all that is known of it.
+            Kind::Taken => {
+                self.stored.entry(id).or_insert_with(|| Stored {
+                    version: 0,
+                    deleted: true,
+                    values: Values::new(),
+                });
             }
             Kind::Keys(object, field) => {
                 let key = match cell(1)? {
@@ -307,6 +350,23 @@ fn select_references(target: &Object) -> String {
         lock,
     );
     format!("SELECT t.id{found}")
+}
+
+/// A statement whose rows are called `t`, for those in sight alone.
+fn within(mut sql: String, in_sight: Option<String>) -> String {
+    if let Some(in_sight) = in_sight {
+        sql.push_str(" WHERE TRUE");
+        sql.push_str(&in_sight);
+    }
+    sql
+}
+
+/// The one unique standard field of objects that can be out of sight is their external id; a test holds them to it.
+fn select_taken_keys(object: &Object) -> String {
+    format!(
+        "SELECT t.id, t.key FROM app.taken_external_ids('{}', $1) AS t (id, key)",
+        object.name
+    )
 }
 
 fn select_keys(object: &Object, field: &Field) -> String {

@@ -53,14 +53,18 @@ impl PgStore {
             ));
         }
         let user = fieldstone_store::Store::user(self);
+        // What may be set is the role's; what follows from it is worked out with all of the record.
+        let (seen, whole) = (registry, registry.whole());
+        let registry = &whole;
         let mut objects = Vec::with_capacity(changes.len());
-        for change in changes {
-            let object = registry
-                .object(change.object())
-                .ok_or_else(|| StoreError::UnknownObject(change.object().to_owned()))?;
+        for (index, change) in changes.iter().enumerate() {
+            let unknown = || StoreError::UnknownObject(change.object().to_owned());
+            let object = registry.object(change.object()).ok_or_else(unknown)?;
             if !write::may_write(user, object, change) {
                 return Err(StoreError::Denied);
             }
+            let shown = seen.object(change.object()).ok_or_else(unknown)?;
+            write::check_rights(shown, change).map_err(|error| StoreError::Change(index, error))?;
             objects.push(object.as_ref());
         }
         let mut outcome = self.try_write(registry, &objects, changes, once).await;
@@ -72,6 +76,17 @@ impl PgStore {
             Ok(applied) => Ok(Some(applied)),
             Err(Attempt::Repeated) => Ok(None),
             Err(Attempt::Raced) => Err(StoreError::Busy),
+            Err(Attempt::Failed(StoreError::Change(index, error))) => {
+                let change = changes.get(index);
+                let shown = change.and_then(|change| seen.object(change.object()));
+                Err(StoreError::Change(
+                    index,
+                    match shown {
+                        Some(shown) => write::without_hidden(shown, error),
+                        None => error,
+                    },
+                ))
+            }
             Err(Attempt::Failed(error)) => Err(error),
         }
     }
@@ -88,7 +103,7 @@ impl PgStore {
             .transaction(self.actor(), Some(registry.version()))
             .await
             .map_err(store_error)?;
-        let look_up = LookUp::of(registry, objects, changes);
+        let look_up = LookUp::of(registry, &self.scope, objects, changes);
         let found = look_up.run(&mut transaction, registry).await?;
         self.note_flight();
         let now = self.shared.clock.now();
@@ -98,7 +113,7 @@ impl PgStore {
             statements.add(planned.object, &planned.write, &planned.after);
         }
         if let Some(once) = once {
-            statements.keep(once);
+            statements.keep(once, &self.sight(registry));
         }
         match statements.run(&mut transaction).await {
             Ok(()) => {
@@ -181,6 +196,7 @@ fn plan<'a>(
             .collect();
         let (duplicates, after) = keys.claim(object, &write, before);
         errors.extend(duplicates);
+        errors.extend(write::check_owner(object, store.scope(), &write));
         if !errors.is_empty() {
             return Err(StoreError::Change(index, ChangeError::Invalid(errors)));
         }

@@ -101,7 +101,7 @@ impl<'a> Statements<'a> {
     }
 
     /// Keeps a request under its key, in place of one that is too old to count.
-    pub(super) fn keep(&mut self, once: &Once) {
+    pub(super) fn keep(&mut self, once: &Once, sight: &str) {
         let forget = "DELETE FROM app.idempotency_key k WHERE k.key = $1 AND k.created_at < $2::timestamptz - make_interval(hours => $3)";
         let hours = i32::try_from(REMEMBERED.as_hours()).unwrap_or(24);
         self.once.push((
@@ -112,8 +112,8 @@ impl<'a> Statements<'a> {
                 Box::new(hours),
             ],
         ));
-        let keep = "INSERT INTO app.idempotency_key (tenant_id, user_id, key, request_hash, status, headers, body, created_at) \
-            SELECT (SELECT app.tenant_id()), (SELECT app.user_id()), $1, $2, $3, $4::text::jsonb, $5, $6::timestamptz";
+        let keep = "INSERT INTO app.idempotency_key (tenant_id, user_id, key, request_hash, status, headers, body, created_at, sight) \
+            SELECT (SELECT app.tenant_id()), (SELECT app.user_id()), $1, $2, $3, $4::text::jsonb, $5, $6::timestamptz, $7";
         self.once.push((
             keep.into(),
             vec![
@@ -123,6 +123,7 @@ impl<'a> Statements<'a> {
                 Box::new(headers_to_json(&once.answer)),
                 Box::new(once.answer.body.clone()),
                 Box::new(self.now.clone()),
+                Box::new(sight.to_owned()),
             ],
         ));
     }

@@ -205,7 +205,7 @@ const SHADOWED_FUNCTION: Attack = Attack {
     run: |scratch| {
         async move {
             let connection = scratch.inside().await;
-            let forged = format!("1|1|00D00000000000b|005000000owneb|owner|{}", "0".repeat(64));
+            let forged = format!("1|1|00D00000000000b|005000000owneb|owner|all|{}", "0".repeat(64));
             connection.inject("CREATE FUNCTION public.sha256(bytea) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$ SELECT ''::bytea $$").await
                 && connection.inject("SET LOCAL search_path = public, pg_catalog").await
                 && connection.client.execute("SELECT set_config('app.context', $1, true)", &[&forged]).await.is_ok()
@@ -217,6 +217,10 @@ const SHADOWED_FUNCTION: Attack = Attack {
         Defence {
             name: "the pinned search_path of app.tenant_id()",
             remove: Removal::Sql("ALTER FUNCTION app.tenant_id() RESET search_path"),
+        },
+        Defence {
+            name: "the pinned search_path of app.visible_owners()",
+            remove: Removal::Sql("ALTER FUNCTION app.visible_owners() RESET search_path"),
         },
         Defence {
             name: "no CREATE on any schema",

@@ -11,12 +11,19 @@ use crate::tenancy::workspaces::{Connection, actor, now, signer};
 
 attacks! {
     NO_CONTEXT, SELF_SIGNED, FORGED_TENANT_BY_SET_CONFIG, FORGED_ROLE_BY_SET_CONFIG, ANOTHER_CONNECTIONS_CONTEXT, FORMER_BACKENDS_CONTEXT,
-    EXPIRED, REPLAYED_SEAL, ANOTHER_CONNECTIONS_SEAL, WITHOUT_ENTERING, REVOKED_ROLE, ENDED_SESSION, WRITE_INTO_ANOTHER_TENANT,
+    EXPIRED, REPLAYED_SEAL, ANOTHER_CONNECTIONS_SEAL, WITHOUT_ENTERING, WIDER_SIGHT_BY_SET_CONFIG, REVOKED_ROLE, ENDED_SESSION, WRITE_INTO_ANOTHER_TENANT,
     MOVE_INTO_ANOTHER_TENANT, VIEWER_WRITES,
 }
 
-/// What the five functions of the context refuse to open.
-const SEALED: &[&str] = &["tenant_id", "user_id", "role", "can_write", "can_manage"];
+/// What the functions of the context refuse to open.
+const SEALED: &[&str] = &[
+    "tenant_id",
+    "user_id",
+    "role",
+    "can_write",
+    "can_manage",
+    "visible_owners",
+];
 const SEAL: Defence = Defence {
     name: "the seal",
     remove: Removal::Refusal {
@@ -209,14 +216,14 @@ const SEAL_TIME: Defence = Defence {
     // The two functions write the expression over different line breaks.
     remove: Removal::Sql(
         "UPDATE pg_catalog.pg_proc SET prosrc = regexp_replace(prosrc, '\\|\\| timestamptz_send\\(transaction_timestamp\\(\\)\\)', '')
-         WHERE pronamespace = 'app'::regnamespace AND proname IN ('enter', 'tenant_id', 'user_id', 'role', 'can_write', 'can_manage')",
+         WHERE pronamespace = 'app'::regnamespace AND proname IN ('enter', 'tenant_id', 'user_id', 'role', 'can_write', 'can_manage', 'visible_owners')",
     ),
 };
 const SEAL_PID: Defence = Defence {
     name: "the process id in the seal",
     remove: Removal::Sql(
         "UPDATE pg_catalog.pg_proc SET prosrc = regexp_replace(prosrc, 'int4send\\(pg_backend_pid\\(\\)\\)', '''''::bytea')
-         WHERE pronamespace = 'app'::regnamespace AND proname IN ('enter', 'tenant_id', 'user_id', 'role', 'can_write', 'can_manage')",
+         WHERE pronamespace = 'app'::regnamespace AND proname IN ('enter', 'tenant_id', 'user_id', 'role', 'can_write', 'can_manage', 'visible_owners')",
     ),
 };
 
@@ -267,11 +274,37 @@ const WITHOUT_ENTERING: Attack = Attack {
                 .client
                 .execute(
                     "SELECT set_config('app.context', $1, true)",
-                    &[&connection.sign(&victim())],
+                    // Whose account it is: without a word about sight, a context is for one's own records.
+                    &[&connection.sign(&actor("b", Role::Member))],
                 )
                 .await
                 .unwrap();
             connection.sees_their_account().await
+        }
+        .boxed()
+    },
+    defences: &[SEAL],
+};
+
+const WIDER_SIGHT_BY_SET_CONFIG: Attack = Attack {
+    name: "everybody's records by set_config, for somebody who sees their own",
+    run: |scratch| {
+        async move {
+            // The account belongs to a member of theirs.
+            let mut member = actor("a", Role::Viewer);
+            member.member_version = 2;
+            let narrow = format!(
+                "UPDATE app.\"user\" SET visibility = 'own' WHERE id = '{}'",
+                member.user
+            );
+            scratch.arrange(&narrow).await;
+            let connection =
+                rewritten(scratch, &member, |sealed| sealed.replace("|own|", "|all|")).await;
+            let others = format!(
+                "SELECT count(*) FROM app.account WHERE owner_id <> '{}'",
+                member.user
+            );
+            connection.count(&others).await.is_ok_and(|count| count > 0)
         }
         .boxed()
     },

@@ -190,7 +190,7 @@ const LEFT_CONTEXT: Attack = Attack {
             name: "the transaction's time in the seal",
             remove: Removal::Sql(
                 "UPDATE pg_catalog.pg_proc SET prosrc = regexp_replace(prosrc, '\\|\\| timestamptz_send\\(transaction_timestamp\\(\\)\\)', '')
-                 WHERE pronamespace = 'app'::regnamespace AND proname IN ('enter', 'tenant_id')",
+                 WHERE pronamespace = 'app'::regnamespace AND proname IN ('enter', 'tenant_id', 'visible_owners')",
             ),
         },
         Defence {

@@ -104,7 +104,7 @@ fn expected(route: &Route, sample: &Sample, persona: Persona) -> Expected {
 impl Sample {
     /// Whether it names a record or an object of north.
     fn names_something(&self) -> bool {
-        [":account", ":deleted", ":lead", ":object"]
+        [":account", ":deleted", ":lead", ":object", ":team"]
             .iter()
             .any(|name| self.path.contains(name))
     }
@@ -192,6 +192,11 @@ impl Things {
             }
             supply.insert(name, ids);
         }
+        let team = site
+            .json(owner, "POST", "/api/v1/teams", json!({ "name": "North" }))
+            .await;
+        let team = team["id"].as_str().unwrap().to_owned();
+        supply.insert(":team", vec![team; count]);
         let mut objects = Vec::new();
         let needed = SAMPLES
             .iter()

@@ -1,7 +1,7 @@
 //! One sample request for every route: what the matrix sends. A route without one fails it, and so does a sample without a route.
 //!
 //! Words that begin with a colon stand for something of the workspace north: `:account` and `:lead` for a living record that no other
-//! request touches, `:deleted` for a deleted account, `:object` and `:field` for a custom object and a custom field of accounts, `:email`
+//! request touches, `:team` for a team, `:deleted` for a deleted account, `:object` and `:field` for a custom object and a custom field of accounts, `:email`
 //! for the address of somebody of north who can sign in.
 
 use http::StatusCode;
@@ -38,6 +38,13 @@ const fn get(route: &'static str, path: &'static str) -> Sample {
 const fn delete(route: &'static str, path: &'static str) -> Sample {
     Sample {
         method: "DELETE",
+        ..get(route, path)
+    }
+}
+
+const fn put(route: &'static str, path: &'static str) -> Sample {
+    Sample {
+        method: "PUT",
         ..get(route, path)
     }
 }
@@ -116,6 +123,15 @@ pub(super) const SAMPLES: &[Sample] = &[
     form("/settings/invitations", "/settings/invitations", "emails=page-:email&role=viewer&language=en"),
     form("/settings/invitations/{id}/letter", "/settings/invitations/0IV000000000000/letter", "").but(StatusCode::UNPROCESSABLE_ENTITY),
     form("/settings/invitations/{id}/withdrawal", "/settings/invitations/0IV000000000000/withdrawal", "").but(StatusCode::UNPROCESSABLE_ENTITY),
+
+    get("/settings/teams", "/settings/teams"),
+    form("/settings/teams", "/settings/teams", "name=").but(StatusCode::UNPROCESSABLE_ENTITY),
+    form("/settings/teams/{id}", "/settings/teams/:team", "name=&parent=").but(StatusCode::UNPROCESSABLE_ENTITY),
+    form("/settings/teams/{id}/deletion", "/settings/teams/:team0/deletion", "").but(StatusCode::NOT_FOUND),
+    form("/settings/teams/{id}/members", "/settings/teams/:team/members", "user=nobody").but(StatusCode::NOT_FOUND),
+    form("/settings/teams/{id}/members/{user}/removal", "/settings/teams/:team/members/0050000000000zz/removal", "").but(StatusCode::NOT_FOUND),
+    form("/settings/teams/visibility", "/settings/teams/visibility", "user=&visibility=all"),
+    get("/settings/roles", "/settings/roles"),
 
 
     // The authorization server.
@@ -218,5 +234,14 @@ pub(super) const SAMPLES: &[Sample] = &[
     post("/api/v1/records/{object}/{id}/restoration", "/api/v1/records/account/:deleted/restoration", "{}"),
     get("/api/v1/records/{object}/{id}/history", "/api/v1/records/account/:account/history"),
     post("/api/v1/records/lead/{id}/conversion", "/api/v1/records/lead/:lead/conversion", "{}"),
+    get("/api/v1/teams", "/api/v1/teams"),
+    post("/api/v1/teams", "/api/v1/teams", r#"{"name":""}"#).but(StatusCode::UNPROCESSABLE_ENTITY),
+    patch("/api/v1/teams/{id}", "/api/v1/teams/:team", "{}"),
+    delete("/api/v1/teams/{id}", "/api/v1/teams/0TE000000000000").but(StatusCode::NOT_FOUND),
+    put("/api/v1/teams/{id}/members/{user}", "/api/v1/teams/:team/members/0050000000000zz").but(StatusCode::NOT_FOUND),
+    delete("/api/v1/teams/{id}/members/{user}", "/api/v1/teams/:team/members/0050000000000zz").but(StatusCode::NOT_FOUND),
+    get("/api/v1/visibility", "/api/v1/visibility"),
+    patch("/api/v1/visibility", "/api/v1/visibility", r#"{"default":"all"}"#),
+    patch("/api/v1/visibility/{user}", "/api/v1/visibility/0050000000000zz", r#"{"visibility":"own"}"#).but(StatusCode::NOT_FOUND),
     get("/api/v1/search", "/api/v1/search?q=nort"),
 ];

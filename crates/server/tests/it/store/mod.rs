@@ -4,5 +4,6 @@ mod conformance;
 mod once;
 mod records;
 mod schema;
+mod visibility;
 mod words;
 pub(crate) mod workspace;

@@ -10,7 +10,13 @@ use tokio_postgres::Client;
 /// Columns of every record table that the registry doesn't name.
 const BESIDE: [&str; 4] = ["tenant_id", "changed_xid", "row_tag", "custom"];
 /// Columns of users that identity keeps to itself.
-const BESIDE_USER: [&str; 4] = ["member_version", "locale", "time_zone", "kind"];
+const BESIDE_USER: [&str; 5] = [
+    "member_version",
+    "locale",
+    "time_zone",
+    "kind",
+    "visibility",
+];
 
 fn column_type(kind: &FieldType) -> &'static str {
     match kind {

@@ -20,7 +20,7 @@ use fieldstone_store::compile::{
     Dialect, Param, Select, Sql, Words, compile_count, compile_word_counts, phases,
 };
 use fieldstone_store::write::search_words;
-use fieldstone_store::{Store as _, encode_cursor};
+use fieldstone_store::{Scope, Store as _, encode_cursor};
 use fieldstone_testkit::Server;
 use secrecy::ExposeSecret as _;
 use tokio_postgres::NoTls;
@@ -362,9 +362,15 @@ fn statements(
             // The counts are a row too.
             Ok((statements, usize::try_from(limit)? + 1))
         }
-        (Ask::Count(_), Some(query)) => {
-            Ok((vec![compile_count(Dialect::Postgres, registry, query)?], 1))
-        }
+        (Ask::Count(_), Some(query)) => Ok((
+            vec![compile_count(
+                Dialect::Postgres,
+                registry,
+                query,
+                &Scope::Everything,
+            )?],
+            1,
+        )),
         _ => Ok((Vec::new(), 0)),
     }
 }
