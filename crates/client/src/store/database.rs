@@ -27,6 +27,7 @@ pub struct Database {
     path: PathBuf,
     writer: Option<mpsc::Sender<Job>>,
     readers: Option<mpsc::Sender<Job>>,
+    /// The writer, then the readers.
     threads: Vec<thread::JoinHandle<()>>,
 }
 
@@ -112,11 +113,17 @@ impl Database {
     }
 
     fn end(&mut self) {
-        self.writer = None;
+        // The writer goes last: only a connection that may write takes the log back into the file when it is the last one.
         self.readers = None;
-        for thread in self.threads.drain(..) {
+        let mut threads = self.threads.drain(..);
+        let writer = threads.next();
+        for thread in threads {
             // A thread that panicked has closed its connection as well.
             let _ = thread.join();
+        }
+        self.writer = None;
+        if let Some(writer) = writer {
+            let _ = writer.join();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Why the platform didn't do what it was asked, in words for people and in words for the engine.
 
-use std::{error::Error as _, time::Duration};
+use std::time::Duration;
 
 use crate::engine::Failure;
 
@@ -90,22 +90,22 @@ fn or<'a>(detail: &'a str, otherwise: &'a str) -> &'a str {
 impl TransportError {
     /// Tells a refused certificate from a network that isn't there.
     pub(super) fn connection(error: reqwest::Error) -> Self {
-        let mut cause = error.source();
-        while let Some(found) = cause {
-            if found.downcast_ref::<rustls::Error>().is_some() {
-                return Self::Untrusted(error);
-            }
-            // What is wrapped in an I/O error isn't among its sources.
-            let inner = found
-                .downcast_ref::<std::io::Error>()
-                .and_then(std::io::Error::get_ref);
-            if inner.is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some()) {
-                return Self::Untrusted(error);
-            }
-            cause = found.source();
+        if is_of_tls(&error) {
+            return Self::Untrusted(error);
         }
         Self::Unreachable(error)
     }
+}
+
+/// Whether TLS is among the causes. What an I/O error wraps isn't among its sources.
+fn is_of_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    if error.is::<rustls::Error>() {
+        return true;
+    }
+    let wrapped = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    wrapped.is_some_and(|wrapped| is_of_tls(wrapped)) || error.source().is_some_and(is_of_tls)
 }
 
 impl From<TransportError> for Failure {

@@ -76,7 +76,7 @@ impl Fixture for Device {
 }
 
 /// The suite's custom object and fields as the platform tells them.
-fn document() -> SchemaDocument {
+pub(crate) fn document() -> SchemaDocument {
     let object = schema::custom_object();
     SchemaDocument {
         version: 1,

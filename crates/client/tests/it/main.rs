@@ -10,3 +10,6 @@
 )]
 
 mod conformance;
+mod life;
+mod pages;
+mod platform;
