@@ -7,6 +7,7 @@ use fieldstone_model::{
     Comparison, Filter, Object, Query, Registry,
     query::{Path, Presence, QueryError},
 };
+use fieldstone_store::Scope;
 use fieldstone_store::compile::{Access, Dialect, Sql, compile_bounded_count, words};
 use rusqlite::{Connection, params_from_iter};
 
@@ -33,7 +34,8 @@ pub(super) fn choose(
     let mut fewest = None;
     for term in selective_terms(object, &query.filter) {
         let alone = Query::new(query.object.clone()).filter(term.clone());
-        let sql = compile_bounded_count(Dialect::Sqlite, registry, &alone, COMMON);
+        let sql =
+            compile_bounded_count(Dialect::Sqlite, registry, &alone, COMMON, &Scope::default());
         let counted = probe(connection, sql)?;
         fewest = Some(fewest.map_or(counted, |fewest: u32| fewest.min(counted)));
     }

@@ -11,7 +11,7 @@ use fieldstone_model::{
     record::Column,
 };
 use fieldstone_store::{
-    Aggregate, AggregateRow, ChangeMark, Changes, Function, Page, StoreError,
+    Aggregate, AggregateRow, ChangeMark, Changes, Function, Page, Scope, StoreError,
     compile::{
         Access, Dialect, Param, Select, Sql, compile_aggregate, compile_count, phases,
         sum_of_halves,
@@ -216,7 +216,7 @@ pub(super) fn count(
     registry: &Registry,
     query: &Query,
 ) -> Result<u64, DatabaseError> {
-    let sql = compile_count(Dialect::Sqlite, registry, query)?;
+    let sql = compile_count(Dialect::Sqlite, registry, query, &Scope::default())?;
     let counts = run(connection, sql, |row| row.get::<_, i64>(0))?;
     Ok(counts.first().copied().unwrap_or_default().unsigned_abs())
 }
@@ -227,7 +227,7 @@ pub(super) fn aggregate(
     aggregate: &Aggregate,
 ) -> Result<Vec<AggregateRow>, DatabaseError> {
     let object = aggregate.check(registry)?;
-    let sql = compile_aggregate(Dialect::Sqlite, registry, aggregate)?;
+    let sql = compile_aggregate(Dialect::Sqlite, registry, aggregate, &Scope::default())?;
     let kind_of = |path: &Path| {
         registry
             .resolve(object, path)
