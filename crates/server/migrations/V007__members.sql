@@ -341,10 +341,7 @@ SELECT app.serve('app.tidy_letters()', 'fieldstone_worker');
 -- ---------------------------------------------------------------------------------------------------------------------
 -- People.
 
--- Users come by invitation or by an operator and change their address by links: none of that is a statement of a serving role. What is
--- left are role and access, which the guard on "user" watches.
-REVOKE INSERT, UPDATE ON app."user" FROM fieldstone_app, fieldstone_worker;
-GRANT UPDATE (role, active, updated_at, updated_by_id, version) ON app."user" TO fieldstone_app, fieldstone_worker;
+-- Users come by invitation or by an operator and change their address by links, through the functions below.
 GRANT INSERT (tenant_id, id, email, email_key, name, name_key, role, locale, time_zone, created_at, updated_at),
     UPDATE (email, email_key, active, updated_at, updated_by_id, version) ON app."user" TO fieldstone_lookup;
 

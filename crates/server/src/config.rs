@@ -6,6 +6,8 @@
 //! security_contact = "mailto:security@crm.example"
 //! context_key_file = "/run/credentials/fieldstone/context.key"
 //!
+//! vault_folder = "/var/lib/fieldstone/vault"                  # keys that seal secrets in the database, the same on all nodes
+//!
 //! [tls]
 //! certificate = "/etc/fieldstone/tls.pem"
 //! key = "/run/credentials/fieldstone/tls-key.pem"
@@ -20,6 +22,7 @@
 //! Connections to a database on another machine are encrypted, and its certificate has to be good for the host's name; an authority of one's
 //! own goes into the system's store or the file that `SSL_CERT_FILE` names.
 //!
+//! `[passwords]` says what a hash costs (`identity/password.rs`), `[proxies]` whose word on addresses counts (`http/proxies.rs`).
 //! How letters are sent stands under `[mail]`; see `mail/settings.rs`.
 //!
 //! Each `…_url_file` may be `…_url` with the address itself (`postgres://user:password@host/fieldstone`); then the file must be
@@ -37,6 +40,8 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
 use crate::database::RolePasswords;
+use crate::http::TrustedProxies;
+use crate::identity::PasswordPolicy;
 use crate::mail::MailSettings;
 use crate::platform::Databases;
 
@@ -106,6 +111,14 @@ pub struct Configuration {
     pub security_contact: String,
     /// The keys that sign the tenant context, the same on all nodes; `fieldstone migrate` makes and rotates them.
     pub context_key_file: PathBuf,
+    /// Where the keys are that seal secrets in the database; see [`Self::vault_folder`].
+    vault_folder: Option<PathBuf>,
+    /// What a password's hash costs.
+    #[serde(default)]
+    pub passwords: PasswordPolicy,
+    /// Proxies before the server.
+    #[serde(default)]
+    pub proxies: TrustedProxies,
     /// The server's certificate.
     pub tls: TlsFiles,
     /// How letters are sent; without it none are.
@@ -162,6 +175,14 @@ impl Configuration {
             path: path.to_owned(),
             reason: error.message().to_owned(),
         })
+    }
+
+    /// Where the keys are that seal secrets in the database, the same on all nodes: beside the context's unless it is said. Made when it
+    /// isn't there.
+    pub fn vault_folder(&self) -> PathBuf {
+        self.vault_folder
+            .clone()
+            .unwrap_or_else(|| self.context_key_file.with_file_name("vault"))
     }
 
     /// The database as each role.

@@ -177,6 +177,11 @@ impl DataDir {
         self.secrets().join("context.key")
     }
 
+    /// Where the keys are that seal secrets in the database.
+    pub fn vault(&self) -> PathBuf {
+        self.secrets().join("vault")
+    }
+
     fn lock_file(&self) -> io::Result<File> {
         OpenOptions::new()
             .create(true)

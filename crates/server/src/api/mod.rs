@@ -3,6 +3,7 @@
 //! `route.rs` is the one list of routes with the capability that each needs; the router is built from it, so that a route without a
 //! row can't exist. Handlers are thin: read the call, ask the store, write the answer. None of them names a tenant or a database.
 
+mod account;
 mod audit;
 mod body;
 mod call;
@@ -37,6 +38,7 @@ use fieldstone_store::once::OnceStore;
 
 use crate::{sync::SyncStore, teams::TeamStore};
 
+pub use account::AccountStore;
 pub use audit::AuditStore;
 pub use grant::GrantStore;
 pub use member::PeopleStore;
@@ -56,6 +58,7 @@ pub trait ApiStore:
     + PeopleStore
     + TeamStore
     + SyncStore
+    + AccountStore
     + Clone
     + 'static
 {
@@ -67,6 +70,7 @@ impl<S> ApiStore for S where
         + TokenStore
         + GrantStore
         + AuditStore
+        + AccountStore
         + PeopleStore
         + TeamStore
         + SyncStore

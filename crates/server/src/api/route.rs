@@ -7,13 +7,15 @@ use axum::{
     routing::{MethodFilter, on},
 };
 use fieldstone_model::{
-    Capability::{self, RecordsDelete, RecordsRead, RecordsWrite, SchemaManage, UsersManage},
+    Capability::{
+        self, RecordsDelete, RecordsRead, RecordsWrite, SchemaManage, UsersManage, WorkspaceManage,
+    },
     Needs,
 };
 use http::Method;
 
 use super::{
-    ApiStore, audit,
+    ApiStore, account, audit,
     call::Call,
     error::{ApiError, ApiResult},
     field, grant, invitation, member, membership, object, record, search, session, sync, team,
@@ -67,6 +69,18 @@ routes! {
     POST   "/session"                               (Needs::Nothing)        "createSession"     => session::create::create;
     DELETE "/session"                               (Needs::Session)        "deleteSession"     => session::delete::delete;
     POST   "/session/proof"                         (Needs::Session)        "proveSession"      => session::proof::create;
+    POST   "/session/password"                      (Needs::Session)        "changePassword"    => session::password::change;
+    GET    "/session/totp"                          (Needs::Session)        "showSecondFactor"  => session::totp::show;
+    POST   "/session/totp"                          (Needs::Proof)          "startSecondFactor" => session::totp::start;
+    POST   "/session/totp/confirmation"             (Needs::Proof)          "confirmSecondFactor" => session::totp::confirm;
+    POST   "/session/totp/recovery-codes"           (Needs::Proof)          "renewRecoveryCodes" => session::totp::renew_codes;
+    POST   "/session/totp/removal"                  (Needs::Session)        "removeSecondFactor" => session::totp::remove;
+    GET    "/sessions"                              (Needs::Session)        "listSessions"      => account::sessions::list;
+    DELETE "/sessions"                              (Needs::Session)        "endOtherSessions"  => account::sessions::delete_others;
+    DELETE "/sessions/{id}"                         (Needs::Session)        "endSession"        => account::sessions::delete;
+    POST   "/users/{id}/totp-reset"                 (Needs::ProvenCapability(UsersManage)) "resetSecondFactor" => account::reset::create;
+    GET    "/workspace/sign-in-policy"              (needs(WorkspaceManage)) "showSignInPolicy" => account::policy::show;
+    PATCH  "/workspace/sign-in-policy"              (Needs::ProvenCapability(WorkspaceManage)) "updateSignInPolicy" => account::policy::update;
     GET    "/tokens"                                (Needs::Session)        "listTokens"        => token::list::list;
     POST   "/tokens"                                (Needs::Proof)          "createToken"       => token::create::create;
     DELETE "/tokens/{id}"                           (Needs::Session)        "deleteToken"       => token::delete::delete;

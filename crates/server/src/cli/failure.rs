@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use fieldstone_vault::VaultError;
+
 use crate::cluster::ClusterError;
 use crate::config::ConfigError;
 use crate::data_dir::DataDirError;
@@ -96,6 +98,12 @@ macro_rules! sentences {
             }
         })*
     };
+}
+
+impl From<VaultError> for Failure {
+    fn from(error: VaultError) -> Self {
+        with_causes(&error)
+    }
 }
 
 sentences!(DataDirError, ClusterError, ConfigError, TlsError);

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use clap::Args;
 use fieldstone_model::clock::{Clock, SystemClock};
+use fieldstone_vault::{FileKeys, Vault};
 
 use super::failure::Failure;
 use super::running::{Stop, listen, serve_until_told};
 use crate::config::Configuration;
 use crate::database::migrate;
-use crate::platform::{ContextKeys, Platform, routes};
+use crate::platform::{Accounts, ContextKeys, Platform, routes};
 use crate::tls::{CertificateSource, Tls};
 
 /// Run a server against an external database
@@ -43,8 +44,14 @@ impl Serve {
             keys.install(owner).await?;
         }
         let security_contact = configuration.security_contact.clone();
+        let accounts = Accounts {
+            passwords: configuration.passwords,
+            proxies: configuration.proxies.clone(),
+            vault: Vault::new(Arc::new(FileKeys::own(&configuration.vault_folder())?)),
+        };
         let platform = Platform {
             databases,
+            accounts,
             context_keys: Arc::new(keys),
             clock,
             url: configuration.url.clone(),

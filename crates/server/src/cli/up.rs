@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use fieldstone_model::clock::{Clock, SystemClock};
+use fieldstone_vault::{FileKeys, Vault};
 use nix::unistd::geteuid;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio_postgres::Config;
@@ -20,7 +21,7 @@ use crate::cluster::Cluster;
 use crate::data_dir::{DataDir, write_public};
 use crate::database::{DEFAULT_DATABASE, RolePasswords, prepare};
 use crate::mail::MailSettings;
-use crate::platform::{ContextKeys, Databases, Platform, routes};
+use crate::platform::{Accounts, ContextKeys, Databases, Platform, routes};
 use crate::tls::{CertificateSource, LocalAuthority, Names, Tls, host_name};
 
 /// Run everything on this machine: database, certificate, server
@@ -122,8 +123,10 @@ impl Up {
             .security_contact
             .clone()
             .unwrap_or_else(|| format!("mailto:security@{}", host_name()));
+        let vault = Vault::new(Arc::new(FileKeys::own(&data_dir.vault())?));
         Ok(Platform {
             databases,
+            accounts: Accounts::new(vault),
             context_keys: keys,
             clock,
             url,

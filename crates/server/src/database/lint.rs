@@ -31,6 +31,7 @@ const LOOKUP_INDEXES: &[&str] = &[
     "session_token_lookup",
     "api_token_lookup",
     "setup_link_lookup",
+    "second_step_lookup",
     "oauth_client_lookup",
     "oauth_code_lookup",
     "oauth_token_lookup",

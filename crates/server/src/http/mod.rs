@@ -2,6 +2,7 @@
 
 mod headers;
 mod problem;
+mod proxies;
 mod request_id;
 
 use std::any::Any;
@@ -17,6 +18,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 pub use self::problem::Problem;
+pub use self::proxies::TrustedProxies;
+pub(crate) use self::proxies::see_through;
 pub use self::request_id::RequestId;
 
 /// How much of a request's body a handler reads unless its route says otherwise.

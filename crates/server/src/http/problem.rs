@@ -8,6 +8,8 @@ use serde::Serialize;
 /// `application/problem+json` with a sentence for a person.
 #[derive(Debug, Clone, Serialize)]
 pub struct Problem {
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
     status: u16,
     title: &'static str,
     detail: &'static str,
@@ -17,9 +19,20 @@ impl Problem {
     /// A problem with this status; `detail` says what to do.
     pub fn new(status: StatusCode, detail: &'static str) -> Self {
         Self {
+            kind: None,
             status: status.as_u16(),
             title: status.canonical_reason().unwrap_or("Error"),
             detail,
+        }
+    }
+}
+
+impl Problem {
+    /// A problem that programs tell from others by its `kind`, a URN.
+    pub fn of_kind(status: StatusCode, kind: &'static str, detail: &'static str) -> Self {
+        Self {
+            kind: Some(kind),
+            ..Self::new(status, detail)
         }
     }
 }

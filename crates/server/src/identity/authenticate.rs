@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use moka::sync::Cache;
 
 use super::{
-    AuthPool, IdentityError, SessionLimits,
+    AuthPool, IdentityError,
     oauth::secret::{Kind, Secret},
     session::SessionToken,
     token::ApiToken,
@@ -34,6 +34,8 @@ pub struct Identity {
     pub credential: Credential,
     /// When the person of a session last proved that it is them.
     pub proved_at: Option<Timestamp>,
+    /// Whether the workspace asks for a second factor that the person lacks: then they may set one up and nothing else.
+    pub must_enrol: bool,
     /// SHA-256 of the secret: what the answer is remembered under.
     pub(super) key: [u8; 32],
 }
@@ -92,22 +94,17 @@ enum Means {
 #[derive(Debug, Clone)]
 pub struct Authenticator {
     auth: AuthPool,
-    limits: SessionLimits,
     known: Cache<[u8; 32], Arc<Identity>>,
 }
 
 impl Authenticator {
     /// `auth` is the pool of `fieldstone_auth`.
-    pub fn new(auth: AuthPool, limits: SessionLimits) -> Self {
+    pub fn new(auth: AuthPool) -> Self {
         let known = Cache::builder()
             .max_capacity(CAPACITY)
             .time_to_live(REMEMBERED)
             .build();
-        Self {
-            auth,
-            limits,
-            known,
-        }
+        Self { auth, known }
     }
 
     /// Who sent a request with these headers.
@@ -159,14 +156,26 @@ impl Authenticator {
         {
             return Ok(identity);
         }
-        let identity = match means {
+        let mut identity = match means {
             Means::Session => self.find_session(key, now).await?,
             Means::ApiToken => self.find_token(key, now).await?,
             Means::AccessToken => self.find_access_token(key, now).await?,
         };
+        identity.must_enrol = self.must_enrol(&identity.actor).await?;
         let identity = Arc::new(identity);
         self.known.insert(key, identity.clone());
         Ok(identity)
+    }
+
+    async fn must_enrol(&self, actor: &Actor) -> Result<bool, IdentityError> {
+        let client = self.auth.get().await?;
+        let statement = client
+            .prepare_cached("SELECT app.must_enrol($1, $2, false)")
+            .await?;
+        let row = client
+            .query_one(&statement, &[&actor.tenant.as_str(), &actor.user.as_str()])
+            .await?;
+        Ok(row.try_get(0)?)
     }
 
     async fn find_session(&self, key: [u8; 32], now: Timestamp) -> Result<Identity, IdentityError> {
@@ -184,14 +193,13 @@ impl Authenticator {
         if let Some(session) = identity.actor.credential
             && now.duration_since(seen) >= SignedDuration::from_secs(60)
         {
-            let idle = i32::try_from(self.limits.idle.as_secs()).unwrap_or(i32::MAX);
             let touch = client
-                .prepare_cached("SELECT app.touch_session($1, $2, $3)")
+                .prepare_cached("SELECT app.touch_session($1, $2)")
                 .await?;
             client
                 .execute(
                     &touch,
-                    &[&identity.actor.tenant.as_str(), &session.as_str(), &idle],
+                    &[&identity.actor.tenant.as_str(), &session.as_str()],
                 )
                 .await?;
         }
@@ -295,6 +303,8 @@ fn identity(
         schema_version: row.try_get(5)?,
         credential,
         proved_at: None,
+        // Until it is known otherwise.
+        must_enrol: true,
         key,
     })
 }

@@ -3,9 +3,12 @@
 //! What a person may do with records is decided elsewhere; here nobody's records are read. Secrets are kept as hashes
 //! only, and no function here returns one that a caller has not just made.
 
+pub mod account;
 pub mod audit;
 mod auth_pool;
 pub mod authenticate;
+mod cookie;
+pub mod device;
 pub mod email_change;
 pub mod invitation;
 pub mod oauth;
@@ -13,11 +16,14 @@ pub mod password;
 pub mod password_reset;
 pub mod proof;
 pub(crate) mod random;
+pub mod second_step;
 pub mod service_account;
 pub mod session;
 pub mod sign_in;
+pub mod strength;
 pub mod throttle;
 pub mod token;
+pub mod totp;
 pub mod workspace;
 
 use std::net::IpAddr;
@@ -25,7 +31,6 @@ use std::net::IpAddr;
 pub use auth_pool::AuthPool;
 pub use authenticate::{Authenticator, Identity};
 pub use password::{PasswordHasher, PasswordPolicy};
-pub use session::SessionLimits;
 pub use sign_in::SignIn;
 
 /// Prefix of workspace ids.
@@ -34,6 +39,8 @@ pub const WORKSPACE_PREFIX: [u8; 3] = *b"00D";
 pub const USER_PREFIX: [u8; 3] = *b"005";
 /// Prefix of session ids; `app.enter()` tells a session from an API token by it.
 pub const SESSION_PREFIX: [u8; 3] = *b"0SS";
+/// Prefix of sign-ins that await a code.
+pub const SECOND_STEP_PREFIX: [u8; 3] = *b"0S2";
 /// Prefix of API token ids.
 pub const API_TOKEN_PREFIX: [u8; 3] = *b"0AT";
 /// Prefix of set-up link ids.
@@ -52,9 +59,24 @@ pub enum IdentityError {
     /// The address and the password do not fit together (401). Says nothing about which of the two is wrong.
     #[error("the e-mail address or the password is wrong")]
     WrongPassword,
-    /// The password fits several workspaces: the person has to say which (409).
-    #[error("choose the workspace to sign in to")]
-    WorkspaceNeeded(Vec<WorkspaceChoice>),
+    /// The password is right, and a code is needed too (401).
+    #[error("a code of the second factor is needed too")]
+    TotpRequired,
+    /// The code is not good: wrong, too old, or used before (401).
+    #[error("the code is wrong or has been used")]
+    WrongCode,
+    /// No code is awaited any more: begin again with the password (401).
+    #[error("this sign-in is over; begin again")]
+    StepEnded,
+    /// A new password is not good enough (422).
+    #[error(transparent)]
+    Weak(#[from] strength::Weakness),
+    /// There is, or isn't, a second factor already (409).
+    #[error("the second factor has changed meanwhile")]
+    FactorChanged,
+    /// What is sealed can't be sealed or opened.
+    #[error("a sealed secret can't be used")]
+    Vault(#[from] fieldstone_vault::VaultError),
     /// This asks for the password again, since it was given too long ago (403).
     #[error("confirm that it is you first")]
     ProofNeeded,
@@ -117,15 +139,6 @@ pub enum IdentityError {
 /// Marks an answer in whose making the caller's own access has ended, as by signing out: it stands.
 #[derive(Debug, Clone, Copy)]
 pub struct AccessEnded;
-
-/// One workspace that an address and password open.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct WorkspaceChoice {
-    /// What the person types or picks.
-    pub slug: String,
-    /// What it is called.
-    pub name: String,
-}
 
 impl From<tokio_postgres::Error> for IdentityError {
     /// Gives the rules that the database enforces their own names.

@@ -11,11 +11,14 @@ use argon2::{
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
 
-use super::{IdentityError, random};
+use super::{
+    IdentityError, random,
+    strength::{self, MAX_BYTES, OwnWords},
+};
 
-/// The cost of one hash, and how many may run and wait.
+/// The cost of one hash, and how many may run and wait. `[passwords]` in the configuration.
 ///
-/// The floor is ASVS 5.0 appendix C: 19 MiB at two passes.
+/// What runs at once bounds the memory: `concurrent` times `memory_kib`, however many people sign in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PasswordPolicy {
@@ -25,7 +28,7 @@ pub struct PasswordPolicy {
     pub passes: u32,
     /// Lanes within one hash.
     pub lanes: u32,
-    /// Hashes computed at the same time.
+    /// Hashes computed at the same time; the number of processors when nothing is said.
     pub concurrent: usize,
     /// Hashes that may wait; one more is refused.
     pub waiting: usize,
@@ -33,20 +36,40 @@ pub struct PasswordPolicy {
 
 impl Default for PasswordPolicy {
     fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             memory_kib: 19_456,
             passes: 2,
             lanes: 1,
-            concurrent: 2,
-            waiting: 32,
+            concurrent: processors,
+            // About a second of work.
+            waiting: processors * 32,
         }
     }
 }
 
-/// Fewest characters of a new password.
-pub const MIN_CHARS: usize = 12;
-/// Most bytes of a password that is looked at at all.
-const MAX_BYTES: usize = 1024;
+impl PasswordPolicy {
+    /// The least memory for so many passes: ASVS 5.0, appendix C. `None` when no memory makes up for them.
+    pub const fn floor_kib(passes: u32) -> Option<u32> {
+        match passes {
+            0 => None,
+            1 => Some(46 * 1024),
+            2 => Some(19 * 1024),
+            _ => Some(12 * 1024),
+        }
+    }
+
+    /// Refuses costs that are too low for today's hardware.
+    pub fn check(&self) -> Result<(), IdentityError> {
+        let is_enough = Self::floor_kib(self.passes).is_some_and(|floor| self.memory_kib >= floor);
+        if is_enough && self.lanes >= 1 && self.concurrent >= 1 {
+            return Ok(());
+        }
+        Err(IdentityError::Unacceptable(
+            "password hashing needs at least 47104 KiB at 1 pass, 19456 KiB at 2, or 12288 KiB at 3 and more, 1 lane, and 1 at a time",
+        ))
+    }
+}
 
 /// The answer to a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,16 +105,7 @@ impl fmt::Debug for PasswordHasher {
 impl PasswordHasher {
     /// A hasher by `policy`; refuses one below the floor.
     pub fn new(policy: &PasswordPolicy) -> Result<Self, IdentityError> {
-        let floor = PasswordPolicy::default();
-        if policy.memory_kib < floor.memory_kib
-            || policy.passes < floor.passes
-            || policy.lanes == 0
-            || policy.concurrent == 0
-        {
-            return Err(IdentityError::Unacceptable(
-                "password hashing needs at least 19456 KiB, 2 passes, 1 lane and 1 at a time",
-            ));
-        }
+        policy.check()?;
         Self::unchecked(policy)
     }
 
@@ -111,22 +125,25 @@ impl PasswordHasher {
         })
     }
 
-    /// Hashes a new password; refuses one that is too short or too long.
+    /// Hashes a new password; refuses one that is not good enough for whose it is.
+    pub async fn hash_for(
+        &self,
+        password: &SecretString,
+        own: &OwnWords,
+    ) -> Result<String, IdentityError> {
+        strength::check_size(password.expose_secret())?;
+        let (hasher, password, own) = (self.clone(), password.clone(), own.clone());
+        self.run(move || {
+            let text = password.expose_secret();
+            strength::check(text, &own)?;
+            hash_with(&hasher.argon2, text)
+        })
+        .await
+    }
+
+    /// Hashes a new password of somebody of whom nothing is known.
     pub async fn hash(&self, password: &SecretString) -> Result<String, IdentityError> {
-        let text = password.expose_secret();
-        if text.chars().count() < MIN_CHARS {
-            return Err(IdentityError::Unacceptable(
-                "a password has at least 12 characters",
-            ));
-        }
-        if text.len() > MAX_BYTES {
-            return Err(IdentityError::Unacceptable(
-                "a password has at most 1024 bytes",
-            ));
-        }
-        let (hasher, password) = (self.clone(), password.clone());
-        self.run(move || hash_with(&hasher.argon2, password.expose_secret()))
-            .await
+        self.hash_for(password, &OwnWords::default()).await
     }
 
     /// Checks a password against a stored PHC string, or, for somebody who does not exist, against one of the same cost.
@@ -140,11 +157,17 @@ impl PasswordHasher {
         self.run(move || {
             let password = password.expose_secret();
             let parsed = PasswordHash::new(&stored).map_err(|_| IdentityError::Crypto)?;
-            let fits = password.len() <= MAX_BYTES
-                && hasher
-                    .argon2
-                    .verify_password(password.as_bytes(), &parsed)
-                    .is_ok();
+            // One that is too long costs a hash like any other, of no text.
+            let text = if password.len() <= MAX_BYTES {
+                password
+            } else {
+                ""
+            };
+            let fits = hasher
+                .argon2
+                .verify_password(text.as_bytes(), &parsed)
+                .is_ok()
+                && text.len() == password.len();
             if !(fits && known) {
                 return Ok(Verdict::Wrong);
             }
@@ -203,7 +226,7 @@ fn hash_with(argon2: &Argon2<'_>, password: &str) -> Result<String, IdentityErro
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::strength::Weakness, *};
 
     fn hasher() -> PasswordHasher {
         PasswordHasher::new(&PasswordPolicy::default()).unwrap()
@@ -264,19 +287,36 @@ mod tests {
     async fn short_passwords_and_weak_policies_are_refused() {
         assert!(matches!(
             hasher().hash(&SecretString::from("elevenchars")).await,
-            Err(IdentityError::Unacceptable(_))
+            Err(IdentityError::Weak(Weakness::TooShort))
         ));
         assert!(matches!(
             hasher().hash(&SecretString::from("x".repeat(1025))).await,
-            Err(IdentityError::Unacceptable(_))
+            Err(IdentityError::Weak(Weakness::TooLong))
         ));
+        for (passes, memory_kib, is_enough) in [
+            (0, 1_000_000, false),
+            (1, 47_103, false),
+            (1, 47_104, true),
+            (2, 19_455, false),
+            (2, 19_456, true),
+            (3, 12_287, false),
+            (3, 12_288, true),
+            (9, 12_288, true),
+        ] {
+            let policy = PasswordPolicy {
+                memory_kib,
+                passes,
+                ..PasswordPolicy::default()
+            };
+            assert_eq!(policy.check().is_ok(), is_enough, "{passes} {memory_kib}");
+        }
         for policy in [
             PasswordPolicy {
-                memory_kib: 19_455,
+                lanes: 0,
                 ..PasswordPolicy::default()
             },
             PasswordPolicy {
-                passes: 1,
+                concurrent: 0,
                 ..PasswordPolicy::default()
             },
         ] {

@@ -1,20 +1,47 @@
-//! Proving oneself again: what weighs much asks for the password once more when that was long ago.
+//! Proving oneself again: what weighs much asks for the password, or for a code, once more when that was long ago.
 //!
 //! A proof puts a new session in the place of the old one, so that a cookie copied before is worth nothing after.
 
 use std::net::IpAddr;
 
+use fieldstone_model::RecordId;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
-use serde_json::json;
+use tokio_postgres::GenericClient;
 
 use super::{
-    Identity, IdentityError, SESSION_PREFIX, SignIn, audit::Action, authenticate::Credential,
-    password::Verdict, random, session::SessionToken,
+    Identity, IdentityError, SESSION_PREFIX, SignIn,
+    audit::Action,
+    authenticate::Credential,
+    password::Verdict,
+    random,
+    session::SessionToken,
+    strength::OwnWords,
+    totp::{Code, Seed, recovery_hash},
 };
 
 /// How long a proof counts.
 pub const PROOF_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
+
+/// What somebody who is signed in proves themselves with.
+#[derive(Debug, Clone, Copy)]
+pub enum Proof<'a> {
+    /// Their password.
+    Password(&'a SecretString),
+    /// A code of their second factor.
+    Code(Code<'a>),
+}
+
+/// What is known of a person who is to prove themselves.
+pub(super) struct Known {
+    pub(super) who: (RecordId, RecordId),
+    pub(super) session: RecordId,
+    pub(super) key: String,
+    pub(super) phc: Option<String>,
+    /// The sealed seed of the second factor, where there is one.
+    pub(super) seed: Option<Vec<u8>>,
+    pub(super) own: OwnWords,
+}
 
 impl Identity {
     /// Refuses whoever has not proved themselves within [`PROOF_LIFETIME`], and every program: a token can't prove anything.
@@ -34,84 +61,143 @@ impl Identity {
 }
 
 impl SignIn {
-    /// Checks the password of somebody who is signed in; answers the secret of the session that takes the old one's place.
+    /// Checks the proof of somebody who is signed in; answers the secret of the session that takes the old one's place.
     pub async fn prove(
         &self,
         identity: &Identity,
-        password: &SecretString,
+        proof: Proof<'_>,
         address: IpAddr,
         now: Timestamp,
     ) -> Result<SessionToken, IdentityError> {
+        let known = self.known(identity).await?;
+        self.check_proof(&known, proof, address, now).await?;
+        let client = self.auth.get().await?;
+        let token = self.rotate(&**client, &known, false, now).await?;
+        drop(client);
+        self.note(known.who, Action::ProofGive, address).await?;
+        Ok(token)
+    }
+
+    /// What is stored of the person of a session.
+    pub(super) async fn known(&self, identity: &Identity) -> Result<Known, IdentityError> {
         let (Credential::Session, Some(session)) =
             (&identity.credential, identity.actor.credential)
         else {
             return Err(IdentityError::SessionNeeded);
         };
-        let (tenant, user) = (identity.actor.tenant, identity.actor.user);
+        let who = (identity.actor.tenant, identity.actor.user);
         let client = self.auth.get().await?;
         let statement = client
-            .prepare_cached("SELECT email_key, password_phc FROM app.find_proof($1, $2)")
+            .prepare_cached("SELECT email_key, password_phc, totp_seed, name, email, workspace FROM app.find_proof($1, $2)")
             .await?;
         let row = client
-            .query_opt(&statement, &[&tenant.as_str(), &user.as_str()])
+            .query_opt(&statement, &[&who.0.as_str(), &who.1.as_str()])
             .await?
             .ok_or(IdentityError::Unauthenticated)?;
-        let (key, phc): (String, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
-        drop(client);
-        // The same buckets as at sign-in: a stolen session must not be a place to guess passwords at.
-        self.throttle.admit(&key, address, now)?;
-        let verdict = self.passwords.verify(password, phc.as_deref()).await?;
-        if verdict == Verdict::Wrong {
-            self.note(identity, Action::ProofRefuse, address).await?;
-            return Err(IdentityError::WrongPassword);
+        Ok(Known {
+            who,
+            session,
+            key: row.try_get(0)?,
+            phc: row.try_get(1)?,
+            seed: row.try_get(2)?,
+            own: OwnWords::of(row.try_get(3)?, row.try_get(4)?, row.try_get(5)?),
+        })
+    }
+
+    /// Checks a proof; whether it is good is counted and noted as at sign-in, since a stolen session must not be a place to guess at.
+    pub(super) async fn check_proof(
+        &self,
+        known: &Known,
+        proof: Proof<'_>,
+        address: IpAddr,
+        now: Timestamp,
+    ) -> Result<(), IdentityError> {
+        self.throttle.admit(&known.key, address, now)?;
+        let refusal = match proof {
+            Proof::Password(password) => {
+                let verdict = self
+                    .passwords
+                    .verify(password, known.phc.as_deref())
+                    .await?;
+                (verdict == Verdict::Wrong).then_some(IdentityError::WrongPassword)
+            }
+            Proof::Code(code) => {
+                let is_good = match &known.seed {
+                    Some(seed) => self.take_code(known.who, seed, code, now).await?,
+                    None => false,
+                };
+                (!is_good).then_some(IdentityError::WrongCode)
+            }
+        };
+        if let Some(refusal) = refusal {
+            self.note(known.who, Action::ProofRefuse, address).await?;
+            return Err(refusal);
         }
-        self.throttle.succeeded(&key);
+        self.throttle.succeeded(&known.key);
+        Ok(())
+    }
+
+    /// Accepts a code of somebody's second factor, once.
+    pub(super) async fn take_code(
+        &self,
+        who: (RecordId, RecordId),
+        seed: &[u8],
+        code: Code<'_>,
+        now: Timestamp,
+    ) -> Result<bool, IdentityError> {
+        let (tenant, user) = (who.0.as_str(), who.1.as_str());
+        let client = self.auth.get().await?;
+        let row = match code {
+            Code::Totp(code) => {
+                let Some(step) = Seed::open(&self.vault, who, seed)?.accept(code, now) else {
+                    return Ok(false);
+                };
+                let take = client
+                    .prepare_cached("SELECT app.take_totp_step($1, $2, $3)")
+                    .await?;
+                client.query_one(&take, &[&tenant, &user, &step]).await?
+            }
+            Code::Recovery(code) => {
+                let hash = recovery_hash(&self.vault, who, code)?;
+                let take = client
+                    .prepare_cached("SELECT app.take_recovery_code($1, $2, $3)")
+                    .await?;
+                client
+                    .query_one(&take, &[&tenant, &user, &hash.as_slice()])
+                    .await?
+            }
+        };
+        Ok(row.try_get(0)?)
+    }
+
+    /// Puts a new session in the place of the one the person works in; with `alone` all others of theirs end.
+    pub(super) async fn rotate<C: GenericClient>(
+        &self,
+        client: &C,
+        known: &Known,
+        alone: bool,
+        now: Timestamp,
+    ) -> Result<SessionToken, IdentityError> {
         let token = SessionToken::generate()?;
         let id = random::id(&self.ids, SESSION_PREFIX, now)?;
-        let client = self.auth.get().await?;
-        let statement = client
-            .prepare_cached("SELECT app.rotate_session($1, $2, $3, $4, true)")
-            .await?;
         let rotated: bool = client
             .query_one(
-                &statement,
+                "SELECT app.rotate_session($1, $2, $3, $4, $5)",
                 &[
-                    &tenant.as_str(),
-                    &session.as_str(),
+                    &known.who.0.as_str(),
+                    &known.session.as_str(),
                     &id.as_str(),
                     &token.hash().as_slice(),
+                    &alone,
                 ],
             )
             .await?
             .try_get(0)?;
-        drop(client);
-        if !rotated {
-            return Err(IdentityError::Unauthenticated);
+        if rotated {
+            Ok(token)
+        } else {
+            Err(IdentityError::Unauthenticated)
         }
-        self.note(identity, Action::ProofGive, address).await?;
-        Ok(token)
-    }
-
-    async fn note(
-        &self,
-        identity: &Identity,
-        action: Action,
-        address: IpAddr,
-    ) -> Result<(), IdentityError> {
-        let client = self.auth.get().await?;
-        let detail = json!({"address": address.to_string()});
-        client
-            .execute(
-                "SELECT app.add_auth_event($1, $2, $3, $4)",
-                &[
-                    &identity.actor.tenant.as_str(),
-                    &identity.actor.user.as_str(),
-                    &action.name(),
-                    &detail,
-                ],
-            )
-            .await?;
-        Ok(())
     }
 }
 
@@ -133,6 +219,7 @@ mod tests {
             },
             schema_version: 1,
             credential,
+            must_enrol: false,
             proved_at: proved_at.map(|at| at.parse().unwrap()),
             key: [0; 32],
         }

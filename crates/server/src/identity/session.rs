@@ -3,32 +3,18 @@
 use std::net::IpAddr;
 
 use fieldstone_model::{IdSource, RecordId};
-use http::{HeaderMap, header};
-use jiff::{SignedDuration, Timestamp};
+use http::HeaderMap;
+use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use super::{AuthPool, IdentityError, SESSION_PREFIX, random};
+use super::{
+    AuthPool, IdentityError, SESSION_PREFIX,
+    cookie::{self, Lasting},
+    random,
+};
 
-/// The cookie's name. The prefix makes browsers insist on `Secure`, `Path=/` and no `Domain`.
+/// The cookie's name.
 pub const COOKIE: &str = "__Host-fieldstone";
-
-/// How long a session lasts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SessionLimits {
-    /// Without a request.
-    pub idle: SignedDuration,
-    /// At all.
-    pub absolute: SignedDuration,
-}
-
-impl Default for SessionLimits {
-    fn default() -> Self {
-        Self {
-            idle: SignedDuration::from_mins(30),
-            absolute: SignedDuration::from_hours(12),
-        }
-    }
-}
 
 /// The secret in the cookie.
 #[derive(Clone)]
@@ -46,18 +32,9 @@ impl SessionToken {
         Ok(Self(Zeroizing::new(random::secret()?)))
     }
 
-    /// The one in a request's cookies. Two cookies of this name are none: somebody is playing.
+    /// The one in a request's cookies.
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
-        let mut found = headers
-            .get_all(header::COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|line| line.split(';'))
-            .filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='));
-        let (value, None) = (found.next()?, found.next()) else {
-            return None;
-        };
-        random::is_secret(value).then(|| Self(Zeroizing::new(value.to_owned())))
+        cookie::secret(headers, COOKIE).map(Self)
     }
 
     pub(super) fn hash(&self) -> [u8; 32] {
@@ -66,16 +43,13 @@ impl SessionToken {
 
     /// The `Set-Cookie` value. A session cookie: the server decides when it ends.
     pub fn set_cookie(&self) -> Zeroizing<String> {
-        Zeroizing::new(format!(
-            "{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax",
-            self.0.as_str()
-        ))
+        cookie::set(COOKIE, &self.0, Lasting::Session)
     }
 }
 
 /// The `Set-Cookie` value that takes the cookie away.
 pub fn clear_cookie() -> String {
-    format!("{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0")
+    cookie::clear(COOKIE)
 }
 
 /// Starts a session for a person who has just proved who they are. Always with a fresh secret, so nobody can plant one.
@@ -83,16 +57,14 @@ pub(super) async fn start(
     auth: &AuthPool,
     ids: &IdSource,
     (tenant, user): (RecordId, RecordId),
-    limits: SessionLimits,
     (address, user_agent): (IpAddr, &str),
     now: Timestamp,
 ) -> Result<(SessionToken, RecordId), IdentityError> {
     let token = SessionToken::generate()?;
     let id = random::id(ids, SESSION_PREFIX, now)?;
-    let seconds = |span: SignedDuration| i32::try_from(span.as_secs()).unwrap_or(i32::MAX);
     let client = auth.get().await?;
     let statement = client
-        .prepare_cached("SELECT app.start_session($1, $2, $3, $4, $5, $6, $7, $8)")
+        .prepare_cached("SELECT app.start_session($1, $2, $3, $4, $5, $6)")
         .await?;
     client
         .execute(
@@ -102,8 +74,6 @@ pub(super) async fn start(
                 &id.as_str(),
                 &user.as_str(),
                 &token.hash().as_slice(),
-                &seconds(limits.idle),
-                &seconds(limits.absolute),
                 &user_agent.replace('\0', ""),
                 &address.to_string(),
             ],
@@ -130,6 +100,8 @@ pub async fn end(
 
 #[cfg(test)]
 mod tests {
+    use http::header;
+
     use super::*;
 
     fn headers(cookies: &[&str]) -> HeaderMap {

@@ -1,22 +1,28 @@
-//! Signing in with a password, and the first password through a set-up link.
+//! Signing in with a password and, where there is one, a second factor; and the first password through a set-up link.
 //!
-//! Answers alike, and as slowly, whether the address or the password is wrong.
+//! Answers alike, and as slowly, whether the address or the password is wrong: every attempt costs exactly one hash. Where an address is
+//! used in several workspaces the person names theirs; whoever doesn't is answered as if the password were wrong, so that the answer tells
+//! nothing of the address.
 
 use std::{net::IpAddr, sync::Arc};
 
 use fieldstone_model::{IdSource, RecordId};
+use fieldstone_vault::Vault;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::json;
 
 use super::{
-    AuthPool, IdentityError, PasswordHasher, SessionLimits, WorkspaceChoice,
+    AuthPool, IdentityError, PasswordHasher,
     audit::Action,
     email_key,
     password::Verdict,
     random,
+    second_step::StepToken,
     session::{self, SessionToken},
+    strength::OwnWords,
     throttle::Throttle,
+    totp::Code,
 };
 
 /// What somebody typed, and where from.
@@ -32,6 +38,17 @@ pub struct Attempt<'a> {
     pub address: IpAddr,
     /// What the browser calls itself.
     pub user_agent: &'a str,
+    /// The second factor, where it is sent along.
+    pub code: Option<Code<'a>>,
+}
+
+/// How far a right password has led.
+#[derive(Debug)]
+pub enum Begun {
+    /// To a session.
+    Session(Started),
+    /// To the question for a code.
+    Code(StepToken),
 }
 
 /// A session that has begun.
@@ -64,18 +81,21 @@ pub struct SignIn {
     pub(super) auth: AuthPool,
     pub(super) ids: Arc<IdSource>,
     pub(super) passwords: PasswordHasher,
-    limits: SessionLimits,
+    pub(super) vault: Vault,
     pub(super) throttle: Throttle,
     /// Counts letters asked for: they use up nobody's attempts to sign in.
     pub(super) resets: Throttle,
 }
 
 /// One person an address may be.
-struct Candidate {
-    tenant: RecordId,
-    user: RecordId,
-    choice: WorkspaceChoice,
+pub(super) struct Candidate {
+    pub(super) tenant: RecordId,
+    pub(super) user: RecordId,
+    pub(super) member_version: i64,
+    key: String,
     phc: Option<String>,
+    /// The sealed seed of the second factor, where there is one.
+    seed: Option<Vec<u8>>,
 }
 
 impl SignIn {
@@ -84,69 +104,99 @@ impl SignIn {
         auth: AuthPool,
         ids: Arc<IdSource>,
         passwords: PasswordHasher,
-        limits: SessionLimits,
+        vault: Vault,
     ) -> Self {
         Self {
             auth,
             ids,
             passwords,
-            limits,
+            vault,
             throttle: Throttle::default(),
             resets: Throttle::default(),
         }
     }
 
-    /// Checks a password and starts a session.
+    /// Checks a password, and the code that comes with it where one is needed, and starts a session.
     pub async fn sign_in(
         &self,
         attempt: &Attempt<'_>,
         now: Timestamp,
     ) -> Result<Started, IdentityError> {
-        let key = email_key(attempt.email);
-        self.throttle.admit(&key, attempt.address, now)?;
-        let candidates = self.candidates(&key, attempt.workspace).await?;
-
-        let mut fitting = Vec::new();
-        for candidate in &candidates {
-            if let Verdict::Right { rehash } = self
-                .passwords
-                .verify(attempt.password, candidate.phc.as_deref())
-                .await?
-            {
-                fitting.push((candidate, rehash));
+        let candidate = self.check_password(attempt, now).await?;
+        if let Some(seed) = &candidate.seed {
+            let code = attempt.code.ok_or(IdentityError::TotpRequired)?;
+            let who = (candidate.tenant, candidate.user);
+            if !self.take_code(who, seed, code, now).await? {
+                self.note(who, Action::CodeRefuse, attempt.address).await?;
+                return Err(IdentityError::WrongCode);
             }
         }
-        if candidates.is_empty() {
-            self.passwords.verify(attempt.password, None).await?;
+        self.throttle.succeeded(&candidate.key);
+        self.start_for(&candidate, attempt, now).await
+    }
+
+    /// Checks a password; a person with a second factor is asked for its code in a step of its own.
+    pub async fn begin(
+        &self,
+        attempt: &Attempt<'_>,
+        now: Timestamp,
+    ) -> Result<Begun, IdentityError> {
+        let candidate = self.check_password(attempt, now).await?;
+        if candidate.seed.is_some() {
+            let who = (candidate.tenant, candidate.user);
+            let version = Some(candidate.member_version);
+            let step = self.begin_second_step(who, version, now).await?;
+            return Ok(Begun::Code(step));
         }
-        let mut fitting = fitting.into_iter();
-        match (fitting.next(), fitting.next()) {
-            (None, _) => {
-                drop(fitting);
+        self.throttle.succeeded(&candidate.key);
+        let started = self.start_for(&candidate, attempt, now).await?;
+        Ok(Begun::Session(started))
+    }
+
+    /// The one person whose password this is. Exactly one hash, whoever is asked for, unless a right password is hashed anew.
+    async fn check_password(
+        &self,
+        attempt: &Attempt<'_>,
+        now: Timestamp,
+    ) -> Result<Candidate, IdentityError> {
+        let key = email_key(attempt.email);
+        self.throttle.admit(&key, attempt.address, now)?;
+        let mut candidates = self.candidates(&key, attempt.workspace).await?;
+        let candidate = if candidates.len() == 1 {
+            candidates.pop()
+        } else {
+            None
+        };
+        let phc = candidate
+            .as_ref()
+            .and_then(|candidate| candidate.phc.as_deref());
+        match (
+            self.passwords.verify(attempt.password, phc).await?,
+            candidate,
+        ) {
+            (Verdict::Right { rehash }, Some(candidate)) => {
+                if let Some(stronger) = rehash {
+                    self.rehash(&candidate, &stronger).await?;
+                }
+                Ok(candidate)
+            }
+            (_, candidate) => {
+                candidates.extend(candidate);
                 self.note_refusal(candidates, attempt.address);
                 Err(IdentityError::WrongPassword)
             }
-            (Some((candidate, rehash)), None) => {
-                if let Some(stronger) = rehash {
-                    self.rehash(candidate, &stronger).await?;
-                }
-                self.throttle.succeeded(&key);
-                self.start(
-                    (candidate.tenant, candidate.user),
-                    attempt.address,
-                    attempt.user_agent,
-                    now,
-                )
-                .await
-            }
-            (Some(first), Some(second)) => {
-                let choices = [first, second]
-                    .into_iter()
-                    .chain(fitting)
-                    .map(|(candidate, _)| candidate.choice.clone());
-                Err(IdentityError::WorkspaceNeeded(choices.collect()))
-            }
         }
+    }
+
+    async fn start_for(
+        &self,
+        candidate: &Candidate,
+        attempt: &Attempt<'_>,
+        now: Timestamp,
+    ) -> Result<Started, IdentityError> {
+        let who = (candidate.tenant, candidate.user);
+        self.start(who, attempt.address, attempt.user_agent, now)
+            .await
     }
 
     /// Whom the secret part of a set-up link belongs to, while it is good.
@@ -169,7 +219,7 @@ impl SignIn {
         })
     }
 
-    /// Uses a set-up link up: sets the password and starts a session.
+    /// Uses a set-up link up: sets the password and starts a session, or asks for the code of a second factor.
     pub async fn redeem(
         &self,
         secret: &str,
@@ -177,10 +227,11 @@ impl SignIn {
         address: IpAddr,
         user_agent: &str,
         now: Timestamp,
-    ) -> Result<Started, IdentityError> {
+    ) -> Result<Begun, IdentityError> {
         // Asked first, so that a spent link costs no hash.
-        self.invitee(secret).await?;
-        let phc = self.passwords.hash(password).await?;
+        let invitee = self.invitee(secret).await?;
+        let own = OwnWords::of(&invitee.name, &invitee.email, &invitee.workspace);
+        let phc = self.passwords.hash_for(password, &own).await?;
         let client = self.auth.get().await?;
         let statement = client
             .prepare_cached("SELECT tenant_id, user_id FROM app.redeem_setup_link($1, $2)")
@@ -196,7 +247,21 @@ impl SignIn {
         };
         let who = (record_id(tenant)?, record_id(user)?);
         drop(client);
-        self.start(who, address, user_agent, now).await
+        self.admit(who, (address, user_agent), now).await
+    }
+
+    /// Lets somebody in who has just set a password or proved in another way that it is them: a second factor is never skipped.
+    pub async fn admit(
+        &self,
+        who: (RecordId, RecordId),
+        (address, user_agent): (IpAddr, &str),
+        now: Timestamp,
+    ) -> Result<Begun, IdentityError> {
+        if self.has_totp(who).await? {
+            return Ok(Begun::Code(self.begin_second_step(who, None, now).await?));
+        }
+        let started = self.start(who, address, user_agent, now).await?;
+        Ok(Begun::Session(started))
     }
 
     /// Ends a session; false when it had ended already.
@@ -215,15 +280,8 @@ impl SignIn {
         user_agent: &str,
         now: Timestamp,
     ) -> Result<Started, IdentityError> {
-        let (token, session) = session::start(
-            &self.auth,
-            &self.ids,
-            who,
-            self.limits,
-            (address, user_agent),
-            now,
-        )
-        .await?;
+        let (token, session) =
+            session::start(&self.auth, &self.ids, who, (address, user_agent), now).await?;
         Ok(Started {
             token,
             session,
@@ -241,18 +299,17 @@ impl SignIn {
             return Ok(Vec::new());
         }
         let client = self.auth.get().await?;
-        let statement = client.prepare_cached("SELECT tenant_id, user_id, slug, workspace, password_phc FROM app.find_login($1, $2)").await?;
+        let statement = client.prepare_cached("SELECT tenant_id, user_id, email_key, member_version, password_phc, totp_seed FROM app.find_login($1, $2)").await?;
         let rows = client.query(&statement, &[&key, &slug]).await?;
         rows.iter()
             .map(|row| {
                 Ok(Candidate {
                     tenant: record_id(row.try_get(0)?)?,
                     user: record_id(row.try_get(1)?)?,
-                    choice: WorkspaceChoice {
-                        slug: row.try_get(2)?,
-                        name: row.try_get(3)?,
-                    },
+                    key: row.try_get(2)?,
+                    member_version: row.try_get(3)?,
                     phc: row.try_get(4)?,
+                    seed: row.try_get(5)?,
                 })
             })
             .collect()
@@ -274,6 +331,16 @@ impl SignIn {
         Ok(())
     }
 
+    /// Adds an event about somebody to their workspace's log.
+    pub(super) async fn note(
+        &self,
+        who: (RecordId, RecordId),
+        action: Action,
+        address: IpAddr,
+    ) -> Result<(), IdentityError> {
+        note(&self.auth, who, action, address).await
+    }
+
     /// Notes refused attempts in the logs of those whom they concern. Not waited for: the time of a write would tell that somebody exists.
     fn note_refusal(&self, candidates: Vec<Candidate>, address: IpAddr) {
         if candidates.is_empty() {
@@ -282,7 +349,8 @@ impl SignIn {
         let auth = self.auth.clone();
         tokio::spawn(async move {
             for candidate in &candidates {
-                if let Err(error) = note(&auth, candidate, Action::SessionRefuse, address).await {
+                let who = (candidate.tenant, candidate.user);
+                if let Err(error) = note(&auth, who, Action::SessionRefuse, address).await {
                     tracing::warn!(%error, "a refused sign-in could not be noted in the audit log");
                 }
             }
@@ -292,7 +360,7 @@ impl SignIn {
 
 async fn note(
     auth: &AuthPool,
-    candidate: &Candidate,
+    (tenant, user): (RecordId, RecordId),
     action: Action,
     address: IpAddr,
 ) -> Result<(), IdentityError> {
@@ -301,8 +369,8 @@ async fn note(
         .execute(
             "SELECT app.add_auth_event($1, $2, $3, $4)",
             &[
-                &candidate.tenant.as_str(),
-                &candidate.user.as_str(),
+                &tenant.as_str(),
+                &user.as_str(),
                 &action.name(),
                 &json!({"address": address.to_string()}),
             ],

@@ -1,4 +1,4 @@
-//! `/confirm?return_to=…`: the password once more, before something that weighs much.
+//! `/confirm?return_to=…`: the password or a code once more, before something that weighs much.
 
 use askama::Template;
 use axum::{
@@ -7,15 +7,15 @@ use axum::{
         Query, State,
         rejection::{FormRejection, QueryRejection},
     },
-    http::{HeaderValue, StatusCode, header},
-    response::{IntoResponse as _, Redirect, Response},
+    http::StatusCode,
+    response::Redirect,
 };
 use fieldstone_ui::{PageError, PageResult, local_path, locale::Locale};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{Entrance, Visitor, inside::Inside, retry_after, trouble};
-use crate::identity::IdentityError;
+use super::{Entrance, Visitor, inside::Inside, renewed, retry_after, trouble};
+use crate::identity::{IdentityError, account::Factor, proof::Proof, totp::Code};
 
 /// What the address says.
 #[derive(Debug, Default, Deserialize)]
@@ -29,6 +29,8 @@ pub(crate) struct Typed {
     #[serde(default)]
     password: String,
     #[serde(default)]
+    code: String,
+    #[serde(default)]
     return_to: String,
 }
 
@@ -38,11 +40,13 @@ struct Page<'a> {
     locale: &'a Locale,
     person: &'a str,
     return_to: &'a str,
+    has_factor: bool,
     error: Option<&'static str>,
 }
 
 /// `GET /confirm`.
 pub(crate) async fn show(
+    State(entrance): State<Entrance>,
     inside: Inside,
     parameters: Result<Query<Parameters>, QueryRejection>,
 ) -> PageResult {
@@ -51,7 +55,7 @@ pub(crate) async fn show(
         .and_then(|Query(parameters)| parameters.return_to)
         .and_then(|path| local_path(&path))
         .unwrap_or_else(|| "/".to_owned());
-    Ok(page(&inside, &return_to, StatusCode::OK, None))
+    page(&entrance, &inside, &return_to, StatusCode::OK, None).await
 }
 
 /// `POST /confirm`.
@@ -66,57 +70,61 @@ pub(crate) async fn submit(
     };
     let return_to = local_path(&typed.return_to).unwrap_or_else(|| "/".to_owned());
     let password = SecretString::from(typed.password);
+    let proof = if typed.code.is_empty() {
+        Proof::Password(&password)
+    } else {
+        Proof::Code(Code::Totp(&typed.code))
+    };
     let proven = entrance
         .sign_in
         .prove(
             &inside.identity,
-            &password,
+            proof,
             visitor.address,
             entrance.clock.now(),
         )
         .await;
-    let token = match proven {
-        Ok(token) => token,
+    match proven {
+        Ok(token) => {
+            entrance.authenticator.forget(&inside.identity);
+            Ok(renewed(Redirect::to(&return_to), &token))
+        }
         Err(error @ (IdentityError::Unauthenticated | IdentityError::SessionNeeded)) => {
-            return Err(error.into());
+            Err(error.into())
         }
         Err(error) => {
             let (status, key) = match &error {
                 IdentityError::WrongPassword => (StatusCode::UNPROCESSABLE_ENTITY, "confirm-wrong"),
                 error => trouble(error),
             };
-            let mut response = page(&inside, &return_to, status, Some(key));
+            let mut response = page(&entrance, &inside, &return_to, status, Some(key)).await?;
             retry_after(&mut response, &error);
-            return Ok(response);
+            Ok(response)
         }
-    };
-    entrance.authenticator.forget(&inside.identity);
-    let mut response = Redirect::to(&return_to).into_response();
-    let mut cookie = HeaderValue::from_str(&token.set_cookie()).map_err(|_| PageError::Failed)?;
-    cookie.set_sensitive(true);
-    // The old session has ended with this answer.
-    response
-        .extensions_mut()
-        .insert(crate::identity::AccessEnded);
-    response.headers_mut().insert(header::SET_COOKIE, cookie);
-    Ok(response)
+    }
 }
 
-fn page(
+async fn page(
+    entrance: &Entrance,
     inside: &Inside,
     return_to: &str,
     status: StatusCode,
     error: Option<&'static str>,
-) -> Response {
+) -> PageResult {
+    let factor = entrance
+        .sign_in
+        .factor(&inside.identity, entrance.clock.now())
+        .await?;
     let locale = &inside.viewer.locale;
-    inside.page_with(
+    Ok(inside.page_with(
         status,
         locale.t("confirm-title"),
         &Page {
             locale,
             person: &inside.viewer.name,
             return_to,
+            has_factor: matches!(factor, Factor::Totp { .. }),
             error,
         },
-    )
+    ))
 }

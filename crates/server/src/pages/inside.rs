@@ -43,10 +43,13 @@ impl From<IdentityError> for PageError {
             IdentityError::Unauthenticated => Self::SignedOut,
             IdentityError::ProofNeeded => Self::Unproven,
             IdentityError::SessionNeeded | IdentityError::AboveOwnRole => Self::Forbidden,
-            IdentityError::CrossSite | IdentityError::Unacceptable(_) => Self::Invalid,
+            IdentityError::CrossSite | IdentityError::Unacceptable(_) | IdentityError::Weak(_) => {
+                Self::Invalid
+            }
             IdentityError::Missing(_) | IdentityError::LinkSpent => Self::NotFound,
             IdentityError::LastOwner
             | IdentityError::Taken(_)
+            | IdentityError::FactorChanged
             | IdentityError::AlreadyMember(_)
             | IdentityError::AlreadyInvited(_) => Self::Conflict,
             IdentityError::Busy | IdentityError::TooOften | IdentityError::Throttled { .. } => {

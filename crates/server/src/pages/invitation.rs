@@ -22,6 +22,7 @@ use super::{
 use crate::identity::{
     IdentityError,
     invitation::{Acceptance, Offer},
+    sign_in::Begun,
     workspace::check_name,
 };
 
@@ -121,7 +122,7 @@ pub(crate) async fn submit(
         Err(error) => Err(error),
     };
     match accepted {
-        Ok(started) => welcome(&started, "/"),
+        Ok(started) => welcome(&Begun::Session(started), "/"),
         // Somebody made a member of this address meanwhile.
         Err(IdentityError::LinkSpent | IdentityError::Taken(_)) => {
             letter_link::refused(locale, &IdentityError::LinkSpent, ADVICE)

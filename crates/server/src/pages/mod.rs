@@ -10,6 +10,7 @@ pub(crate) mod invitation;
 mod letter_link;
 pub(crate) mod password_reset;
 pub(crate) mod path_id;
+pub(crate) mod second_step;
 pub(crate) mod set_up;
 pub mod settings;
 pub(crate) mod sign_in;
@@ -23,13 +24,15 @@ use std::{
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
-    response::{IntoResponse as _, Redirect, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use fieldstone_model::clock::Clock;
 use fieldstone_ui::locale::Locale;
 
 use crate::{
-    identity::{Authenticator, IdentityError, SignIn, sign_in::Started},
+    identity::{
+        AccessEnded, Authenticator, IdentityError, SignIn, session::SessionToken, sign_in::Begun,
+    },
     platform::Profiles,
 };
 
@@ -81,13 +84,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Visitor {
     }
 }
 
-/// Sends a person who has just proved who they are on their way, with their cookie.
-fn welcome(started: &Started, to: &str) -> Response {
-    let mut response = Redirect::to(to).into_response();
-    match HeaderValue::from_str(&started.token.set_cookie()) {
+/// Sends a person who has just proved who they are on their way: with their cookie, or to the question for a code.
+pub(crate) fn welcome(begun: &Begun, to: &str) -> Response {
+    match begun {
+        Begun::Session(started) => with_cookie(Redirect::to(to), &started.token.set_cookie()),
+        Begun::Code(step) => {
+            let to = percent_encoding::utf8_percent_encode(to, percent_encoding::NON_ALPHANUMERIC);
+            let question = Redirect::to(&format!("/sign-in/code?to={to}"));
+            with_cookie(question, &step.set_cookie())
+        }
+    }
+}
+
+/// An answer with one more cookie.
+pub(crate) fn with_cookie(response: impl IntoResponse, cookie: &str) -> Response {
+    let mut response = response.into_response();
+    match HeaderValue::from_str(cookie) {
         Ok(mut cookie) => {
             cookie.set_sensitive(true);
-            response.headers_mut().insert(header::SET_COOKIE, cookie);
+            response.headers_mut().append(header::SET_COOKIE, cookie);
             response
         }
         // A token is base64: this cannot happen, and without a cookie nobody is signed in.
@@ -95,14 +110,23 @@ fn welcome(started: &Started, to: &str) -> Response {
     }
 }
 
+/// An answer with the secret of the session that takes the place of the one that asked. That one has ended, so the answer stands as it is.
+pub(crate) fn renewed(response: impl IntoResponse, token: &SessionToken) -> Response {
+    let mut response = with_cookie(response, &token.set_cookie());
+    response.extensions_mut().insert(AccessEnded);
+    response
+}
+
 /// The key of the text that says what went wrong, and the status to say it with.
-fn trouble(error: &IdentityError) -> (StatusCode, &'static str) {
+pub(crate) fn trouble(error: &IdentityError) -> (StatusCode, &'static str) {
     match error {
         IdentityError::WrongPassword => (StatusCode::UNAUTHORIZED, "sign-in-wrong"),
         IdentityError::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "sign-in-too-often"),
         IdentityError::Busy => (StatusCode::TOO_MANY_REQUESTS, "sign-in-busy"),
         IdentityError::CrossSite => (StatusCode::FORBIDDEN, "error-invalid"),
-        IdentityError::Unacceptable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "set-up-short"),
+        IdentityError::Weak(weakness) => (StatusCode::UNPROCESSABLE_ENTITY, weakness.text_key()),
+        IdentityError::WrongCode => (StatusCode::UNPROCESSABLE_ENTITY, "code-wrong"),
+        IdentityError::FactorChanged => (StatusCode::CONFLICT, "two-step-changed"),
         IdentityError::LinkSpent => (StatusCode::GONE, "set-up-used"),
         error => {
             tracing::error!(
@@ -115,15 +139,18 @@ fn trouble(error: &IdentityError) -> (StatusCode, &'static str) {
 }
 
 /// When to come back, for those who have tried too often.
-fn retry_after(response: &mut Response, error: &IdentityError) {
-    if let IdentityError::Throttled { retry_after_s } = error {
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from(*retry_after_s));
-    }
+pub(crate) fn retry_after(response: &mut Response, error: &IdentityError) {
+    let seconds = match error {
+        IdentityError::Throttled { retry_after_s } => *retry_after_s,
+        IdentityError::Busy => 1,
+        _ => return,
+    };
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
 }
 
 /// Whether a form was sent by a page of this site.
-fn from_here(uri: &http::Uri, headers: &HeaderMap) -> Result<(), IdentityError> {
+pub(crate) fn from_here(uri: &http::Uri, headers: &HeaderMap) -> Result<(), IdentityError> {
     crate::identity::authenticate::check_same_origin(uri, headers)
 }

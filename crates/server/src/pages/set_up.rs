@@ -107,7 +107,7 @@ pub(crate) async fn submit(
         Err(error) => Err(error),
     };
     match redeemed {
-        Ok(started) => welcome(&started, "/"),
+        Ok(begun) => welcome(&begun, "/"),
         Err(error @ IdentityError::LinkSpent) => refused(&visitor.locale, &error),
         Err(error) => {
             let (status, key) = trouble(&error);

@@ -1,4 +1,4 @@
-//! `/sign-in`: address and password, and the workspace only when the address is used in several.
+//! `/sign-in`: address and password, and the workspace when the address is used in several.
 
 use askama::Template;
 use axum::{
@@ -15,15 +15,17 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{Entrance, Visitor, from_here, retry_after, trouble, welcome};
-use crate::identity::{IdentityError, WorkspaceChoice, sign_in::Attempt};
+use crate::identity::sign_in::Attempt;
 
 /// What the address says.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Parameters {
     /// Where to go afterwards.
     to: Option<String>,
-    /// Why the page is shown: `out` after signing out.
+    /// Why the page is shown: `out` after signing out, `late` when a code came too late.
     after: Option<String>,
+    /// The workspace's address, in links that are meant for one.
+    workspace: Option<String>,
 }
 
 /// What was typed.
@@ -47,7 +49,7 @@ struct Page<'a> {
     email: &'a str,
     note: Option<&'static str>,
     error: Option<&'static str>,
-    workspaces: &'a [WorkspaceChoice],
+    workspace: &'a str,
 }
 
 impl Page<'_> {
@@ -76,6 +78,7 @@ pub(crate) async fn show(
         .unwrap_or_default();
     let note = match parameters.after.as_deref() {
         Some("out") => Some("sign-in-signed-out"),
+        Some("late") => Some("sign-in-late"),
         Some("reset") => Some("sign-in-reset"),
         Some("left") => Some("sign-in-left"),
         _ if !to.is_empty() => Some("sign-in-ended"),
@@ -87,7 +90,7 @@ pub(crate) async fn show(
         email: "",
         note,
         error: None,
-        workspaces: &[],
+        workspace: parameters.workspace.as_deref().unwrap_or_default(),
     }
     .answer(StatusCode::OK)
 }
@@ -107,7 +110,7 @@ pub(crate) async fn submit(
             email: "",
             note: None,
             error: Some("error-invalid"),
-            workspaces: &[],
+            workspace: "",
         }
         .answer(StatusCode::BAD_REQUEST);
     };
@@ -119,14 +122,10 @@ pub(crate) async fn submit(
         workspace: Some(typed.workspace.trim()).filter(|slug| !slug.is_empty()),
         address: visitor.address,
         user_agent: &visitor.user_agent,
+        code: None,
     };
     let outcome = match from_here(&uri, &headers) {
-        Ok(()) => {
-            entrance
-                .sign_in
-                .sign_in(&attempt, entrance.clock.now())
-                .await
-        }
+        Ok(()) => entrance.sign_in.begin(&attempt, entrance.clock.now()).await,
         Err(error) => Err(error),
     };
     let page = Page {
@@ -135,16 +134,10 @@ pub(crate) async fn submit(
         email: &typed.email,
         note: None,
         error: None,
-        workspaces: &[],
+        workspace: &typed.workspace,
     };
     match outcome {
-        Ok(started) => welcome(&started, if to.is_empty() { "/" } else { &to }),
-        Err(IdentityError::WorkspaceNeeded(workspaces)) => Page {
-            workspaces: &workspaces,
-            note: Some("sign-in-workspace-help"),
-            ..page
-        }
-        .answer(StatusCode::CONFLICT),
+        Ok(begun) => welcome(&begun, if to.is_empty() { "/" } else { &to }),
         Err(error) => {
             let (status, key) = trouble(&error);
             let mut response = Page {

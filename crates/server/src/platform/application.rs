@@ -11,9 +11,7 @@ use super::profile::Profiles;
 use crate::database::pool::{Pool, Sign};
 use crate::database::{self, DatabaseError, serving};
 use crate::identity::oauth::AuthorizationServer;
-use crate::identity::{
-    AuthPool, Authenticator, PasswordHasher, PasswordPolicy, SessionLimits, SignIn,
-};
+use crate::identity::{AuthPool, Authenticator, PasswordHasher, SignIn};
 use crate::store::Stores;
 
 /// Connections that serve requests.
@@ -57,13 +55,13 @@ impl Application {
             Arc::clone(&clock),
         )?;
         let auth = auth_pool(platform)?;
-        let limits = SessionLimits::default();
         let ids = Arc::new(IdSource::default());
-        let passwords = PasswordHasher::new(&PasswordPolicy::default())?;
+        let passwords = PasswordHasher::new(&platform.accounts.passwords)?;
+        let vault = platform.accounts.vault.clone();
         Ok(Self {
             stores: Stores::new(pool, Arc::clone(&clock)),
-            authenticator: Authenticator::new(auth.clone(), limits),
-            sign_in: SignIn::new(auth.clone(), Arc::clone(&ids), passwords, limits),
+            authenticator: Authenticator::new(auth.clone()),
+            sign_in: SignIn::new(auth.clone(), Arc::clone(&ids), passwords, vault),
             authorization: AuthorizationServer::new(auth, ids),
             profiles: Profiles::default(),
             clock,

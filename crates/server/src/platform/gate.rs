@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use bytes::Bytes;
 use fieldstone_store::StoreError;
 use http::StatusCode;
@@ -90,6 +90,13 @@ async fn run(
             return Ok(Problem::new(StatusCode::SERVICE_UNAVAILABLE, BUSY).into_response());
         }
     };
+    if identity.must_enrol && !may_enrol(identity, parts) {
+        // Perhaps they have enrolled a moment ago.
+        return match store.check_access().await {
+            Err(StoreError::SessionEnded) => Err(AccessChanged),
+            _ => Ok(enrolment_needed(parts)),
+        };
+    }
     let mut parts = parts.clone();
     parts
         .extensions
@@ -118,6 +125,37 @@ async fn run(
 }
 
 const BUSY: &str = "The database is busy. Try again in a moment.";
+
+/// What somebody may do who lacks the second factor that the workspace asks for: set one up, say who they are, leave.
+fn may_enrol(identity: &Identity, parts: &Parts) -> bool {
+    /// Where pages are that set one up, and what such pages ask for.
+    const PAGES: [&str; 2] = ["/settings/two-step", "/confirm"];
+    let path = parts.uri.path();
+    let is_below = |place: &str| {
+        path.strip_prefix(place)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    identity.credential.is_session()
+        && (PAGES.into_iter().any(is_below) || is_below("/api/v1/session"))
+}
+
+/// Sends such a person to where they set it up; a program is told.
+fn enrolment_needed(parts: &Parts) -> Response {
+    const WHERE: &str = "/settings/two-step";
+    if parts.uri.path().starts_with("/api/") {
+        let detail = "This workspace asks for a second factor. Set one up first: POST /api/v1/session/totp, or on the page /settings/two-step.";
+        return Problem::of_kind(
+            StatusCode::FORBIDDEN,
+            "urn:fieldstone:problem:enrolment-required",
+            detail,
+        )
+        .into_response();
+    }
+    if parts.headers.contains_key("hx-request") {
+        return (StatusCode::FORBIDDEN, [("hx-redirect", WHERE)]).into_response();
+    }
+    Redirect::to(WHERE).into_response()
+}
 
 fn refusal(error: &IdentityError) -> Response {
     let (status, detail) = match error {

@@ -11,7 +11,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use fieldstone_model::clock::Clock;
+use fieldstone_vault::Vault;
 use tokio_postgres::Config;
+
+use crate::http::TrustedProxies;
+use crate::identity::PasswordPolicy;
 
 pub use self::application::Application;
 pub use self::context_keys::{ContextKeyError, ContextKeys};
@@ -31,6 +35,28 @@ pub struct Databases {
     pub worker: Config,
 }
 
+/// How people are let in.
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    /// What a password's hash costs.
+    pub passwords: PasswordPolicy,
+    /// Proxies whose word on where a request comes from counts.
+    pub proxies: TrustedProxies,
+    /// Seals the seeds of second factors.
+    pub vault: Vault,
+}
+
+impl Accounts {
+    /// The usual way, with this vault.
+    pub fn new(vault: Vault) -> Self {
+        Self {
+            passwords: PasswordPolicy::default(),
+            proxies: TrustedProxies::default(),
+            vault,
+        }
+    }
+}
+
 /// Everything that is the same for all requests of one server. Cheap to clone.
 #[derive(Clone)]
 pub struct Platform {
@@ -38,6 +64,8 @@ pub struct Platform {
     pub databases: Databases,
     /// What signs a tenant context.
     pub context_keys: Arc<ContextKeys>,
+    /// What passwords cost, whose word on addresses counts, and what seals secrets.
+    pub accounts: Accounts,
     /// What tells the time.
     pub clock: Arc<dyn Clock>,
     /// Where people find this installation, e.g. `https://crm.example`.

@@ -18,13 +18,13 @@ use jiff::{SignedDuration, Timestamp};
 use super::health::{self, Readiness};
 use super::{Application, Platform, gate};
 use crate::api;
-use crate::http::{HttpLimits, wrap};
+use crate::http::{HttpLimits, see_through, wrap};
 use crate::identity::oauth::AuthorizationServer;
 use crate::oauth::{self, Issuer};
 use crate::pages::settings::{invitations, members, membership};
 use crate::pages::{
-    Entrance, confirm, email_change, forgotten_password, invitation, password_reset, set_up,
-    settings, sign_in, sign_out,
+    Entrance, confirm, email_change, forgotten_password, invitation, password_reset, second_step,
+    set_up, settings, sign_in, sign_out,
 };
 use crate::store::PgStore;
 
@@ -80,6 +80,8 @@ pub fn pages() -> Vec<Page<Site>> {
         get("/api/openapi.json",          Needs::Nothing, api::show_openapi),
         get("/sign-in",                   Needs::Nothing, sign_in::show),
         post("/sign-in",                  Needs::Nothing, sign_in::submit),
+        get("/sign-in/code",              Needs::Nothing, second_step::show),
+        post("/sign-in/code",             Needs::Nothing, second_step::submit),
         post("/sign-out",                 Needs::Nothing, sign_out::submit),
         get("/set-up",                    Needs::Nothing, set_up::show),
         post("/set-up",                   Needs::Nothing, set_up::submit),
@@ -101,6 +103,20 @@ pub fn pages() -> Vec<Page<Site>> {
         get("/settings",                  Needs::Session, settings::show),
         get("/settings/profile",          Needs::Session, settings::profile::show),
         post("/settings/profile",         Needs::Session, settings::profile::submit),
+        get("/settings/password",         Needs::Session, settings::password::show),
+        post("/settings/password",        Needs::Session, settings::password::submit),
+        get("/settings/two-step",         Needs::Session, settings::two_step::show),
+        get("/settings/two-step/setup",   Needs::Proof,   settings::two_step::show_setup),
+        post("/settings/two-step/setup",  Needs::Proof,   settings::two_step::start),
+        post("/settings/two-step/confirmation", Needs::Proof, settings::two_step::confirm),
+        post("/settings/two-step/codes",  Needs::Proof,   settings::two_step::renew_codes),
+        get("/settings/two-step/removal", Needs::Session, settings::two_step::show_removal),
+        post("/settings/two-step/removal", Needs::Session, settings::two_step::remove),
+        get("/settings/sessions",         Needs::Session, settings::sessions::show),
+        post("/settings/sessions/end",    Needs::Session, settings::sessions::end),
+        post("/settings/sessions/end-others", Needs::Session, settings::sessions::end_others),
+        get("/settings/sign-in",          Needs::ProvenCapability(WorkspaceManage), settings::sign_in::show),
+        post("/settings/sign-in",         Needs::ProvenCapability(WorkspaceManage), settings::sign_in::submit),
         get("/settings/membership",       Needs::Session, membership::show),
         get("/settings/membership/email", Needs::Proof, membership::email),
         post("/settings/membership/email", Needs::Proof, membership::ask),
@@ -190,7 +206,9 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
         .with_state(site)
         .merge(fieldstone_ui::assets::<PgStore>())
         .merge(gated);
-    Ok(wrap(router, HttpLimits::default()))
+    let router = wrap(router, HttpLimits::default());
+    let proxies = platform.accounts.proxies.clone();
+    Ok(router.layer(middleware::from_fn_with_state(proxies, see_through)))
 }
 
 /// RFC 9116.

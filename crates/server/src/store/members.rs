@@ -87,13 +87,13 @@ pub struct PendingEmail {
 
 const MEMBERS: &str = "SELECT u.id, u.name, u.email, u.role, u.active, s.last_seen_at \
     FROM app.\"user\" u LEFT JOIN app.members_seen() s ON s.user_id = u.id \
-    WHERE u.deleted_at IS NULL AND (strpos(u.name_key, $1) > 0 OR strpos(u.email_key, $2) > 0) \
+    WHERE u.deleted_at IS NULL AND u.kind = 'person' AND (strpos(u.name_key, $1) > 0 OR strpos(u.email_key, $2) > 0) \
     AND ($3::text IS NULL OR (u.name_key, u.id) > (SELECT a.name_key, a.id FROM app.\"user\" a WHERE a.id = $3)) \
     ORDER BY u.name_key, u.id LIMIT $4";
 const MEMBER: &str = "SELECT u.id, u.name, u.email, u.role, u.active, s.last_seen_at \
-    FROM app.\"user\" u LEFT JOIN app.members_seen() s ON s.user_id = u.id WHERE u.deleted_at IS NULL AND u.id = $1";
+    FROM app.\"user\" u LEFT JOIN app.members_seen() s ON s.user_id = u.id WHERE u.deleted_at IS NULL AND u.kind = 'person' AND u.id = $1";
 const CHANGE_MEMBER: &str = "UPDATE app.\"user\" u SET role = coalesce($2, u.role), active = coalesce($3, u.active), updated_at = transaction_timestamp(), \
-    updated_by_id = (SELECT app.user_id()), version = u.version + 1 WHERE u.id = $1 AND u.deleted_at IS NULL RETURNING u.id";
+    updated_by_id = (SELECT app.user_id()), version = u.version + 1 WHERE u.id = $1 AND u.deleted_at IS NULL AND u.kind = 'person' RETURNING u.id";
 const INVITATIONS: &str = "SELECT i.id, i.email, i.role, u.name, i.sent_at, i.expires_at, i.accepted_at IS NOT NULL, i.withdrawn_at IS NOT NULL, \
     i.expires_at <= transaction_timestamp() \
     FROM app.invitation i LEFT JOIN app.\"user\" u ON u.tenant_id = i.tenant_id AND u.id = i.invited_by_id \

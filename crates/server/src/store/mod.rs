@@ -35,7 +35,7 @@ use fieldstone_store::{
 use crate::database::{Actor, pool::Pool};
 pub(crate) use error::store_error;
 pub use members::{Invitation, InvitationState, Member, OwnEmail, PendingEmail};
-pub(crate) use person::NewProfile;
+pub(crate) use person::{NewProfile, OwnSession, SignInPolicy};
 pub use registry::Registries;
 use sight::Sights;
 pub(crate) use wire::{Cell, Sent};

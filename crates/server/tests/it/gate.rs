@@ -1,17 +1,19 @@
 //! The gate in front of the pages: whoever has lost access learns nothing more, whatever they ask for.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
-use fieldstone_model::{Clock as _, IdSource, Role, SystemClock};
+use fieldstone_model::{Clock, IdSource, Role, SystemClock};
 use fieldstone_server::database::connect;
 use fieldstone_server::identity::workspace::{self, NewUser, NewWorkspace};
 use fieldstone_server::identity::{PasswordHasher, PasswordPolicy};
-use fieldstone_server::platform::{ContextKeys, Databases, Platform, routes};
+use fieldstone_server::platform::{Accounts, ContextKeys, Databases, Platform, routes};
 use fieldstone_testkit::TestDatabase;
+use fieldstone_vault::{MemoryKeys, Vault};
 use http::{Request, StatusCode, header};
+use jiff::Timestamp;
 use secrecy::SecretString;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -20,9 +22,30 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// A platform in this process, with one workspace.
 pub(crate) struct House {
-    pub(crate) database: TestDatabase,
+    pub(crate) database: Arc<TestDatabase>,
+    pub(crate) clock: Arc<Standing>,
+    platform: Platform,
+    phc: String,
     router: Router,
-    _folder: TempDir,
+    _folder: Arc<TempDir>,
+}
+
+/// A clock that stands still until it is told the time, so that nothing runs out between two requests.
+pub(crate) struct Standing(Mutex<Timestamp>);
+
+impl Standing {
+    /// Sets the clock to what the time really is, and says it.
+    pub(crate) fn set(&self) -> Timestamp {
+        let now = SystemClock.now();
+        *self.0.lock().unwrap() = now;
+        now
+    }
+}
+
+impl Clock for Standing {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
 }
 
 impl House {
@@ -30,6 +53,7 @@ impl House {
         let database = TestDatabase::new().await;
         let folder = tempfile::tempdir().unwrap();
         let now = SystemClock.now();
+        let clock = Arc::new(Standing(Mutex::new(now)));
         let keys = ContextKeys::own(folder.path().join("context.key"), now).unwrap();
         keys.install(&database.owner()).await.unwrap();
         let hasher = PasswordHasher::new(&PasswordPolicy::default()).unwrap();
@@ -51,6 +75,7 @@ impl House {
             .await
             .unwrap();
         let platform = Platform {
+            accounts: Accounts::new(Vault::new(Arc::new(MemoryKeys::default()))),
             databases: Databases {
                 owner: None,
                 app: database.app(),
@@ -58,14 +83,17 @@ impl House {
                 worker: database.worker(),
             },
             context_keys: Arc::new(keys),
-            clock: Arc::new(SystemClock),
+            clock: Arc::<Standing>::clone(&clock),
             url: "https://crm.example".to_owned(),
             security_contact: "mailto:security@north.example".to_owned(),
         };
         Self {
             router: routes(&platform).unwrap(),
-            database,
-            _folder: folder,
+            database: Arc::new(database),
+            clock,
+            platform,
+            phc,
+            _folder: Arc::new(folder),
         }
     }
 
@@ -79,10 +107,89 @@ impl House {
     }
 
     pub(crate) async fn sign_in(&self, form: impl Into<Body>) -> Response {
+        self.clock.set();
         let request = Request::post("/sign-in")
             .header("sec-fetch-site", "same-origin")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         self.ask(request, form).await
+    }
+
+    /// The same, served by another process: it remembers nobody and has counted nothing.
+    pub(crate) fn restarted(&self) -> Self {
+        Self {
+            database: Arc::clone(&self.database),
+            clock: Arc::clone(&self.clock),
+            platform: self.platform.clone(),
+            phc: self.phc.clone(),
+            router: routes(&self.platform).unwrap(),
+            _folder: Arc::clone(&self._folder),
+        }
+    }
+
+    /// One more person with the same password; answers their cookie.
+    pub(crate) async fn join(&self, email: &str, role: &str) -> String {
+        let mut owner = connect(&self.database.owner()).await.unwrap();
+        let new = NewUser {
+            email,
+            name: "Somebody",
+            role: role.parse().unwrap(),
+            password_phc: Some(&self.phc),
+            locale: "en",
+            time_zone: "UTC",
+        };
+        let tenant = workspace::find(&owner, "north").await.unwrap().id;
+        let now = self.clock.set();
+        workspace::add_user(&mut owner, &IdSource::default(), tenant, &new, now)
+            .await
+            .unwrap();
+        self.cookie_as(email).await
+    }
+
+    /// What signing in as somebody answers.
+    pub(crate) async fn sign_in_as(&self, email: &str) -> Response {
+        let email = email.replace('@', "%40");
+        self.sign_in(format!("email={email}&password=correct+horse+battery"))
+            .await
+    }
+
+    pub(crate) async fn cookie_as(&self, email: &str) -> String {
+        cookie_of(&self.sign_in_as(email).await)
+    }
+
+    pub(crate) async fn id_of(&self, email: &str) -> String {
+        let owner = connect(&self.database.owner()).await.unwrap();
+        let sql = "SELECT id FROM app.\"user\" WHERE email = $1";
+        owner.query_one(sql, &[&email]).await.unwrap().get(0)
+    }
+
+    /// The secret of a link with which somebody sets a password.
+    pub(crate) async fn setup_link(&self, email: &str) -> String {
+        let mut owner = connect(&self.database.owner()).await.unwrap();
+        let tenant = workspace::find(&owner, "north").await.unwrap().id;
+        let who = (tenant, self.id_of(email).await.parse().unwrap());
+        let valid = jiff::SignedDuration::from_hours(1);
+        let now = self.clock.set();
+        let ids = IdSource::default();
+        let link = workspace::make_setup_link(&mut owner, &ids, who, valid, now);
+        link.await.unwrap().to_string()
+    }
+
+    /// An API token of whoever has this cookie.
+    pub(crate) async fn token(&self, cookie: &str) -> String {
+        let request = Request::post("/api/v1/tokens")
+            .header("sec-fetch-site", "same-origin")
+            .header(header::COOKIE, cookie)
+            .header(header::CONTENT_TYPE, "application/json");
+        let body = r#"{"name":"a program","scopes":["records.read"]}"#;
+        let answer = text_of(self.ask(request, body).await).await;
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        answer["token"].as_str().unwrap().to_owned()
+    }
+
+    /// What a program with this token is answered.
+    pub(crate) async fn call(&self, path: &str, token: &str) -> StatusCode {
+        let request = Request::get(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
+        self.ask(request, Body::empty()).await.status()
     }
 
     /// A browser's cookie after signing in.

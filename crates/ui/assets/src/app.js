@@ -2,6 +2,7 @@
 import htmx from "htmx.org/dist/htmx.esm.js";
 import { startNavigation } from "./navigation.js";
 import { startCombobox } from "./combobox.js";
+import { startKeepsake } from "./keepsake.js";
 import { startKeyboard } from "./keyboard.js";
 import { startNotices } from "./notices.js";
 import { startScheme } from "./scheme-choice.js";
@@ -25,6 +26,7 @@ Object.assign(htmx.config, {
 
 startNavigation(htmx);
 startCombobox();
+startKeepsake();
 startKeyboard();
 startNotices();
 startScheme();

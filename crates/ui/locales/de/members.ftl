@@ -57,9 +57,9 @@ invitation-expired = Abgelaufen
 invitation-accepted = Angenommen
 invitation-withdrawn = Zurückgezogen
 invitation-resend = Noch einmal schicken
-invitation-resend-to = Die Einladung an { $email } noch einmal schicken
+invitation-resend-to = Noch einmal schicken: { $email }
 invitation-withdraw = Zurückziehen
-invitation-withdraw-of = Die Einladung an { $email } zurückziehen
+invitation-withdraw-of = Zurückziehen: { $email }
 invitation-not-open = Diese Einladung wurde inzwischen angenommen oder zurückgezogen.
 invitation-just-sent = Gerade wurde ein Brief geschickt. Warten Sie eine Minute, bevor Sie noch einen schicken.
 

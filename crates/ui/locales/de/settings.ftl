@@ -25,6 +25,97 @@ confirm-title = Bestätigen Sie, dass Sie es sind
 confirm-advice = { $person }, der nächste Schritt wiegt schwer. Geben Sie Ihr Passwort noch einmal ein, um fortzufahren.
 confirm-button = Weiter
 confirm-wrong = Das ist nicht Ihr Passwort. Versuchen Sie es noch einmal.
+confirm-code = Oder ein Code Ihrer Authenticator-App
+confirm-code-button = Weiter mit dem Code
+
+settings-password = Passwort
+settings-two-step = Anmeldung in zwei Schritten
+settings-sessions = Angemeldete Geräte
+settings-sign-in = Anmelderegeln
+settings-done-password = Passwort geändert. Überall sonst sind Sie abgemeldet.
+settings-done-two-step-removed = Die Anmeldung in zwei Schritten ist aus.
+settings-done-session-ended = Dort abgemeldet.
+settings-done-sessions-ended = Überall sonst abgemeldet.
+settings-done-policy = Anmelderegeln gespeichert.
+
+password-advice = Nach der Änderung bleiben Sie hier angemeldet und sind überall sonst abgemeldet.
+password-present = Jetziges Passwort
+password-new = Neues Passwort
+password-repeat = Neues Passwort noch einmal
+password-button = Passwort ändern
+password-too-short = Wählen Sie ein Passwort mit mindestens 12 Zeichen.
+password-too-long = Wählen Sie ein Passwort mit höchstens 1024 Bytes; das sind mehrere Absätze.
+password-own-words = Wählen Sie etwas anderes als Ihren Namen, Ihre Adresse oder Ihren Arbeitsbereich, oder fügen Sie mehrere andere Wörter hinzu.
+password-common = Viele benutzen dieses Passwort, deshalb wird es zuerst probiert. Wählen Sie ein anderes.
+password-pattern = Ein solches Muster ist leicht zu erraten. Fügen Sie einige Wörter hinzu, die nichts miteinander zu tun haben.
+password-guessable = Das ist leicht zu erraten. Fügen Sie noch ein oder zwei Wörter hinzu.
+password-same = Das ist Ihr jetziges Passwort. Wählen Sie ein neues.
+
+sessions-advice = Überall, wo Sie angemeldet sind. Melden Sie sich dort ab, wo Sie das Gerät nicht kennen.
+sessions-device = { $browser } auf { $system }
+sessions-unknown = Unbekanntes Gerät
+sessions-this = Dieses
+sessions-used = zuletzt benutzt
+sessions-began = angemeldet
+sessions-end = Abmelden
+sessions-end-of = { $device } abmelden
+sessions-end-others = Überall sonst abmelden
+
+two-step-advice = Außer nach dem Passwort fragt die Anmeldung nach einem Code aus einer App auf Ihrem Telefon. Ein gestohlenes Passwort allein öffnet dann nichts.
+two-step-on = Ein
+two-step-off = Aus
+two-step-since = seit { $since }
+two-step-start = Einrichten
+two-step-required = Ihr Arbeitsbereich verlangt die Anmeldung in zwei Schritten. Richten Sie sie ein, um fortzufahren.
+two-step-changed = Die Anmeldung in zwei Schritten hat sich inzwischen geändert. Sehen Sie sich die Seite noch einmal an.
+two-step-setup-title = Anmeldung in zwei Schritten einrichten
+two-step-scan = Scannen Sie dies mit Ihrer Authenticator-App
+two-step-scan-advice = Jede App für Einmalcodes ist geeignet.
+two-step-drawing = QR-Code für Ihre Authenticator-App
+two-step-by-hand = Scannen geht nicht?
+two-step-by-hand-help = Geben Sie dies stattdessen in die App ein: zeitbasiert, sechs Ziffern, alle 30 Sekunden. Leerzeichen spielen keine Rolle.
+two-step-code = Geben Sie den Code ein, den die App zeigt
+two-step-confirm = Einschalten
+two-step-remove-title = Anmeldung in zwei Schritten ausschalten
+two-step-remove-advice = Ihr Passwort allein öffnet dann Ihr Konto.
+two-step-remove-ask = Geben Sie Ihr Passwort und einen Code ein. Überall sonst werden Sie abgemeldet.
+two-step-remove = Ausschalten
+
+recovery-title = Wiederherstellungscodes
+recovery-left = { $number ->
+    [0] Sie haben keine Wiederherstellungscodes mehr. Erstellen Sie jetzt neue.
+    [one] Sie haben noch einen Wiederherstellungscode. Jeder gilt einmal, wenn Ihr Telefon nicht zur Hand ist.
+   *[other] Sie haben noch { $number } Wiederherstellungscodes. Jeder gilt einmal, wenn Ihr Telefon nicht zur Hand ist.
+}
+recovery-renew = Neue Codes erstellen
+recovery-once = Bewahren Sie diese dort auf, wo Sie sie ohne Ihr Telefon finden. Jeder gilt einmal. Sie werden nur jetzt gezeigt; frühere Codes gelten nicht mehr.
+recovery-copy = Kopieren
+recovery-copied = Kopiert
+recovery-download = Herunterladen
+recovery-print = Drucken
+recovery-done = Ich habe sie aufbewahrt
+
+policy-advice = Gilt für alle in diesem Arbeitsbereich. Was Sie verkürzen, ist sofort verkürzt.
+policy-idle = Abmelden bei Untätigkeit nach
+policy-idle-help = Gezählt ab der letzten Anfrage eines Geräts.
+policy-absolute = In jedem Fall abmelden nach
+policy-absolute-help = Gezählt ab der Anmeldung.
+policy-limits = Die Untätigkeit kann nicht länger dauern als die ganze Sitzung. Verkürzen Sie das eine oder verlängern Sie das andere.
+policy-totp = Alle brauchen die Anmeldung in zwei Schritten
+policy-totp-help = Wer sie nicht eingerichtet hat, kann bis dahin nichts anderes tun; auch die eigenen API-Tokens ruhen bis dahin.
+policy-totp-own = Richten Sie sie zuerst für sich selbst ein:
+span-minutes = { $number ->
+    [one] eine Minute
+   *[other] { $number } Minuten
+}
+span-hours = { $number ->
+    [one] eine Stunde
+   *[other] { $number } Stunden
+}
+span-days = { $number ->
+    [one] ein Tag
+   *[other] { $number } Tage
+}
 
 # Teams und was Personen sehen.
 settings-teams = Teams

@@ -57,9 +57,9 @@ invitation-expired = Expired
 invitation-accepted = Accepted
 invitation-withdrawn = Withdrawn
 invitation-resend = Send again
-invitation-resend-to = Send the invitation of { $email } again
+invitation-resend-to = Send again: { $email }
 invitation-withdraw = Withdraw
-invitation-withdraw-of = Withdraw the invitation of { $email }
+invitation-withdraw-of = Withdraw: { $email }
 invitation-not-open = This invitation has been accepted or withdrawn meanwhile.
 invitation-just-sent = A letter has just been sent. Wait a minute before sending another.
 

@@ -25,6 +25,97 @@ confirm-title = Confirm that it’s you
 confirm-advice = { $person }, what comes next weighs much. Enter your password once more to go on.
 confirm-button = Continue
 confirm-wrong = That isn’t your password. Try again.
+confirm-code = Or a code of your authenticator
+confirm-code-button = Continue with the code
+
+settings-password = Password
+settings-two-step = Two-step sign-in
+settings-sessions = Signed-in devices
+settings-sign-in = Sign-in policy
+settings-done-password = Password changed. You are signed out everywhere else.
+settings-done-two-step-removed = Two-step sign-in is off.
+settings-done-session-ended = Signed out there.
+settings-done-sessions-ended = Signed out everywhere else.
+settings-done-policy = Sign-in policy saved.
+
+password-advice = After the change you stay signed in here and are signed out everywhere else.
+password-present = Present password
+password-new = New password
+password-repeat = New password again
+password-button = Change password
+password-too-short = Choose a password of at least 12 characters.
+password-too-long = Choose a password of at most 1024 bytes; that is several paragraphs.
+password-own-words = Choose something other than your name, address or workspace, or add several other words.
+password-common = Many people use this password, so it is tried first. Choose another one.
+password-pattern = A pattern like this is easy to guess. Add a few words that have nothing to do with each other.
+password-guessable = This is easy to guess. Add another word or two.
+password-same = This is the password you have. Choose a new one.
+
+sessions-advice = Everywhere you are signed in. Sign out where you don’t recognise the device.
+sessions-device = { $browser } on { $system }
+sessions-unknown = Unknown device
+sessions-this = This one
+sessions-used = last used
+sessions-began = signed in
+sessions-end = Sign out
+sessions-end-of = Sign out { $device }
+sessions-end-others = Sign out everywhere else
+
+two-step-advice = Besides your password, signing in asks for a code from an app on your phone. A stolen password alone opens nothing then.
+two-step-on = On
+two-step-off = Off
+two-step-since = since { $since }
+two-step-start = Set up
+two-step-required = Your workspace asks for two-step sign-in. Set it up to go on.
+two-step-changed = Two-step sign-in has changed meanwhile. Look at the page again.
+two-step-setup-title = Set up two-step sign-in
+two-step-scan = Scan this with your authenticator app
+two-step-scan-advice = Any app for one-time codes will do.
+two-step-drawing = QR code for your authenticator app
+two-step-by-hand = Can’t scan it?
+two-step-by-hand-help = Type this into the app instead: time-based, six digits, every 30 seconds. Spaces don’t matter.
+two-step-code = Enter the code that the app shows
+two-step-confirm = Turn on
+two-step-remove-title = Turn off two-step sign-in
+two-step-remove-advice = Your password alone opens your account then.
+two-step-remove-ask = Enter your password and a code. You are signed out everywhere else.
+two-step-remove = Turn off
+
+recovery-title = Recovery codes
+recovery-left = { $number ->
+    [0] You have no recovery codes left. Make new ones now.
+    [one] You have one recovery code left. Each works once, when your phone isn’t at hand.
+   *[other] You have { $number } recovery codes left. Each works once, when your phone isn’t at hand.
+}
+recovery-renew = Make new codes
+recovery-once = Keep these where you find them without your phone. Each works once. They are shown only now; codes from before no longer work.
+recovery-copy = Copy
+recovery-copied = Copied
+recovery-download = Download
+recovery-print = Print
+recovery-done = I have kept them
+
+policy-advice = Applies to everybody in this workspace. What you shorten is shortened at once.
+policy-idle = Sign out when idle for
+policy-idle-help = Counted from the last request of a device.
+policy-absolute = Sign out in any case after
+policy-absolute-help = Counted from signing in.
+policy-limits = The idle time can’t be longer than the whole session. Shorten the one or lengthen the other.
+policy-totp = Everybody needs two-step sign-in
+policy-totp-help = Whoever hasn’t set it up can do nothing else until they have; their API tokens stop until then too.
+policy-totp-own = Set it up for yourself first:
+span-minutes = { $number ->
+    [one] one minute
+   *[other] { $number } minutes
+}
+span-hours = { $number ->
+    [one] one hour
+   *[other] { $number } hours
+}
+span-days = { $number ->
+    [one] one day
+   *[other] { $number } days
+}
 
 # Teams and what people see.
 settings-teams = Teams

@@ -42,6 +42,7 @@ pub(super) fn all() -> impl Iterator<Item = Named> {
         people(),
         teams(),
         proofs(),
+        sessions(),
         super::people::all(),
         changes(),
         declarations(),
@@ -157,14 +158,92 @@ fn proofs() -> Vec<Named> {
             "Credentials",
             closed(
                 vec![("email", one(text())), ("password", one(secret()))],
-                vec![("workspace", one(text_or_null()))],
+                [vec![("workspace", one(text_or_null()))], codes()].concat(),
             ),
         ),
-        ("Proof", closed(vec![("password", one(secret()))], vec![])),
+        (
+            "Proof",
+            closed(
+                vec![],
+                vec![("password", one(secret())), ("totp", one(text()))],
+            ),
+        ),
+        ("Nothing", closed(vec![], vec![])),
+        (
+            "NewPassword",
+            closed(
+                vec![("present", one(secret())), ("new", one(secret()))],
+                vec![],
+            ),
+        ),
+        ("Code", closed(vec![("totp", one(text()))], vec![])),
+        (
+            "FactorRemoval",
+            closed(vec![("password", one(secret()))], codes()),
+        ),
+        (
+            "SecondFactor",
+            shape(vec![
+                ("since", one(text_or_null())),
+                ("recovery_codes", one(whole())),
+                ("required", one(truth())),
+            ]),
+        ),
+        (
+            "Seed",
+            shape(vec![("secret", one(text())), ("uri", one(text()))]),
+        ),
+        (
+            "RecoveryCodes",
+            shape(vec![("recovery_codes", many(list(text())))]),
+        ),
         (
             "StartedSession",
             shape(vec![("user", shape(vec![("id", id())]))]),
         ),
+    ]
+}
+
+/// A code of a second factor: one of the two.
+fn codes() -> Vec<(&'static str, RefOr<Schema>)> {
+    vec![
+        ("totp", one(text_or_null())),
+        ("recovery_code", one(text_or_null())),
+    ]
+}
+
+fn truth() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::Type(Type::Boolean))
+}
+
+/// Sessions, and how a workspace's people sign in.
+fn sessions() -> Vec<Named> {
+    let policy = || {
+        vec![
+            ("idle_minutes", one(whole())),
+            ("absolute_minutes", one(whole())),
+            ("totp_required", one(truth())),
+        ]
+    };
+    vec![
+        (
+            "SessionList",
+            shape(vec![("sessions", many(list(named("OpenSession"))))]),
+        ),
+        (
+            "OpenSession",
+            shape(vec![
+                ("id", id()),
+                ("created_at", instant()),
+                ("last_seen_at", instant()),
+                ("user_agent", one(text())),
+                ("address", one(text())),
+                ("this", one(truth())),
+            ]),
+        ),
+        ("EndedSessions", shape(vec![("ended", one(whole()))])),
+        ("SignInPolicy", shape(policy())),
+        ("SignInPolicyChange", closed(vec![], policy())),
     ]
 }
 

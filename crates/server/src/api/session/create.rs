@@ -1,16 +1,15 @@
-//! Signing in with a password.
+//! Signing in with a password, and with a code where there is a second factor.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
-use axum::extract::ConnectInfo;
-use fieldstone_model::{FieldError, Problem};
 use http::{HeaderValue, StatusCode, header::SET_COOKIE};
-use secrecy::SecretString;
-use serde_json::{Map, Value as Json, json};
+use serde_json::json;
 
+use super::{
+    person::{Texts, address},
+    totp,
+};
 use crate::{
     api::{
-        ApiStore, body,
+        ApiStore,
         call::Call,
         error::{ApiError, ApiResult},
         written,
@@ -19,13 +18,11 @@ use crate::{
     pages::Entrance,
 };
 
-/// Far more than an address, a password and a workspace take.
-const BYTES_MAX: usize = 16 * 1024;
-
-/// `POST /session` with `{"email","password","workspace"?}`: 201 and the session's cookie.
+/// `POST /session` with `{"email","password","workspace"?,"totp"?,"recovery_code"?}`: 201 and the session's cookie.
+///
+/// Without a code, somebody with a second factor is told that one is needed, once the password is right.
 pub(in crate::api) async fn create<S: ApiStore>(call: Call<S>) -> ApiResult {
     call.parameters(&[])?;
-    let bytes = call.json(BYTES_MAX)?;
     // A browser may only sign in from our own pages: another site could sign somebody in as somebody else.
     if call.parts.headers.contains_key("sec-fetch-site")
         || call.parts.headers.contains_key("origin")
@@ -35,14 +32,15 @@ pub(in crate::api) async fn create<S: ApiStore>(call: Call<S>) -> ApiResult {
     let entrance = call.parts.extensions.get::<Entrance>().cloned();
     let entrance =
         entrance.ok_or_else(|| ApiError::not_found("Nobody signs in here with a password."))?;
-    let typed = Typed::read(&body::object(&bytes)?)?;
-    let peer = call.parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    let optional = ["workspace", "totp", "recovery_code"];
+    let texts = Texts::read(&call, &["email", "password"], &optional)?;
     let attempt = Attempt {
-        email: &typed.email,
-        password: &typed.password,
-        workspace: typed.workspace.as_deref(),
-        address: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip()),
+        email: texts.get("email"),
+        password: &texts.secret("password"),
+        workspace: texts.find("workspace"),
+        address: address(&call),
         user_agent: call.header("user-agent").ok().flatten().unwrap_or_default(),
+        code: totp::code(&texts)?,
     };
     let started = entrance
         .sign_in
@@ -57,49 +55,4 @@ pub(in crate::api) async fn create<S: ApiStore>(call: Call<S>) -> ApiResult {
     cookie.set_sensitive(true);
     response.headers_mut().insert(SET_COOKIE, cookie);
     Ok(response)
-}
-
-struct Typed {
-    email: String,
-    password: SecretString,
-    workspace: Option<String>,
-}
-
-impl Typed {
-    fn read(members: &Map<String, Json>) -> Result<Self, ApiError> {
-        let mut errors = Vec::new();
-        let mut text = |name: &str, required: bool| match members.get(name) {
-            Some(Json::String(text)) => Some(text.clone()),
-            None | Some(Json::Null) if !required => None,
-            None | Some(Json::Null) => {
-                errors.push(FieldError::new(name, Problem::Required));
-                None
-            }
-            Some(_) => {
-                errors.push(FieldError::new(
-                    name,
-                    Problem::WrongType { expected: "a text" },
-                ));
-                None
-            }
-        };
-        let (email, password, workspace) = (
-            text("email", true),
-            text("password", true),
-            text("workspace", false),
-        );
-        for name in members.keys() {
-            if !["email", "password", "workspace"].contains(&name.as_str()) {
-                errors.push(FieldError::new(name.clone(), Problem::UnknownField));
-            }
-        }
-        match (email, password) {
-            (Some(email), Some(password)) if errors.is_empty() => Ok(Self {
-                email,
-                password: password.into(),
-                workspace,
-            }),
-            _ => Err(ApiError::invalid("", &errors)),
-        }
-    }
 }

@@ -2,8 +2,11 @@
 
 pub(super) mod create;
 pub(super) mod delete;
+pub(super) mod password;
+pub(super) mod person;
 pub(super) mod proof;
 pub(super) mod show;
+pub(super) mod totp;
 
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER};
 
@@ -24,15 +27,23 @@ impl From<IdentityError> for ApiError {
                 let detail = "The e-mail address or the password is wrong.";
                 Self::new(StatusCode::UNAUTHORIZED, "wrong-password", detail)
             }
-            IdentityError::WorkspaceNeeded(choices) => {
-                let slugs: Vec<&str> = choices.iter().map(|choice| choice.slug.as_str()).collect();
-                let detail = format!("Send one of these as the workspace: {}.", slugs.join(", "));
-                new(StatusCode::CONFLICT, "workspace-needed").with(
-                    Place::member("", "workspace"),
-                    "required",
-                    detail,
+            IdentityError::TotpRequired => {
+                let detail = "The password is right. Send a code of the second factor too: `totp`, or `recovery_code`.";
+                Self::new(StatusCode::UNAUTHORIZED, "totp-required", detail)
+            }
+            IdentityError::WrongCode => {
+                let detail = "The code is wrong, or has been used. Wait for the next one.";
+                Self::new(StatusCode::UNAUTHORIZED, "wrong-code", detail)
+            }
+            IdentityError::Weak(weakness) => {
+                let place = Place::member("", "new");
+                new(StatusCode::UNPROCESSABLE_ENTITY, "weak-password").with(
+                    place,
+                    weakness.code(),
+                    detail.clone(),
                 )
             }
+            IdentityError::FactorChanged => new(StatusCode::CONFLICT, "second-factor-changed"),
             IdentityError::ProofNeeded => {
                 let detail = "Prove that it is you: POST /api/v1/session/proof with the password, then repeat this.";
                 Self::new(StatusCode::FORBIDDEN, "proof-required", detail)

@@ -26,7 +26,7 @@ use tower::ServiceExt as _;
 
 use zeroize::Zeroizing;
 
-use super::{AuditStore, GrantStore, PeopleStore, SchemaStore, TokenStore, router};
+use super::{AccountStore, AuditStore, GrantStore, PeopleStore, SchemaStore, TokenStore, router};
 use crate::{
     identity::{
         IdentityError,
@@ -111,6 +111,32 @@ impl SchemaStore for MemoryStore {
 
 /// The memory store has no devices.
 impl crate::sync::SyncStore for MemoryStore {}
+/// The memory store has no sessions, and a policy that stays as it is.
+impl AccountStore for MemoryStore {
+    async fn sessions(&self, _: Option<RecordId>) -> Result<Vec<Json>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn end_session(&self, _: RecordId) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn end_other_sessions(&self, _: RecordId) -> Result<i64, StoreError> {
+        Ok(0)
+    }
+
+    async fn policy(&self) -> Result<(i32, i32, bool), StoreError> {
+        Ok((30, 720, false))
+    }
+
+    async fn set_policy(&self, _: (i32, i32, bool)) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn reset_totp(&self, _: RecordId) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+}
 
 /// The memory store keeps no tokens.
 /// Teams are the database's: here there are none, and none can be made.

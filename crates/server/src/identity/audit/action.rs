@@ -41,6 +41,22 @@ actions! {
     SessionEnd = "session.end";
     /// A sign-in was refused.
     SessionRefuse = "session.refuse";
+    /// Somebody ended all their sessions but one.
+    SessionsEnd = "sessions.end";
+    /// A sign-in with a right password had a wrong code.
+    CodeRefuse = "code.refuse";
+    /// Somebody set up a second factor.
+    TotpEnrol = "totp.enrol";
+    /// Somebody removed their second factor.
+    TotpRemove = "totp.remove";
+    /// Somebody took the second factor of another; the target is their id.
+    TotpReset = "totp.reset";
+    /// Recovery codes were made; those from before are worth nothing.
+    RecoveryCodesMake = "recovery_codes.make";
+    /// A recovery code stood in for a code.
+    RecoveryCodeUse = "recovery_code.use";
+    /// How the workspace's people sign in was changed.
+    SignInPolicyUpdate = "sign_in_policy.update";
     /// Somebody proved that it is them, to do something that weighs much.
     ProofGive = "proof.give";
     /// Somebody could not prove that it is them.

@@ -220,7 +220,7 @@ fn actions(locale: &Locale, chosen: &str) -> Vec<Choice> {
     Action::ALL
         .iter()
         .map(|action| {
-            let label = locale.t_with(&action.text_key(), &variables);
+            let label = begun(&locale.t_with(&action.text_key(), &variables));
             (action.name().to_owned(), label, action.name() == chosen)
         })
         .collect()
@@ -246,10 +246,19 @@ fn line(locale: &Locale, names: &Names, event: &AuditEvent) -> Line {
         // An event from a newer version is told by its name.
         sentence: Action::of(&event.action).map_or_else(
             || event.action.clone(),
-            |action| locale.t_with(&action.text_key(), &variables),
+            |action| begun(&locale.t_with(&action.text_key(), &variables)),
         ),
         action: event.action.clone(),
         raw: serde_json::to_string_pretty(&raw).unwrap_or_default(),
+    }
+}
+
+/// A sentence with a capital at its beginning, also when it begins with what has none.
+fn begun(sentence: &str) -> String {
+    let mut rest = sentence.chars();
+    match rest.next() {
+        Some(first) => first.to_uppercase().chain(rest).collect(),
+        None => String::new(),
     }
 }
 
@@ -433,6 +442,7 @@ mod tests {
             "=Ann registered the application Reports."
         );
         assert_eq!(told("from.the_future", json!({})), "from.the_future");
+        assert_eq!(begun("an operator did"), "An operator did");
     }
 
     #[test]

@@ -9,13 +9,17 @@ pub(crate) mod connected;
 pub(crate) mod invitations;
 pub(crate) mod members;
 pub(crate) mod membership;
+pub(crate) mod password;
 pub(crate) mod profile;
 mod programs;
 pub(crate) mod roles;
 pub(crate) mod service_accounts;
+pub(crate) mod sessions;
+pub(crate) mod sign_in;
 pub(crate) mod teams;
 pub(crate) mod token_policy;
 pub(crate) mod tokens;
+pub(crate) mod two_step;
 
 use std::ops::Deref;
 
@@ -45,6 +49,9 @@ pub struct Section {
 #[rustfmt::skip]
 pub const SECTIONS: &[Section] = &[
     own("/settings/profile",                   "settings-profile"),
+    own("/settings/password",                  "settings-password"),
+    own("/settings/two-step",                  "settings-two-step"),
+    own("/settings/sessions",                  "settings-sessions"),
     own(membership::PATH,                      "settings-membership"),
     own("/settings/tokens",                    "settings-tokens"),
     own("/settings/connected",                 "settings-connected"),
@@ -52,12 +59,13 @@ pub const SECTIONS: &[Section] = &[
     shared("/settings/invitations",            "settings-invitations",      UsersManage),
     shared("/settings/teams",                  "settings-teams",            UsersManage),
     shared("/settings/roles",                  "settings-roles",            RecordsRead),
+    shared("/settings/sign-in",                "settings-sign-in",          WorkspaceManage),
     shared("/settings/applications",           "settings-applications",     WorkspaceManage),
     shared("/settings/service-accounts",       "settings-service-accounts", WorkspaceManage),
     shared("/settings/token-policy",           "settings-token-policy",     WorkspaceManage),
     shared("/settings/audit",                  "settings-audit",            UsersManage),
     shared("/settings/teams",                  "settings-teams",            UsersManage),
-    shared("/settings/roles",                  "settings-roles",            Capability::RecordsRead),
+    shared("/settings/roles",                  "settings-roles",            RecordsRead),
 ];
 
 const fn own(path: &'static str, text: &'static str) -> Section {

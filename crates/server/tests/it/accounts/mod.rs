@@ -1,4 +1,8 @@
-//! What people do with their own account: prove themselves again, change their profile.
+//! What people do with their own account: prove themselves, change password and profile, end sessions, set up a second factor.
 
+mod password;
+mod policy;
 mod profile;
 mod proof;
+mod sessions;
+mod two_step;

@@ -1,7 +1,7 @@
 //! Proving oneself again: the old session ends, the new one is proven, and guessing is counted.
 
 use fieldstone_server::database::connect;
-use fieldstone_server::identity::IdentityError;
+use fieldstone_server::identity::{IdentityError, proof::Proof};
 use http::{HeaderMap, Request, StatusCode, header};
 use secrecy::SecretString;
 
@@ -28,12 +28,15 @@ async fn an_old_proof_is_renewed_with_the_password() {
 
     let here = [192, 0, 2, 7].into();
     let wrong = SecretString::from("not the password");
-    let refused = people.sign_in.prove(&identity, &wrong, here, now()).await;
+    let refused = people
+        .sign_in
+        .prove(&identity, Proof::Password(&wrong), here, now())
+        .await;
     assert!(matches!(refused, Err(IdentityError::WrongPassword)));
     let right = SecretString::from(SECRET);
     let token = people
         .sign_in
-        .prove(&identity, &right, here, now())
+        .prove(&identity, Proof::Password(&right), here, now())
         .await
         .unwrap();
 
@@ -50,7 +53,10 @@ async fn an_old_proof_is_renewed_with_the_password() {
     assert!(app.begin(&renewed.actor).await.is_ok());
     app.rollback().await;
     // Nor does it make another session.
-    let again = people.sign_in.prove(&identity, &right, here, now()).await;
+    let again = people
+        .sign_in
+        .prove(&identity, Proof::Password(&right), here, now())
+        .await;
     assert!(matches!(again, Err(IdentityError::Unauthenticated)));
 }
 
@@ -67,7 +73,11 @@ async fn guessing_at_a_stolen_session_runs_dry() {
     let mut tries = 0;
     loop {
         let here = [192, 0, 2, 8].into();
-        match people.sign_in.prove(&identity, &wrong, here, now()).await {
+        match people
+            .sign_in
+            .prove(&identity, Proof::Password(&wrong), here, now())
+            .await
+        {
             Err(IdentityError::WrongPassword) => tries += 1,
             Err(IdentityError::Throttled { .. }) => break,
             other => panic!("{other:?}"),

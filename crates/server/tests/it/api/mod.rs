@@ -10,9 +10,10 @@ use fieldstone_server::{
         PasswordHasher, PasswordPolicy,
         workspace::{self, NewUser, NewWorkspace},
     },
-    platform::{ContextKeys, Databases, Platform, routes},
+    platform::{Accounts, ContextKeys, Databases, Platform, routes},
 };
 use fieldstone_testkit::TestDatabase;
+use fieldstone_vault::{MemoryKeys, Vault};
 use http::{HeaderMap, Method, Request, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};
@@ -44,6 +45,7 @@ impl Site {
             Arc::new(ContextKeys::own(folder.path().join("context.key"), clock.now()).unwrap());
         keys.install(&database.owner()).await.unwrap();
         let platform = Platform {
+            accounts: Accounts::new(Vault::new(Arc::new(MemoryKeys::default()))),
             databases: Databases {
                 owner: Some(database.owner()),
                 app: database.app(),

@@ -51,18 +51,12 @@ const UNIQUE_KEY_ORACLE: Attack = Attack {
         }
         .boxed()
     },
-    defences: &[
-        Defence {
-            name: "the tenant in the unique key",
-            remove: Removal::Sql(
-                "DROP INDEX app.user_email; CREATE UNIQUE INDEX user_email ON app.\"user\" (email_key) WHERE deleted_at IS NULL",
-            ),
-        },
-        Defence {
-            name: "people come by invitation",
-            remove: Removal::Sql("GRANT INSERT ON app.\"user\" TO fieldstone_app"),
-        },
-    ],
+    defences: &[Defence {
+        name: "the tenant in the unique key",
+        remove: Removal::Sql(
+            "DROP INDEX app.user_email; CREATE UNIQUE INDEX user_email ON app.\"user\" (email_key) WHERE deleted_at IS NULL",
+        ),
+    }],
 };
 
 const SLUG_ORACLE: Attack = Attack {

@@ -7,9 +7,10 @@ use fieldstone_model::{IdSource, RecordId, Role};
 use fieldstone_server::identity::sign_in::{Attempt, Started};
 use fieldstone_server::identity::workspace::{self, NewUser, NewWorkspace};
 use fieldstone_server::identity::{
-    AuthPool, Authenticator, Identity, IdentityError, PasswordHasher, PasswordPolicy,
-    SessionLimits, SignIn, session,
+    AuthPool, Authenticator, Identity, IdentityError, PasswordHasher, PasswordPolicy, SignIn,
+    session,
 };
+use fieldstone_vault::{MemoryKeys, Vault};
 use http::{HeaderMap, Method, header};
 use secrecy::SecretString;
 use tokio_postgres::{Client, NoTls};
@@ -37,15 +38,11 @@ impl People {
         let passwords = PasswordHasher::new(&PasswordPolicy::default()).unwrap();
         let phc = passwords.hash(&SecretString::from(SECRET)).await.unwrap();
         let ids = Arc::new(IdSource::default());
+        let vault = Vault::new(Arc::new(MemoryKeys::default()));
         Self {
             owner: workspaces.connect("fieldstone_owner").await,
-            sign_in: SignIn::new(
-                auth.clone(),
-                ids.clone(),
-                passwords,
-                SessionLimits::default(),
-            ),
-            authenticator: Authenticator::new(auth.clone(), SessionLimits::default()),
+            sign_in: SignIn::new(auth.clone(), ids.clone(), passwords, vault),
+            authenticator: Authenticator::new(auth.clone()),
             workspaces,
             ids,
             auth,
@@ -98,6 +95,7 @@ impl People {
             workspace: slug,
             address: [192, 0, 2, 7].into(),
             user_agent: "a browser",
+            code: None,
         };
         self.sign_in.sign_in(&attempt, now()).await
     }

@@ -9,11 +9,12 @@ use fieldstone_server::{
         PasswordHasher, PasswordPolicy,
         workspace::{self, NewUser, NewWorkspace},
     },
-    platform::{ContextKeys, Databases, Platform, routes},
+    platform::{Accounts, ContextKeys, Databases, Platform, routes},
     serve::{Limits, serve},
     tls::{CertificateSource, LocalAuthority, Names, Tls},
 };
 use fieldstone_testkit::TestDatabase;
+use fieldstone_vault::{MemoryKeys, Vault};
 use http::{Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};
@@ -127,6 +128,7 @@ impl Site {
         keys.install(&database.owner()).await.unwrap();
         let north = people(&database).await;
         let platform = Platform {
+            accounts: Accounts::new(Vault::new(Arc::new(MemoryKeys::default()))),
             databases: Databases {
                 owner: None,
                 app: database.app(),

@@ -3,6 +3,7 @@
 mod codes;
 mod desk;
 mod devices;
+mod fuzz;
 mod log;
 mod people;
 mod refresh;
