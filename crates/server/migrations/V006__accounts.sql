@@ -231,7 +231,7 @@ BEGIN
     IF totp AND app.must_enrol(app.tenant_id(), app.user_id(), true) THEN
         RAISE EXCEPTION 'whoever asks for a second factor has one' USING ERRCODE = 'FS005';
     END IF;
-    SELECT w.totp_required INTO was FROM app.workspace w WHERE w.tenant_id = app.tenant_id() FOR UPDATE;
+    SELECT w.totp_required INTO was FROM app.workspace w WHERE w.tenant_id = app.tenant_id() FOR NO KEY UPDATE;
     UPDATE app.workspace w SET idle_minutes = idle, absolute_minutes = absolute, totp_required = totp,
             updated_at = transaction_timestamp(), version = w.version + 1
         WHERE w.tenant_id = app.tenant_id();
@@ -281,8 +281,8 @@ END
 $$;
 SELECT app.serve('app.find_login(text, text)', 'fieldstone_auth');
 
--- The same of a person who is signed in, and what their password may not consist of.
-CREATE FUNCTION app.find_proof(tenant text, person text)
+-- The same of a person whose session lives, and what their password may not consist of.
+CREATE FUNCTION app.find_proof(tenant text, person text, session_id text)
 RETURNS TABLE (email_key text, password_phc text, totp_seed bytea, name text, email text, workspace text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
@@ -291,10 +291,12 @@ BEGIN
         JOIN app."user" u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
         JOIN app.workspace w ON w.tenant_id = s.tenant_id
         LEFT JOIN app.totp t ON t.tenant_id = s.tenant_id AND t.user_id = s.user_id AND t.confirmed_at IS NOT NULL
-        WHERE s.tenant_id = tenant AND s.user_id = person AND u.active AND u.deleted_at IS NULL;
+        WHERE s.tenant_id = tenant AND s.user_id = person AND u.active AND u.deleted_at IS NULL
+        AND EXISTS (SELECT FROM app.session o WHERE o.tenant_id = tenant AND o.id = session_id AND o.user_id = person AND o.ended_at IS NULL
+            AND o.idle_expires_at > transaction_timestamp() AND o.absolute_expires_at > transaction_timestamp());
 END
 $$;
-SELECT app.serve('app.find_proof(text, text)', 'fieldstone_auth');
+SELECT app.serve('app.find_proof(text, text, text)', 'fieldstone_auth');
 
 -- A person's own new password: every session ends, and one takes the place of the one it was changed in. False when that has ended, or
 -- when the password is not the one that was checked any more.

@@ -68,7 +68,7 @@ DECLARE
     at    text := NEW.parent_id;
     depth integer := 0;
 BEGIN
-    PERFORM FROM app.workspace w WHERE w.tenant_id = NEW.tenant_id FOR UPDATE;
+    PERFORM FROM app.workspace w WHERE w.tenant_id = NEW.tenant_id FOR NO KEY UPDATE;
     WHILE at IS NOT NULL LOOP
         depth := depth + 1;
         IF at = NEW.id OR depth > 20 THEN

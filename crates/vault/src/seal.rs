@@ -145,11 +145,15 @@ mod tests {
         })
     }
 
+    fn byte(at: usize) -> u8 {
+        u8::try_from(at).unwrap()
+    }
+
     /// Computed with another implementation (Python's `cryptography`: HKDF, AESGCM) from the description at the top of this file.
     #[test]
     fn a_known_value_has_its_known_text() {
-        let key = SecretKey::from_bytes(&core::array::from_fn::<u8, 32, _>(|at| at as u8)).unwrap();
-        let salt = core::array::from_fn(|at| 0x80 + at as u8);
+        let key = SecretKey::from_bytes(&core::array::from_fn::<u8, 32, _>(byte)).unwrap();
+        let salt = core::array::from_fn(|at| 0x80 + byte(at));
         let sealed = seal_with(&key, 7, &salt, b"a place", b"a value").unwrap();
         assert_eq!(hex(&sealed), include_str!("known.hex").trim());
         assert_eq!(&*open(&key, b"a place", &sealed).unwrap(), b"a value");

@@ -165,7 +165,6 @@ pub(super) fn check(password: &str, own: &OwnWords) -> Result<(), Weakness> {
                 | Warning::RepeatsLikeAbcAbcAreOnlySlightlyHarderToGuess
                 | Warning::SequencesLikeAbcAreEasyToGuess,
             ) => Weakness::Pattern,
-            Some(_) => Weakness::Guessable,
             None if feedback.is_some_and(|feedback| {
                 feedback
                     .suggestions()
@@ -174,7 +173,7 @@ pub(super) fn check(password: &str, own: &OwnWords) -> Result<(), Weakness> {
             {
                 Weakness::Pattern
             }
-            None => Weakness::Guessable,
+            Some(_) | None => Weakness::Guessable,
         },
     )
 }

@@ -169,6 +169,9 @@ fn encode(bytes: &[u8], alphabet: &[u8; 32]) -> Zeroizing<String> {
     text
 }
 
+/// What is stored of recovery codes.
+pub(super) type RecoveryHashes = Vec<Vec<u8>>;
+
 /// Ten fresh recovery codes as people read them, `xxxx-xxxx-xxxx-xxxx`, and their hashes.
 ///
 /// Each has 80 random bits, so nobody finds one by trying, hashed or not: a slow hash would only cost time. The hash is keyed, so that a
@@ -176,7 +179,7 @@ fn encode(bytes: &[u8], alphabet: &[u8; 32]) -> Zeroizing<String> {
 pub(super) fn recovery_codes(
     vault: &Vault,
     who: (RecordId, RecordId),
-) -> Result<(Vec<Zeroizing<String>>, Vec<Vec<u8>>), IdentityError> {
+) -> Result<(super::account::RecoveryCodes, RecoveryHashes), IdentityError> {
     let (mut codes, mut hashes) = (Vec::new(), Vec::new());
     for _ in 0..RECOVERY_CODES {
         // Without letters that are mistaken for others.

@@ -363,15 +363,14 @@ impl Reading<'_> {
             let began = first
                 .map(|first| first.snapshot.clone())
                 .filter(|began| *began != self.snapshot);
-            let mut outcome = match (began, first) {
-                (Some(_), Some(first)) => self.last(first, Vec::new(), left).await?,
-                _ => {
-                    let next = Onward::Done {
-                        snapshot: self.snapshot.clone(),
-                        proven: true,
-                    };
-                    self.sort_out(Vec::new(), left, next).await?
-                }
+            let mut outcome = if let (Some(_), Some(first)) = (began, first) {
+                self.last(first, Vec::new(), left).await?
+            } else {
+                let next = Onward::Done {
+                    snapshot: self.snapshot.clone(),
+                    proven: true,
+                };
+                self.sort_out(Vec::new(), left, next).await?
             };
             let known: BTreeSet<RecordId> = outcome.rows.iter().map(|row| row.id).collect();
             outcome

@@ -1,5 +1,7 @@
 //! Rows as devices get them: every field that has a value, as plain JSON.
 
+use std::fmt::Write as _;
+
 use fieldstone_model::{Object, RecordId, Value, value::push_scaled};
 use fieldstone_protocol::{
     Columns, conflict,
@@ -26,10 +28,11 @@ pub(super) fn select(object: &Object) -> String {
         .iter()
         .filter(|field| !APART.contains(&field.name.as_ref()))
     {
-        columns += &if field.custom {
-            format!(", t.custom ->> '{}'", field.id)
+        // Writing to a string can't fail.
+        let _ = if field.custom {
+            write!(columns, ", t.custom ->> '{}'", field.id)
         } else {
-            format!(", t.\"{}\"", field.name)
+            write!(columns, ", t.\"{}\"", field.name)
         };
     }
     format!(

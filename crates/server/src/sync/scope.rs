@@ -284,6 +284,10 @@ fn leads_to(field: &Field, object: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn branches(tree: &[Branch]) -> usize {
+        tree.iter().map(|branch| 1 + branches(&branch.tree)).sum()
+    }
+
     #[test]
     fn the_default_record_sets_reach_what_they_name() {
         let registry = Registry::standard();
@@ -292,9 +296,6 @@ mod tests {
             today: jiff::civil::date(2026, 3, 1),
         };
         let sets = default_sets();
-        fn branches(tree: &[Branch]) -> usize {
-            tree.iter().map(|branch| 1 + branches(&branch.tree)).sum()
-        }
         let places: usize = sets.iter().map(|set| 1 + branches(&set.tree)).sum();
         let scope = Scope::new(&registry, &sets, environment);
         assert_eq!(

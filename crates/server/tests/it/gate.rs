@@ -27,7 +27,8 @@ pub(crate) struct House {
     platform: Platform,
     phc: String,
     router: Router,
-    _folder: Arc<TempDir>,
+    /// Kept until the last of them is gone.
+    folder: Arc<TempDir>,
 }
 
 /// A clock that stands still until it is told the time, so that nothing runs out between two requests.
@@ -93,7 +94,7 @@ impl House {
             clock,
             platform,
             phc,
-            _folder: Arc::new(folder),
+            folder: Arc::new(folder),
         }
     }
 
@@ -122,7 +123,7 @@ impl House {
             platform: self.platform.clone(),
             phc: self.phc.clone(),
             router: routes(&self.platform).unwrap(),
-            _folder: Arc::clone(&self._folder),
+            folder: Arc::clone(&self.folder),
         }
     }
 

@@ -5,7 +5,7 @@ use fieldstone_model::{Query, Registry, query::QueryError};
 use super::{
     Dialect, Sql, Writer,
     filter::{write_tokens, write_where},
-    select::write_gathered,
+    gathered::write_gathered,
     source::Source,
 };
 use crate::{Scope, write::search_words};

@@ -6,6 +6,7 @@
 mod aggregate;
 mod count;
 mod filter;
+mod gathered;
 mod listed;
 mod scope;
 mod select;

@@ -61,7 +61,7 @@ pub fn compile_scope(
             write_node(&mut sql, registry, nodes, at)?;
         }
     }
-    Ok((!sql.text.is_empty()).then(|| Sql {
+    Ok((!sql.text.is_empty()).then_some(Sql {
         text: sql.text,
         params: sql.params,
     }))

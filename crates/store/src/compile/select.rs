@@ -10,7 +10,8 @@ use fieldstone_model::{
 
 use super::{
     Dialect, Param, Sql, Writer,
-    filter::{write_tokens, write_where, write_word},
+    filter::{write_where, write_word},
+    gathered::{IdPage, write_gathered},
     listed::{listed_keys, write_listed},
     source::{Place, Source},
 };
@@ -505,47 +506,6 @@ impl<'a> Select<'a> {
     }
 }
 
-/// A page in the order of ids, newest first unless it is read backward.
-pub(super) struct IdPage {
-    start: Option<String>,
-    backward: bool,
-}
-
-/// Appends `FROM` the records that have all of these words, each once.
-pub(super) fn write_gathered(
-    sql: &mut Writer,
-    object: &str,
-    words: &[&String],
-    page: Option<IdPage>,
-) {
-    sql.push(" FROM (SELECT g.tenant_id, g.record_id FROM (");
-    for (at, word) in words.iter().enumerate() {
-        if at > 0 {
-            sql.push(" INTERSECT ");
-        }
-        // INTERSECT leaves each record once by itself.
-        sql.push(if words.len() == 1 {
-            "SELECT DISTINCT "
-        } else {
-            "SELECT "
-        })
-        .push("s.tenant_id, s.record_id");
-        write_tokens(sql, object, word);
-    }
-    sql.push(") g");
-    if let Some(page) = page {
-        if let Some(start) = page.start {
-            sql.push(" WHERE g.record_id ")
-                .push(after(true, page.backward))
-                .push(" ")
-                .param(Param::Text(start));
-        }
-        sql.push(" ORDER BY g.record_id")
-            .push(direction(true, page.backward));
-    }
-    sql.push(") w");
-}
-
 /// Of the records that `first` gives in order, those that have all words.
 fn within_window(first: Writer, words: &[String], limit: u32) -> Writer {
     let mut sql = Writer {
@@ -588,11 +548,11 @@ fn id_of(place: &Place<'_>) -> &'static str {
     }
 }
 
-fn after(descending: bool, backward: bool) -> &'static str {
+pub(super) fn after(descending: bool, backward: bool) -> &'static str {
     if descending == backward { ">" } else { "<" }
 }
 
-fn direction(descending: bool, backward: bool) -> &'static str {
+pub(super) fn direction(descending: bool, backward: bool) -> &'static str {
     if descending == backward {
         " ASC"
     } else {

@@ -273,7 +273,7 @@ mod tests {
             read("a@x.example nobody"),
             Err(Unreadable::Bad("nobody".to_owned()))
         );
-        let many: String = (0..=AT_ONCE).map(|n| format!("p{n}@x.example ")).collect();
+        let many = (0..=AT_ONCE).fold(String::new(), |text, n| text + &format!("p{n}@x.example "));
         assert_eq!(read(&many), Err(Unreadable::TooMany));
     }
 }

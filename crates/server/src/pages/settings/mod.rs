@@ -64,8 +64,6 @@ pub const SECTIONS: &[Section] = &[
     shared("/settings/service-accounts",       "settings-service-accounts", WorkspaceManage),
     shared("/settings/token-policy",           "settings-token-policy",     WorkspaceManage),
     shared("/settings/audit",                  "settings-audit",            UsersManage),
-    shared("/settings/teams",                  "settings-teams",            UsersManage),
-    shared("/settings/roles",                  "settings-roles",            RecordsRead),
 ];
 
 const fn own(path: &'static str, text: &'static str) -> Section {

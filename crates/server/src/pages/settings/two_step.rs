@@ -69,7 +69,7 @@ struct Setup<'a> {
 #[template(path = "settings/recovery_codes.html")]
 struct Codes<'a> {
     locale: &'a Locale,
-    codes: RecoveryCodes,
+    recovery: RecoveryCodes,
     /// Whether the second factor has just been set up.
     is_first: bool,
 }
@@ -138,7 +138,7 @@ pub(crate) async fn confirm(
             entrance.authenticator.forget(identity);
             let page = settings.page(&Codes {
                 locale: settings.locale(),
-                codes,
+                recovery: codes,
                 is_first: true,
             })?;
             Ok(renewed(page, &token))
@@ -169,7 +169,7 @@ pub(crate) async fn renew_codes(
     {
         Ok(codes) => settings.page(&Codes {
             locale: settings.locale(),
-            codes,
+            recovery: codes,
             is_first: false,
         }),
         Err(IdentityError::FactorChanged) => Ok(Redirect::to(PATH).into_response()),

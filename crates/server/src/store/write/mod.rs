@@ -5,6 +5,7 @@
 
 mod look_up;
 mod statements;
+mod tokens;
 
 use std::collections::{HashMap, HashSet};
 

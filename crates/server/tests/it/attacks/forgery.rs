@@ -351,8 +351,8 @@ const ENDED_SESSION: Attack = Attack {
             actor.credential = Some("0SS000000000001".parse().unwrap());
             scratch
                 .arrange(&format!(
-                    "INSERT INTO app.session (tenant_id, id, user_id, token_hash, created_at, last_seen_at, idle_expires_at, absolute_expires_at, ended_at)
-                     VALUES ('{}', '0SS000000000001', '{}', sha256(''), now(), now(), now() + '1 h', now() + '1 h', now()) ON CONFLICT DO NOTHING",
+                    "INSERT INTO app.session (tenant_id, id, user_id, token_hash, created_at, last_seen_at, idle_expires_at, absolute_expires_at, proved_at, ended_at)
+                     VALUES ('{}', '0SS000000000001', '{}', sha256(''), now(), now(), now() + '1 h', now() + '1 h', now(), now()) ON CONFLICT DO NOTHING",
                     actor.tenant, actor.user
                 ))
                 .await;

@@ -65,6 +65,8 @@ enum Expected {
     SignIn,
     /// 403, as this problem.
     Denied(&'static str),
+    /// It is them, but that was never proven as who they are now: a page asks, the API answers 403.
+    Proof,
     /// There is no such record.
     NotFound,
 }
@@ -92,6 +94,12 @@ fn expected(route: &Route, sample: &Sample, persona: Persona) -> Expected {
     }
     if session && is_token {
         return Expected::Denied("session-needed");
+    }
+    // Whoever may do more than before is asked again.
+    if matches!(route.needs, Needs::Proof | Needs::ProvenCapability(_))
+        && persona == Persona::Raised
+    {
+        return Expected::Proof;
     }
     let is_foreign = persona == Persona::Stranger && sample.names_something();
     if is_foreign {
@@ -144,6 +152,12 @@ fn fault(route: &Route, sample: &Sample, expected: Expected, answer: &Answer) ->
         }
         Expected::Denied(_) => {
             status == StatusCode::FORBIDDEN && answer.content_type.starts_with("text/html")
+        }
+        Expected::Proof if route.is_api => {
+            status == StatusCode::FORBIDDEN && is_problem && kind() == "proof-required"
+        }
+        Expected::Proof => {
+            status == StatusCode::SEE_OTHER && answer.location.starts_with("/confirm")
         }
         Expected::NotFound => status == StatusCode::NOT_FOUND && is_problem == route.is_api,
     };

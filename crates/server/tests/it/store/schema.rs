@@ -10,7 +10,9 @@ use tokio_postgres::Client;
 /// Columns of every record table that the registry doesn't name.
 const BESIDE: [&str; 4] = ["tenant_id", "changed_xid", "row_tag", "custom"];
 /// Columns of users that identity keeps to itself.
-const BESIDE_USER: [&str; 5] = [
+const BESIDE_USER: [&str; 7] = [
+    "changed_xid",
+    "row_tag",
     "member_version",
     "locale",
     "time_zone",
