@@ -281,8 +281,8 @@ END
 $$;
 SELECT app.serve('app.find_login(text, text)', 'fieldstone_auth');
 
--- The same of a person whose session lives, and what their password may not consist of.
-CREATE FUNCTION app.find_proof(tenant text, person text, session_id text)
+-- The same of a person whose session lives and whose access is what the caller remembers, and what their password may not consist of.
+CREATE FUNCTION app.find_proof(tenant text, person text, session_id text, known_version bigint)
 RETURNS TABLE (email_key text, password_phc text, totp_seed bytea, name text, email text, workspace text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
@@ -291,12 +291,12 @@ BEGIN
         JOIN app."user" u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
         JOIN app.workspace w ON w.tenant_id = s.tenant_id
         LEFT JOIN app.totp t ON t.tenant_id = s.tenant_id AND t.user_id = s.user_id AND t.confirmed_at IS NOT NULL
-        WHERE s.tenant_id = tenant AND s.user_id = person AND u.active AND u.deleted_at IS NULL
+        WHERE s.tenant_id = tenant AND s.user_id = person AND u.active AND u.deleted_at IS NULL AND u.member_version = known_version
         AND EXISTS (SELECT FROM app.session o WHERE o.tenant_id = tenant AND o.id = session_id AND o.user_id = person AND o.ended_at IS NULL
             AND o.idle_expires_at > transaction_timestamp() AND o.absolute_expires_at > transaction_timestamp());
 END
 $$;
-SELECT app.serve('app.find_proof(text, text, text)', 'fieldstone_auth');
+SELECT app.serve('app.find_proof(text, text, text, bigint)', 'fieldstone_auth');
 
 -- A person's own new password: every session ends, and one takes the place of the one it was changed in. False when that has ended, or
 -- when the password is not the one that was checked any more.

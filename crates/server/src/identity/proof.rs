@@ -88,12 +88,17 @@ impl SignIn {
         let who = (identity.actor.tenant, identity.actor.user);
         let client = self.auth.get().await?;
         let statement = client
-            .prepare_cached("SELECT email_key, password_phc, totp_seed, name, email, workspace FROM app.find_proof($1, $2, $3)")
+            .prepare_cached("SELECT email_key, password_phc, totp_seed, name, email, workspace FROM app.find_proof($1, $2, $3, $4)")
             .await?;
         let row = client
             .query_opt(
                 &statement,
-                &[&who.0.as_str(), &who.1.as_str(), &session.as_str()],
+                &[
+                    &who.0.as_str(),
+                    &who.1.as_str(),
+                    &session.as_str(),
+                    &identity.actor.member_version,
+                ],
             )
             .await?
             .ok_or(IdentityError::Unauthenticated)?;

@@ -59,6 +59,11 @@ pub(crate) async fn show(settings: Settings) -> PageResult {
     settings.page(&Page { locale, rows })
 }
 
+/// A form without a field.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
 /// `POST /settings/sessions/end`.
 pub(crate) async fn end(
     settings: Settings,
@@ -71,7 +76,11 @@ pub(crate) async fn end(
 }
 
 /// `POST /settings/sessions/end-others`.
-pub(crate) async fn end_others(settings: Settings) -> Result<Response, PageError> {
+pub(crate) async fn end_others(
+    settings: Settings,
+    nothing: Result<Form<Nothing>, FormRejection>,
+) -> Result<Response, PageError> {
+    nothing.map_err(|_| PageError::Invalid)?;
     let this = settings
         .identity
         .actor
