@@ -80,7 +80,7 @@ pub(crate) async fn end_others(
     settings: Settings,
     nothing: Result<Form<Nothing>, FormRejection>,
 ) -> Result<Response, PageError> {
-    nothing.map_err(|_| PageError::Invalid)?;
+    let Form(Nothing {}) = nothing.map_err(|_| PageError::Invalid)?;
     let this = settings
         .identity
         .actor
