@@ -1,7 +1,7 @@
 //! Synchronisation with devices: what the routes under `/api/v1/sync/` do, on PostgreSQL.
 //!
 //! A page is read in one REPEATABLE READ transaction, which also keeps the cursor and commits before the answer leaves. Nothing here
-//! decides what a merge does (`fieldstone_model::merge`) or what a scope is made of ([`scope`]).
+//! decides what a merge does (`fieldstone_model::merge`) or what a scope is made of (`scope`).
 
 mod conflict;
 mod device;
