@@ -16,7 +16,7 @@ use crate::{
     viewer::Viewer,
 };
 
-/// Why there is no page. [`render`] turns it into one, since only there the frame is known.
+/// Why there is no page. `render` turns it into one, since only there the frame is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PageError {

@@ -1,7 +1,7 @@
 //! The sync engine: `step(event) -> effects`. It does no I/O and has no clock and no randomness of its own.
 //!
-//! Two lanes run beside each other and never wait for one another: *upload* ([`upload`]) takes mutations from the outbox, sends them and
-//! notes the results; *download* ([`download`]) pulls pages, stages them, and publishes them together with their cursor. What the user may
+//! Two lanes run beside each other and never wait for one another: *upload* (`upload`) takes mutations from the outbox, sends them and
+//! notes the results; *download* (`download`) pulls pages, stages them, and publishes them together with their cursor. What the user may
 //! no longer see therefore goes at once, however long the outbox is.
 //!
 //! Whatever happens between two steps (the process dies, an answer is lost, comes twice, comes late or comes cut off) the engine goes
