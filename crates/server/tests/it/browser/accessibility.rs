@@ -2,7 +2,7 @@
 
 use super::chromium::Browser;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_page_is_accessible_and_fits_every_screen() {
     let browser = Browser::at_the_door().await;
     let link = browser.driver.current_url().await.unwrap().to_string();

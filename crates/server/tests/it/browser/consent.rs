@@ -57,7 +57,7 @@ impl Application {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_allows_an_application_in_their_browser() {
     let browser = Browser::signed_in().await;
     let (issuer, ca) = (browser.server.url().to_owned(), browser.server.ca());

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::chromium::Browser;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_demo_opens_for_its_people_and_each_sees_their_own_workspace() {
     let browser = Browser::beside(Server::start(&ServerOptions::demo())).await;
     let demo = browser.server.demo();

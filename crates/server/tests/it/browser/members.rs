@@ -84,7 +84,7 @@ async fn set_role(browser: &Browser, owner: &reqwest::Client, role: &str) {
     assert_eq!(change.send().await.unwrap().status(), 204);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn somebody_is_invited_joins_and_gets_another_role() {
     let browser = Browser::signed_in().await;
     browser.open("/settings/members").await;
@@ -153,7 +153,7 @@ async fn somebody_is_invited_joins_and_gets_another_role() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forgotten_password_and_a_new_address() {
     let browser = Browser::signed_in().await;
     browser.open("/settings/membership").await;

@@ -2,7 +2,7 @@
 
 use super::chromium::Browser;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_overwritten_unseen() {
     let browser = Browser::signed_in().await;
     let page = browser

@@ -2,7 +2,7 @@
 
 use super::chromium::{Browser, PASSWORD};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_workspace_is_set_up_and_its_owner_comes_back() {
     let browser = Browser::at_the_door().await;
     browser.fill("#password", PASSWORD).await;
@@ -42,7 +42,7 @@ async fn a_workspace_is_set_up_and_its_owner_comes_back() {
     assert_eq!(browser.run("return location.search").await, "?sort=-amount");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn records_are_made_found_changed_deleted_and_brought_back() {
     let browser = Browser::signed_in().await;
     browser
@@ -195,7 +195,7 @@ async fn change_and_delete(browser: &Browser, page: &str) {
         .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn going_back_shows_the_page_before() {
     let browser = Browser::signed_in().await;
     browser.make("accounts", &[("name", "Acme")]).await;
