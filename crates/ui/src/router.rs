@@ -13,7 +13,7 @@ use fieldstone_model::{
 use fieldstone_store::Store;
 
 use crate::{
-    error,
+    board, error,
     error::PageError,
     form, home, lead, list,
     page::{Page, get, mount, post},
@@ -36,6 +36,7 @@ where
         get("/{objects}",                        needs(RecordsRead),   list::show::<S>),
         post("/{objects}",                       needs(RecordsWrite),  form::create::<S>),
         get("/{objects}/new",                    needs(RecordsWrite),  form::new::<S>),
+        get("/{objects}/board",                  needs(RecordsRead),   board::show::<S>),
         get("/{objects}/deleted",                needs(RecordsRead),   list::deleted::<S>),
         get("/{objects}/count",                  needs(RecordsRead),   list::count::<S>),
         get("/{objects}/tests",                  needs(RecordsRead),   list::tests::<S>),
@@ -46,6 +47,8 @@ where
         get("/{objects}/{id}/history",           needs(RecordsRead),   record::show_history::<S>),
         post("/{objects}/{id}/deletion",         needs(RecordsDelete), record::delete::<S>),
         post("/{objects}/{id}/restoration",      needs(RecordsDelete), record::restore::<S>),
+        post("/{objects}/{id}/move",             needs(RecordsWrite),  board::submit::<S>),
+        post("/{objects}/{id}/reversal",         needs(RecordsWrite),  record::reverse::<S>),
         get("/{objects}/{id}/conversion",        needs(RecordsWrite),  lead::form::<S>),
         post("/{objects}/{id}/conversion",       needs(RecordsWrite),  lead::convert::<S>),
     ]

@@ -8,7 +8,7 @@ use axum::extract::{DefaultBodyLimit, FromRef, State};
 use axum::middleware;
 use axum::{Extension, Router};
 use fieldstone_model::{
-    Capability::{self, RecordsRead, UsersManage, WorkspaceManage},
+    Capability::{self, RecordsImport, RecordsRead, UsersManage, WorkspaceManage},
     Needs,
 };
 use fieldstone_ui::page::{Page, get, mount, post};
@@ -23,8 +23,8 @@ use crate::identity::oauth::AuthorizationServer;
 use crate::oauth::{self, Issuer};
 use crate::pages::settings::{invitations, members, membership};
 use crate::pages::{
-    Entrance, confirm, email_change, forgotten_password, invitation, password_reset, second_step,
-    set_up, settings, sign_in, sign_out,
+    Entrance, confirm, email_change, forgotten_password, imports, invitation, password_reset,
+    second_step, set_up, settings, sign_in, sign_out,
 };
 use crate::store::PgStore;
 
@@ -100,6 +100,17 @@ pub fn pages() -> Vec<Page<Site>> {
         post("/oauth/authorize",          Needs::Proof,   oauth::authorize::submit),
         get("/confirm",                   Needs::Session, confirm::show),
         post("/confirm",                  Needs::Session, confirm::submit),
+        get("/imports",                   needs(RecordsImport), imports::list),
+        get("/imports/new",               needs(RecordsImport), imports::new),
+        post("/imports",                  needs(RecordsImport), imports::create),
+        get("/imports/{id}",              needs(RecordsImport), imports::show),
+        post("/imports/{id}",             needs(RecordsImport), imports::choose),
+        get("/imports/{id}/progress",     needs(RecordsImport), imports::progress),
+        post("/imports/{id}/cancellation", needs(RecordsImport), imports::cancel),
+        post("/imports/{id}/again",       needs(RecordsImport), imports::again),
+        post("/imports/{id}/removal",     needs(RecordsImport), imports::discard),
+        get("/imports/{id}/failed",       needs(RecordsImport), imports::failed_rows),
+        post("/imports/{id}/undo",        needs(RecordsImport), imports::undo),
         get("/settings",                  Needs::Session, settings::show),
         get("/settings/profile",          Needs::Session, settings::profile::show),
         post("/settings/profile",         Needs::Session, settings::profile::submit),

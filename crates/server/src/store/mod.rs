@@ -95,6 +95,13 @@ impl Stores {
         })
     }
 
+    /// What `store` was opened from.
+    pub(crate) fn of(store: &PgStore) -> Self {
+        Self {
+            shared: Arc::clone(&store.shared),
+        }
+    }
+
     /// A fresh id with this prefix.
     pub(crate) fn new_id(&self, prefix: [u8; 3]) -> RecordId {
         self.shared.new_id(prefix)

@@ -1,6 +1,7 @@
 // What the pages add when script runs. Every page works without it.
 import htmx from "htmx.org/dist/htmx.esm.js";
 import { startNavigation } from "./navigation.js";
+import { startBoard } from "./board.js";
 import { startCombobox } from "./combobox.js";
 import { startKeepsake } from "./keepsake.js";
 import { startKeyboard } from "./keyboard.js";
@@ -25,6 +26,7 @@ Object.assign(htmx.config, {
 });
 
 startNavigation(htmx);
+startBoard();
 startCombobox();
 startKeepsake();
 startKeyboard();

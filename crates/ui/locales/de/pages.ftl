@@ -6,16 +6,31 @@ record-unknown = ein nicht mehr vorhandener Datensatz
 record-untitled = Ohne Titel
 
 home-greeting = Hallo, { $name }
-home-open-amount = Meine offenen Deals
+home-whose = Wessen Geschäfte
+home-mine = Meine
+home-all = Alle
+home-open-amount = Offene Geschäfte
+home-pipeline = Pipeline nach Phase
+home-stage = Phase
+home-bar = Anteil
+home-count = Anzahl
+home-amount = Betrag
+home-weighted = Gewichtet
+home-month = Monat
+home-numbers = Die Zahlen zeigen
+home-closing-months = Abzuschließen, nach Monat
+home-closing-months-none = Kein offenes Geschäft hat ein Abschlussdatum in den nächsten sechs Monaten.
+home-closed = Gewonnen gegen verloren
+home-closed-none = In den letzten sechs Monaten wurde kein Geschäft gewonnen oder verloren.
+home-quiet = Still geworden
+home-quiet-none = In jedem offenen Geschäft hat sich in den letzten 14 Tagen etwas getan.
+home-others = Von anderen geändert
+home-others-none = Noch hat niemand sonst etwas geändert.
 home-open-count = Offene Deals
 home-won-month = In diesem Monat gewonnen
 home-late-tasks = Überfällige Aufgaben
 home-tasks = Meine offenen Aufgaben
 home-tasks-none = Nichts zu tun. Legen Sie zu einem Datensatz eine Aufgabe an, dann steht sie hier.
-home-closing = Meine Deals kurz vor dem Abschluss
-home-closing-none = Keiner Ihrer offenen Deals hat in den nächsten 30 Tagen sein Abschlussdatum.
-home-recent = Zuletzt geändert
-home-recent-none = Noch wurde nichts geändert.
 
 list-new = { $object } anlegen
 list-search = { $object } durchsuchen
@@ -133,3 +148,22 @@ search-title = Ergebnisse für „{ $words }“
 search-hint = Namen, E-Mail-Adressen, Telefonnummern …
 search-none = Nichts gefunden
 search-none-advice = Wörter werden an ihrem Anfang gefunden. Versuchen Sie es mit weniger oder kürzeren.
+
+board = Tafel
+board-as = Zeigen als
+board-list = Liste
+board-stages = Phasen bearbeiten
+board-move = Phase von { $name }
+board-move-go = Verschieben
+board-quiet =
+    { $days ->
+        [one] seit { $days } Tag still
+       *[other] seit { $days } Tagen still
+    }
+board-hint = Ziehen Sie eine Karte in eine andere Phase, oder gehen Sie zu ihr und drücken Sie Umschalt mit einer Pfeiltaste. Pfeiltasten allein führen von Karte zu Karte.
+board-why = Warum ging { $name } verloren?
+board-lost = Als verloren markieren
+board-reason-too-long = Kürzen Sie auf 255 Zeichen.
+filter-show = Zeigen
+notice-moved = „{ $name }“ verschoben.
+notice-reverted = Rückgängig gemacht.

@@ -6,16 +6,31 @@ record-unknown = a record that is gone
 record-untitled = Untitled
 
 home-greeting = Hello, { $name }
-home-open-amount = My open deals
+home-whose = Whose deals
+home-mine = Mine
+home-all = Everybody’s
+home-open-amount = Open pipeline
+home-pipeline = Pipeline by stage
+home-stage = Stage
+home-bar = Share
+home-count = Deals
+home-amount = Amount
+home-weighted = Weighted
+home-month = Month
+home-numbers = Show the numbers
+home-closing-months = To be closed, by month
+home-closing-months-none = No open deal has a close date in the next six months.
+home-closed = Won against lost
+home-closed-none = No deal was won or lost in the last six months.
+home-quiet = Gone quiet
+home-quiet-none = Something has happened in every open deal in the last 14 days.
+home-others = Changed by others
+home-others-none = Nobody else has changed anything yet.
 home-open-count = Open deals
 home-won-month = Won this month
 home-late-tasks = Overdue tasks
 home-tasks = My open tasks
 home-tasks-none = Nothing to do. Add a task to a record and it shows up here.
-home-closing = My deals closing soon
-home-closing-none = None of your open deals has a close date in the next 30 days.
-home-recent = Recently changed
-home-recent-none = Nothing has been changed yet.
 
 list-new = New { $object }
 list-search = Search { $object }
@@ -133,3 +148,22 @@ search-title = Results for “{ $words }”
 search-hint = Names, e-mail addresses, telephone numbers …
 search-none = Nothing found
 search-none-advice = Words are found by their beginnings. Try fewer or shorter ones.
+
+board = Board
+board-as = Show as
+board-list = List
+board-stages = Edit stages
+board-move = Stage of { $name }
+board-move-go = Move
+board-quiet =
+    { $days ->
+        [one] quiet for { $days } day
+       *[other] quiet for { $days } days
+    }
+board-hint = Drag a card to another stage, or focus it and press Shift with an arrow key. Arrow keys alone go from card to card.
+board-why = Why was { $name } lost?
+board-lost = Mark as lost
+board-reason-too-long = Shorten it to 255 characters.
+filter-show = Show
+notice-moved = “{ $name }” moved.
+notice-reverted = Undone.

@@ -1,6 +1,6 @@
 //! Forms: making and changing records, with errors beside the fields and nothing overwritten unseen.
 
-mod collision;
+pub(crate) mod collision;
 pub(crate) mod control;
 mod options;
 pub(crate) mod typed;
@@ -248,7 +248,10 @@ pub(crate) async fn update<S: Store + Clone + 'static>(
         .await;
     }
     let wanted = changed(&at, &reading, &seen, &pairs);
-    let page = format!("/{}/{}", at.object.plural, at.id);
+    let page = pairs
+        .get("back")
+        .and_then(local_path)
+        .unwrap_or_else(|| format!("/{}/{}", at.object.plural, at.id));
     if wanted.is_empty() {
         return Ok(Redirect::to(&notice::address(&page, "unchanged", at.id)).into_response());
     }

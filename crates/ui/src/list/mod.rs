@@ -238,6 +238,12 @@ impl<S: Store> List<'_, S> {
         self.at.may_write(&self.at.object)
     }
 
+    fn may_import(&self) -> bool {
+        self.at.viewer.can_sign_out
+            && self.at.can(fieldstone_model::Capability::RecordsImport)
+            && self.at.object.class == fieldstone_model::ObjectClass::Record
+    }
+
     fn is_searchable(&self) -> bool {
         self.at.object.searchable_fields().next().is_some()
     }

@@ -2,6 +2,7 @@
 
 mod history;
 mod related;
+mod reversal;
 
 use askama::Template;
 use axum::response::{IntoResponse as _, Redirect};
@@ -9,6 +10,7 @@ use fieldstone_model::{Change, Object, Record};
 use fieldstone_store::Store;
 
 pub(crate) use history::show as show_history;
+pub(crate) use reversal::reverse;
 
 use crate::{
     error::PageError,

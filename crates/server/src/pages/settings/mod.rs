@@ -32,6 +32,8 @@ use axum::{
 use fieldstone_model::Capability::{self, RecordsRead, UsersManage, WorkspaceManage};
 use fieldstone_ui::{PageError, PageResult, locale::Locale};
 
+pub(crate) use programs::{Fields, Submitted};
+
 use super::inside::Inside;
 
 /// One page of the navigation of Settings. Pages below its address belong to it.
