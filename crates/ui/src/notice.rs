@@ -9,7 +9,7 @@ use fieldstone_store::{Store, StoreError};
 use crate::{layout, list::table::name_of, request::Session};
 
 /// What can be announced, with the key of its text.
-const KINDS: [(&str, &str); 9] = [
+const KINDS: [(&str, &str); 10] = [
     ("created", "notice-created"),
     ("saved", "notice-saved"),
     ("merged", "notice-merged"),
@@ -19,6 +19,7 @@ const KINDS: [(&str, &str); 9] = [
     ("converted", "notice-converted"),
     ("moved", "notice-moved"),
     ("reverted", "notice-reverted"),
+    ("merged_records", "notice-merged_records"),
 ];
 
 /// A message with what can be done about it.

@@ -135,13 +135,12 @@ impl Imports {
             if claimed.kind == "undo" {
                 self.take_back(&store, &claimed, &stop).await
             } else {
-                self.import(&store, &claimed, &stop).await
+                Box::pin(self.import(&store, &claimed, &stop)).await
             }
         };
-        match outcome.await {
-            Ok(()) => Came::Done,
+        match Box::pin(outcome).await {
             // Busy databases get better: the claim comes back when its lease has ended.
-            Err(StoreError::Busy) => Came::Done,
+            Ok(()) | Err(StoreError::Busy) => Came::Done,
             Err(error) => {
                 tracing::warn!(%error, kind = claimed.kind, id = %claimed.id, "an import could not be brought to its end");
                 Came::Abandoned(claimed, error.to_string())
@@ -193,8 +192,7 @@ impl Imports {
                 request.sink = Some(sink.clone());
                 let workspace = PgWorkspace::new(self.stores.clone(), claimed.actor.clone(), None)
                     .of_upload(id);
-                self.watched(store, id, &workspace, &request, stop, &mut last)
-                    .await
+                Box::pin(self.watched(store, id, &workspace, &request, stop, &mut last)).await
             }
         };
         let stopping = stop.is_cancelled();

@@ -4,6 +4,7 @@
 
 pub(crate) mod confirm;
 pub(crate) mod email_change;
+pub(crate) mod exports;
 pub(crate) mod forgotten_password;
 pub(crate) mod imports;
 pub(crate) mod inside;

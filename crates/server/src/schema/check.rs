@@ -12,7 +12,7 @@ const NAME: Problem = Problem::Rule {
     code: "not_an_api_name",
     advice: "Begin with a small letter; go on with small letters, digits and underscores.",
 };
-const TAKEN: Problem = Problem::Rule {
+pub(super) const TAKEN: Problem = Problem::Rule {
     code: "name_taken",
     advice: "This name is taken. Choose another one.",
 };

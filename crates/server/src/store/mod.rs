@@ -10,6 +10,7 @@ mod page;
 mod person;
 mod read;
 mod registry;
+mod shelf;
 mod sight;
 mod token;
 mod wire;

@@ -5,7 +5,10 @@ import { startBoard } from "./board.js";
 import { startCombobox } from "./combobox.js";
 import { startKeepsake } from "./keepsake.js";
 import { startKeyboard } from "./keyboard.js";
+import { startInline } from "./inline.js";
 import { startNotices } from "./notices.js";
+import { startPalette } from "./palette.js";
+import { startTicks } from "./ticks.js";
 import { startScheme } from "./scheme-choice.js";
 
 Object.assign(htmx.config, {
@@ -31,4 +34,7 @@ startCombobox();
 startKeepsake();
 startKeyboard();
 startNotices();
+startInline();
+startPalette(htmx);
 startScheme();
+startTicks();

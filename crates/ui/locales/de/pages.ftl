@@ -79,6 +79,18 @@ test-less = ist kleiner als
 test-greater = ist größer als
 test-before = liegt vor
 test-after = liegt nach
+filter-or = oder
+filter-and = und
+filter-instead = Oder, statt „{ $filter }“:
+filter-days = Tage
+filter-needs-days = Geben Sie eine Zahl von 1 bis 3650 ein.
+test-today = ist heute
+test-month = ist in diesem Monat
+test-year = ist in diesem Jahr
+test-last_days = liegt in den letzten … Tagen
+test-next_days = liegt in den nächsten … Tagen
+test-from = ist ab
+test-until = ist bis
 test-me = bin ich
 test-empty = ist leer
 test-filled = hat einen Wert
@@ -167,3 +179,58 @@ board-reason-too-long = Kürzen Sie auf 255 Zeichen.
 filter-show = Zeigen
 notice-moved = „{ $name }“ verschoben.
 notice-reverted = Rückgängig gemacht.
+
+columns = Spalten
+columns-show = Diese zeigen
+columns-usual = Wie üblich
+views = Ansichten
+view-all = Alle
+view-name = Name dieser Ansicht
+view-share = Für alle im Arbeitsbereich
+view-shared = gemeinsam
+view-keep = Ansicht behalten
+view-pin = Anheften
+view-unpin = Lösen
+view-remove = Entfernen
+export = Exportieren
+export-advice = Alles, was diese Liste findet, mit ihren Spalten. Vielleicht müssen Sie bestätigen, dass Sie es sind; das Protokoll vermerkt es.
+bulk-tick = Auswählen
+bulk-edit = Ausgewählte ändern
+bulk-delete = Ausgewählte löschen
+bulk-none = Nichts auswählen
+bulk-set = In allen setzen
+bulk-edit-title =
+    { $count ->
+        [one] { $count } Datensatz ändern
+       *[other] { $count } { $objects } ändern
+    }
+bulk-changed =
+    { $count ->
+        [one] { $count } Datensatz geändert
+       *[other] { $count } { $objects } geändert
+    }
+bulk-deleted =
+    { $count ->
+        [one] { $count } Datensatz gelöscht
+       *[other] { $count } { $objects } gelöscht
+    }
+bulk-failed = Nicht geändert
+bulk-not-possible = Dieser lässt sich gerade nicht ändern. Öffnen Sie ihn, um zu sehen, warum.
+
+timeline = Was geschah
+timeline-all = Alles
+timeline-changes = Änderungen
+timeline-none = Noch nichts.
+timeline-added = { $person } hat hinzugefügt: { $object }
+timeline-compose = Dem Geschehen hinzufügen
+field-change = { $field } ändern
+record-merge = Zusammenführen
+record-print = Drucken
+record-more = Mehr
+merge-title = { $name } mit einem anderen zusammenführen
+merge-advice = Ein Datensatz bleibt, mit den Werten, die Sie wählen. Was auf den anderen verwies, verweist danach auf ihn; der andere wird gelöscht und lässt sich wiederherstellen.
+merge-which = Der andere Datensatz
+merge-compare = Vergleichen
+merge-same = Beide haben dieselben Werte.
+merge-do = Zusammenführen
+notice-merged_records = „{ $name }“ ist jetzt beide.

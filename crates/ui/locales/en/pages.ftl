@@ -79,6 +79,18 @@ test-less = is less than
 test-greater = is more than
 test-before = is before
 test-after = is after
+filter-or = or
+filter-and = and
+filter-instead = Or, as an alternative to “{ $filter }”:
+filter-days = Days
+filter-needs-days = Enter a number of days from 1 to 3650.
+test-today = is today
+test-month = is this month
+test-year = is this year
+test-last_days = is in the last … days
+test-next_days = is in the next … days
+test-from = is from
+test-until = is up to
 test-me = is me
 test-empty = is empty
 test-filled = has a value
@@ -167,3 +179,58 @@ board-reason-too-long = Shorten it to 255 characters.
 filter-show = Show
 notice-moved = “{ $name }” moved.
 notice-reverted = Undone.
+
+columns = Columns
+columns-show = Show these
+columns-usual = As usual
+views = Views
+view-all = All
+view-name = Name of this view
+view-share = For everybody in the workspace
+view-shared = shared
+view-keep = Keep view
+view-pin = Pin
+view-unpin = Unpin
+view-remove = Remove
+export = Export
+export-advice = Everything this list finds, with its columns. You may be asked to confirm that it is you, and the audit log notes it.
+bulk-tick = Select
+bulk-edit = Change selected
+bulk-delete = Delete selected
+bulk-none = Select none
+bulk-set = Set in all of them
+bulk-edit-title =
+    { $count ->
+        [one] Change { $count } record
+       *[other] Change { $count } { $objects }
+    }
+bulk-changed =
+    { $count ->
+        [one] { $count } record changed
+       *[other] { $count } { $objects } changed
+    }
+bulk-deleted =
+    { $count ->
+        [one] { $count } record deleted
+       *[other] { $count } { $objects } deleted
+    }
+bulk-failed = Not changed
+bulk-not-possible = This one can’t be changed now. Open it to see why.
+
+timeline = What happened
+timeline-all = All
+timeline-changes = Changes
+timeline-none = Nothing yet.
+timeline-added = { $person } added a { $object }
+timeline-compose = Add to what happened
+field-change = Change { $field }
+record-merge = Merge
+record-print = Print
+record-more = More
+merge-title = Merge { $name } with another
+merge-advice = One record stays, with the values you choose. Whatever referred to the other refers to it afterwards; the other is deleted and can be restored.
+merge-which = The other record
+merge-compare = Compare
+merge-same = Both have the same values.
+merge-do = Merge
+notice-merged_records = “{ $name }” now is both.

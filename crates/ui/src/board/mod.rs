@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use askama::Template;
 use fieldstone_model::{Comparison, Filter, Query, Record, RecordId, Stage, StageKind, Value};
-use fieldstone_store::{Aggregate, Function, Store};
+use fieldstone_store::{Aggregate, AggregateRow, Function, Store};
 use futures_util::{future::try_join_all, try_join};
 use jiff::SignedDuration;
 
@@ -115,17 +115,7 @@ pub(crate) async fn show<S: Store + Clone + 'static>(at: AtObject<S>) -> PageRes
         names: &referred,
         today: at.viewer.today(),
     };
-    let mut sums: HashMap<RecordId, (i64, i64, i128)> = HashMap::new();
-    for row in totals.iter().flatten() {
-        let Some(stage) = row.keys.first().and_then(Value::as_id) else {
-            continue;
-        };
-        let chance = row.keys.get(1).and_then(Value::as_int).unwrap_or(0);
-        let sum = sums.entry(stage).or_default();
-        sum.0 += number(Some(row), 0);
-        sum.1 = sum.1.saturating_add(number(Some(row), 1));
-        sum.2 += i128::from(number(Some(row), 1)) * i128::from(chance) / 10_000;
-    }
+    let sums = sums(totals.iter().flatten());
     let lanes = stages.iter().zip(&pages).map(|(stage, page)| {
         let (count, total, weighted) = sums.get(&stage.id).copied().unwrap_or_default();
         let locale = &at.viewer.locale;
@@ -180,6 +170,23 @@ pub(crate) async fn show<S: Store + Clone + 'static>(at: AtObject<S>) -> PageRes
         at: &at,
     };
     Ok(at.page(title, &page))
+}
+
+/// Count, total and weighted total by stage.
+fn sums<'a>(totals: impl Iterator<Item = &'a AggregateRow>) -> HashMap<RecordId, (i64, i64, i128)> {
+    let mut sums: HashMap<RecordId, (i64, i64, i128)> = HashMap::new();
+    for row in totals {
+        let Some(stage) = row.keys.first().and_then(Value::as_id) else {
+            continue;
+        };
+        let chance = row.keys.get(1).and_then(Value::as_int).unwrap_or(0);
+        let amount = number(Some(row), 1);
+        let sum = sums.entry(stage).or_default();
+        sum.0 += number(Some(row), 0);
+        sum.1 = sum.1.saturating_add(amount);
+        sum.2 += i128::from(amount) * i128::from(chance) / 10_000;
+    }
+    sums
 }
 
 /// The stages of the pipeline that is asked for, or of the first one.

@@ -35,10 +35,10 @@ pub(crate) async fn show(
     let upload = own(&inside, id).await?;
     match upload.state {
         Stage::Draft => draft::page(&inside, &upload, &entrance.clock).await,
-        Stage::Queued | Stage::Running => running::page(&inside, &upload).await,
+        Stage::Queued | Stage::Running => Ok(running::page(&inside, &upload)),
         Stage::Ended => match upload.run {
             Some(run) => history::one(&inside, run).await,
-            None => running::stopped(&inside, &upload).await,
+            None => Ok(running::stopped(&inside, &upload)),
         },
     }
 }

@@ -1,7 +1,7 @@
 //! An import under way: how far it is, looked at every second, and the way to end it.
 
 use askama::Template;
-use axum::response::{IntoResponse as _, Redirect};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use fieldstone_ui::{PageResult, locale::Locale};
 
 use super::{Inside, PATH, own};
@@ -73,34 +73,34 @@ fn piece<'a>(locale: &'a Locale, upload: &'a Upload) -> Piece<'a> {
     }
 }
 
-pub(super) async fn page(inside: &Inside, upload: &Upload) -> PageResult {
+pub(super) fn page(inside: &Inside, upload: &Upload) -> Response {
     let locale = &inside.viewer.locale;
     let page = Page {
         locale,
         upload,
         progress: piece(locale, upload),
     };
-    Ok(inside.page(
+    inside.page(
         locale.t1("import-running", "file", upload.file.as_str()),
         &page,
-    ))
+    )
 }
 
 /// What ended before a record was touched.
-pub(super) async fn stopped(inside: &Inside, upload: &Upload) -> PageResult {
+pub(super) fn stopped(inside: &Inside, upload: &Upload) -> Response {
     let locale = &inside.viewer.locale;
     let problem = match &upload.problem {
         Some(problem) => locale.t1("import-stopped", "problem", problem.as_str()),
         None => locale.t("import-cancelled").into_owned(),
     };
-    Ok(inside.page(
+    inside.page(
         format!("{}: {}", locale.t("import"), upload.file),
         &Stopped {
             locale,
             upload,
             problem,
         },
-    ))
+    )
 }
 
 /// `GET /imports/{id}/progress`: the part of the page that moves; the whole page once it has ended.
