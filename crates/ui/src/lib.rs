@@ -18,6 +18,7 @@ mod notice;
 pub mod page;
 mod palette;
 mod record;
+mod report;
 mod request;
 mod router;
 mod search;

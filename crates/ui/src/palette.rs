@@ -201,6 +201,12 @@ fn places<S: Store>(session: &Session<S>, words: &str) -> Vec<Entry> {
         label: locale.t("board").into_owned(),
         detail: String::new(),
     });
+    places.push(Entry {
+        href: "/reports".to_owned(),
+        icon: "chart",
+        label: locale.t("reports").into_owned(),
+        detail: String::new(),
+    });
     if session.viewer.can_sign_out {
         if session.can(fieldstone_model::Capability::RecordsImport) {
             places.push(Entry {

@@ -17,7 +17,7 @@ use crate::{
     error::PageError,
     form, home, lead, list,
     page::{Page, get, mount, post},
-    palette, record, search,
+    palette, record, report, search,
 };
 
 /// The policy the pages are written for: nothing inline, nothing from elsewhere.
@@ -33,6 +33,8 @@ where
         get("/assets/{name}",                    Needs::Nothing,       asset),
         get("/",                                 needs(RecordsRead),   home::show::<S>),
         get("/palette",                          needs(RecordsRead),   palette::show::<S>),
+        get("/reports",                          needs(RecordsRead),   report::show::<S>),
+        post("/reports",                         needs(RecordsRead),   report::keep::<S>),
         get("/search",                           needs(RecordsRead),   search::show::<S>),
         get("/{objects}",                        needs(RecordsRead),   list::show::<S>),
         post("/{objects}",                       needs(RecordsWrite),  form::create::<S>),

@@ -172,6 +172,17 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
         ("edit", format!("{deal}/edit")),
         ("history", format!("{deal}/history")),
         ("conversion", format!("{lead}/conversion")),
+        ("everybody's home", "/?whose=all".into()),
+        ("board", "/deals/board".into()),
+        ("merge", format!("{deal}/merge")),
+        (
+            "list with columns and views",
+            "/deals?column=source&column=amount".into(),
+        ),
+        ("alternative", "/deals?filter=amount+%3E+1&or=0".into()),
+        ("timeline of notes", format!("{deal}?show=note")),
+        ("imports", "/imports".into()),
+        ("new import", "/imports/new?object=deal".into()),
         ("search", "/search?q=deal".into()),
         ("empty search", "/search".into()),
         ("settings", "/pipelines".into()),
@@ -204,6 +215,9 @@ fn settings() -> Vec<(&'static str, String)> {
         ("membership", "/settings/membership"),
         ("new address", "/settings/membership/email"),
         ("departure", "/settings/membership/departure"),
+        ("objects", "/settings/objects"),
+        ("object", "/settings/objects/deal"),
+        ("field", "/settings/objects/deal/fields/amount"),
     ]
     .map(|(name, path)| (name, path.to_owned()))
     .to_vec()

@@ -6,5 +6,6 @@ mod consent;
 mod demo;
 mod keyboard;
 mod members;
+mod selling;
 mod together;
 mod work;
