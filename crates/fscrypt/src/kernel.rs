@@ -155,7 +155,7 @@ pub(crate) fn add_key(mount: &File, key: &[u8; KEY_BYTES]) -> io::Result<[u8; 16
     let mut asked = AddKey {
         head: AddKeyHead {
             specifier: Specifier::new([0; 16]),
-            raw_size: KEY_BYTES as u32,
+            raw_size: u32::try_from(KEY_BYTES).map_err(io::Error::other)?,
             key_id: 0,
             reserved: [0; 8],
         },

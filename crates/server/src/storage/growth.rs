@@ -53,7 +53,7 @@ impl Growth {
             match looked {
                 Ok(Ok(_)) => complaints = 0,
                 Ok(Err(error)) => {
-                    if complaints % COMPLAIN_EVERY == 0 {
+                    if complaints.is_multiple_of(COMPLAIN_EVERY) {
                         tracing::error!("The room for the database can't be made larger. {error}");
                     }
                     complaints += 1;

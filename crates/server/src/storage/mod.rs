@@ -366,9 +366,9 @@ fn reopen(
     }
     let keys = key
         .read()?
-        .ok_or_else(|| StorageError::KeyMissing(key.path().to_owned()))?;
+        .ok_or_else(|| StorageError::KeyMissing(key.path()))?;
     if !record.fits(&keys) {
-        return Err(StorageError::WrongKey(key.path().to_owned()));
+        return Err(StorageError::WrongKey(key.path()));
     }
     Ok(match record.kind {
         Kind::Fscrypt => Open::Native(fscrypt::Native::open(layout, &keys)?),
