@@ -147,7 +147,8 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
             "await fetch('{deleted}/deletion', {{ method: 'POST', body: new URLSearchParams() }});"
         ))
         .await;
-    vec![
+    let mut pages = work(&deal);
+    pages.extend([
         ("home", "/".into()),
         ("list", "/deals".into()),
         (
@@ -172,17 +173,6 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
         ("edit", format!("{deal}/edit")),
         ("history", format!("{deal}/history")),
         ("conversion", format!("{lead}/conversion")),
-        ("everybody's home", "/?whose=all".into()),
-        ("board", "/deals/board".into()),
-        ("merge", format!("{deal}/merge")),
-        (
-            "list with columns and views",
-            "/deals?column=source&column=amount".into(),
-        ),
-        ("alternative", "/deals?filter=amount+%3E+1&or=0".into()),
-        ("timeline of notes", format!("{deal}?show=note")),
-        ("imports", "/imports".into()),
-        ("new import", "/imports/new?object=deal".into()),
         ("search", "/search?q=deal".into()),
         ("empty search", "/search".into()),
         ("settings", "/pipelines".into()),
@@ -194,6 +184,32 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
                 deleted.rsplit('/').next().unwrap()
             ),
         ),
+    ]);
+    pages
+}
+
+/// What a day's work is done on.
+fn work(deal: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("everybody's home", "/?whose=all".into()),
+        ("board", "/deals/board".into()),
+        ("merge", format!("{deal}/merge")),
+        (
+            "list with columns",
+            "/deals?column=source&column=amount".into(),
+        ),
+        ("alternative", "/deals?filter=amount+%3E+1&or=0".into()),
+        ("timeline of notes", format!("{deal}?show=note")),
+        (
+            "report",
+            "/reports?object=deal&by=stage_id&then=status&measure=sum:amount".into(),
+        ),
+        (
+            "report with an error",
+            "/reports?filter=nothing+%3D+1".into(),
+        ),
+        ("imports", "/imports".into()),
+        ("new import", "/imports/new?object=deal".into()),
     ]
 }
 
