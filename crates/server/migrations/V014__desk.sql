@@ -35,7 +35,6 @@ CREATE TABLE app.import_upload (
     FOREIGN KEY (tenant_id, user_id) REFERENCES app."user" (tenant_id, id) ON DELETE CASCADE,
     CHECK ((state = 'ended') = (outcome IS NOT NULL))
 );
-CREATE INDEX import_upload_state_lookup ON app.import_upload (state, created_at) WHERE state IN ('queued', 'running');
 SELECT app.protect('app.import_upload', 'personal');
 SELECT app.permit_lookup('app.import_upload', 'SELECT (tenant_id, user_id, id, state, created_at, ended_at, claimed_until, claims), '
     'UPDATE (state, outcome, problem, ended_at, claimed_until, claims), DELETE');
@@ -69,7 +68,6 @@ CREATE TABLE app.import_undo (
     PRIMARY KEY (tenant_id, run_id),
     FOREIGN KEY (tenant_id, run_id) REFERENCES app.import_run (tenant_id, id) ON DELETE CASCADE
 );
-CREATE INDEX import_undo_state_lookup ON app.import_undo (state, began_at) WHERE state IN ('queued', 'running');
 SELECT app.protect('app.import_undo', 'record');
 SELECT app.permit_lookup('app.import_undo', 'SELECT (tenant_id, run_id, by_id, state, began_at, claimed_until, claims), '
     'UPDATE (state, problem, ended_at, claimed_until, claims)');

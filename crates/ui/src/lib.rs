@@ -5,6 +5,7 @@
 
 mod assets;
 mod board;
+mod calendar;
 mod error;
 mod form;
 mod frame;

@@ -202,6 +202,12 @@ fn places<S: Store>(session: &Session<S>, words: &str) -> Vec<Entry> {
         detail: String::new(),
     });
     places.push(Entry {
+        href: "/calendar".to_owned(),
+        icon: "calendar",
+        label: locale.t("calendar").into_owned(),
+        detail: String::new(),
+    });
+    places.push(Entry {
         href: "/reports".to_owned(),
         icon: "chart",
         label: locale.t("reports").into_owned(),

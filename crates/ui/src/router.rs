@@ -13,7 +13,7 @@ use fieldstone_model::{
 use fieldstone_store::Store;
 
 use crate::{
-    board, error,
+    board, calendar, error,
     error::PageError,
     form, home, lead, list,
     page::{Page, get, mount, post},
@@ -32,6 +32,7 @@ where
     vec![
         get("/assets/{name}",                    Needs::Nothing,       asset),
         get("/",                                 needs(RecordsRead),   home::show::<S>),
+        get("/calendar",                         needs(RecordsRead),   calendar::show::<S>),
         get("/palette",                          needs(RecordsRead),   palette::show::<S>),
         get("/reports",                          needs(RecordsRead),   report::show::<S>),
         post("/reports",                         needs(RecordsRead),   report::keep::<S>),

@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use fieldstone_model::{Field, FieldType, Object, Registry};
+use fieldstone_model::{Field, FieldType, Object, Registry, fold::fold};
 use fieldstone_ui::locale::{Language, Locale};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use strsim::jaro_winkler;
 
 use super::{
     Dedupe, DedupeRule, Mapping, NewField, NewObject, NumberFormat, Peek, Rule,
     mapping::option_value,
 };
+
+/// Options as near as this are taken for the same.
+const NEAR: f64 = 0.93;
 
 /// What is chosen, as it is kept with the upload.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,7 +132,8 @@ impl Choices {
             let Some(field) = object.field(name) else {
                 continue;
             };
-            let rule = self.rule_of(object, registry, field, column, find);
+            let mut rule = self.rule_of(object, registry, field, column, find);
+            self.match_options(field, peek, at, &mut rule);
             mapping.map.entry(name.to_owned()).or_insert(rule);
         }
         for (name, text) in &self.constants {
@@ -231,6 +236,40 @@ impl Choices {
             }
         }
         rule
+    }
+
+    /// Reads options with a letter wrong as what they are meant to be; leaves out what is none, where that is chosen.
+    fn match_options(&self, field: &Field, peek: &Peek, at: usize, rule: &mut Rule) {
+        let options = field.kind.options();
+        if options.is_empty() || matches!(field.kind, FieldType::MultiChoice { .. }) {
+            return;
+        }
+        for text in peek.samples(at) {
+            let wanted = fold(text);
+            let known = |known: &str| fold(known).replace('_', " ") == wanted.replace('_', " ");
+            let is_known = rule.values.keys().any(|label| known(label))
+                || options.iter().any(|option| {
+                    known(&option.value) || option.label.as_deref().is_some_and(known)
+                });
+            if is_known {
+                continue;
+            }
+            let near = options
+                .iter()
+                .map(|option| (jaro_winkler(&fold(&option.value), &wanted), option))
+                .filter(|(near, _)| *near >= NEAR)
+                .max_by(|a, b| a.0.total_cmp(&b.0));
+            match near {
+                Some((_, option)) => {
+                    let value = option.value.to_string();
+                    rule.values.insert(text.to_owned(), value);
+                }
+                None if self.missing == Missing::Empty => {
+                    rule.values.insert(text.to_owned(), String::new());
+                }
+                None => {}
+            }
+        }
     }
 
     /// How the values of a field are written in the file.

@@ -71,10 +71,10 @@ export function startPalette(htmx) {
     const link = document.createElement("a");
     link.href = option.href;
     dialog().close();
-    // A link like any other, so that it is followed as the others are.
+    link.hidden = true;
+    // A link like any other, so that it is followed as the others are; it goes with the page it stands on.
     document.getElementById("main").append(link);
     htmx.process(link);
     link.click();
-    link.remove();
   });
 }

@@ -5,6 +5,7 @@ mod moving;
 use std::collections::HashMap;
 
 use askama::Template;
+use axum::response::{IntoResponse as _, Redirect};
 use fieldstone_model::{Comparison, Filter, Query, Record, RecordId, Stage, StageKind, Value};
 use fieldstone_store::{Aggregate, AggregateRow, Function, Store};
 use futures_util::{future::try_join_all, try_join};
@@ -87,7 +88,8 @@ pub(crate) async fn show<S: Store + Clone + 'static>(at: AtObject<S>) -> PageRes
     let whose = Whose::of(&at, Whose::All);
     let stages = stages_shown(&at);
     let Some(pipeline) = stages.first().map(|stage| stage.pipeline_id) else {
-        return Err(PageError::NotFound);
+        // Without stages there is nothing to put cards under.
+        return Ok(Redirect::to("/deals").into_response());
     };
     let mut ids: Vec<RecordId> = at
         .registry()

@@ -188,6 +188,7 @@ pub(crate) async fn submit<S: Store + Clone + 'static>(
     Submitted(pairs): Submitted,
 ) -> PageResult {
     may(&at)?;
+    let record = living(&at, at.id).await?;
     let number = |name: &str| {
         pairs
             .get(name)
@@ -202,7 +203,7 @@ pub(crate) async fn submit<S: Store + Clone + 'static>(
         return Err(PageError::Invalid);
     }
     let (version, other_version) = (number("version")?, number("other_version")?);
-    let (record, other) = (living(&at, at.id).await?, living(&at, with).await?);
+    let other = living(&at, with).await?;
     let values: Values = differing(&at.object, &record, &other)
         .filter(|field| pairs.get(&format!("take:{}", field.name)) == Some("theirs"))
         // What led from one of the two to the other would lead to itself.

@@ -28,12 +28,12 @@ pub(crate) async fn reverse<S: Store + Clone + 'static>(
         .and_then(local_path)
         .unwrap_or_else(|| format!("/{}/{}", at.object.plural, at.id));
     let before = u64::try_from(version.saturating_add(1)).map_err(|_| PageError::Invalid)?;
+    let record = at.store.get(&at.object.name, at.id, &[]).await?;
     let history = at.store.history(at.id, Some(before), 1).await?;
     let entry = history
         .first()
         .filter(|entry| is_own_change(entry, version, at.viewer.user_id))
         .ok_or(PageError::Conflict)?;
-    let record = at.store.get(&at.object.name, at.id, &[]).await?;
     if record.deleted {
         return Err(PageError::Conflict);
     }

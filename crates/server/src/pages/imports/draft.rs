@@ -167,10 +167,11 @@ pub(super) async fn page(inside: &Inside, upload: &Upload, clock: &PageClock) ->
         rows,
         makes,
         wrong,
-        has_relations: choices
-            .targets
-            .iter()
-            .any(|target| target.contains(':') && !target.starts_with("new:")),
+        has_relations: choices.targets.iter().any(|target| {
+            let field = object.field(target);
+            let has_options = field.is_some_and(|field| !field.kind.options().is_empty());
+            has_options || (target.contains(':') && !target.starts_with("new:"))
+        }),
     };
     Ok(inside.page(format!("{}: {}", locale.t("import"), upload.file), &page))
 }

@@ -208,6 +208,9 @@ fn work(deal: &str) -> Vec<(&'static str, String)> {
             "report with an error",
             "/reports?filter=nothing+%3D+1".into(),
         ),
+        ("calendar", "/calendar".into()),
+        ("week", "/calendar?reach=week&date=2020-01-01".into()),
+        ("day", "/calendar?reach=day&date=2020-01-01&whose=all".into()),
         ("imports", "/imports".into()),
         ("new import", "/imports/new?object=deal".into()),
     ]

@@ -52,7 +52,7 @@ async fn a_file_is_imported_taken_back_and_imported_again() {
                 "stage_id:stage.name"
             ])
         );
-        browser.choose("#missing", "is made").await;
+        browser.choose("#missing", "is made (records alone)").await;
         browser.press_button("Check again").await;
         browser.wait_until("return [...document.querySelectorAll('.preview .tag')].map((it) => it.innerText).join()", "new,new,new,fails").await;
         browser.press_button("Import").await;
