@@ -14,11 +14,11 @@ use std::{
 use fieldstone_guard::{Action, Allowances, Family, Guard, Libraries, Policy, Tracer, protect};
 use fieldstone_model::{Clock as _, SystemClock};
 use fieldstone_protocol::{
-    guard::{DevicePolicy, Reaction},
+    guard::{DevicePolicy, Reaction, SignedPolicy},
     sighting::{SIGHTINGS_MAX, Sighting},
 };
 
-use crate::home;
+use crate::{home, transport::Transport};
 
 /// What was seen and not told yet: a line of JSON each.
 const SEEN: &str = "sightings";
@@ -195,7 +195,22 @@ pub fn waiting(home: &Path) -> Vec<Sighting> {
     seen
 }
 
-/// Notes that all that waited was told.
+/// Takes what the workspace offers in place of what it has said before: only what is signed, and never an older document. Then does it.
+pub fn adopt(
+    kept: &mut Option<SignedPolicy>,
+    offered: Option<SignedPolicy>,
+    transport: &Transport,
+) {
+    let version = |signed: &Option<SignedPolicy>| Some(transport.policy(signed.as_ref()?)?.version);
+    if version(&offered) > version(kept) {
+        *kept = offered;
+    }
+    if let Some(policy) = kept.as_ref().and_then(|signed| transport.policy(signed)) {
+        tighten(&policy);
+    }
+}
+
+/// Notes that all of this was told.
 pub fn told_all(home: &Path, seen: &[Sighting]) -> io::Result<()> {
     let mut names = told(home);
     names.extend(seen.iter().filter(|seen| !seen.ended).map(name));
@@ -204,7 +219,13 @@ pub fn told_all(home: &Path, seen: &[Sighting]) -> io::Result<()> {
         .take(200)
         .fold(String::new(), |text, name| text + &name + "\n");
     fs::write(home.join(TOLD), lines)?;
-    fs::remove_file(home.join(SEEN))
+    // Something may have been seen since.
+    let rest: Vec<Sighting> = waiting(home)
+        .into_iter()
+        .filter(|new| !seen.contains(new))
+        .collect();
+    fs::remove_file(home.join(SEEN))?;
+    append(&home.join(SEEN), &rest)
 }
 
 fn told(home: &Path) -> BTreeSet<String> {

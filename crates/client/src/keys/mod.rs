@@ -3,7 +3,7 @@
 //! A key is made at login, belongs to one user and one login, and is never written to a file. Memory that held it is wiped.
 
 use aws_lc_rs::{hkdf, rand};
-use fieldstone_guard::Secret;
+use fieldstone_guard::{Secret, hidden};
 use zeroize::Zeroizing;
 
 /// Length of every key in bytes.
@@ -29,8 +29,8 @@ pub enum Purpose {
 impl Purpose {
     fn label(self) -> &'static [u8] {
         match self {
-            Self::Attachments => b"fieldstone device attachments v1",
-            Self::Journal => b"fieldstone device journal v1",
+            Self::Attachments => hidden!("fieldstone device attachments v1").as_bytes(),
+            Self::Journal => hidden!("fieldstone device journal v1").as_bytes(),
         }
     }
 }
@@ -62,7 +62,7 @@ impl LoginKey {
     pub(crate) fn pragma(&self) -> Zeroizing<String> {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = Zeroizing::new(String::with_capacity(96));
-        text.push_str("PRAGMA key = \"x'");
+        text.push_str(hidden!("PRAGMA key = \"x'"));
         for byte in self.0.bytes() {
             for digit in [byte >> 4, byte & 15] {
                 text.push(char::from(
