@@ -1,4 +1,4 @@
-//! Builds the plain release and the one that is shipped.
+//! Builds the plain release and the one that is shipped. What others wrote is compiled once for both.
 
 use std::env;
 use std::fs;
@@ -18,56 +18,60 @@ pub(super) struct Built {
     pub(super) dist: PathBuf,
     /// The key that its hidden text was encrypted with.
     pub(super) key: [u8; 32],
+    /// Folders of the machine that built it, the longest first.
+    pub(super) folders: Vec<String>,
 }
+
+/// What the linking of the shipped release is told besides: all code of all crates is optimised together, a panic ends the program, and no
+/// symbols stay.
+const SHIPPED: [&str; 10] = [
+    "-C",
+    "lto=fat",
+    "-C",
+    "codegen-units=1",
+    "-C",
+    "panic=abort",
+    "-C",
+    "debuginfo=0",
+    "-C",
+    "strip=symbols",
+];
 
 pub(super) fn build(root: &Path, keep: bool) -> anyhow::Result<Built> {
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let release = target.join("release");
     let built = Built {
-        plain: target.join("release").join(PROGRAM),
-        dist: target.join("dist").join(PROGRAM),
+        plain: release.join(format!("{PROGRAM}-plain")),
+        dist: release.join(format!("{PROGRAM}-dist")),
         key: key(root)?,
+        folders: folders(root, &target)?,
     };
     if keep {
         return Ok(built);
     }
-    run(cargo(root).args([
-        "build",
+    let what = [
         "--locked",
         "--release",
         "--package",
         PACKAGE,
         "--bin",
         PROGRAM,
-    ]))?;
+    ];
+    run(cargo(root).arg("build").args(what))?;
+    fs::copy(release.join(PROGRAM), &built.plain).context("keeping the plain release")?;
     let mut command = cargo(root);
-    command.args([
-        "build",
-        "--locked",
-        "--profile",
-        "dist",
-        "--package",
-        PACKAGE,
-        "--bin",
-        PROGRAM,
-    ]);
+    command.arg("rustc").args(what).arg("--").args(SHIPPED);
     command.env("FIELDSTONE_BUILD_KEY", hex(&built.key));
-    let outside: Vec<String> = outside(root, &target)?
-        .iter()
-        .map(|folder| format!("--remap-path-prefix={folder}="))
-        .collect();
-    command.env("CARGO_ENCODED_RUSTFLAGS", outside.join("\x1f"));
-    // Our own files are named for our own crates alone: a new one doesn't make everything else be compiled again.
+    // Our own crates are compiled anew, with numbers in place of the names of their files.
     command.env(
         "RUSTC_WORKSPACE_WRAPPER",
         env::current_exe().context("the path of this program")?,
     );
-    command.env(REMAPS, own_remaps(root)?.join("\x1f"));
-    let of_c = c_remaps(root, &target)?;
-    command
-        .env("CFLAGS", &of_c)
-        .env("CXXFLAGS", &of_c)
-        .env("ASMFLAGS", &of_c);
+    command.env(REMAPS, remaps(root)?.join("\x1f"));
     run(&mut command)?;
+    fs::copy(release.join(PROGRAM), &built.dist).context("keeping the release")?;
+    // Whoever looks for the plain one where cargo puts it finds it.
+    fs::copy(&built.plain, release.join(PROGRAM)).context("putting the plain release back")?;
     Ok(built)
 }
 
@@ -93,10 +97,16 @@ fn key(root: &Path) -> anyhow::Result<[u8; 32]> {
     Ok(digest.finalize().into())
 }
 
-/// Our source files, as rustc names them.
+/// The source files of the crates that are in the program, as rustc names them.
 pub(super) fn sources(root: &Path) -> anyhow::Result<Vec<String>> {
     let mut found = Vec::new();
-    let mut folders = vec![root.join("crates")];
+    let crates = [
+        "client", "guard", "protocol", "store", "model", "ui", "vault",
+    ];
+    let mut folders: Vec<PathBuf> = crates
+        .iter()
+        .map(|name| root.join("crates").join(name).join("src"))
+        .collect();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder)? {
             let path = entry?.path();
@@ -116,7 +126,7 @@ pub(super) fn sources(root: &Path) -> anyhow::Result<Vec<String>> {
 }
 
 /// What rustc writes in place of the paths of our files: a number for each.
-fn own_remaps(root: &Path) -> anyhow::Result<Vec<String>> {
+fn remaps(root: &Path) -> anyhow::Result<Vec<String>> {
     let files = sources(root)?;
     let numbered = files.iter().enumerate();
     Ok(numbered
@@ -147,39 +157,68 @@ pub(crate) fn wrap() -> Option<anyhow::Result<ExitCode>> {
     }))
 }
 
-fn c_remaps(root: &Path, target: &Path) -> anyhow::Result<String> {
-    let folders = outside(root, target)?;
-    let flags: Vec<String> = folders
-        .iter()
-        .map(|folder| format!("-ffile-prefix-map={folder}="))
-        .collect();
-    Ok(flags.join(" "))
-}
-
-/// Folders of the machine that builds, whose names are nobody's business. The last that fits counts: the longest comes last.
-fn outside(root: &Path, target: &Path) -> anyhow::Result<Vec<String>> {
+/// Folders of this machine, whose names are nobody's business.
+fn folders(root: &Path, target: &Path) -> anyhow::Result<Vec<String>> {
     let home = env::var("HOME").unwrap_or_default();
     let cargo_home = env::var("CARGO_HOME").unwrap_or_else(|_| format!("{home}/.cargo"));
-    let mut folders = Vec::new();
-    let registry = Path::new(&cargo_home).join("registry/src");
-    if let Ok(entries) = fs::read_dir(&registry) {
+    let cargo_home = cargo_home.trim_end_matches('/');
+    let mut folders = vec![
+        format!("{}/", root.display()),
+        format!("{}/", target.display()),
+        format!("{cargo_home}/"),
+    ];
+    if let Ok(entries) = fs::read_dir(Path::new(cargo_home).join("registry/src")) {
         for entry in entries.flatten() {
             folders.push(format!("{}/", entry.path().display()));
         }
     }
-    folders.push(format!("{}/", root.display()));
-    folders.push(format!("{}/", target.display()));
-    folders.push(format!("{}/", cargo_home.trim_end_matches('/')));
     ensure!(
-        folders.iter().all(|folder| !folder.contains([' ', '\x1f'])),
-        "the build's folders have spaces in their names"
+        folders.iter().all(|folder| folder.len() > 5),
+        "the build's folders have names too short to be told from other text"
     );
-    folders.sort_by_key(String::len);
+    folders.sort_by_key(|folder| std::cmp::Reverse(folder.len()));
     Ok(folders)
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+/// Writes dots over the names of `folders` wherever they stand in a program, in texts of code that others wrote. Answers how often.
+pub(super) fn scrub(program: &mut [u8], folders: &[String]) -> usize {
+    let mut count = 0;
+    for folder in folders {
+        let folder = folder.as_bytes();
+        let mut at = 0;
+        while let Some(rest) = program.get_mut(at..) {
+            let Some(found) = rest.windows(folder.len()).position(|bytes| bytes == folder) else {
+                break;
+            };
+            if let Some(name) = rest.get_mut(found..found + folder.len()) {
+                name.fill(b'.');
+            }
+            at += found + folder.len();
+            count += 1;
+        }
+    }
+    count
+}
+
+fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
         .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_written_over_and_nothing_else() {
+        let mut program = b"x/home/me/.cargo/a.rs/home/me/.cargo/registry/b.rs/home/you".to_vec();
+        let folders = [
+            "/home/me/.cargo/registry/".to_owned(),
+            "/home/me/.cargo/".to_owned(),
+        ];
+        assert_eq!(scrub(&mut program, &folders), 2);
+        let expected = "x................a.rs.........................b.rs/home/you";
+        assert_eq!(String::from_utf8(program).unwrap(), expected);
+    }
 }

