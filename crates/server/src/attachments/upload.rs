@@ -130,14 +130,12 @@ impl AttachmentStore for PgStore {
     }
 
     async fn upload(&self, attachment: RecordId) -> Result<Upload, AttachmentError> {
-        match self.content_of(attachment).await? {
-            Some(upload) => Ok(upload),
-            None => {
-                // Says of an attachment that isn't there that it isn't.
-                self.get("attachment", attachment, &[]).await?;
-                Err(AttachmentError::NotThere)
-            }
+        if let Some(upload) = self.content_of(attachment).await? {
+            return Ok(upload);
         }
+        // Says of an attachment that isn't there that it isn't.
+        self.get("attachment", attachment, &[]).await?;
+        Err(AttachmentError::NotThere)
     }
 
     async fn put_part(

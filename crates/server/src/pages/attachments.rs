@@ -3,7 +3,7 @@
 //! With script the page sends files in parts, of any size; without it one form takes up to 15 MiB.
 
 use askama::Template;
-use axum::extract::multipart::{Multipart, MultipartRejection};
+use axum::extract::multipart::{Multipart, MultipartError, MultipartRejection};
 use axum::extract::{Query, rejection::QueryRejection};
 use axum::response::{IntoResponse as _, Redirect};
 use bytes::Bytes;
@@ -129,14 +129,14 @@ pub(crate) async fn create(
     let mut form = form.map_err(|_| PageError::Invalid)?;
     let (mut about, mut back) = (String::new(), String::new());
     let mut files = Vec::new();
-    while let Some(field) = form.next_field().await.map_err(refused)? {
+    while let Some(field) = form.next_field().await.map_err(|error| refused(&error))? {
         match field.name().unwrap_or_default() {
-            "about_id" => about = field.text().await.map_err(refused)?,
-            "back" => back = field.text().await.map_err(refused)?,
+            "about_id" => about = field.text().await.map_err(|error| refused(&error))?,
+            "back" => back = field.text().await.map_err(|error| refused(&error))?,
             "file" => {
                 let name = file_name(field.file_name().unwrap_or_default());
                 let content_type = field.content_type().and_then(media_type);
-                let content = field.bytes().await.map_err(refused)?;
+                let content = field.bytes().await.map_err(|error| refused(&error))?;
                 // A form without a chosen file has one without a name.
                 if let Some(name) = name {
                     files.push(Sent {
@@ -166,7 +166,7 @@ pub(crate) async fn create(
     Ok(Redirect::to(&format!("{back}{joint}notice=created&about={about}")).into_response())
 }
 
-fn refused(error: axum::extract::multipart::MultipartError) -> PageError {
+fn refused(error: &MultipartError) -> PageError {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
         PageError::TooLarge
     } else {
