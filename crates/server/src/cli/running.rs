@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::failure::Failure;
 use super::output::say;
+use crate::attachments::Sweep;
 use crate::database::pool::{Pool, Sign};
 use crate::import::Imports;
 use crate::jobs::{Job, Jobs, Purge};
@@ -117,6 +118,9 @@ pub(super) async fn serve_until_told(
 fn jobs(platform: &Platform, mail: Option<(Post, String)>) -> Result<Vec<Box<dyn Job>>, Failure> {
     let imports = Imports::new(stores(platform)?, Arc::clone(&platform.clock));
     let mut jobs: Vec<Box<dyn Job>> = vec![Box::new(Purge), Box::new(imports)];
+    if let Some(objects) = &platform.objects {
+        jobs.push(Box::new(Sweep::new(objects.clone())));
+    }
     if let Some((post, url)) = mail {
         jobs.push(Box::new(Mailer::new(
             post,

@@ -33,6 +33,7 @@ use fieldstone_store::{
     Store, StoreError, User,
 };
 
+use crate::attachments::ObjectStorage;
 use crate::database::{Actor, pool::Pool};
 pub(crate) use error::store_error;
 pub use members::{Invitation, InvitationState, Member, OwnEmail, PendingEmail};
@@ -53,6 +54,7 @@ struct Shared {
     sights: Sights,
     ids: IdSource,
     clock: Arc<dyn Clock>,
+    objects: Option<ObjectStorage>,
 }
 
 impl Shared {
@@ -66,8 +68,8 @@ impl Shared {
 }
 
 impl Stores {
-    /// Stores over this pool of the serving role.
-    pub fn new(pool: Pool, clock: Arc<dyn Clock>) -> Self {
+    /// Stores over this pool of the serving role, and over an object store for the content of files if there is one.
+    pub fn new(pool: Pool, clock: Arc<dyn Clock>, objects: Option<ObjectStorage>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 pool,
@@ -75,6 +77,7 @@ impl Stores {
                 sights: Sights::default(),
                 ids: IdSource::default(),
                 clock,
+                objects,
             }),
         }
     }
@@ -218,6 +221,11 @@ impl PgStore {
 
     pub(crate) fn pool(&self) -> &Pool {
         &self.shared.pool
+    }
+
+    /// Where the content of files lies.
+    pub(crate) fn object_storage(&self) -> Option<&ObjectStorage> {
+        self.shared.objects.as_ref()
     }
 
     /// Whose records the person sees. Whatever reads records beside the methods of [`Store`] has to keep to it.

@@ -9,6 +9,7 @@ import { startInline } from "./inline.js";
 import { startNotices } from "./notices.js";
 import { startPalette } from "./palette.js";
 import { startTicks } from "./ticks.js";
+import { startUpload } from "./upload.js";
 import { startScheme } from "./scheme-choice.js";
 
 Object.assign(htmx.config, {
@@ -38,3 +39,4 @@ startInline();
 startPalette(htmx);
 startScheme();
 startTicks();
+startUpload();

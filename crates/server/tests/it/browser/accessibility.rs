@@ -210,7 +210,10 @@ fn work(deal: &str) -> Vec<(&'static str, String)> {
         ),
         ("calendar", "/calendar".into()),
         ("week", "/calendar?reach=week&date=2020-01-01".into()),
-        ("day", "/calendar?reach=day&date=2020-01-01&whose=all".into()),
+        (
+            "day",
+            "/calendar?reach=day&date=2020-01-01&whose=all".into(),
+        ),
         ("imports", "/imports".into()),
         ("new import", "/imports/new?object=deal".into()),
     ]

@@ -214,7 +214,7 @@ async fn lists_are_kept_changed_in_numbers_and_exported() {
     browser.wait_for_text("City is Berlin").await;
     assert_eq!(browser.names().await, ["Acme", "Bolt"]);
     browser.click(".chip a.or").await;
-    browser.wait_for("#filter-field").await;
+    browser.wait_for_text("Or, as an alternative").await;
     browser.choose("#filter-field", "City").await;
     browser.choose("#filter-test", "is").await;
     browser.fill("#filter-value", "Bonn").await;
