@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::{IdentityError, SignIn, email_key, random, sign_in::Invitee};
+use super::{IdentityError, SignIn, email_key, random, sign_in::Invitee, strength::OwnWords};
 
 /// Longest address and workspace that are looked at.
 const EMAIL_MAX: usize = 254;
@@ -62,21 +62,27 @@ impl SignIn {
         })
     }
 
-    /// Sets the password and ends all sessions of the person; the link is used up.
+    /// Sets the password and ends all sessions and sign-ins of applications of the person, and with `end_tokens` their API tokens; the link
+    /// is used up.
     pub async fn reset_password(
         &self,
         secret: &str,
         password: &SecretString,
+        end_tokens: bool,
     ) -> Result<(), IdentityError> {
         // Asked first, so that a spent link costs no hash.
-        self.resetter(secret).await?;
-        let phc = self.passwords.hash(password).await?;
+        let person = self.resetter(secret).await?;
+        let own = OwnWords::of(&person.name, &person.email, &person.workspace);
+        let phc = self.passwords.hash_for(password, &own).await?;
         let client = self.auth.get().await?;
         let statement = client
-            .prepare_cached("SELECT app.redeem_password_reset($1, $2)")
+            .prepare_cached("SELECT app.redeem_password_reset($1, $2, $3)")
             .await?;
         let done: bool = client
-            .query_one(&statement, &[&random::hash(secret).as_slice(), &phc])
+            .query_one(
+                &statement,
+                &[&random::hash(secret).as_slice(), &phc, &end_tokens],
+            )
             .await?
             .try_get(0)?;
         if done {

@@ -115,7 +115,17 @@ impl House {
         self.ask(request, form).await
     }
 
-    /// The same, served by another process: it remembers nobody and has counted nothing.
+    /// The same after a while in which nobody tried to sign in.
+    pub(crate) async fn rested(&self) -> Self {
+        let owner = connect(&self.database.owner()).await.unwrap();
+        owner
+            .batch_execute("DELETE FROM app.attempt")
+            .await
+            .unwrap();
+        self.restarted()
+    }
+
+    /// The same, served by another process: it remembers nobody.
     pub(crate) fn restarted(&self) -> Self {
         Self {
             database: Arc::clone(&self.database),

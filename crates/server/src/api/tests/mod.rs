@@ -133,7 +133,7 @@ impl AccountStore for MemoryStore {
         Ok(true)
     }
 
-    async fn reset_totp(&self, _: RecordId) -> Result<bool, StoreError> {
+    async fn reset_totp(&self, _: RecordId) -> Result<bool, IdentityError> {
         Ok(false)
     }
 }

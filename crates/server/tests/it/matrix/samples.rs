@@ -118,6 +118,7 @@ pub(super) const SAMPLES: &[Sample] = &[
     get("/settings/members/{id}", "/settings/members/005000000000000").but(StatusCode::NOT_FOUND),
     form("/settings/members/{id}/role", "/settings/members/005000000000000/role", "role=viewer").but(StatusCode::NOT_FOUND),
     form("/settings/members/{id}/access", "/settings/members/005000000000000/access", "active=no").but(StatusCode::NOT_FOUND),
+    form("/settings/members/{id}/two-step-reset", "/settings/members/005000000000000/two-step-reset", "").but(StatusCode::NOT_FOUND),
     get("/settings/invitations", "/settings/invitations"),
     get("/settings/invitations/new", "/settings/invitations/new"),
     form("/settings/invitations", "/settings/invitations", "emails=page-:email&role=viewer&language=en"),
