@@ -29,17 +29,22 @@ async fn meets_a_new_password(house: &House, under_way: &str) {
     auth.batch_execute(&format!("BEGIN; {under_way}"))
         .await
         .unwrap();
+    let admin = connect(&house.database.admin()).await.unwrap();
+    let pid: i32 = other
+        .query_one("SELECT pg_backend_pid()", &[])
+        .await
+        .unwrap()
+        .get(0);
     let change = tokio::spawn(async move {
         let set = "SELECT app.set_password($1, $2, $3)";
         other.execute(set, &[&tenant, &user, &PHC]).await.unwrap();
     });
-    let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()";
-    while owner
-        .query_one(waiting, &[])
+    let waiting = "SELECT cardinality(pg_blocking_pids($1)) > 0";
+    while !admin
+        .query_one(waiting, &[&pid])
         .await
         .unwrap()
-        .get::<_, i64>(0)
-        == 0
+        .get::<_, bool>(0)
     {
         assert!(!change.is_finished(), "nothing held the person");
         tokio::task::yield_now().await;
