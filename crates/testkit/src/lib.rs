@@ -14,8 +14,10 @@ mod cluster;
 mod database;
 mod server;
 mod smtp;
+mod stores;
 
 pub use cluster::{CLUSTER_VARIABLE, TestCluster};
 pub use database::TestDatabase;
 pub use server::{Server, ServerOptions, binary, free_port};
 pub use smtp::{Delivered, MailServer};
+pub use stores::TestStores;

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::{IdentityError, SignIn, email_key, random, sign_in::Invitee, strength::OwnWords};
+use super::{IdentityError, SignIn, email_key, random, sign_in::Invitee};
 
 /// Longest address and workspace that are looked at.
 const EMAIL_MAX: usize = 254;
@@ -44,22 +44,11 @@ impl SignIn {
 
     /// Whose password the secret of a letter may set, while it is good.
     pub async fn resetter(&self, secret: &str) -> Result<Invitee, IdentityError> {
-        if !random::is_secret(secret) {
-            return Err(IdentityError::LinkSpent);
-        }
-        let client = self.auth.get().await?;
-        let statement = client
-            .prepare_cached("SELECT workspace, name, email FROM app.find_password_reset($1)")
-            .await?;
-        let row = client
-            .query_opt(&statement, &[&random::hash(secret).as_slice()])
-            .await?
-            .ok_or(IdentityError::LinkSpent)?;
-        Ok(Invitee {
-            workspace: row.try_get(0)?,
-            name: row.try_get(1)?,
-            email: row.try_get(2)?,
-        })
+        self.invitee_by(
+            "SELECT workspace, name, email FROM app.find_password_reset($1)",
+            secret,
+        )
+        .await
     }
 
     /// Sets the password and ends all sessions and sign-ins of applications of the person, and with `end_tokens` their API tokens; the link
@@ -71,8 +60,7 @@ impl SignIn {
         end_tokens: bool,
     ) -> Result<(), IdentityError> {
         // Asked first, so that a spent link costs no hash.
-        let person = self.resetter(secret).await?;
-        let own = OwnWords::of(&person.name, &person.email, &person.workspace);
+        let own = self.resetter(secret).await?.own_words();
         let phc = self.passwords.hash_for(password, &own).await?;
         let client = self.auth.get().await?;
         let statement = client

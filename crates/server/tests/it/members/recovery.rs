@@ -30,15 +30,18 @@ async fn a_letter_sets_a_password_once_and_signs_nobody_in() {
         (page.status(), &page.headers()[header::REFERRER_POLICY]),
         (StatusCode::OK, &"strict-origin".parse().unwrap())
     );
-    let wrong = [
-        ("link", letter.secret()),
-        ("password", "short"),
-        ("repeat", "short"),
-    ];
-    assert_eq!(
-        team.send("/password-reset", &wrong).await.status(),
-        StatusCode::UNPROCESSABLE_ENTITY
-    );
+    for weak in ["short", "ann@north.example1"] {
+        let wrong = [
+            ("link", letter.secret()),
+            ("password", weak),
+            ("repeat", weak),
+        ];
+        assert_eq!(
+            team.send("/password-reset", &wrong).await.status(),
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{weak}"
+        );
+    }
     // An address in the body is nobody's: the link says whose password it is.
     team.add("bob", Role::Member).await;
     let form = [
@@ -243,13 +246,12 @@ async fn a_link_is_good_for_an_hour_and_for_somebody_who_may_sign_in() {
 }
 
 #[tokio::test]
-async fn a_letter_ends_tokens_when_asked_and_knows_its_reader() {
+async fn a_letter_ends_tokens_when_asked() {
     let mut team = Team::new().await;
     for (end, left) in [
         (None, StatusCode::OK),
         (Some("yes"), StatusCode::UNAUTHORIZED),
     ] {
-        team.text("DELETE FROM app.attempt RETURNING ''").await;
         let house = team.house.restarted();
         let link = team.house.setup_link("ann@north.example").await;
         let form =
@@ -259,18 +261,6 @@ async fn a_letter_ends_tokens_when_asked_and_knows_its_reader() {
         assert_eq!(ask(&team, "ann@north.example").await.0, StatusCode::OK);
         let letters = team.letters().await;
         let letter = letters.iter().find(|letter| letter.link.is_some()).unwrap();
-        let own = [
-            ("link", letter.secret()),
-            ("password", "ann@north.example"),
-            ("repeat", "ann@north.example"),
-        ];
-        let refused = team.send("/password-reset", &own).await;
-        assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
-        assert!(
-            text_of(refused)
-                .await
-                .contains("something other than your name")
-        );
         let mut form = vec![
             ("link", letter.secret()),
             ("password", NEW_PASSWORD),
