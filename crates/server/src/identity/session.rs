@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use fieldstone_model::{IdSource, RecordId};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
@@ -47,9 +47,18 @@ impl SessionToken {
     }
 }
 
-/// The `Set-Cookie` value that takes the cookie away.
-pub fn clear_cookie() -> String {
-    cookie::clear(COOKIE)
+/// Takes from the browser what it keeps of whoever signs out or leaves: the cookie, pages it has in its cache, what scripts have stored.
+///
+/// Not "cookies": that would reach the whole domain that the address is part of, and sign people out of what isn't ours.
+pub fn forget_browser(headers: &mut HeaderMap) {
+    // Made of plain ASCII: it is always a value.
+    if let Ok(cookie) = HeaderValue::from_str(&cookie::clear(COOKIE)) {
+        headers.insert(header::SET_COOKIE, cookie);
+    }
+    headers.insert(
+        "clear-site-data",
+        HeaderValue::from_static("\"cache\", \"storage\""),
+    );
 }
 
 /// Starts a session for a person who has proved who they are when their access had the version `seen` (`None`: just now); nothing when it

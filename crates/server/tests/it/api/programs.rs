@@ -17,32 +17,76 @@ async fn by_token(
         .await
 }
 
+/// The owner of the workspace north, who asks.
+struct Owner<'a> {
+    site: &'a Site,
+    cookie: String,
+}
+
+impl<'a> Owner<'a> {
+    async fn of(site: &'a Site) -> Self {
+        let cookie = site.sign_in("owner@north.example").await;
+        Self { site, cookie }
+    }
+
+    async fn ask(&self, method: Method, path: impl AsRef<str>, body: Option<Json>) -> Answer {
+        self.site
+            .with(&self.cookie, method, path.as_ref(), body)
+            .await
+    }
+
+    /// A service account of the role member; its place.
+    async fn account(&self) -> String {
+        let new = json!({ "name": " Nightly ", "role": "member" });
+        let made = self.ask(Method::POST, "/service-accounts", Some(new)).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+        let place = format!("/service-accounts/{}", made.body["id"].as_str().unwrap());
+        assert_eq!(made.headers["location"], format!("/api/v1{place}"));
+        let shown = self.ask(Method::GET, &place, None).await.body;
+        assert_eq!(shown, made.body);
+        let expected = json!({ "name": "Nightly", "role": "member", "active": true, "tokens": 0 });
+        for (member, value) in expected.as_object().unwrap() {
+            assert_eq!(&shown[member], value, "{member}");
+        }
+        place
+    }
+
+    /// A confidential application; its place and its secret.
+    async fn application(&self) -> (String, String) {
+        let new = json!({ "name": "Reports", "redirect_uris": ["https://app.example/cb"], "scopes": ["records.write", "records.read"], "confidential": true });
+        let made = self.ask(Method::POST, APPLICATIONS, Some(new)).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+        let secret = made.body["client_secret"].as_str().unwrap().to_owned();
+        assert!(secret.starts_with("fss_"));
+        assert_eq!(
+            made.body["scopes"],
+            json!(["records.read", "records.write"]),
+            "in the table's order"
+        );
+        let place = format!("{APPLICATIONS}/{}", made.body["id"].as_str().unwrap());
+        let shown = self.ask(Method::GET, &place, None).await.body;
+        assert_eq!(
+            (shown.get("client_secret"), &shown["client_id"]),
+            (None, &made.body["id"])
+        );
+        (place, secret)
+    }
+}
+
+const APPLICATIONS: &str = "/oauth/applications";
+const ACCOUNTS: &str = "/records/account";
+
+async fn reads(site: &Site, token: &str) -> StatusCode {
+    by_token(site, token, Method::GET, ACCOUNTS, None)
+        .await
+        .status
+}
+
 #[tokio::test]
-async fn a_service_account_is_kept_by_the_api() {
+async fn a_service_account_is_made_of_what_may_be_said() {
     let site = Site::new().await;
-    let owner = site.sign_in("owner@north.example").await;
-    let ask = |method, path: String, body| {
-        let (site, owner) = (&site, &owner);
-        async move { site.with(owner, method, &path, body).await }
-    };
-    let made = ask(
-        Method::POST,
-        "/service-accounts".into(),
-        Some(json!({ "name": " Nightly ", "role": "member" })),
-    )
-    .await;
-    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
-    assert_eq!(
-        (
-            &made.body["name"],
-            &made.body["role"],
-            &made.body["active"],
-            &made.body["tokens"]
-        ),
-        (&json!("Nightly"), &json!("member"), &json!(true), &json!(0))
-    );
-    let place = format!("/service-accounts/{}", made.body["id"].as_str().unwrap());
-    assert_eq!(made.headers["location"], format!("/api/v1{place}"));
+    let owner = Owner::of(&site).await;
+    let place = owner.account().await;
     for (body, errors) in [
         (json!({}), json!(["/name"])),
         (json!({ "name": "x", "role": "owner" }), json!(["/role"])),
@@ -55,13 +99,16 @@ async fn a_service_account_is_kept_by_the_api() {
             json!(["/email"]),
         ),
     ] {
-        let refused = ask(Method::POST, "/service-accounts".into(), Some(body)).await;
-        let named: Vec<&Json> = refused.body["errors"]
+        let refused = owner
+            .ask(Method::POST, "/service-accounts", Some(body))
+            .await;
+        let mut named: Vec<&str> = refused.body["errors"]
             .as_array()
             .unwrap()
             .iter()
-            .map(|error| &error["pointer"])
+            .map(|error| error["pointer"].as_str().unwrap())
             .collect();
+        named.sort_unstable();
         assert_eq!(
             (refused.status, json!(named)),
             (StatusCode::UNPROCESSABLE_ENTITY, errors),
@@ -69,115 +116,7 @@ async fn a_service_account_is_kept_by_the_api() {
             refused.body
         );
     }
-    // A token of its own, with its rights at most.
-    let tokens = format!("{place}/tokens");
-    let wide = json!({ "name": "x", "scopes": ["users.manage"] });
-    assert_eq!(
-        ask(Method::POST, tokens.clone(), Some(wide)).await.status,
-        StatusCode::UNPROCESSABLE_ENTITY
-    );
-    let made = ask(
-        Method::POST,
-        tokens.clone(),
-        Some(json!({ "name": "cron", "scopes": ["records.read"], "days": 1 })),
-    )
-    .await;
-    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
-    let secret = made.body["token"].as_str().unwrap();
-    assert_eq!(
-        by_token(&site, secret, Method::GET, "/records/account", None)
-            .await
-            .status,
-        StatusCode::OK
-    );
-    let acme = Some(json!({ "name": "Acme" }));
-    assert_eq!(
-        by_token(&site, secret, Method::POST, "/records/account", acme)
-            .await
-            .status,
-        StatusCode::FORBIDDEN
-    );
-    let listed = ask(Method::GET, tokens.clone(), None).await.body;
-    assert_eq!(listed["tokens"][0]["id"], made.body["id"]);
-    assert!(
-        !listed.to_string().contains(&secret[10..]),
-        "a secret is shown once"
-    );
-    let elsewhere = format!(
-        "/service-accounts/0050000000000zz/tokens/{}",
-        made.body["id"].as_str().unwrap()
-    );
-    assert_eq!(
-        ask(Method::DELETE, elsewhere, None).await.status,
-        StatusCode::NOT_FOUND
-    );
-    let token = format!("{tokens}/{}", made.body["id"].as_str().unwrap());
-    assert_eq!(
-        ask(Method::DELETE, token.clone(), None).await.status,
-        StatusCode::NO_CONTENT
-    );
-    assert_eq!(
-        ask(Method::DELETE, token, None).await.status,
-        StatusCode::NOT_FOUND
-    );
-    assert_eq!(
-        by_token(&site, secret, Method::GET, "/records/account", None)
-            .await
-            .status,
-        StatusCode::UNAUTHORIZED
-    );
-
-    // Switched off, it has nothing, and gets nothing.
-    let made = ask(
-        Method::POST,
-        tokens.clone(),
-        Some(json!({ "name": "cron" })),
-    )
-    .await;
-    let secret = made.body["token"].as_str().unwrap();
-    let off = ask(
-        Method::PATCH,
-        place.clone(),
-        Some(json!({ "active": false, "name": "Weekly" })),
-    )
-    .await;
-    assert_eq!(
-        (&off.body["active"], &off.body["name"], &off.body["tokens"]),
-        (&json!(false), &json!("Weekly"), &json!(0)),
-        "{}",
-        off.body
-    );
-    assert_eq!(
-        by_token(&site, secret, Method::GET, "/records/account", None)
-            .await
-            .status,
-        StatusCode::UNAUTHORIZED
-    );
-    assert_eq!(
-        ask(Method::POST, tokens, Some(json!({ "name": "cron" })))
-            .await
-            .status,
-        StatusCode::CONFLICT
-    );
-    let on = ask(
-        Method::PATCH,
-        place.clone(),
-        Some(json!({ "active": true, "role": "viewer" })),
-    )
-    .await;
-    assert_eq!(
-        (&on.body["active"], &on.body["role"]),
-        (&json!(true), &json!("viewer"))
-    );
-    assert_eq!(
-        by_token(&site, secret, Method::GET, "/records/account", None)
-            .await
-            .status,
-        StatusCode::UNAUTHORIZED
-    );
-    let listed = ask(Method::GET, "/service-accounts".into(), None)
-        .await
-        .body;
+    let listed = owner.ask(Method::GET, "/service-accounts", None).await.body;
     assert_eq!(listed["service_accounts"].as_array().unwrap().len(), 1);
     // Another workspace's owner finds nothing there.
     let stranger = site.sign_in("owner@south.example").await;
@@ -193,30 +132,94 @@ async fn a_service_account_is_kept_by_the_api() {
 }
 
 #[tokio::test]
-async fn an_application_is_kept_by_the_api() {
+async fn a_service_account_has_tokens_within_its_rights() {
     let site = Site::new().await;
-    let owner = site.sign_in("owner@north.example").await;
-    let ask = |method, path: String, body| {
-        let (site, owner) = (&site, &owner);
-        async move { site.with(owner, method, &path, body).await }
-    };
-    let root = "/oauth/applications";
-    let new = json!({ "name": "Reports", "redirect_uris": ["https://app.example/cb"], "scopes": ["records.write", "records.read"], "confidential": true });
-    let made = ask(Method::POST, root.into(), Some(new)).await;
+    let owner = Owner::of(&site).await;
+    let place = owner.account().await;
+    let tokens = format!("{place}/tokens");
+    let wide = json!({ "name": "x", "scopes": ["users.manage"] });
+    assert_eq!(
+        owner.ask(Method::POST, &tokens, Some(wide)).await.status,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    let narrow = json!({ "name": "cron", "scopes": ["records.read"], "days": 1 });
+    let made = owner.ask(Method::POST, &tokens, Some(narrow)).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
-    let secret = made.body["client_secret"].as_str().unwrap().to_owned();
-    assert!(secret.starts_with("fss_"));
+    let secret = made.body["token"].as_str().unwrap();
+    assert_eq!(reads(&site, secret).await, StatusCode::OK);
+    let acme = Some(json!({ "name": "Acme" }));
     assert_eq!(
-        made.body["scopes"],
-        json!(["records.read", "records.write"]),
-        "in the table's order"
+        by_token(&site, secret, Method::POST, ACCOUNTS, acme)
+            .await
+            .status,
+        StatusCode::FORBIDDEN
     );
-    let place = format!("{root}/{}", made.body["id"].as_str().unwrap());
-    let shown = ask(Method::GET, place.clone(), None).await.body;
+    let listed = owner.ask(Method::GET, &tokens, None).await.body;
+    assert_eq!(listed["tokens"][0]["id"], made.body["id"]);
+    assert!(
+        !listed.to_string().contains(&secret[10..]),
+        "a secret is shown once"
+    );
+    let elsewhere = format!(
+        "/service-accounts/0050000000000zz/tokens/{}",
+        made.body["id"].as_str().unwrap()
+    );
     assert_eq!(
-        (shown.get("client_secret"), &shown["client_id"]),
-        (None, &made.body["id"])
+        owner.ask(Method::DELETE, elsewhere, None).await.status,
+        StatusCode::NOT_FOUND
     );
+    let token = format!("{tokens}/{}", made.body["id"].as_str().unwrap());
+    assert_eq!(
+        owner.ask(Method::DELETE, &token, None).await.status,
+        StatusCode::NO_CONTENT
+    );
+    assert_eq!(
+        owner.ask(Method::DELETE, &token, None).await.status,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(reads(&site, secret).await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_service_account_that_is_switched_off_has_nothing_and_gets_nothing() {
+    let site = Site::new().await;
+    let owner = Owner::of(&site).await;
+    let place = owner.account().await;
+    let tokens = format!("{place}/tokens");
+    let made = owner
+        .ask(Method::POST, &tokens, Some(json!({ "name": "cron" })))
+        .await;
+    let secret = made.body["token"].as_str().unwrap();
+    assert_eq!(reads(&site, secret).await, StatusCode::OK);
+    let off = json!({ "active": false, "name": "Weekly" });
+    let off = owner.ask(Method::PATCH, &place, Some(off)).await.body;
+    assert_eq!(
+        (&off["active"], &off["name"], &off["tokens"]),
+        (&json!(false), &json!("Weekly"), &json!(0))
+    );
+    assert_eq!(reads(&site, secret).await, StatusCode::UNAUTHORIZED);
+    let refused = owner
+        .ask(Method::POST, &tokens, Some(json!({ "name": "cron" })))
+        .await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    let on = json!({ "active": true, "role": "viewer" });
+    let on = owner.ask(Method::PATCH, &place, Some(on)).await.body;
+    assert_eq!(
+        (&on["active"], &on["role"]),
+        (&json!(true), &json!("viewer"))
+    );
+    assert_eq!(
+        reads(&site, secret).await,
+        StatusCode::UNAUTHORIZED,
+        "ended for good"
+    );
+}
+
+#[tokio::test]
+async fn an_application_is_what_it_was_registered_as() {
+    let site = Site::new().await;
+    let owner = Owner::of(&site).await;
+    let (place, secret) = owner.application().await;
     for (body, pointer) in [
         (
             json!({ "redirect_uris": ["http://evil.example/"] }),
@@ -240,88 +243,74 @@ async fn an_application_is_kept_by_the_api() {
         (json!({ "client_id": "fieldstone-device" }), "/client_id"),
         (json!({ "built_in": true }), "/built_in"),
     ] {
-        let refused = ask(Method::PATCH, place.clone(), Some(body.clone())).await;
+        let refused = owner.ask(Method::PATCH, &place, Some(body.clone())).await;
+        let pointed = &refused.body["errors"][0]["pointer"];
         assert_eq!(
-            (refused.status, &refused.body["errors"][0]["pointer"]),
+            (refused.status, pointed),
             (StatusCode::UNPROCESSABLE_ENTITY, &json!(pointer)),
             "{body}"
         );
     }
-    let changed = ask(
-        Method::PATCH,
-        place.clone(),
-        Some(json!({ "name": "Figures", "active": false })),
-    )
-    .await;
+    let changed = json!({ "name": "Figures", "active": false });
+    let changed = owner.ask(Method::PATCH, &place, Some(changed)).await.body;
     assert_eq!(
         (
-            &changed.body["name"],
-            &changed.body["active"],
-            &changed.body["confidential"]
+            &changed["name"],
+            &changed["active"],
+            &changed["confidential"]
         ),
         (&json!("Figures"), &json!(false), &json!(true))
     );
-    let renewed = ask(Method::POST, format!("{place}/secret"), Some(json!({}))).await;
+    let renewed = owner
+        .ask(Method::POST, format!("{place}/secret"), Some(json!({})))
+        .await;
     assert_eq!(renewed.status, StatusCode::CREATED);
     assert_ne!(renewed.body["client_secret"], json!(secret));
-
-    // What is built in is switched, no more.
-    let device = format!("{root}/0OC000000device");
     assert_eq!(
-        ask(
-            Method::PATCH,
-            device.clone(),
-            Some(json!({ "name": "Mine" }))
-        )
-        .await
-        .status,
-        StatusCode::CONFLICT
-    );
-    assert_eq!(
-        ask(Method::DELETE, device.clone(), None).await.status,
-        StatusCode::CONFLICT
-    );
-    assert_eq!(
-        ask(Method::POST, format!("{device}/secret"), Some(json!({})))
-            .await
-            .status,
-        StatusCode::CONFLICT
-    );
-    let off = ask(
-        Method::PATCH,
-        device.clone(),
-        Some(json!({ "active": false })),
-    )
-    .await;
-    assert_eq!(
-        (off.status, &off.body["active"]),
-        (StatusCode::OK, &json!(false))
-    );
-    let grant = json!({ "client_id": "fieldstone-device" });
-    assert_eq!(
-        ask(Method::POST, "/oauth/grants".into(), Some(grant.clone()))
-            .await
-            .status,
-        StatusCode::CONFLICT
-    );
-    ask(Method::PATCH, device, Some(json!({ "active": true }))).await;
-    assert_eq!(
-        ask(Method::POST, "/oauth/grants".into(), Some(grant))
-            .await
-            .status,
-        StatusCode::CREATED
-    );
-
-    assert_eq!(
-        ask(Method::DELETE, place.clone(), None).await.status,
+        owner.ask(Method::DELETE, &place, None).await.status,
         StatusCode::NO_CONTENT
     );
     assert_eq!(
-        ask(Method::GET, place, None).await.status,
+        owner.ask(Method::GET, &place, None).await.status,
         StatusCode::NOT_FOUND
     );
-    let listed = ask(Method::GET, root.into(), None).await.body;
+    let listed = owner.ask(Method::GET, APPLICATIONS, None).await.body;
     assert_eq!(listed["applications"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_built_in_is_switched_and_no_more() {
+    let site = Site::new().await;
+    let owner = Owner::of(&site).await;
+    let device = format!("{APPLICATIONS}/0OC000000device");
+    for (method, path, body) in [
+        (
+            Method::PATCH,
+            device.clone(),
+            Some(json!({ "name": "Mine" })),
+        ),
+        (Method::DELETE, device.clone(), None),
+        (Method::POST, format!("{device}/secret"), Some(json!({}))),
+    ] {
+        assert_eq!(
+            owner.ask(method, path, body).await.status,
+            StatusCode::CONFLICT
+        );
+    }
+    let grant = json!({ "client_id": "fieldstone-device" });
+    for (active, status) in [(false, StatusCode::CONFLICT), (true, StatusCode::CREATED)] {
+        let switched = owner
+            .ask(Method::PATCH, &device, Some(json!({ "active": active })))
+            .await;
+        assert_eq!(
+            (switched.status, &switched.body["active"]),
+            (StatusCode::OK, &json!(active))
+        );
+        let made = owner
+            .ask(Method::POST, "/oauth/grants", Some(grant.clone()))
+            .await;
+        assert_eq!(made.status, status);
+    }
 }
 
 #[tokio::test]
