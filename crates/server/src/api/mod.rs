@@ -5,6 +5,7 @@
 
 mod account;
 mod application;
+mod attachment;
 mod audit;
 mod body;
 mod call;
@@ -40,7 +41,7 @@ mod written;
 use axum::{Router, extract::Request, response::Response};
 use fieldstone_store::once::OnceStore;
 
-use crate::{sync::SyncStore, teams::TeamStore};
+use crate::{attachments::AttachmentStore, sync::SyncStore, teams::TeamStore};
 
 pub use account::AccountStore;
 pub use audit::AuditStore;
@@ -65,6 +66,7 @@ pub trait ApiStore:
     + SyncStore
     + AccountStore
     + ProgramStore
+    + AttachmentStore
     + Clone
     + 'static
 {
@@ -77,6 +79,7 @@ impl<S> ApiStore for S where
         + GrantStore
         + AuditStore
         + AccountStore
+        + AttachmentStore
         + PeopleStore
         + TeamStore
         + SyncStore

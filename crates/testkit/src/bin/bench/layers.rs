@@ -113,7 +113,7 @@ impl Layers {
         drop(admin);
         Ok(Self {
             plain,
-            stores: Stores::new(context.clone(), clock),
+            stores: Stores::new(context.clone(), clock, None),
             context,
             client: Client::new(&server.ca(), server.port())?,
             tenants,
