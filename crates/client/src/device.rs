@@ -9,7 +9,7 @@ use fieldstone_protocol::{
     hello::{Policy, Schema},
 };
 use fieldstone_store::User;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -26,6 +26,10 @@ use crate::{
 
 /// Where the profile is kept in the database.
 const PROFILE: &str = "profile";
+/// How far the clock goes on before that is written down.
+const CLOCK_STEP: SignedDuration = SignedDuration::from_mins(10);
+/// How long what the workspace asks of its devices is taken for granted.
+const POLICY_AGE: SignedDuration = SignedDuration::from_hours(1);
 /// Where the journal's last number is.
 const SEALED: &str = "journal.sequence";
 
@@ -50,6 +54,11 @@ pub enum DeviceError {
          Otherwise log out with --keep-sealed, which keeps changes that weren't sent for delivery, and log in anew."
     )]
     KeyLost,
+    /// The workspace allows only so long without the platform.
+    #[error(
+        "This device has been without the platform for longer than the workspace allows ({0} hours). Sync to go on; what was entered is kept."
+    )]
+    TooLongOffline(u64),
     /// There are changes that weren't sent.
     #[error(
         "{0} of your changes haven't been sent. Choose: --send sends them first, --keep-sealed keeps them encrypted for the next login, \
@@ -94,6 +103,7 @@ impl DeviceError {
             self,
             Self::LoggedOut
                 | Self::KeyLost
+                | Self::TooLongOffline(_)
                 | Self::Keystore(_)
                 | Self::Transport(TransportError::SignedOut { .. })
         )
@@ -115,10 +125,43 @@ pub struct Profile {
     registered: Registered,
     /// What the workspace asks of its devices.
     pub policy: Policy,
+    /// When the workspace was last asked for it.
+    #[serde(default)]
+    policy_at: Option<Timestamp>,
+    /// The latest time that this device's clock has shown: one that is set back makes nothing younger.
+    #[serde(default)]
+    latest: Option<Timestamp>,
+    /// How the user is addressed.
+    #[serde(default)]
+    pub address: Address,
     /// When the records were last known to be up to date.
     pub synced_at: Option<Timestamp>,
     /// Whether the digests were compared then.
     pub proven: bool,
+}
+
+/// How pages address the user.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Address {
+    /// Name of the workspace.
+    pub workspace: Option<String>,
+    /// Language and conventions, e.g. `de-CH`.
+    pub locale: Option<String>,
+    /// Time zone by its IANA name.
+    pub time_zone: Option<String>,
+    /// Currency by its ISO 4217 code.
+    pub currency: Option<String>,
+}
+
+impl Address {
+    fn of(schema: &Schema) -> Self {
+        Self {
+            workspace: schema.workspace.clone(),
+            locale: schema.locale.clone(),
+            time_zone: schema.time_zone.clone(),
+            currency: schema.currency.clone(),
+        }
+    }
 }
 
 impl Profile {
@@ -197,10 +240,15 @@ impl Device {
         let check = home.was_left_open();
         home.note_open(true)?;
         let local = Local::open(&home.database(&login), &key, clock.clone(), check).await?;
-        let profile: Profile = local
+        let mut profile: Profile = local
             .kept(PROFILE)
             .await?
             .ok_or(DatabaseError::Content("who is logged in"))?;
+        let now = clock.now();
+        if profile.latest.is_none_or(|latest| now > latest + CLOCK_STEP) {
+            profile.latest = Some(now);
+            local.keep(PROFILE, &profile).await?;
+        }
         let mut transport = Transport::new(&login.origin, login.ca.as_deref())?;
         transport.resume(&profile.session)?;
         transport.be(&profile.registered)?;
@@ -231,6 +279,7 @@ impl Device {
             return Err(DeviceError::LoggedIn);
         }
         let keystore = keystores(wish.ephemeral)?;
+        keystore.try_out(home.installation())?;
         let mut transport = Transport::new(wish.url, wish.ca.as_deref())?;
         let (user, session) = transport.sign_in(&wish.credentials).await?;
         let key = LoginKey::generate()?;
@@ -259,6 +308,9 @@ impl Device {
             session: session.as_str().to_owned(),
             registered,
             policy: welcome,
+            policy_at: Some(clock.now()),
+            latest: Some(clock.now()),
+            address: Address::of(&schema),
             synced_at: None,
             proven: false,
         };
@@ -270,8 +322,10 @@ impl Device {
         let local = match made {
             Ok(local) => local,
             Err(error) => {
-                if let Some(unfinished) = home.unfinished()? {
-                    unfinished.run(&keystore)?;
+                let _ = transport.sign_out().await;
+                // What can't be removed now is removed at the next start; why the login failed is what there is to say.
+                if let Ok(Some(unfinished)) = home.unfinished() {
+                    let _ = unfinished.run(&keystore);
                 }
                 return Err(error);
             }
@@ -354,6 +408,28 @@ impl Device {
         })
     }
 
+    /// The time, as far as this device can know it.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// How long ago the records were known to be up to date, in seconds; none when they never were.
+    pub fn age_s(&self) -> Option<u64> {
+        let now = self.profile.latest.max(Some(self.clock.now()))?;
+        let age = now.duration_since(self.profile.synced_at?).as_secs();
+        Some(age.max(0).unsigned_abs())
+    }
+
+    /// Refuses when the device was without the platform for longer than the workspace allows.
+    pub fn check_age(&self) -> Result<(), DeviceError> {
+        match (self.profile.policy.offline_max_s, self.age_s()) {
+            (Some(most), Some(age)) if age > most => {
+                Err(DeviceError::TooLongOffline(most.div_ceil(3_600)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Seals what waits into the journal. To be called after every change.
     pub async fn keep_journal(&mut self) -> Result<(), DeviceError> {
         let Some(journal) = &mut self.journal else {
@@ -380,17 +456,37 @@ impl Device {
         if schema_changed {
             let schema = self.transport.schema().await?;
             self.profile.role.clone_from(&schema.role);
+            self.profile.address = Address::of(&schema);
             self.local.set_schema(document(&schema)).await?;
         }
         if let Ending::UpToDate { proven } = ending {
-            self.profile.synced_at = Some(self.clock.now());
+            let now = self.clock.now();
+            // The platform has answered: whatever this clock has shown before, now counts.
+            self.profile.latest = Some(now);
+            self.profile.synced_at = Some(now);
             self.profile.proven = proven;
+            self.renew_policy(now).await;
         }
         if ending != Ending::Erase {
             self.local.keep(PROFILE, &self.profile).await?;
             self.keep_journal().await?;
         }
         Ok(ending)
+    }
+
+    /// Asks what the workspace expects of its devices, now and then. Without an answer, what it has said before counts.
+    async fn renew_policy(&mut self, now: Timestamp) {
+        let is_fresh = self
+            .profile
+            .policy_at
+            .is_some_and(|at| now.duration_since(at).abs() < POLICY_AGE);
+        if is_fresh {
+            return;
+        }
+        if let Ok(welcome) = self.transport.hello().await {
+            self.profile.policy = welcome.policy;
+            self.profile.policy_at = Some(now);
+        }
     }
 
     /// Erases everything because the platform has ordered it. What wasn't sent stays sealed, if the workspace allows that.

@@ -9,5 +9,6 @@ pub mod home;
 pub mod journal;
 pub mod keys;
 pub mod keystore;
+pub mod pages;
 pub mod store;
 pub mod transport;

@@ -15,8 +15,10 @@ use crate::{
 /// What is said after a remote wipe.
 pub(super) const WIPED: &str = "The workspace has ordered this device to be erased. Everything on it is gone; changes that weren't sent are sealed for delivery.";
 
-/// Most that a failing platform is left alone for.
+/// Most seconds that a failing platform is left alone for.
 const PATIENCE_MAX: u64 = 3_600;
+/// How often a watch looks whether something was changed here.
+const TICK: Duration = Duration::from_secs(2);
 
 /// Whether everything is to be erased.
 pub(super) fn is_wipe(ending: &Ending) -> bool {
@@ -106,61 +108,131 @@ fn show(bar: &ProgressBar, report: &Report) {
     }
 }
 
-pub(super) async fn sync(home: &Path, output: &Output) -> Result<(), Failure> {
-    let answer = with_device(home, async |device| {
-        let ending = run(device, output).await?;
-        let waiting = device.local().pending_count().await?;
-        Ok((ending, waiting))
-    })
-    .await?;
-    match answer {
-        (Ending::UpToDate { proven }, waiting) => {
-            let line = if proven {
-                "Up to date, and proven so."
-            } else {
-                "Up to date."
-            };
-            output.say(
-                &json!({ "up_to_date": true, "proven": proven, "pending": waiting }),
-                [line],
-            )
+/// Up to date, with so many changes that still wait; or to be erased.
+async fn once(device: &mut Device, output: &Output) -> Result<Option<(bool, u64)>, Failure> {
+    match run(device, output).await? {
+        Ending::UpToDate { proven } => {
+            Ok(Some((proven, device.local().pending_count().await?)))
         }
-        _ => wipe(home).await,
+        _ => Ok(None),
+    }
+}
+
+fn tell((proven, waiting): (bool, u64), output: &Output) -> Result<(), Failure> {
+    let line = if proven {
+        "Up to date, and proven so."
+    } else {
+        "Up to date."
+    };
+    output.say(
+        &json!({ "up_to_date": true, "proven": proven, "pending": waiting }),
+        [line],
+    )
+}
+
+pub(super) async fn sync(home: &Path, output: &Output) -> Result<(), Failure> {
+    match with_device(home, async |device| once(device, output).await).await? {
+        Some(done) => tell(done, output),
+        None => wipe(home).await,
     }
 }
 
 /// Carries out an order to erase.
 async fn wipe(home: &Path) -> Result<(), Failure> {
-    let device = Device::open(
-        home,
-        &crate::keystore::Keystore::open,
-        std::sync::Arc::new(fieldstone_model::SystemClock),
-    )
-    .await?;
-    device.obey_wipe()?;
+    super::open(home).await?.obey_wipe()?;
     Err(Failure::locked(WIPED))
 }
 
 pub(super) async fn watch(home: &Path, how: Watch, output: &Output) -> Result<(), Failure> {
+    let mut stop = Stop::new()?;
     let mut failures = 0_u32;
     loop {
         // The folder is given back in between, so that records can be read and changed meanwhile.
-        let interval = match sync(home, output).await {
-            Ok(()) => {
+        let turn = with_device(home, async |device| {
+            let done = tokio::select! {
+                done = once(device, output) => done,
+                () = stop.asked() => return Ok(None),
+            };
+            let interval = how.interval.unwrap_or(device.profile().policy.interval_s);
+            let database = device.local().database().path().to_owned();
+            Ok(Some((done, interval, database)))
+        });
+        let (interval, database) = match turn.await {
+            Ok(None) => return Ok(()),
+            Ok(Some((Ok(None), ..))) => return wipe(home).await,
+            Ok(Some((Ok(Some(done)), interval, database))) => {
+                tell(done, output)?;
                 failures = 0;
-                let told = with_device(home, async |device| Ok(device.profile().policy.interval_s));
-                how.interval.unwrap_or(told.await?).max(5)
+                (interval.max(5), Some(database))
             }
-            Err(failure) if failure.code != super::FAILED => return Err(failure),
-            Err(failure) => {
+            Ok(Some((Err(failure), interval, database))) if failure.code == super::FAILED => {
                 output.failure(&failure.text, failure.code);
-                failures = (failures + 1).min(10);
-                (how.interval.unwrap_or(30) << failures.min(7)).min(PATIENCE_MAX)
+                failures += 1;
+                (patience(failures).min(interval.max(30)), Some(database))
             }
+            Err(failure) if failure.in_use => (TICK.as_secs(), None),
+            Ok(Some((Err(failure), ..))) | Err(failure) => return Err(failure),
         };
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs(interval)) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+        let before = database.as_deref().map(stamp);
+        let mut waited = 0;
+        while waited < interval {
+            tokio::select! {
+                () = tokio::time::sleep(TICK) => waited += TICK.as_secs(),
+                () = stop.asked() => return Ok(()),
+            }
+            if database.as_deref().map(stamp) != before {
+                break;
+            }
         }
+    }
+}
+
+/// Seconds to leave a failing platform alone after so many failures in a row.
+fn patience(failures: u32) -> u64 {
+    (30 << failures.min(7)).min(PATIENCE_MAX)
+}
+
+/// When the files of a database were last written. Another process that changes a record is noticed by it.
+fn stamp(database: &Path) -> [Option<std::time::SystemTime>; 2] {
+    let mut log = database.as_os_str().to_owned();
+    log.push("-wal");
+    [database, Path::new(&log)].map(|file| std::fs::metadata(file).and_then(|found| found.modified()).ok())
+}
+
+/// The signals that end a watch.
+struct Stop {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    fn new() -> Result<Self, Failure> {
+        Ok(Self {
+            #[cfg(unix)]
+            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+                .map_err(|error| Failure::new(format!("Signals can't be waited for: {error}.")))?,
+        })
+    }
+
+    async fn asked(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = self.terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_platform_is_left_alone_for_longer_and_longer() {
+        assert_eq!(patience(1), 60);
+        assert_eq!(patience(3), 240);
+        assert_eq!(patience(40), PATIENCE_MAX);
     }
 }

@@ -67,7 +67,9 @@ pub(super) fn upgrade(connection: &mut Connection) -> Result<(), DatabaseError> 
     for step in STEPS.iter().skip(done) {
         step(&transaction)?;
     }
-    transaction.pragma_update(None, "user_version", FORMAT)?;
+    if found != FORMAT {
+        transaction.pragma_update(None, "user_version", FORMAT)?;
+    }
     for object in Registry::standard().objects() {
         fit(&transaction, object)?;
     }
