@@ -7,6 +7,7 @@ use fieldstone_model::{Clock, RecordId, Role};
 use fieldstone_protocol::{
     device::{Registered, Registration},
     hello::{Policy, Schema},
+    pull::Proof,
 };
 use fieldstone_store::User;
 use jiff::{SignedDuration, Timestamp};
@@ -446,7 +447,9 @@ impl Device {
 
     /// Sends what waits and fetches what is new. An order to erase is carried out by whoever called, with [`Device::obey_wipe`].
     pub async fn sync(&mut self, mut report: impl FnMut(&Report)) -> Result<Ending, DeviceError> {
-        let mut engine = Engine::new(Settings::new(self.profile.device()));
+        let mut settings = Settings::new(self.profile.device());
+        settings.proof = self.profile.proven.then_some(Proof::Equal);
+        let mut engine = Engine::new(settings);
         let mut schema_changed = false;
         let ending = drive::sync(&self.local, &self.transport, &mut engine, |told| {
             schema_changed |= matches!(told, Report::SchemaChanged { .. });

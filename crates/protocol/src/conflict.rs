@@ -1,6 +1,7 @@
 //! Conflicts: edits that met another change and wait for a person. They reach a device as rows of an object of their own.
 //!
-//! A device settles one with a mutation of this object: an update of [`RESOLUTION`] to [`MINE`] or [`THEIRS`].
+//! A device settles one with a mutation of this object: an update of [`RESOLUTION`] to [`MINE`], [`THEIRS`] or [`EACH`]. With [`EACH`], every
+//! field that isn't to stay as the platform has it comes with it, named by [`value_of`], and with what it shall be as its wanted value.
 
 use fieldstone_model::RecordId;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,20 @@ pub const RESOLUTION: &str = "resolution";
 pub const MINE: &str = "mine";
 /// What the platform has stays.
 pub const THEIRS: &str = "theirs";
+/// Each field by itself: those that come along are written, the others stay.
+pub const EACH: &str = "each";
+/// What stands before a field's name in a mutation that settles by [`EACH`].
+const VALUE: &str = "value.";
+
+/// How a mutation that settles by [`EACH`] names what `field` of the record shall be.
+pub fn value_of(field: &str) -> String {
+    format!("{VALUE}{field}")
+}
+
+/// The field of the record that a name made by [`value_of`] stands for.
+pub fn field_of(name: &str) -> Option<&str> {
+    name.strip_prefix(VALUE)
+}
 
 /// The columns of a conflict's row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,4 +68,16 @@ pub struct ConflictField {
     pub current: Value,
     /// What the person on the device wanted.
     pub wanted: Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_named_like_the_resolution_is_told_from_it() {
+        assert_ne!(value_of(RESOLUTION), RESOLUTION);
+        assert_eq!(field_of(&value_of(RESOLUTION)), Some(RESOLUTION));
+        assert_eq!(field_of(RESOLUTION), None);
+    }
 }

@@ -31,9 +31,10 @@ pub struct Registered {
     pub blind_key: BlindKey,
     /// Proves to be this device when its session has ended: to ask for its standing.
     pub secret: String,
-    /// The Ed25519 key that wipe orders are signed with, base64.
+    /// The Ed25519 key that wipe orders and policies for the guard are signed with, base64. The same for as long as this login lasts.
     pub wipe_key: String,
-    /// The X25519 key that changes are sealed to, base64, and its number.
+    /// The key that changes are sealed to. None where the workspace forbids to keep them sealed. [`Welcome`](crate::hello::Welcome) has the
+    /// newest one later.
     #[serde(default)]
     pub sealing_key: Option<SealingKey>,
 }
@@ -44,12 +45,12 @@ impl std::fmt::Debug for Registered {
     }
 }
 
-/// A workspace's public key.
+/// A workspace's public key for HPKE. The platform opens what was sealed to it for 90 days after it was replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealingKey {
     /// Its number.
     pub kid: u32,
-    /// The key, base64.
+    /// The X25519 key, base64.
     pub key: String,
 }
 
@@ -66,6 +67,9 @@ pub enum Standing {
 }
 
 /// The order to erase everything. Worth nothing unless its signature holds.
+///
+/// The device keeps [`receipt`](Self::receipt) beside the mark that it is erasing, where it outlives the key and the database. When
+/// everything is gone it sends an [`Erasure`] to `POST /api/v1/sync/devices/{id}/erasure`, on its next contact and until it is answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WipeOrder {
     /// The device that it is for.
@@ -74,6 +78,22 @@ pub struct WipeOrder {
     pub ordered_at: Timestamp,
     /// The Ed25519 signature over [`WipeOrder::signed_text`], base64.
     pub signature: String,
+    /// Proves later that it was this order that was carried out. No secret of anything else.
+    #[serde(default)]
+    pub receipt: String,
+}
+
+/// Says that an order to erase was carried out: nothing of that login is left. Needs no session and no secret but the receipt.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    /// The order's receipt.
+    pub receipt: String,
+}
+
+impl std::fmt::Debug for Erasure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Erasure")
+    }
 }
 
 impl WipeOrder {
@@ -120,10 +140,19 @@ mod tests {
                 Standing::Wipe(WipeOrder {
                     device,
                     ordered_at,
-                    signature: "CCCC".to_owned()
+                    signature: "CCCC".to_owned(),
+                    receipt: "DDDD".to_owned(),
                 }),
             ],
+            Erasure {
+                receipt: "DDDD".to_owned(),
+            },
         ));
+        let older = r#"{"device":"fD01kQh2S0a8Xbd","ordered_at":"2026-03-01T12:00:00Z","signature":"CCCC"}"#;
+        assert_eq!(
+            serde_json::from_str::<WipeOrder>(older).unwrap().receipt,
+            ""
+        );
         assert_eq!(
             WipeOrder::signed_text(device, ordered_at),
             "fieldstone wipe 1|fD01kQh2S0a8Xbd|1772366400000000"

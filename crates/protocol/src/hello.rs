@@ -3,7 +3,7 @@
 use fieldstone_model::{Field, RecordId};
 use serde::{Deserialize, Serialize};
 
-use crate::{OLDEST, VERSION};
+use crate::{OLDEST, VERSION, device::SealingKey, guard::SignedPolicy};
 
 /// What a device says first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,9 +12,12 @@ pub struct Hello {
     pub protocol: Versions,
     /// The device's build, for the list of devices, e.g. `fieldstone-device 0.1.0`.
     pub app: String,
+    /// The device, once it is registered: then the platform notes its build, and signs with the key that the device knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<RecordId>,
 }
 
-/// What the platform answers.
+/// What the platform answers. A device asks at login and with every synchronisation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
     /// The version that both will speak.
@@ -24,6 +27,13 @@ pub struct Welcome {
     /// What the workspace asks of its devices.
     #[serde(default)]
     pub policy: Policy,
+    /// What the device's guard does about threats, signed with the key that the device got as
+    /// [`wipe_key`](crate::device::Registered::wipe_key). None before the device is registered, or where nobody has set anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<SignedPolicy>,
+    /// The key that changes are sealed to from now on. None where that is forbidden.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealing_key: Option<SealingKey>,
 }
 
 /// A range of versions, both ends included.
@@ -146,6 +156,8 @@ mod tests {
             protocol: 1,
             schema: 4,
             policy: Policy::default(),
+            guard: None,
+            sealing_key: None,
         };
         insta::assert_json_snapshot!(welcome);
         // An older platform says nothing about policy, a newer one more than is known here.

@@ -7,9 +7,11 @@ pub mod conflict;
 pub mod device;
 pub mod digest;
 pub mod frame;
+pub mod guard;
 pub mod hello;
 pub mod pull;
 pub mod push;
+pub mod sealed;
 pub mod tag;
 
 /// The newest version of the protocol that this build speaks.

@@ -73,8 +73,21 @@ pub struct PullRequest {
     /// Which page: none for the first.
     #[serde(default)]
     pub page: Option<PageToken>,
+    /// What the device found when it last compared digests; none before it has, or when it has said so already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
     /// What is wanted.
     pub want: Want,
+}
+
+/// What a device found when it compared what it has with what the platform said it should have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// They agree: the device is proven up to date.
+    Equal,
+    /// They don't: the device fetches the difference.
+    Unequal,
 }
 
 /// What a pull wants.
@@ -365,6 +378,7 @@ mod tests {
             device,
             epoch: Some(Epoch("e1".to_owned())),
             page: None,
+            proof: None,
             want,
         };
         let inventory = Inventory {
@@ -377,7 +391,10 @@ mod tests {
                 cursor: Cursor("c1".to_owned()),
             }),
             request(Want::Walk(inventory)),
-            request(Want::Walk(Inventory::default())),
+            PullRequest {
+                proof: Some(Proof::Unequal),
+                ..request(Want::Walk(Inventory::default()))
+            },
         ]
     }
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// A sixth of a request's time went into the system's allocator.
+/// Takes about an eighth off the processor time of a request, beside the system's allocator, and some 15 MB more memory.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

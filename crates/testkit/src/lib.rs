@@ -16,9 +16,11 @@ mod database;
 mod device;
 mod server;
 mod smtp;
+mod stores;
 
 pub use cluster::{CLUSTER_VARIABLE, TestCluster};
 pub use database::TestDatabase;
 pub use device::{Answer, DeviceProcess, Person, kill_at_once};
 pub use server::{Server, ServerOptions, binary, free_port};
 pub use smtp::{Delivered, MailServer};
+pub use stores::TestStores;

@@ -2,7 +2,7 @@
 
 use fieldstone_protocol::{
     digest::Digest,
-    pull::{Epoch, Inventory, Next, Page, PageToken, PullAnswer, PullRequest, Want},
+    pull::{Epoch, Inventory, Next, Page, PageToken, Proof, PullAnswer, PullRequest, Want},
 };
 
 use super::{
@@ -166,6 +166,7 @@ impl Engine {
             device: self.settings.device,
             epoch: self.download.epoch(),
             page: self.download.page(),
+            proof: self.settings.proof.take(),
             want,
         };
         let ticket = self.send(effects, Request::Pull(request));
@@ -296,6 +297,13 @@ impl Engine {
         self.download.pull = None;
         self.download.walk = false;
         let differing = expected.map_or_else(Vec::new, |expected| actual.differing(expected));
+        self.settings.proof = expected.map(|_| {
+            if differing.is_empty() {
+                Proof::Equal
+            } else {
+                Proof::Unequal
+            }
+        });
         if !differing.is_empty() {
             effects.push(Effect::Report(Report::Mismatch { objects: differing }));
             return self.restart(effects);

@@ -18,7 +18,7 @@ mod upload;
 use std::time::Duration;
 
 use fieldstone_model::RecordId;
-use fieldstone_protocol::device::Standing;
+use fieldstone_protocol::{device::Standing, pull::Proof};
 
 use download::Download;
 pub use event::{Answer, Effect, Event, Failure, Report, Request, Ticket};
@@ -36,6 +36,8 @@ pub struct Settings {
     pub push_limit: usize,
     /// Most rows of which the device says that it has them, in one request.
     pub inventory_limit: usize,
+    /// What the device found when it last compared digests; told with the next pull.
+    pub proof: Option<Proof>,
 }
 
 impl Settings {
@@ -46,6 +48,7 @@ impl Settings {
             protocol: fieldstone_protocol::VERSION,
             push_limit: 200,
             inventory_limit: fieldstone_protocol::pull::INVENTORY_MAX,
+            proof: None,
         }
     }
 }

@@ -14,7 +14,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fieldstone_protocol::push::Mutation;
-use serde::{Deserialize, Serialize};
+pub use fieldstone_protocol::sealed::SealedEntry as Entry;
 use zeroize::Zeroizing;
 
 pub use sealed::{LoginPair, Place, SealError, Sealed, fingerprint, open, seal};
@@ -31,20 +31,6 @@ pub enum JournalError {
         "A change can't be sealed to the workspace's key. The change itself is saved on this device."
     )]
     Seal(#[from] SealError),
-}
-
-/// One entry, as it lies in the file and travels to the platform.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Where it belongs.
-    #[serde(flatten)]
-    pub place: Place,
-    /// The mutation that is sealed in it. Says nothing about what it does.
-    pub uuid: String,
-    /// The encapsulated key, base64.
-    pub key: String,
-    /// The sealed mutation, base64.
-    pub text: String,
 }
 
 /// The journal of one login.
@@ -118,6 +104,7 @@ impl Journal {
                 let sealed = seal(&self.workspace, &self.pair, &place, &text)?;
                 fresh.push(Entry {
                     place,
+                    order: mutation.sequence,
                     uuid: mutation.uuid.clone(),
                     key: STANDARD.encode(&sealed.key),
                     text: STANDARD.encode(&sealed.text),

@@ -4,11 +4,12 @@
 //! is left on a device after logging out is enough.
 
 use aws_lc_rs::digest;
+use fieldstone_protocol::sealed::INFO;
+pub use fieldstone_protocol::sealed::Place;
 use hpke::{
     Deserializable as _, Kem as _, OpModeR, OpModeS, Serializable as _, aead::AesGcm256,
     kdf::HkdfSha256, kem::X25519HkdfSha256,
 };
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::keys::{LoginKey, NoRandomness, Purpose};
@@ -16,9 +17,6 @@ use crate::keys::{LoginKey, NoRandomness, Purpose};
 type Kem = X25519HkdfSha256;
 type PrivateKey = <Kem as hpke::Kem>::PrivateKey;
 type PublicKey = <Kem as hpke::Kem>::PublicKey;
-
-/// What the keys are used for, and by which version of this format.
-const INFO: &[u8] = b"fieldstone sealed journal 1";
 
 /// Something can't be sealed or opened. Why exactly is nobody's business.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -28,36 +26,6 @@ pub struct SealError;
 impl From<NoRandomness> for SealError {
     fn from(_: NoRandomness) -> Self {
         Self
-    }
-}
-
-/// Where an entry belongs: bound into it, so that it opens nowhere else.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    /// The device.
-    pub device: String,
-    /// The user.
-    pub user: String,
-    /// The login.
-    pub login: String,
-    /// Counts the entries of a login from 1. Of two entries for one mutation, the later counts.
-    pub sequence: u64,
-    /// Number of the workspace's key.
-    pub kid: u32,
-}
-
-impl Place {
-    /// The bytes that are authenticated: each part with its length, so that no two places share them.
-    fn bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(96);
-        for part in [&self.device, &self.user, &self.login] {
-            let length = u32::try_from(part.len()).unwrap_or(u32::MAX);
-            bytes.extend_from_slice(&length.to_be_bytes());
-            bytes.extend_from_slice(part.as_bytes());
-        }
-        bytes.extend_from_slice(&self.sequence.to_be_bytes());
-        bytes.extend_from_slice(&self.kid.to_be_bytes());
-        bytes
     }
 }
 

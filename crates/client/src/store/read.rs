@@ -1,19 +1,15 @@
 //! Reading: compiled queries run on a reading connection, rows turned into records.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use fieldstone_model::{
-    Columns, FieldType, Object, Query, Record, RecordId, Registry, Value,
-    query::{Cursor, CursorKey, Path, Presence, QueryError},
-    record::Column,
+    FieldType, Object, Query, Record, RecordId, Registry, Value,
+    query::{Cursor, CursorKey, Path, Presence},
 };
 use fieldstone_store::{
     Aggregate, AggregateRow, ChangeMark, Changes, Function, Page, Scope, StoreError,
     compile::{
-        Access, Dialect, Param, Select, Sql, compile_aggregate, compile_count, phases,
+        Access, Dialect, Param, Select, Shown, Sql, compile_aggregate, compile_count, phases,
         sum_of_halves,
     },
     sum_figure,
@@ -25,83 +21,29 @@ use rusqlite::{
 
 use super::{access, cell, error::DatabaseError, row::table_of};
 
-/// Columns of a result and how each is read.
-pub(super) struct Plan {
-    columns: Arc<Columns>,
-    pub(super) paths: Vec<Path>,
-    custom: Vec<bool>,
+/// A row of `Select`: id, version, deletion, columns, keys.
+fn record(shown: &Shown, row: &Row<'_>) -> rusqlite::Result<Record> {
+    let facts = (
+        id_at(row, 0)?,
+        row.get(1)?,
+        row.get_ref(2)? != ValueRef::Null,
+    );
+    shown.record(facts, |at, column, custom| {
+        Ok(cell::load(row.get_ref(at + 3)?, &column.kind, custom))
+    })
 }
 
-impl Plan {
-    pub(super) fn new(
-        registry: &Registry,
-        object: &Object,
-        paths: &[Path],
-    ) -> Result<Self, QueryError> {
-        let paths: Vec<Path> = if paths.is_empty() {
-            object
-                .fields
-                .iter()
-                .map(|field| Path::from_text(&field.name))
-                .collect()
-        } else {
-            paths.to_vec()
-        };
-        let mut columns = Vec::with_capacity(paths.len());
-        let mut custom = Vec::with_capacity(paths.len());
-        for path in &paths {
-            let field = registry
-                .resolve(object, path)
-                .ok_or_else(|| QueryError::UnknownField(path.to_string()))?
-                .field;
-            columns.push(Column {
-                path: path.clone(),
-                name: path.to_string(),
-                kind: field.kind.clone(),
-            });
-            custom.push(field.custom);
-        }
-        Ok(Self {
-            columns: Arc::new(Columns::new(columns)),
-            paths,
-            custom,
-        })
-    }
-
-    /// A row of `Select`: id, version, deletion, columns, keys.
-    fn record(&self, row: &Row<'_>) -> rusqlite::Result<Record> {
-        let values = self
-            .columns
-            .iter()
-            .zip(&self.custom)
-            .enumerate()
-            .map(|(at, (column, custom))| {
-                Ok(cell::load(row.get_ref(at + 3)?, &column.kind, *custom))
+fn keys_of(shown: &Shown, row: &Row<'_>, keys: usize) -> rusqlite::Result<Vec<CursorKey>> {
+    let first = shown.len() + 3;
+    (first..first + keys)
+        .map(|at| {
+            Ok(match row.get_ref(at)? {
+                ValueRef::Integer(number) => CursorKey::Int(number),
+                ValueRef::Text(text) => CursorKey::Text(String::from_utf8_lossy(text).into_owned()),
+                _ => CursorKey::Null,
             })
-            .collect::<rusqlite::Result<Vec<Value>>>()?;
-        Ok(Record {
-            id: id_at(row, 0)?,
-            version: row.get(1)?,
-            deleted: row.get_ref(2)? != ValueRef::Null,
-            columns: self.columns.clone(),
-            values,
         })
-    }
-
-    fn keys(&self, row: &Row<'_>, keys: usize) -> rusqlite::Result<Vec<CursorKey>> {
-        let first = self.columns.len() + 3;
-        (first..first + keys)
-            .map(|at| {
-                Ok(match row.get_ref(at)? {
-                    ValueRef::Integer(number) => CursorKey::Int(number),
-                    ValueRef::Text(text) => {
-                        CursorKey::Text(String::from_utf8_lossy(text).into_owned())
-                    }
-                    _ => CursorKey::Null,
-                })
-            })
-            .collect()
-    }
+        .collect()
 }
 
 fn id_at(row: &Row<'_>, at: usize) -> rusqlite::Result<RecordId> {
@@ -145,7 +87,7 @@ pub(super) fn one(
     columns: &[Path],
 ) -> Result<Record, DatabaseError> {
     let object = object(registry, name)?;
-    let plan = Plan::new(registry, object, columns)?;
+    let shown = Shown::new(registry, object, columns)?;
     let missing = || DatabaseError::Store(StoreError::NotFound(id));
     if id.prefix() != object.prefix_str() {
         return Err(missing());
@@ -153,13 +95,13 @@ pub(super) fn one(
     let mut query = Query::new(object.name.clone()).limit(1);
     query.presence = Presence::All;
     query.filter = fieldstone_model::Filter::equal("id", Value::Id(id));
-    let select = Select::new(Dialect::Sqlite, registry, &query, &plan.paths);
+    let select = Select::new(Dialect::Sqlite, registry, &query, shown.paths());
     let phase = phases(registry, &query)?
         .into_iter()
         .next()
         .ok_or_else(missing)?;
     let sql = select.compile(&phase, 1)?;
-    run(connection, sql, |row| plan.record(row))?
+    run(connection, sql, |row| record(&shown, row))?
         .pop()
         .ok_or_else(missing)
 }
@@ -170,19 +112,19 @@ pub(super) fn page(
     query: &Query,
 ) -> Result<Page, DatabaseError> {
     let object = query.check(registry)?;
-    let plan = Plan::new(registry, object, &query.columns)?;
+    let shown = Shown::new(registry, object, &query.columns)?;
     let limit = query.limit as usize;
     let backward = query.cursor.as_ref().is_some_and(|cursor| cursor.backward);
     let keys = query.order.len();
     let access = access::choose(connection, registry, object, query)?;
-    let select = Select::new(Dialect::Sqlite, registry, query, &plan.paths).with_access(access);
+    let select = Select::new(Dialect::Sqlite, registry, query, shown.paths()).with_access(access);
     let mut rows: Vec<(Record, Vec<CursorKey>)> = Vec::new();
     for phase in phases(registry, query)? {
         // One more than the page tells whether there is another one.
         let wanted = query.limit + 1 - u32::try_from(rows.len()).unwrap_or(query.limit);
         let sql = select.compile(&phase, wanted)?;
         rows.extend(run(connection, sql, |row| {
-            Ok((plan.record(row)?, plan.keys(row, keys)?))
+            Ok((record(&shown, row)?, keys_of(&shown, row, keys)?))
         })?);
         if rows.len() > limit {
             break;
@@ -310,12 +252,12 @@ pub(super) fn changes_since(
     mark: Option<&ChangeMark>,
 ) -> Result<Changes, DatabaseError> {
     let object = object(registry, name)?;
-    let plan = Plan::new(registry, object, &[])?;
+    let shown = Shown::new(registry, object, &[])?;
     let since: i64 = mark.and_then(|mark| mark.0.parse().ok()).unwrap_or(-1);
     let mut query = Query::new(object.name.clone());
     query.presence = Presence::All;
     let select =
-        Select::new(Dialect::Sqlite, registry, &query, &plan.paths).with_access(Access::Free);
+        Select::new(Dialect::Sqlite, registry, &query, shown.paths()).with_access(Access::Free);
     let phase = phases(registry, &query)?
         .into_iter()
         .next()
@@ -330,7 +272,7 @@ pub(super) fn changes_since(
         sql.text,
         sql.params.len()
     );
-    let records = run(connection, sql, |row| plan.record(row))?;
+    let records = run(connection, sql, |row| record(&shown, row))?;
     Ok(Changes {
         records,
         mark: ChangeMark(super::meta::revision(connection)?.to_string()),

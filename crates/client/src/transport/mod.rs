@@ -216,6 +216,7 @@ impl Transport {
         let hello = Hello {
             protocol: Versions::OURS,
             app: app(),
+            device: None,
         };
         self.ask(Method::POST, address::HELLO, Some(&hello)).await
     }
@@ -429,6 +430,7 @@ mod tests {
             device,
             ordered_at,
             signature: STANDARD.encode(pair.sign(text.as_bytes())),
+            receipt: "r".to_owned(),
         };
         let key = pair.public_key().as_ref();
         assert!(is_signed(&order, device, key));

@@ -235,6 +235,8 @@ fn serve(world: &mut World, method: &Method, path: &str, body: &[u8]) -> Vec<u8>
             protocol: 1,
             schema: 1,
             policy: Policy::default(),
+            guard: None,
+            sealing_key: None,
         }])
         .unwrap(),
         "/api/v1/sync/devices" => {

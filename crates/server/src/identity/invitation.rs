@@ -8,7 +8,7 @@ use secrecy::SecretString;
 
 use super::{
     IdentityError, SignIn, USER_PREFIX, random, sign_in::Started, sign_in::record_id,
-    workspace::check_name,
+    strength::OwnWords, workspace::check_name,
 };
 
 /// What an invitation offers.
@@ -77,9 +77,10 @@ impl SignIn {
         now: Timestamp,
     ) -> Result<Started, IdentityError> {
         // Asked first, so that a spent link costs no hash.
-        self.offer(secret).await?;
+        let offer = self.offer(secret).await?;
         check_name(new.name)?;
-        let phc = self.passwords.hash(new.password).await?;
+        let own = OwnWords::of(new.name, &offer.email, &offer.workspace);
+        let phc = self.passwords.hash_for(new.password, &own).await?;
         let user = random::id(&self.ids, USER_PREFIX, now)?;
         let client = self.auth.get().await?;
         let statement = client

@@ -141,7 +141,7 @@ impl PasswordHasher {
         .await
     }
 
-    /// Hashes a new password of somebody of whom nothing is known.
+    /// Hashes a password that was drawn at random and so says nothing about anybody. People's own go through [`Self::hash_for`].
     pub async fn hash(&self, password: &SecretString) -> Result<String, IdentityError> {
         self.hash_for(password, &OwnWords::default()).await
     }

@@ -44,22 +44,11 @@ impl SignIn {
 
     /// Whose password the secret of a letter may set, while it is good.
     pub async fn resetter(&self, secret: &str) -> Result<Invitee, IdentityError> {
-        if !random::is_secret(secret) {
-            return Err(IdentityError::LinkSpent);
-        }
-        let client = self.auth.get().await?;
-        let statement = client
-            .prepare_cached("SELECT workspace, name, email FROM app.find_password_reset($1)")
-            .await?;
-        let row = client
-            .query_opt(&statement, &[&random::hash(secret).as_slice()])
-            .await?
-            .ok_or(IdentityError::LinkSpent)?;
-        Ok(Invitee {
-            workspace: row.try_get(0)?,
-            name: row.try_get(1)?,
-            email: row.try_get(2)?,
-        })
+        self.invitee_by(
+            "SELECT workspace, name, email FROM app.find_password_reset($1)",
+            secret,
+        )
+        .await
     }
 
     /// Sets the password and ends all sessions of the person; the link is used up.
@@ -69,8 +58,8 @@ impl SignIn {
         password: &SecretString,
     ) -> Result<(), IdentityError> {
         // Asked first, so that a spent link costs no hash.
-        self.resetter(secret).await?;
-        let phc = self.passwords.hash(password).await?;
+        let own = self.resetter(secret).await?.own_words();
+        let phc = self.passwords.hash_for(password, &own).await?;
         let client = self.auth.get().await?;
         let statement = client
             .prepare_cached("SELECT app.redeem_password_reset($1, $2)")

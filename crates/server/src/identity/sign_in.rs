@@ -75,6 +75,13 @@ pub struct Invitee {
     pub email: String,
 }
 
+impl Invitee {
+    /// What their password may not consist of.
+    pub(super) fn own_words(&self) -> OwnWords {
+        OwnWords::of(&self.name, &self.email, &self.workspace)
+    }
+}
+
 /// Signs people in. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct SignIn {
@@ -201,13 +208,24 @@ impl SignIn {
 
     /// Whom the secret part of a set-up link belongs to, while it is good.
     pub async fn invitee(&self, secret: &str) -> Result<Invitee, IdentityError> {
+        self.invitee_by(
+            "SELECT workspace, name, email FROM app.find_setup_link($1)",
+            secret,
+        )
+        .await
+    }
+
+    /// Whom the secret of a link belongs to, by the look-up of its kind of link.
+    pub(super) async fn invitee_by(
+        &self,
+        look_up: &str,
+        secret: &str,
+    ) -> Result<Invitee, IdentityError> {
         if !random::is_secret(secret) {
             return Err(IdentityError::LinkSpent);
         }
         let client = self.auth.get().await?;
-        let statement = client
-            .prepare_cached("SELECT workspace, name, email FROM app.find_setup_link($1)")
-            .await?;
+        let statement = client.prepare_cached(look_up).await?;
         let row = client
             .query_opt(&statement, &[&random::hash(secret).as_slice()])
             .await?
@@ -229,8 +247,7 @@ impl SignIn {
         now: Timestamp,
     ) -> Result<Begun, IdentityError> {
         // Asked first, so that a spent link costs no hash.
-        let invitee = self.invitee(secret).await?;
-        let own = OwnWords::of(&invitee.name, &invitee.email, &invitee.workspace);
+        let own = self.invitee(secret).await?.own_words();
         let phc = self.passwords.hash_for(password, &own).await?;
         let client = self.auth.get().await?;
         let statement = client

@@ -5,12 +5,12 @@
 use fieldstone_model::{Query, Registry};
 use fieldstone_store::{
     StoreError,
-    compile::{Dialect, Select, Words, compile_word_counts, phases},
+    compile::{Dialect, Select, Shown, Words, compile_word_counts, phases},
     write::search_words,
 };
 use tokio_postgres::Row;
 
-use super::{PgStore, read::Plan};
+use super::PgStore;
 
 /// A word with fewer entries in the index is looked up there first, and its records tested for everything else.
 const RARE: u32 = 5_000;
@@ -23,7 +23,7 @@ impl PgStore {
         &self,
         registry: &Registry,
         query: &Query,
-        plan: &Plan,
+        shown: &Shown,
     ) -> Result<Vec<Row>, StoreError> {
         let words = query
             .search
@@ -31,7 +31,7 @@ impl PgStore {
             .map(search_words)
             .unwrap_or_default();
         if words.is_empty() {
-            return self.rows_by(registry, query, plan, Words::Tested).await;
+            return self.rows_by(registry, query, shown, Words::Tested).await;
         }
         let counts = compile_word_counts(Dialect::Postgres, registry, query, RARE)?;
         let counts = self.run_one(registry, &counts).await?;
@@ -47,11 +47,11 @@ impl PgStore {
         }
         if rarest.1 < i64::from(RARE) {
             return self
-                .rows_by(registry, query, plan, Words::Gathered(vec![rarest.0]))
+                .rows_by(registry, query, shown, Words::Gathered(vec![rarest.0]))
                 .await;
         }
         let rows = self
-            .rows_by(registry, query, plan, Words::Window(WINDOW))
+            .rows_by(registry, query, shown, Words::Window(WINDOW))
             .await?;
         if rows.len() > query.limit as usize {
             return Ok(rows);
@@ -60,7 +60,7 @@ impl PgStore {
         self.rows_by(
             registry,
             query,
-            plan,
+            shown,
             Words::Gathered((0..words.len()).collect()),
         )
         .await
@@ -70,12 +70,12 @@ impl PgStore {
         &self,
         registry: &Registry,
         query: &Query,
-        plan: &Plan,
+        shown: &Shown,
         words: Words,
     ) -> Result<Vec<Row>, StoreError> {
         // A window that doesn't fill the page says nothing about what comes after it, such as the records without a value.
         let whole = !matches!(words, Words::Window(_));
-        let select = Select::new(Dialect::Postgres, registry, query, &plan.paths)
+        let select = Select::new(Dialect::Postgres, registry, query, shown.paths())
             .within(&self.scope)
             .with_words(words);
         let mut rows = Vec::new();

@@ -1,20 +1,17 @@
 //! Reading: compiled queries run in one flight, rows turned into records.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use fieldstone_model::{
-    Capability, Columns, FieldType, Object, Query, Record, RecordId, Registry, Value,
+    Capability, FieldType, Object, Query, Record, RecordId, Registry, Value,
     query::{Cursor, CursorKey, Path, QueryError},
-    record::Column,
 };
 use fieldstone_store::{
     Action, Aggregate, AggregateRow, ChangeMark, Changes, FieldChange, HistoryEntry, Page, Scope,
     StoreError,
     compile::{
-        Dialect, Param, Select, Sql, compile_aggregate, compile_count, compile_in_sight, phases,
+        Dialect, Param, Select, Shown, Sql, compile_aggregate, compile_count, compile_in_sight,
+        phases,
     },
     sum_figure,
 };
@@ -43,82 +40,36 @@ fn is_bulk(param: &Param) -> bool {
     }
 }
 
-/// Columns of a result and how each is read.
-pub(super) struct Plan {
-    columns: Arc<Columns>,
-    pub(super) paths: Vec<Path>,
-    custom: Vec<bool>,
+/// A row of `Select` from column `first` on: id, version, deletion, columns, keys.
+fn record(shown: &Shown, row: &Row, first: usize) -> Result<Record, StoreError> {
+    let id: &str = row.try_get(first).map_err(StoreError::internal)?;
+    let facts = (
+        id.parse().map_err(StoreError::internal)?,
+        row.try_get(first + 1).map_err(StoreError::internal)?,
+        cell(row, first + 2)? != Cell::Null,
+    );
+    shown.record(facts, |at, column, custom| {
+        Ok(cell(row, first + 3 + at)?.into_value(&column.kind, custom))
+    })
 }
 
-impl Plan {
-    fn new(registry: &Registry, object: &Object, paths: &[Path]) -> Result<Self, QueryError> {
-        let paths: Vec<Path> = if paths.is_empty() {
-            object
-                .fields
-                .iter()
-                .map(|field| Path::from_text(&field.name))
-                .collect()
-        } else {
-            paths.to_vec()
-        };
-        let mut columns = Vec::with_capacity(paths.len());
-        let mut custom = Vec::with_capacity(paths.len());
-        for path in &paths {
-            let field = registry
-                .resolve(object, path)
-                .ok_or_else(|| QueryError::UnknownField(path.to_string()))?
-                .field;
-            columns.push(Column {
-                path: path.clone(),
-                name: path.to_string(),
-                kind: field.kind.clone(),
-            });
-            custom.push(field.custom);
-        }
-        Ok(Self {
-            columns: Arc::new(Columns::new(columns)),
-            paths,
-            custom,
+/// Where the page after a row begins.
+fn cursor(shown: &Shown, row: &Row, keys: usize, backward: bool) -> Result<Cursor, StoreError> {
+    let id: &str = row.try_get(0).map_err(StoreError::internal)?;
+    let first = shown.len() + 3;
+    let key = |at| {
+        Ok(match cell(row, first + at)? {
+            Cell::Null => CursorKey::Null,
+            Cell::Bool(yes) => CursorKey::Int(i64::from(yes)),
+            Cell::Int(number) => CursorKey::Int(number),
+            Cell::Text(text) => CursorKey::Text(text),
         })
-    }
-
-    /// A row of `Select`: id, version, deletion, columns, keys.
-    fn record(&self, row: &Row) -> Result<Record, StoreError> {
-        let id: &str = row.try_get(0).map_err(StoreError::internal)?;
-        let deleted = cell(row, 2)? != Cell::Null;
-        let values = self
-            .columns
-            .iter()
-            .zip(&self.custom)
-            .enumerate()
-            .map(|(at, (column, custom))| Ok(cell(row, at + 3)?.into_value(&column.kind, *custom)))
-            .collect::<Result<Vec<Value>, StoreError>>()?;
-        Ok(Record {
-            id: id.parse().map_err(StoreError::internal)?,
-            version: row.try_get(1).map_err(StoreError::internal)?,
-            deleted,
-            columns: self.columns.clone(),
-            values,
-        })
-    }
-
-    fn cursor(&self, row: &Row, keys: usize, backward: bool) -> Result<Cursor, StoreError> {
-        let id: &str = row.try_get(0).map_err(StoreError::internal)?;
-        let first = self.columns.len() + 3;
-        let key = |at| {
-            Ok(match cell(row, first + at)? {
-                Cell::Null => CursorKey::Null,
-                Cell::Bool(yes) => CursorKey::Int(i64::from(yes)),
-                Cell::Int(number) => CursorKey::Int(number),
-                Cell::Text(text) => CursorKey::Text(text),
-            })
-        };
-        Ok(Cursor {
-            keys: (0..keys).map(key).collect::<Result<_, StoreError>>()?,
-            id: id.parse().map_err(StoreError::internal)?,
-            backward,
-        })
-    }
+    };
+    Ok(Cursor {
+        keys: (0..keys).map(key).collect::<Result<_, StoreError>>()?,
+        id: id.parse().map_err(StoreError::internal)?,
+        backward,
+    })
 }
 
 fn cell(row: &Row, at: usize) -> Result<Cell, StoreError> {
@@ -169,15 +120,15 @@ impl PgStore {
         if id.prefix() != object.prefix_str() {
             return Err(StoreError::NotFound(id));
         }
-        let plan = Plan::new(registry, object, columns)?;
+        let shown = Shown::new(registry, object, columns)?;
         let mut query = Query::new(object.name.clone()).limit(1);
         query.presence = fieldstone_model::query::Presence::All;
         query.filter = fieldstone_model::Filter::equal("id", Value::Id(id));
-        let sql = select(registry, &query, &plan, &self.scope, 1)?;
+        let sql = select(registry, &query, &shown, &self.scope, 1)?;
         let rows = self
             .run_one(registry, sql.first().ok_or(StoreError::NotFound(id))?)
             .await?;
-        plan.record(rows.first().ok_or(StoreError::NotFound(id))?)
+        record(&shown, rows.first().ok_or(StoreError::NotFound(id))?, 0)
     }
 
     pub(super) async fn read_page(
@@ -186,11 +137,11 @@ impl PgStore {
         query: &Query,
     ) -> Result<Page, StoreError> {
         let object = query.check(registry)?;
-        let plan = Plan::new(registry, object, &query.columns)?;
+        let shown = Shown::new(registry, object, &query.columns)?;
         let limit = query.limit as usize;
         let backward = query.cursor.as_ref().is_some_and(|cursor| cursor.backward);
         // One more than the page tells whether there is another one.
-        let mut rows = self.page_rows(registry, query, &plan).await?;
+        let mut rows = self.page_rows(registry, query, &shown).await?;
         let more = rows.len() > limit;
         rows.truncate(limit);
         if backward {
@@ -198,7 +149,7 @@ impl PgStore {
         }
         let keys = query.order.len();
         let edge = |row: Option<&Row>, wanted: bool, backward| match row {
-            Some(row) if wanted => plan.cursor(row, keys, backward).map(Some),
+            Some(row) if wanted => cursor(&shown, row, keys, backward).map(Some),
             _ => Ok(None),
         };
         // Going backward there is a next page, the one we came from; going forward from a cursor there is a previous one.
@@ -222,7 +173,7 @@ impl PgStore {
         )?;
         let records = rows
             .iter()
-            .map(|row| plan.record(row))
+            .map(|row| record(&shown, row, 0))
             .collect::<Result<_, _>>()?;
         Ok(Page {
             records,
@@ -393,10 +344,10 @@ impl PgStore {
         let object = registry
             .object(object)
             .ok_or_else(|| StoreError::UnknownObject(object.to_owned()))?;
-        let plan = Plan::new(registry, object, &[])?;
+        let shown = Shown::new(registry, object, &[])?;
         let mut query = Query::new(object.name.clone());
         query.presence = fieldstone_model::query::Presence::All;
-        let mut sql = select(registry, &query, &plan, &self.scope, 1)?
+        let mut sql = select(registry, &query, &shown, &self.scope, 1)?
             .into_iter()
             .next()
             .ok_or_else(|| StoreError::internal("no statement"))?;
@@ -431,7 +382,7 @@ impl PgStore {
         };
         let records = rows
             .iter()
-            .map(|row| plan.record_after_mark(row))
+            .map(|row| record(&shown, row, 1))
             .collect::<Result<_, _>>()?;
         Ok(Changes {
             records,
@@ -444,37 +395,15 @@ impl PgStore {
 fn select(
     registry: &Registry,
     query: &Query,
-    plan: &Plan,
+    shown: &Shown,
     scope: &Scope,
     limit: u32,
 ) -> Result<Vec<Sql>, QueryError> {
-    let select = Select::new(Dialect::Postgres, registry, query, &plan.paths).within(scope);
+    let select = Select::new(Dialect::Postgres, registry, query, shown.paths()).within(scope);
     phases(registry, query)?
         .iter()
         .map(|phase| select.compile(phase, limit))
         .collect()
-}
-
-impl Plan {
-    /// A row of `Select` with the mark before it.
-    fn record_after_mark(&self, row: &Row) -> Result<Record, StoreError> {
-        let id: &str = row.try_get(1).map_err(StoreError::internal)?;
-        let deleted = cell(row, 3)? != Cell::Null;
-        let values = self
-            .columns
-            .iter()
-            .zip(&self.custom)
-            .enumerate()
-            .map(|(at, (column, custom))| Ok(cell(row, at + 4)?.into_value(&column.kind, *custom)))
-            .collect::<Result<Vec<Value>, StoreError>>()?;
-        Ok(Record {
-            id: id.parse().map_err(StoreError::internal)?,
-            version: row.try_get(2).map_err(StoreError::internal)?,
-            deleted,
-            columns: self.columns.clone(),
-            values,
-        })
-    }
 }
 
 /// One entry, with the fields that are in the registry of whoever asks. A field that isn't there may be hidden from them or gone; what is

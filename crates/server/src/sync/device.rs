@@ -31,6 +31,8 @@ impl PgStore {
             protocol,
             schema: self.registry().version(),
             policy: Policy::default(),
+            guard: None,
+            sealing_key: None,
         })
     }
 

@@ -10,9 +10,8 @@ use fieldstone_server::import::{
 use fieldstone_server::schema::create_default_pipeline;
 use fieldstone_server::store::PgStore;
 use fieldstone_store::{Action, Store as _};
+use fieldstone_testkit::TestStores;
 use tokio_util::sync::CancellationToken;
-
-use crate::store::workspace::Database;
 
 const DEALS: &str = r#"
     [dedupe]
@@ -58,7 +57,7 @@ fn deals(rows: usize) -> String {
 
 async fn import(
     store: &PgStore,
-    database: &Database,
+    database: &TestStores,
     object: &str,
     file: &str,
     mapping: &str,
@@ -94,7 +93,7 @@ fn counts(report: &Report) -> [u64; 5] {
 
 #[tokio::test]
 async fn deals_arrive_with_their_accounts_history_and_journal() {
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let (tenant, store) = database.workspace("importing").await;
     create_default_pipeline(&store).await.unwrap();
     let began = SystemClock.now();
@@ -173,7 +172,7 @@ async fn deals_arrive_with_their_accounts_history_and_journal() {
 
 #[tokio::test]
 async fn a_custom_object_is_made_with_its_fields() {
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let (tenant, store) = database.workspace("inspecting").await;
     let mapping = r#"
         [object]

@@ -304,6 +304,7 @@ impl Platform {
                     device,
                     ordered_at,
                     signature: String::new(),
+                    receipt: String::new(),
                 })
             }
             Some(known) if known.revoked => Standing::Revoked,

@@ -10,6 +10,7 @@ mod gathered;
 mod listed;
 mod scope;
 mod select;
+mod shown;
 mod source;
 pub mod words;
 
@@ -22,6 +23,7 @@ pub use aggregate::{compile_aggregate, sum_of_halves};
 pub use count::{compile_bounded_count, compile_count, compile_word_counts};
 pub use scope::{Reach, ScopeNode, compile_scope};
 pub use select::{Access, Phase, Select, Words, phases};
+pub use shown::Shown;
 
 /// Whose SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

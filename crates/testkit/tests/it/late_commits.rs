@@ -7,14 +7,16 @@ use fieldstone_model::{RecordId, SystemClock, clock::Clock as _};
 use fieldstone_server::database::connect;
 use fieldstone_store::Store as _;
 
-use crate::{device::Device, workspace::Database};
+use fieldstone_testkit::TestStores;
+
+use crate::device::Device;
 
 const WRITERS: u64 = 16;
 const ROUNDS: u64 = 25;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_missed_and_nothing_comes_twice() {
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let (tenant, owner) = database.workspace("late").await;
     let user = owner.user().id;
     let mut device = Device::register(&owner, 1).await;

@@ -10,4 +10,3 @@
 mod device;
 mod late_commits;
 mod sync;
-mod workspace;

@@ -11,7 +11,9 @@ use fieldstone_server::{store::PgStore, sync::SyncStore as _};
 use fieldstone_store::Store as _;
 use serde_json::json;
 
-use crate::{device::Device, workspace::Database};
+use fieldstone_testkit::TestStores;
+
+use crate::device::Device;
 
 async fn create(store: &PgStore, object: &str, values: Values) -> RecordId {
     let id = store.new_id(object).unwrap();
@@ -74,7 +76,7 @@ async fn deal(store: &PgStore, name: &str) -> (RecordId, RecordId, RecordId) {
 
 #[tokio::test]
 async fn what_hangs_on_my_work_comes_and_what_leaves_goes() {
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let (tenant, owner) = database.workspace("scope").await;
     pipeline(&owner).await;
     let me = database.user(tenant, Role::Member).await;
@@ -164,7 +166,7 @@ async fn what_hangs_on_my_work_comes_and_what_leaves_goes() {
 
 #[tokio::test]
 async fn many_pages_and_a_walk_after_the_role_has_changed() {
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let (_, owner) = database.workspace("pages").await;
     let changes: Vec<Change> = (0..4_500)
         .map(|at| Change::Create {
@@ -217,7 +219,7 @@ async fn many_pages_and_a_walk_after_the_role_has_changed() {
 )]
 #[tokio::test]
 async fn edits_arrive_once_and_meet_others_field_by_field() {
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let (_, owner) = database.workspace("edits").await;
     pipeline(&owner).await;
     let (account, _, deal) = deal(&owner, "Wind park").await;
@@ -383,7 +385,7 @@ async fn edits_arrive_once_and_meet_others_field_by_field() {
 
 #[tokio::test]
 async fn a_mutation_sent_twice_takes_effect_once_and_an_id_is_not_taken_over() {
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let (tenant, owner) = database.workspace("once").await;
     pipeline(&owner).await;
     let (account, ..) = deal(&owner, "Here").await;

@@ -13,7 +13,13 @@ function markCurrent() {
   }
 }
 
+/** On a phone the sections of Settings are a row that scrolls: the one that is open has to be in sight. */
+function showCurrentSection() {
+  document.querySelector(".sections [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+}
+
 export function startNavigation(htmx) {
+  showCurrentSection();
   const root = document.documentElement;
   let under_way = 0;
 
@@ -29,6 +35,7 @@ export function startNavigation(htmx) {
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target !== main()) return;
     markCurrent();
+    showCurrentSection();
     const navigation = document.getElementById("navigation");
     if (navigation?.matches(":popover-open")) navigation.hidePopover();
     const first = main().querySelector("[autofocus], [aria-invalid=true]") ?? main().querySelector("h1");

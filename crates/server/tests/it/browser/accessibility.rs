@@ -61,6 +61,8 @@ async fn programs(browser: &Browser) -> Vec<(&'static str, String)> {
         ["scope", "records.read"]
     ]);
     let application = send("/settings/applications", form).await;
+    send("/settings/teams", serde_json::json!([["name", "North"]])).await;
+    send("/settings/two-step/setup", serde_json::json!([])).await;
     vec![
         ("tokens", "/settings/tokens".into()),
         ("new token", "/settings/tokens/new".into()),
@@ -75,6 +77,8 @@ async fn programs(browser: &Browser) -> Vec<(&'static str, String)> {
             "/settings/service-accounts/new".into(),
         ),
         ("service account", account),
+        ("two-step set-up", "/settings/two-step/setup".into()),
+        ("sign-in policy", "/settings/sign-in".into()),
         ("token policy", "/settings/token-policy".into()),
         ("audit log", "/settings/audit".into()),
         (
@@ -185,6 +189,14 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
 /// Settings, as somebody finds them who is alone in a workspace.
 fn settings() -> Vec<(&'static str, String)> {
     [
+        ("profile", "/settings/profile"),
+        ("password", "/settings/password"),
+        ("two-step", "/settings/two-step"),
+        ("two-step removal", "/settings/two-step/removal"),
+        ("sessions", "/settings/sessions"),
+        ("teams", "/settings/teams"),
+        ("roles", "/settings/roles"),
+        ("confirmation", "/confirm?return_to=%2Fdeals"),
         ("members", "/settings/members"),
         ("nobody found", "/settings/members?q=zzzz"),
         ("invitations", "/settings/invitations"),

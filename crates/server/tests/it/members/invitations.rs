@@ -119,6 +119,16 @@ async fn what_is_wrong_stands_beside_the_field_and_uses_nothing_up() {
             ],
             "role=\"alert\"",
         ),
+        // Their own address.
+        (
+            vec![
+                ("link", secret),
+                ("name", "Bob"),
+                ("password", "bob@south.example1"),
+                ("repeat", "bob@south.example1"),
+            ],
+            "role=\"alert\"",
+        ),
         (
             vec![
                 ("link", secret),

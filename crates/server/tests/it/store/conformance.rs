@@ -12,13 +12,12 @@ use fieldstone_store::{
     Store as _,
     conformance::{Fixture, Team, schema},
 };
-
-use super::workspace::Database;
+use fieldstone_testkit::TestStores;
 
 fieldstone_store::conformance!(Postgres::new().await);
 
 struct Postgres {
-    database: Database,
+    database: TestStores,
     workspaces: AtomicU32,
     ids: IdSource,
 }
@@ -26,7 +25,7 @@ struct Postgres {
 impl Postgres {
     async fn new() -> Self {
         Self {
-            database: Database::new().await,
+            database: TestStores::new().await,
             workspaces: AtomicU32::new(0),
             ids: IdSource::default(),
         }

@@ -6,4 +6,3 @@ mod records;
 mod schema;
 mod visibility;
 mod words;
-pub(crate) mod workspace;

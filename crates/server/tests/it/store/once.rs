@@ -6,8 +6,7 @@ use fieldstone_store::{
     Store as _, StoreError,
     once::{Answer, Once, OnceStore as _, Outcome},
 };
-
-use super::workspace::Database;
+use fieldstone_testkit::TestStores;
 
 fn once(key: &str, request: u8) -> Once {
     let answer = Answer {
@@ -37,7 +36,7 @@ async fn count(store: &PgStore) -> u64 {
 
 #[tokio::test]
 async fn a_key_has_one_effect_per_user() {
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let (tenant, store) = database.workspace("north").await;
     let (_, elsewhere) = database.workspace("south").await;
     let colleague = database.user(tenant, Role::Member).await;
@@ -90,7 +89,7 @@ async fn a_key_has_one_effect_per_user() {
 
 #[tokio::test]
 async fn a_refused_request_leaves_no_key() {
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let (_, store) = database.workspace("north").await;
     let refused = store.apply_once(&once("k", 1), &creation(&store, "")).await;
     assert!(matches!(refused, Err(StoreError::Change(..))));
@@ -106,7 +105,7 @@ async fn a_refused_request_leaves_no_key() {
 
 #[tokio::test]
 async fn requests_at_the_same_time_have_one_effect() {
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let (_, store) = database.workspace("north").await;
     let attempts = (0..6).map(|_| {
         let store = store.clone();
@@ -129,7 +128,7 @@ async fn requests_at_the_same_time_have_one_effect() {
 
 #[tokio::test]
 async fn a_key_is_forgotten_after_a_day() {
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let (_, store) = database.workspace("north").await;
     store
         .apply_once(&once("k", 1), &creation(&store, "x"))

@@ -6,9 +6,8 @@ use fieldstone_model::{Change, Query, Value, Values};
 use fieldstone_server::database::{connect, pool::Step};
 use fieldstone_server::schema::{self, NewObject, SchemaError};
 use fieldstone_store::{Store, StoreError};
+use fieldstone_testkit::TestStores;
 use tokio::time::{sleep, timeout};
-
-use super::workspace::Database;
 
 fn text(value: &str) -> Value {
     Value::Text(value.to_owned())
@@ -16,7 +15,7 @@ fn text(value: &str) -> Value {
 
 #[tokio::test]
 async fn records_of_one_workspace_are_nobody_elses() {
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let (_, store) = database.workspace("north").await;
     let (_, other) = database.workspace("south").await;
     let id = store.new_id("account").unwrap();
@@ -74,7 +73,7 @@ async fn records_of_one_workspace_are_nobody_elses() {
 
 #[tokio::test]
 async fn a_changed_schema_is_noticed_in_the_same_request() {
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let (tenant, store) = database.workspace("north").await;
     let owner = connect(&database.database.owner()).await.unwrap();
     owner
@@ -89,7 +88,7 @@ async fn a_changed_schema_is_noticed_in_the_same_request() {
 
 #[tokio::test]
 async fn a_request_that_has_changed_something_is_never_run_again() {
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let (tenant, store) = database.workspace("north").await;
     let change = Change::Create {
         object: "account".into(),
@@ -124,7 +123,7 @@ async fn a_request_that_has_changed_something_is_never_run_again() {
 
 #[tokio::test]
 async fn a_request_that_is_given_up_stops_its_statement() {
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let (_, store) = database.workspace("north").await;
     let admin = connect(&database.database.admin()).await.unwrap();
     let endless = Step {
@@ -164,7 +163,7 @@ async fn a_request_that_is_given_up_stops_its_statement() {
 
 #[tokio::test]
 async fn a_removed_objects_name_is_not_given_again() {
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let (_, store) = database.workspace("north").await;
     let lift = NewObject {
         name: "lift".into(),

@@ -16,13 +16,12 @@ use fieldstone_server::{
     store::PgStore,
 };
 use fieldstone_store::{Aggregate, ChangeError, MemoryStore, Scope, Store, StoreError, Workspace};
+use fieldstone_testkit::TestStores;
 use proptest::{
     prelude::*,
     strategy::ValueTree as _,
     test_runner::{Config, TestRunner},
 };
-
-use super::workspace::Database;
 
 /// Workspaces made at random.
 const WORKSPACES: usize = 2;
@@ -78,7 +77,7 @@ struct World {
 const VISIBILITIES: [&str; 3] = ["all", "team", "own"];
 
 impl World {
-    async fn make(database: &Database, number: usize, plan: &Plan) -> Self {
+    async fn make(database: &TestStores, number: usize, plan: &Plan) -> Self {
         let (tenant, store) = database.workspace(&format!("w{number}")).await;
         create_default_pipeline(&store).await.unwrap();
         store.fresh_registry().await.unwrap();
@@ -141,7 +140,7 @@ impl World {
         }
     }
 
-    async fn stores(&self, database: &Database) -> Vec<(PgStore, MemoryStore, Scope)> {
+    async fn stores(&self, database: &TestStores) -> Vec<(PgStore, MemoryStore, Scope)> {
         let owner = connect(&database.database.owner()).await.unwrap();
         let sql = "SELECT member_version FROM app.\"user\" WHERE tenant_id = $1 AND id = $2";
         let mut stores = Vec::new();
@@ -409,7 +408,7 @@ fn queries(object: &str) -> Vec<Query> {
     queries
 }
 
-async fn compare(database: &Database, world: &World) {
+async fn compare(database: &TestStores, world: &World) {
     for (store, memory, scope) in world.stores(database).await {
         assert_eq!(*store.scope(), scope, "{:?}", store.user());
         for (object, table) in OBJECTS {
@@ -540,7 +539,7 @@ async fn single(store: &PgStore, memory: &MemoryStore, id: RecordId) {
 
 #[tokio::test]
 async fn everybody_sees_what_the_model_says() {
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let mut runner = TestRunner::new_with_rng(
         Config::default(),
         proptest::test_runner::TestRng::deterministic_rng(
@@ -565,7 +564,7 @@ async fn everybody_sees_what_the_model_says() {
 }
 
 /// A workspace with a person who sees their own records alone, and an account of somebody else's.
-async fn narrow(database: &Database) -> (RecordId, PgStore, PgStore, RecordId) {
+async fn narrow(database: &TestStores) -> (RecordId, PgStore, PgStore, RecordId) {
     let (tenant, owner) = database.workspace("narrow").await;
     let member = database.user(tenant, Role::Member).await;
     let id = owner.new_id("account").unwrap();
@@ -607,7 +606,7 @@ fn create(store: &PgStore, values: Values) -> Change {
 
 #[tokio::test]
 async fn a_taken_key_says_so_and_not_by_whom() {
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let (_, owner, member, hidden) = narrow(&database).await;
     let named = |name: &str| Values::new().with("name", Value::Text(name.to_owned()));
     let taken = named("Mine").with("external_id", Value::Text("x-1".to_owned()));
@@ -641,7 +640,7 @@ async fn a_taken_key_says_so_and_not_by_whom() {
 
 #[tokio::test]
 async fn records_are_handed_over_within_sight_only() {
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let (tenant, owner, member, hidden) = narrow(&database).await;
     let mine = create(
         &member,
@@ -685,7 +684,7 @@ async fn records_are_handed_over_within_sight_only() {
 
 #[tokio::test]
 async fn a_team_is_never_below_itself() {
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let (tenant, _) = database.workspace("tree").await;
     let owner = connect(&database.database.owner()).await.unwrap();
     let add = |id: &'static str, parent: Option<&'static str>| {
@@ -721,7 +720,7 @@ fn external_ids_are_the_only_keys_that_may_be_out_of_sight() {
 #[tokio::test]
 async fn a_hidden_field_is_as_if_it_were_not_there() {
     use fieldstone_model::{Problem, query::QueryError};
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let (tenant, owner) = database.workspace("fields").await;
     let member = database.user(tenant, Role::Member).await;
     let id = owner.new_id("account").unwrap();

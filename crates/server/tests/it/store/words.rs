@@ -6,9 +6,8 @@ use fieldstone_server::database::pool::Step;
 use fieldstone_server::store::PgStore;
 use fieldstone_store::Store;
 use fieldstone_store::compile::{Dialect, Param, Select, Words, phases};
+use fieldstone_testkit::TestStores;
 use tokio_postgres::types::ToSql;
-
-use super::workspace::Database;
 
 const LIMIT: u32 = 40;
 
@@ -50,7 +49,7 @@ async fn accounts(store: &PgStore) -> Vec<RecordId> {
 }
 
 async fn found(
-    database: &Database,
+    database: &TestStores,
     store: &PgStore,
     query: &Query,
     words: &Words,
@@ -87,7 +86,7 @@ async fn found(
 
 #[tokio::test]
 async fn every_way_of_searching_finds_the_same() {
-    let database = Database::new().await;
+    let database = TestStores::new().await;
     let (_, store) = database.workspace("north").await;
     let (_, other) = database.workspace("south").await;
     let ids = accounts(&store).await;

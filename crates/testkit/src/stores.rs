@@ -1,4 +1,4 @@
-//! A database with one or more workspaces and stores over it.
+//! A database with one or more workspaces and stores over it, without a server.
 
 use std::sync::Arc;
 
@@ -9,16 +9,20 @@ use fieldstone_server::database::{
 };
 use fieldstone_server::identity::workspace::{self, NewUser, NewWorkspace};
 use fieldstone_server::store::{PgStore, Stores};
-use fieldstone_testkit::TestDatabase;
+
+use crate::TestDatabase;
 
 /// A database and the stores over it.
-pub(crate) struct Database {
-    pub(crate) database: TestDatabase,
-    pub(crate) stores: Stores,
+pub struct TestStores {
+    /// The database.
+    pub database: TestDatabase,
+    /// What opens stores over it.
+    pub stores: Stores,
 }
 
-impl Database {
-    pub(crate) async fn new() -> Self {
+impl TestStores {
+    /// An empty database with a signer of its own.
+    pub async fn new() -> Self {
         let database = TestDatabase::new().await;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let signer = ContextSigner::generate(clock.now()).unwrap();
@@ -35,7 +39,7 @@ impl Database {
     }
 
     /// A new workspace; answers its id and its owner's store.
-    pub(crate) async fn workspace(&self, slug: &str) -> (RecordId, PgStore) {
+    pub async fn workspace(&self, slug: &str) -> (RecordId, PgStore) {
         let mut owner = connect(&self.database.owner()).await.unwrap();
         let email = format!("owner@{slug}.example");
         let new = NewWorkspace {
@@ -51,7 +55,7 @@ impl Database {
     }
 
     /// The store of a new user of a workspace.
-    pub(crate) async fn user(&self, tenant: RecordId, role: Role) -> PgStore {
+    pub async fn user(&self, tenant: RecordId, role: Role) -> PgStore {
         let mut owner = connect(&self.database.owner()).await.unwrap();
         let email = format!("{role}@team.example");
         let ids = fieldstone_model::IdSource::default();
@@ -67,7 +71,8 @@ impl Database {
         self.open(tenant, user, role).await
     }
 
-    pub(crate) async fn open(&self, tenant: RecordId, user: RecordId, role: Role) -> PgStore {
+    /// The store of somebody whose access has never changed.
+    pub async fn open(&self, tenant: RecordId, user: RecordId, role: Role) -> PgStore {
         let actor = Actor {
             tenant,
             user,
