@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use fieldstone_protocol::device::WipeOrder;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -32,8 +33,8 @@ pub enum Ending {
     Incompatible,
     /// The database failed.
     Storage(LocalError),
-    /// Everything is to be erased: the platform has ordered it.
-    Erase,
+    /// Everything is to be erased: the platform has ordered it, or erasing had begun.
+    Erase(Option<Box<WipeOrder>>),
 }
 
 /// Syncs once: sends what waits, fetches what is new. Failures end it instead of being waited out.
@@ -51,7 +52,7 @@ pub async fn sync(
     loop {
         while let Some(effect) = effects.pop_front() {
             match effect {
-                Effect::Store(_, LocalCall::Erase) => return Ending::Erase,
+                Effect::Store(_, LocalCall::Erase) => return Ending::Erase(None),
                 Effect::Store(ticket, call) => {
                     let answer = local.perform(call).await;
                     if let Err(error) = &answer {
@@ -82,7 +83,9 @@ pub async fn sync(
                             failure = Some(Ending::SignedOut { revoked: *revoked });
                         }
                         Report::Incompatible => failure = Some(Ending::Incompatible),
-                        Report::Erasing(_) => return Ending::Erase,
+                        Report::Erasing(order) => {
+                            return Ending::Erase(order.clone().map(Box::new));
+                        }
                         _ => {}
                     }
                     report(&told);

@@ -109,7 +109,9 @@ async fn ask(router: &Router, path: &str) -> Response {
 }
 
 fn refusal() -> Response {
-    let mut response = Response::new(Body::from("This is no address of a page. It looks like /accounts.\n"));
+    let mut response = Response::new(Body::from(
+        "This is no address of a page. It looks like /accounts.\n",
+    ));
     *response.status_mut() = StatusCode::BAD_REQUEST;
     response
 }

@@ -45,11 +45,10 @@ impl Answer {
         assert_eq!(self.code, Some(code), "{} {}", self.value, self.said);
         let told: Value = serde_json::from_str(self.said.lines().last().unwrap_or_default())
             .unwrap_or_else(|_| panic!("an error in JSON: {}", self.said));
-        assert_eq!(told["error"]["code"], code);
-        told["error"]["message"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
+        let error = told.get("error").expect("an error");
+        assert_eq!(error.get("code"), Some(&Value::from(code)));
+        let message = error.get("message").and_then(Value::as_str);
+        message.unwrap_or_default().to_owned()
     }
 }
 
@@ -73,13 +72,18 @@ impl Person {
     /// The demo user with this role in one of the demo workspaces.
     pub fn of_workspace(server: &Server, workspace: usize, role: &str) -> Self {
         let demo = server.demo();
-        let users = demo["users"].as_array().expect("users");
+        let users = demo.get("users").and_then(Value::as_array).expect("users");
         let user = users
             .iter()
-            .filter(|user| user["role"] == role)
+            .filter(|user| user.get("role").is_some_and(|found| found == role))
             .nth(workspace)
             .expect("such a user");
-        let text = |name: &str| user[name].as_str().expect("a text").to_owned();
+        let text = |name: &str| {
+            user.get(name)
+                .and_then(Value::as_str)
+                .expect("a text")
+                .to_owned()
+        };
         Self {
             email: text("email"),
             password: text("password"),

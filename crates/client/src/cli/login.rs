@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     device::{self, Device, DeviceError, LoginWish, Password, Unsent},
+    drive::Ending,
     keystore::Keystore,
     store::DatabaseError,
     transport::Credentials,
@@ -49,7 +50,12 @@ pub(super) async fn login(
             totp: wanted.totp.as_deref(),
         },
     };
-    let device = Device::log_in(home, &Keystore::open, Arc::new(SystemClock), wish).await;
+    let clock = Arc::new(SystemClock);
+    let mut device = Device::log_in(home, &Keystore::open, clock.clone(), wish.clone()).await;
+    let unlocked = matches!(device, Err(DeviceError::LoggedIn));
+    if unlocked {
+        device = Device::unlock(home, &Keystore::open, clock, wish).await;
+    }
     drop(password);
     let mut device = device.map_err(|error| match error {
         // There is nothing yet that could be locked.
@@ -62,22 +68,24 @@ pub(super) async fn login(
         sync::run(&mut device, output).await.map(Some)
     };
     match synced {
-        Ok(outcome) if outcome.as_ref().is_some_and(sync::is_wipe) => {
-            device.obey_wipe()?;
+        Ok(Some(Ending::Erase(order))) => {
+            device.obey_wipe(order.as_deref()).await?;
             return Err(Failure::locked(sync::WIPED));
         }
         Ok(outcome) => {
+            let delivered = device.deliver().await?;
             let profile = device.profile();
             let answer = json!({
                 "user": profile.user, "device": profile.device(), "origin": device.login().origin,
-                "ready": outcome.is_some(),
+                "ready": outcome.is_some(), "unlocked": unlocked, "delivered": sync::count(&delivered),
             });
             let line = if outcome.is_some() {
                 "Logged in. Your records are on this device, ready for offline work."
             } else {
                 "Logged in. Load your records with “fieldstone-device sync”."
             };
-            output.say(&answer, [line])?;
+            let lines = std::iter::once(line.to_owned()).chain(sync::lines(&delivered));
+            output.say(&answer, lines)?;
         }
         Err(failure) => {
             device.close()?;
@@ -202,7 +210,7 @@ pub(super) async fn status(home: &Path, output: &Output) -> Result<(), Failure> 
             "ready": local.published().await?.is_some(),
             "pending": pending.len(), "set_aside": set_aside, "conflicts": conflicts.len(),
             "records": counts, "bytes": bytes, "bytes_max": profile.policy.storage_max,
-            "locked": device.check_age().is_err(),
+            "locked": device.check_lock().is_err(),
         });
         let records: u64 = counts.values().sum();
         let synced = match age {
@@ -219,7 +227,7 @@ pub(super) async fn status(home: &Path, output: &Output) -> Result<(), Failure> 
         ];
         let over = profile.policy.storage_max.is_some_and(|most| bytes > most);
         let notes = [
-            device.check_age().err().map(|error| error.to_string()),
+            device.check_lock().err().map(|error| error.to_string()),
             over.then(|| "This device holds more than the workspace wants it to. Ask an administrator for smaller record sets.".to_owned()),
         ];
         output.say(&answer, lines.into_iter().chain(notes.into_iter().flatten()))

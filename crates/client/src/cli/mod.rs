@@ -155,13 +155,13 @@ async fn with_device<T>(
     answer
 }
 
-/// The same for work on records, which a device that was without the platform for too long doesn't show.
+/// The same for work on records, which a locked device doesn't show.
 async fn with_records<T>(
     home: &Path,
     work: impl AsyncFnOnce(&mut Device) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     with_device(home, async |device| {
-        device.check_age()?;
+        device.check_lock()?;
         work(device).await
     })
     .await

@@ -48,7 +48,10 @@ impl Output {
         self.write(&text)
     }
 
-    #[expect(clippy::unused_self, reason = "everything that is answered goes through here")]
+    #[expect(
+        clippy::unused_self,
+        reason = "everything that is answered goes through here"
+    )]
     fn write(&self, text: &str) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -8,7 +8,10 @@ use super::{Failure, arguments::PageWish, output::Output, with_records};
 use crate::pages;
 
 pub(super) async fn page(home: &Path, what: PageWish, output: &Output) -> Result<(), Failure> {
-    let page = with_records(home, async |device| Ok(pages::show(device, &what.path).await?)).await?;
+    let page = with_records(home, async |device| {
+        Ok(pages::show(device, &what.path).await?)
+    })
+    .await?;
     output.page(
         &json!({ "path": page.path, "status": page.status, "html": page.html }),
         &page.html,

@@ -41,10 +41,7 @@ pub(super) async fn pending(
         let refused = |error: OutboxError| Failure::new(error.to_string());
         let local = device.local();
         let changed = match (what.undo, what.retry, what.edit) {
-            (Some(id), ..) => Some((
-                local.undo(id).await?.map_err(refused)?,
-                "Taken back.",
-            )),
+            (Some(id), ..) => Some((local.undo(id).await?.map_err(refused)?, "Taken back.")),
             (_, Some(id), _) => Some((
                 local.retry(id).await?.map_err(refused)?,
                 "It will be sent again.",
@@ -57,7 +54,6 @@ pub(super) async fn pending(
             _ => None,
         };
         if let Some((pending, line)) = changed {
-            device.keep_journal().await?;
             return output.say(&as_json(&pending), [line]);
         }
         let pending = device.local().pending().await?;
@@ -166,7 +162,6 @@ pub(super) async fn resolve(home: &Path, how: Resolve, output: &Output) -> Resul
             .local()
             .change_other(conflict::OBJECT, id, user, conflict::RESOLUTION, choice)
             .await?;
-        device.keep_journal().await?;
         let answer = json!({ "id": id, "resolution": choice });
         output.say(&answer, ["Settled. It is sent with the next sync."])
     })

@@ -218,12 +218,11 @@ pub(super) async fn delete(home: &Path, what: Show, output: &Output) -> Result<(
     .await
 }
 
-/// Applies a change, seals it into the journal, and shows the record.
-async fn apply(device: &mut Device, change: Change, output: &Output) -> Result<(), Failure> {
+/// Applies a change and shows the record.
+async fn apply(device: &Device, change: Change, output: &Output) -> Result<(), Failure> {
     let store = device.store();
     let id = change.id();
     store.apply(&[change]).await?;
-    device.keep_journal().await?;
     let record = fetch(&store, id).await?;
     say(&record, output)
 }

@@ -7,10 +7,12 @@ use serde_json::json;
 
 use super::{Failure, arguments::Watch, output::Output, with_device};
 use crate::{
-    device::Device,
+    device::{self, Delivered, Device, DeviceError},
     drive::Ending,
     engine::{Failure as Network, Report},
+    keystore::Keystore,
 };
+use fieldstone_protocol::device::WipeOrder;
 
 /// What is said after a remote wipe.
 pub(super) const WIPED: &str = "The workspace has ordered this device to be erased. Everything on it is gone; changes that weren't sent are sealed for delivery.";
@@ -19,11 +21,6 @@ pub(super) const WIPED: &str = "The workspace has ordered this device to be eras
 const PATIENCE_MAX: u64 = 3_600;
 /// How often a watch looks whether something was changed here.
 const TICK: Duration = Duration::from_secs(2);
-
-/// Whether everything is to be erased.
-pub(super) fn is_wipe(ending: &Ending) -> bool {
-    *ending == Ending::Erase
-}
 
 /// Syncs once, with a bar on a terminal. Anything but success, or an order to erase, is a failure.
 pub(super) async fn run(device: &mut Device, output: &Output) -> Result<Ending, Failure> {
@@ -48,13 +45,13 @@ pub(super) async fn run(device: &mut Device, output: &Output) -> Result<Ending, 
         Ending::UpToDate { .. } if refused > 0 => Err(Failure::new(format!(
             "Up to date, but the platform refused {refused} of your changes. “fieldstone-device pending” says why."
         ))),
-        Ending::UpToDate { .. } | Ending::Erase => Ok(ending),
+        Ending::UpToDate { .. } | Ending::Erase(_) => Ok(ending),
         Ending::Interrupted(failure) => Err(interrupted(failure)),
-        Ending::SignedOut { revoked: true } => Err(Failure::locked(
-            "This device was taken off the workspace's list. It is locked; nothing on it was deleted. Ask an administrator.",
-        )),
+        Ending::SignedOut { revoked: true } => {
+            Err(Failure::locked(DeviceError::Revoked.to_string()))
+        }
         Ending::SignedOut { revoked: false } => Err(Failure::locked(
-            "Your session has ended. Nothing was deleted. Log out with --keep-sealed and in again to go on.",
+            DeviceError::SignedOut(device.profile().email.clone()).to_string(),
         )),
         Ending::Incompatible => Err(Failure::new(
             "This version of the app and the platform don't understand each other. Update the app; you can go on working offline.",
@@ -108,39 +105,101 @@ fn show(bar: &ProgressBar, report: &Report) {
     }
 }
 
-/// Up to date, with so many changes that still wait; or to be erased.
-async fn once(device: &mut Device, output: &Output) -> Result<Option<(bool, u64)>, Failure> {
+/// What a sync has come to.
+enum Done {
+    /// Everything is up to date.
+    Synced {
+        proven: bool,
+        /// Changes that still wait.
+        waiting: u64,
+        delivered: Delivered,
+    },
+    /// Everything is to be erased, by this order.
+    Wipe(Option<Box<WipeOrder>>),
+}
+
+async fn once(device: &mut Device, output: &Output) -> Result<Done, Failure> {
     match run(device, output).await? {
-        Ending::UpToDate { proven } => {
-            Ok(Some((proven, device.local().pending_count().await?)))
-        }
-        _ => Ok(None),
+        Ending::Erase(order) => Ok(Done::Wipe(order)),
+        ending => Ok(Done::Synced {
+            proven: ending == Ending::UpToDate { proven: true },
+            waiting: device.local().pending_count().await?,
+            delivered: device.deliver().await?,
+        }),
     }
 }
 
-fn tell((proven, waiting): (bool, u64), output: &Output) -> Result<(), Failure> {
+/// Says what a sync has come to, or erases everything because it was ordered.
+async fn tell(done: Done, home: &Path, output: &Output) -> Result<(), Failure> {
+    let (proven, waiting, delivered) = match done {
+        Done::Wipe(order) => {
+            let device = super::open(home).await?;
+            device.obey_wipe(order.as_deref()).await?;
+            return Err(Failure::locked(WIPED));
+        }
+        Done::Synced {
+            proven,
+            waiting,
+            delivered,
+        } => (proven, waiting, delivered),
+    };
     let line = if proven {
         "Up to date, and proven so."
     } else {
         "Up to date."
     };
-    output.say(
-        &json!({ "up_to_date": true, "proven": proven, "pending": waiting }),
-        [line],
-    )
+    let answer = json!({
+        "up_to_date": true, "proven": proven, "pending": waiting, "delivered": count(&delivered),
+    });
+    let lines = std::iter::once(line.to_owned()).chain(lines(&delivered));
+    output.say(&answer, lines)
+}
+
+/// How many sealed changes the platform has now.
+pub(super) fn count(delivered: &Delivered) -> usize {
+    delivered.taken + delivered.quarantined
+}
+
+/// What became of sealed changes, for people; nothing when there were none.
+pub(super) fn lines(delivered: &Delivered) -> Vec<String> {
+    let Delivered {
+        taken,
+        quarantined,
+        refused,
+        kept,
+    } = delivered;
+    let mut lines = Vec::new();
+    if *taken > 0 {
+        lines.push(format!(
+            "{taken} changes that were sealed on this device have been delivered."
+        ));
+    }
+    if *quarantined > 0 {
+        lines.push(format!(
+            "{quarantined} sealed changes wait for an administrator: their authors may not change records any more."
+        ));
+    }
+    let told = refused
+        .iter()
+        .map(|why| format!("A sealed change was refused: {why}"));
+    lines.extend(told);
+    if *kept > 0 {
+        lines.push(format!(
+            "{kept} sealed changes stay on this device until the workspace that they are for takes them."
+        ));
+    }
+    lines
 }
 
 pub(super) async fn sync(home: &Path, output: &Output) -> Result<(), Failure> {
-    match with_device(home, async |device| once(device, output).await).await? {
-        Some(done) => tell(done, output),
-        None => wipe(home).await,
+    let synced = with_device(home, async |device| once(device, output).await).await;
+    if let Err(failure) = &synced
+        && failure.code == super::LOCKED
+    {
+        // Nobody is logged in, perhaps because the platform has ordered it: it may not know yet that this was done.
+        device::acknowledge_erasure(home, &Keystore::open).await?;
     }
-}
-
-/// Carries out an order to erase.
-async fn wipe(home: &Path) -> Result<(), Failure> {
-    super::open(home).await?.obey_wipe()?;
-    Err(Failure::locked(WIPED))
+    tell(synced?, home, output).await
 }
 
 pub(super) async fn watch(home: &Path, how: Watch, output: &Output) -> Result<(), Failure> {
@@ -159,9 +218,8 @@ pub(super) async fn watch(home: &Path, how: Watch, output: &Output) -> Result<()
         });
         let (interval, database) = match turn.await {
             Ok(None) => return Ok(()),
-            Ok(Some((Ok(None), ..))) => return wipe(home).await,
-            Ok(Some((Ok(Some(done)), interval, database))) => {
-                tell(done, output)?;
+            Ok(Some((Ok(done), interval, database))) => {
+                tell(done, home, output).await?;
                 failures = 0;
                 (interval.max(5), Some(database))
             }
@@ -196,7 +254,11 @@ fn patience(failures: u32) -> u64 {
 fn stamp(database: &Path) -> [Option<std::time::SystemTime>; 2] {
     let mut log = database.as_os_str().to_owned();
     log.push("-wal");
-    [database, Path::new(&log)].map(|file| std::fs::metadata(file).and_then(|found| found.modified()).ok())
+    [database, Path::new(&log)].map(|file| {
+        std::fs::metadata(file)
+            .and_then(|found| found.modified())
+            .ok()
+    })
 }
 
 /// The signals that end a watch.

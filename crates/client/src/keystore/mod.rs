@@ -155,10 +155,12 @@ impl Keystore {
     /// The key, if it is there.
     pub fn find(&self, name: &KeyName) -> Result<Option<LoginKey>, KeystoreError> {
         let found = apart(|| match &self.place {
-            Place::Service(service) => match service.entry(name)?.get_secret().map(Zeroizing::new) {
-                Err(Error::NoEntry) => Ok(None),
-                found => found.map(Some).map_err(refusal),
-            },
+            Place::Service(service) => {
+                match service.entry(name)?.get_secret().map(Zeroizing::new) {
+                    Err(Error::NoEntry) => Ok(None),
+                    found => found.map(Some).map_err(refusal),
+                }
+            }
             #[cfg(target_os = "linux")]
             Place::Kernel => kernel::find(&description(name)).map_err(kernel_refusal),
         })?;
@@ -198,9 +200,8 @@ fn apart<T: Send>(
         let job = thread::Builder::new()
             .name("keystore".to_owned())
             .spawn_scoped(scope, job);
-        let answer = job.map_err(|error| {
-            KeystoreError::Unreachable(Error::PlatformFailure(Box::new(error)))
-        })?;
+        let answer = job
+            .map_err(|error| KeystoreError::Unreachable(Error::PlatformFailure(Box::new(error))))?;
         answer.join().unwrap_or(Err(KeystoreError::Unsupported))
     })
 }
