@@ -24,6 +24,8 @@ pub enum Ending {
     },
     /// The network or the platform failed; what was done so far is kept.
     Interrupted(Failure),
+    /// What is here differs from what the platform has, in these objects, however often the difference was fetched.
+    Differs(Vec<String>),
     /// The session has ended.
     SignedOut {
         /// Whether the device was taken off the list.
@@ -46,6 +48,7 @@ pub async fn sync(
 ) -> Ending {
     let mut ending = None;
     let mut failure = None;
+    let mut differing = None;
     let (answered, mut answers) = mpsc::unbounded_channel();
     let mut under_way = 0_usize;
     let mut effects: VecDeque<Effect> = engine.step(Event::Unlocked).into();
@@ -76,6 +79,9 @@ pub async fn sync(
                         Report::UpToDate { proven } => {
                             ending = Some(Ending::UpToDate { proven: *proven });
                         }
+                        Report::Mismatch { objects } => {
+                            differing = Some(Ending::Differs(objects.clone()));
+                        }
                         Report::Retrying { failure: why } => {
                             failure = Some(Ending::Interrupted(why.clone()));
                         }
@@ -105,5 +111,6 @@ pub async fn sync(
     let _ = engine.step(Event::Locked);
     failure
         .or(ending)
+        .or(differing)
         .unwrap_or(Ending::Interrupted(Failure::Unreachable))
 }

@@ -53,6 +53,10 @@ pub(super) async fn run(device: &mut Device, output: &Output) -> Result<Ending, 
         Ending::SignedOut { revoked: false } => Err(Failure::locked(
             DeviceError::SignedOut(device.profile().email.clone()).to_string(),
         )),
+        Ending::Differs(objects) => Err(Failure::new(format!(
+            "What is on this device still differs from the platform, in: {}. Sync again in a while; everything entered is kept on this device.",
+            objects.join(", ")
+        ))),
         Ending::Incompatible => Err(Failure::new(
             "This version of the app and the platform don't understand each other. Update the app; you can go on working offline.",
         )),

@@ -82,19 +82,22 @@ enum Place {
 }
 
 /// A store of the system's, which is let go of on a thread of its own as well.
-struct Service(Option<Arc<CredentialStore>>);
+struct Service {
+    store: Option<Arc<CredentialStore>>,
+    is_systems: bool,
+}
 
 impl Service {
     fn entry(&self, name: &KeyName) -> Result<Entry, KeystoreError> {
         let none: Option<&HashMap<&str, &str>> = None;
-        let store = self.0.as_ref().ok_or(KeystoreError::Unsupported)?;
+        let store = self.store.as_ref().ok_or(KeystoreError::Unsupported)?;
         store.build(SERVICE, &name.account(), none).map_err(refusal)
     }
 }
 
 impl Drop for Service {
     fn drop(&mut self) {
-        let store = self.0.take();
+        let store = self.store.take();
         let gone = apart(move || {
             drop(store);
             Ok(())
@@ -111,7 +114,10 @@ impl Keystore {
         let place = if ephemeral {
             ephemeral_place()?
         } else {
-            Place::Service(Arc::new(Service(Some(apart(system_store)?))))
+            Place::Service(Arc::new(Service {
+                store: Some(apart(system_store)?),
+                is_systems: true,
+            }))
         };
         Ok(Self { place })
     }
@@ -119,7 +125,10 @@ impl Keystore {
     /// Any store of credentials.
     pub fn of(store: Arc<CredentialStore>) -> Self {
         Self {
-            place: Place::Service(Arc::new(Service(Some(store)))),
+            place: Place::Service(Arc::new(Service {
+                store: Some(store),
+                is_systems: false,
+            })),
         }
     }
 
@@ -157,6 +166,8 @@ impl Keystore {
         let found = apart(|| match &self.place {
             Place::Service(service) => {
                 match service.entry(name)?.get_secret().map(Zeroizing::new) {
+                    // A keyring that is locked may say that it has nothing.
+                    Err(Error::NoEntry) if service.is_systems => check_open().map(|()| None),
                     Err(Error::NoEntry) => Ok(None),
                     found => found.map(Some).map_err(refusal),
                 }
@@ -204,6 +215,26 @@ fn apart<T: Send>(
             .map_err(|error| KeystoreError::Unreachable(Error::PlatformFailure(Box::new(error))))?;
         answer.join().unwrap_or(Err(KeystoreError::Unsupported))
     })
+}
+
+/// Refuses when the keyring that keys are kept in is locked.
+#[cfg(target_os = "linux")]
+fn check_open() -> Result<(), KeystoreError> {
+    use secret_service::{EncryptionType, blocking::SecretService};
+    let failed = |error| KeystoreError::Unreachable(Error::PlatformFailure(Box::new(error)));
+    let service = SecretService::connect(EncryptionType::Plain).map_err(failed)?;
+    let keyring = service.get_default_collection().map_err(failed)?;
+    if keyring.is_locked().map_err(failed)? {
+        let locked = Box::new(secret_service::Error::Locked);
+        return Err(KeystoreError::Locked(Error::NoStorageAccess(locked)));
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "a locked keystore says so itself")]
+fn check_open() -> Result<(), KeystoreError> {
+    Ok(())
 }
 
 #[cfg(target_os = "linux")]

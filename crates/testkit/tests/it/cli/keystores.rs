@@ -62,14 +62,27 @@ impl Session {
             .unwrap();
         drop(stdin);
         self.keyring = Some(keyring);
-        let is_there = || {
-            let reply = self.ask(&[
-                "--dest=org.freedesktop.DBus",
-                "/org/freedesktop/DBus",
-                "org.freedesktop.DBus.NameHasOwner",
-                "string:org.freedesktop.secrets",
-            ]);
-            reply.contains("boolean true")
+        // With a password: until the keyring that it opens is open.
+        let is_there = || match password {
+            None => {
+                let reply = self.ask(&[
+                    "--dest=org.freedesktop.DBus",
+                    "/org/freedesktop/DBus",
+                    "org.freedesktop.DBus.NameHasOwner",
+                    "string:org.freedesktop.secrets",
+                ]);
+                reply.contains("boolean true")
+            }
+            Some(_) => {
+                let reply = self.ask(&[
+                    "--dest=org.freedesktop.secrets",
+                    "/org/freedesktop/secrets/collection/login",
+                    "org.freedesktop.DBus.Properties.Get",
+                    "string:org.freedesktop.Secret.Collection",
+                    "string:Locked",
+                ]);
+                reply.contains("boolean false")
+            }
         };
         while !is_there() {}
     }

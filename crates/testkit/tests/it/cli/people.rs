@@ -98,8 +98,8 @@ fn two_devices_of_one_person_meet_field_by_field(platform: &Platform) {
 
 fn an_ended_session_locks_and_signing_in_again_goes_on(platform: &Platform) {
     let device = platform.device("member");
-    let id = first_id(&device, "accounts");
-    device.run(&["edit", &id, "city=Merseburg"]).ok();
+    let made = device.run(&["create", "account", "name=Wind park", "city=Merseburg"]);
+    let id = made.ok()["id"].as_str().unwrap().to_owned();
     assert!(end_sessions(&platform) > 0);
     let ended = device.start(&["watch"]).wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(3));

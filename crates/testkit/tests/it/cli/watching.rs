@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Platform, first_id};
 
 pub(super) fn it_sends_what_is_changed_meanwhile_and_stops_when_asked(platform: &Platform) {
-    let device = platform.device("member");
+    let device = platform.device("owner");
     let mut watch = device.start(&["watch", "--interval", "3600"]);
     let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
     let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };

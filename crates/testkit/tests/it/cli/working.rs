@@ -3,7 +3,7 @@
 use fieldstone_testkit::DeviceProcess;
 use serde_json::json;
 
-use super::{Platform, first_id};
+use super::Platform;
 
 #[test]
 fn a_day_with_a_device() {
@@ -97,8 +97,7 @@ fn exit_codes_tell_what_is_the_matter(platform: &Platform) {
         .run(&["page", "https://elsewhere.example/"])
         .failed(1);
     // A viewer's change is refused here already.
-    let id = first_id(&device, "accounts");
-    device.run(&["edit", &id, "city=Ulm"]).failed(1);
+    device.run(&["create", "account", "name=Ulm"]).failed(1);
     device
         .run(&["resolve", "fC00000000000Aa", "--mine"])
         .failed(1);
