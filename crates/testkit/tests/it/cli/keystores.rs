@@ -63,28 +63,25 @@ impl Session {
         drop(stdin);
         self.keyring = Some(keyring);
         // With a password: until the keyring that it opens is open.
-        let is_there = || match password {
-            None => {
-                let reply = self.ask(&[
-                    "--dest=org.freedesktop.DBus",
-                    "/org/freedesktop/DBus",
-                    "org.freedesktop.DBus.NameHasOwner",
-                    "string:org.freedesktop.secrets",
-                ]);
-                reply.contains("boolean true")
-            }
-            Some(_) => {
-                let reply = self.ask(&[
-                    "--dest=org.freedesktop.secrets",
-                    "/org/freedesktop/secrets/collection/login",
-                    "org.freedesktop.DBus.Properties.Get",
-                    "string:org.freedesktop.Secret.Collection",
-                    "string:Locked",
-                ]);
-                reply.contains("boolean false")
-            }
+        let question: &[&str] = if password.is_some() {
+            &[
+                "--dest=org.freedesktop.secrets",
+                "/org/freedesktop/secrets/collection/login",
+                "org.freedesktop.DBus.Properties.Get",
+                "string:org.freedesktop.Secret.Collection",
+                "string:Locked",
+            ]
+        } else {
+            &[
+                "--dest=org.freedesktop.DBus",
+                "/org/freedesktop/DBus",
+                "org.freedesktop.DBus.NameHasOwner",
+                "string:org.freedesktop.secrets",
+            ]
         };
-        while !is_there() {}
+        // It is there, or with a password not locked.
+        let wanted = format!("boolean {}", password.is_none());
+        while !self.ask(question).contains(&wanted) {}
     }
 
     fn stop_keyring(&mut self) {

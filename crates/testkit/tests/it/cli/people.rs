@@ -100,7 +100,7 @@ fn an_ended_session_locks_and_signing_in_again_goes_on(platform: &Platform) {
     let device = platform.device("member");
     let made = device.run(&["create", "account", "name=Wind park", "city=Merseburg"]);
     let id = made.ok()["id"].as_str().unwrap().to_owned();
-    assert!(end_sessions(&platform) > 0);
+    assert!(end_sessions(platform) > 0);
     let ended = device.start(&["watch"]).wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(3));
     let told = device.run(&["sync"]).failed(3);
@@ -160,7 +160,7 @@ fn forget_keys(device: &DeviceProcess) {
 }
 
 fn a_second_factor_is_asked_for(platform: &Platform) {
-    let seed = enrol(&platform);
+    let seed = enrol(platform);
     let device = DeviceProcess::new();
     let person = platform.person("admin");
     let refused = platform.log_in(&device, &person).failed(3);
