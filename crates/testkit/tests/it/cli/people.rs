@@ -5,7 +5,7 @@ use std::process::Command;
 use fieldstone_server::cluster::admin_config;
 use fieldstone_server::data_dir::DataDir;
 use fieldstone_server::database::{DEFAULT_DATABASE, connect};
-use fieldstone_testkit::{Answer, DeviceProcess, Person};
+use fieldstone_testkit::{DeviceProcess, Person};
 use serde_json::json;
 
 use super::{Platform, first_id, watching::end_sessions};
@@ -170,32 +170,18 @@ fn a_second_factor_is_asked_for(platform: &Platform) {
     );
     // A code opens once, and the one of this moment has confirmed the factor.
     in_database(platform, "UPDATE app.totp SET last_step = 0");
-    let answer = with_code(platform, &device, &seed);
+    let (url, ca) = (platform.server.url(), platform.ca());
+    let log_in = |code: &str| device.log_in(url, &ca, &person, &["--totp", code]);
+    let mut code = code_of(&seed);
+    let mut answer = log_in(&code);
+    if answer.code != Some(0) {
+        // It was the end of that code's time.
+        code = code_of(&seed);
+        answer = log_in(&code);
+    }
     assert_eq!(answer.ok()["ready"], true);
     device.run(&["logout"]).ok();
-    let code = code_of(&seed);
-    device
-        .log_in(
-            platform.server.url(),
-            &platform.ca(),
-            &person,
-            &["--totp", &code],
-        )
-        .failed(3);
-}
-
-/// Logs the administrator in with the code of now; once more if now was the end of a code's time.
-fn with_code(platform: &Platform, device: &DeviceProcess, seed: &str) -> Answer {
-    let (url, ca, person) = (
-        platform.server.url(),
-        platform.ca(),
-        platform.person("admin"),
-    );
-    let first = device.log_in(url, &ca, &person, &["--totp", &code_of(seed)]);
-    if first.code == Some(0) {
-        return first;
-    }
-    device.log_in(url, &ca, &person, &["--totp", &code_of(seed)])
+    log_in(&code).failed(3);
 }
 
 /// The code of an authenticator at this moment.
