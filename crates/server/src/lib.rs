@@ -1,6 +1,7 @@
 //! The platform: PostgreSQL store, identity, API, pages, and the process around them.
 
 pub mod api;
+pub mod attachments;
 pub mod cli;
 pub mod cluster;
 pub mod config;
@@ -17,6 +18,7 @@ pub mod pages;
 pub mod platform;
 pub mod schema;
 pub mod serve;
+pub mod storage;
 pub mod store;
 pub mod sync;
 pub mod teams;

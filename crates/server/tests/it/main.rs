@@ -23,5 +23,6 @@ mod members;
 mod oauth;
 mod process;
 mod serving;
+mod storage;
 mod store;
 mod tenancy;
