@@ -14,6 +14,7 @@
 mod cluster;
 mod database;
 mod device;
+pub mod rounds;
 mod server;
 mod smtp;
 mod stores;

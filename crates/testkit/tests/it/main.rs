@@ -10,4 +10,5 @@
 mod cli;
 mod device;
 mod late_commits;
+mod rounds;
 mod sync;

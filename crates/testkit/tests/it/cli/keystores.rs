@@ -4,11 +4,15 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use fieldstone_testkit::DeviceProcess;
 use tempfile::TempDir;
 
 use super::Platform;
+
+/// How long a keyring may take to start on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A bus that starts nothing by itself: what isn't there isn't there.
 const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -90,7 +94,10 @@ impl Session {
         };
         // It is there, or with a password not locked.
         let wanted = format!("boolean {}", password.is_none());
-        while !self.ask(question).contains(&wanted) {}
+        let begun = Instant::now();
+        while !self.ask(question).contains(&wanted) {
+            assert!(begun.elapsed() < PATIENCE, "the keyring doesn't answer");
+        }
     }
 
     fn stop_keyring(&mut self) {
