@@ -206,7 +206,7 @@ impl DeviceProcess {
         child
     }
 
-    /// All files in the folder, with their bytes.
+    /// All files in the folder, with their bytes, but what the guard notes of the machine.
     pub fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let mut found = Vec::new();
         let mut folders = vec![self.home.clone()];
@@ -217,7 +217,11 @@ impl DeviceProcess {
             for path in entries.flatten().map(|entry| entry.path()) {
                 if path.is_dir() {
                     folders.push(path);
-                } else if let Ok(bytes) = std::fs::read(&path) {
+                } else if !path
+                    .file_name()
+                    .is_some_and(|name| name.to_string_lossy().starts_with("sightings"))
+                    && let Ok(bytes) = std::fs::read(&path)
+                {
                     found.push((path, bytes));
                 }
             }

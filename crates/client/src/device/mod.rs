@@ -14,6 +14,7 @@ use fieldstone_protocol::{
     device::{Registered, Registration},
     hello::{Policy, Schema},
     pull::Proof,
+    sighting::Sightings,
 };
 use fieldstone_store::User;
 use zeroize::Zeroizing;
@@ -25,6 +26,7 @@ use crate::{
     journal::LoginPair,
     keys::LoginKey,
     keystore::{Keystore, KeystoreError},
+    sentry,
     store::{CustomObject, DatabaseError, DeviceStore, Local, SchemaDocument, new_uuid},
     transport::{self, Credentials, Transport},
 };
@@ -110,6 +112,7 @@ impl Device {
         let mut transport = Transport::new(&login.origin, login.ca.as_deref())?;
         transport.resume(&profile.session)?;
         transport.be(&profile.registered)?;
+        sentry::adopt(&mut profile.guard, None, &transport);
         let device = Self {
             home,
             keystore,
@@ -172,6 +175,7 @@ impl Device {
             address: Address::of(&schema),
             synced_at: None,
             proven: false,
+            guard: None,
         };
         home.begin_login(&login)?;
         let made = Self::make(
@@ -313,6 +317,7 @@ impl Device {
     pub async fn sync(&mut self, mut report: impl FnMut(&Report)) -> Result<Ending, DeviceError> {
         let mut settings = Settings::new(self.profile.device());
         settings.proof = self.profile.proven.then_some(Proof::Equal);
+        self.tell_sightings().await;
         let mut engine = Engine::new(settings);
         let mut schema_changed = false;
         let ending = drive::sync(&self.local, &self.transport, &mut engine, |told| {
@@ -344,6 +349,22 @@ impl Device {
             self.local.keep(PROFILE, &self.profile).await?;
         }
         Ok(ending)
+    }
+
+    /// Tells what the guard has seen, if there is something and the platform takes it.
+    async fn tell_sightings(&self) {
+        let seen = sentry::waiting(self.home.path());
+        if seen.is_empty() {
+            return;
+        }
+        let sightings = Sightings {
+            device: self.profile.device(),
+            seen,
+        };
+        // What isn't taken is told the next time.
+        if self.transport.tell(&sightings).await.is_ok() {
+            let _ = sentry::told_all(self.home.path(), &sightings.seen);
+        }
     }
 
     /// Closes the database and gives the folder back.

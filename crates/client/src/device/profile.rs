@@ -3,12 +3,14 @@
 use fieldstone_model::RecordId;
 use fieldstone_protocol::{
     device::Registered,
+    guard::SignedPolicy,
     hello::{Policy, Schema},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Device, DeviceError};
+use crate::sentry;
 
 /// How far the clock goes on before that is written down.
 pub(super) const CLOCK_STEP: SignedDuration = SignedDuration::from_mins(10);
@@ -39,6 +41,9 @@ pub struct Profile {
     /// Why it is locked, when it is.
     #[serde(default)]
     pub(super) lock: Option<Lock>,
+    /// What the workspace has said last about threats, signed.
+    #[serde(default)]
+    pub(super) guard: Option<SignedPolicy>,
     /// How the user is addressed.
     #[serde(default)]
     pub address: Address,
@@ -133,6 +138,7 @@ impl Device {
         };
         self.profile.policy = welcome.policy;
         self.profile.policy_at = Some(now);
+        sentry::adopt(&mut self.profile.guard, welcome.guard, &self.transport);
         if self.profile.registered.sealing_key != welcome.sealing_key {
             self.profile.registered.sealing_key = welcome.sealing_key;
         }

@@ -255,6 +255,7 @@ pub(super) const SAMPLES: &[Sample] = &[
     delete("/api/v1/sync/devices/{id}", "/api/v1/sync/devices/0DV000000000000").but(StatusCode::NOT_FOUND),
     post("/api/v1/sync/pull", "/api/v1/sync/pull", "{}").but(StatusCode::BAD_REQUEST),
     post("/api/v1/sync/push", "/api/v1/sync/push", "{}").but(StatusCode::BAD_REQUEST),
+    post("/api/v1/sync/sightings", "/api/v1/sync/sightings", "{}").but(StatusCode::BAD_REQUEST),
     get("/api/v1/oauth/grants", "/api/v1/oauth/grants"),
     post("/api/v1/oauth/grants", "/api/v1/oauth/grants", r#"{"client_id":"fieldstone-device"}"#),
     delete("/api/v1/oauth/grants/{id}", "/api/v1/oauth/grants/0OG000000000000").but(StatusCode::NOT_FOUND),
