@@ -192,6 +192,12 @@ impl Rounds {
         Some(copy)
     }
 
+    fn kill_server(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.end(Signal::SIGKILL);
+        }
+    }
+
     fn stop_server(&mut self) {
         if let Some(server) = self.server.take() {
             let status = server.end(Signal::SIGTERM);
@@ -220,7 +226,7 @@ impl Rounds {
             }
             Disaster::Server => {
                 self.figures.servers_killed += 1;
-                drop(self.server.take().map(|server| server.end(Signal::SIGKILL)));
+                self.kill_server();
                 self.end_database();
             }
             Disaster::Database | Disaster::DatabaseAfterAbort => {
@@ -309,7 +315,7 @@ impl Rounds {
     fn recover(&mut self) {
         let is_well = self.server.is_some() && self.in_database(async |_| ()).is_some();
         if !is_well {
-            drop(self.server.take().map(|server| server.end(Signal::SIGKILL)));
+            self.kill_server();
             self.end_database();
             self.start_server();
         }
