@@ -1,6 +1,7 @@
 //! The platform: PostgreSQL store, identity, API, pages, and the process around them.
 
 pub mod api;
+pub mod backup;
 pub mod cli;
 pub mod cluster;
 pub mod config;
@@ -22,3 +23,4 @@ pub mod store;
 pub mod sync;
 pub mod teams;
 pub mod tls;
+pub mod verify;

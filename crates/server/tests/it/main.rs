@@ -11,6 +11,7 @@
 mod accounts;
 mod api;
 mod attacks;
+mod backup;
 mod browser;
 mod embedded;
 mod external;
