@@ -119,6 +119,9 @@ impl BackupJob {
             self.clock.as_ref(),
         )
         .await;
+        if matches!(drilled, Err(super::BackupError::Busy)) {
+            return Ok(());
+        }
         let outcome = drilled
             .as_ref()
             .map(|seen| json!(seen))

@@ -205,6 +205,10 @@ async fn practise(data_dir: &DataDir, backups: &Backups, json: bool) -> Result<(
         &SystemClock,
     )
     .await;
+    if matches!(drilled, Err(BackupError::Busy)) {
+        drilled?;
+        return Ok(());
+    }
     let outcome = drilled
         .as_ref()
         .map(|seen| json!(seen))

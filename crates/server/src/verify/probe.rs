@@ -9,6 +9,7 @@ use http::Method;
 use reqwest::header::{ORIGIN, SET_COOKIE};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
+use tokio_postgres::Client;
 
 use super::{Miss, Seen, Subject, fail, pass};
 use crate::api::ROUTES;
@@ -59,6 +60,8 @@ async fn probe(subject: &Subject) -> Result<Probed, Miss> {
             cookies.push(cookie);
         }
         let stranger = Guest::new(subject, None)?;
+        let (roles, exports) = (roles(&guests, &stranger).await, exports(&guests).await);
+        // Last, since a second factor replaces the session that takes it.
         let second_factor = match (
             people.of(Role::Member),
             guests.iter().find(|guest| guest.role == Some(Role::Member)),
@@ -79,9 +82,9 @@ async fn probe(subject: &Subject) -> Result<Probed, Miss> {
                             .map_or("", |(_, flags)| flags.trim()))
                     ))
                 }),
-            roles: roles(&guests, &stranger).await,
-            exports: exports(&guests).await,
             second_factor,
+            roles,
+            exports,
         })
     }
     .await;
@@ -132,7 +135,7 @@ impl People {
             };
             let password = SecretString::from(random::secret()?);
             let phc = hasher.hash(&password).await?;
-            workspace::set_password(&owner, tenant, id, &phc).await?;
+            set_password(&owner, tenant, id, &phc).await?;
             all.push(Person {
                 role,
                 id,
@@ -153,8 +156,14 @@ impl People {
         let hasher = hasher(subject)?;
         for person in &self.all {
             let phc = hasher.hash(&SecretString::from(random::secret()?)).await?;
-            workspace::set_password(&owner, self.tenant, person.id, &phc).await?;
+            set_password(&owner, self.tenant, person.id, &phc).await?;
         }
+        owner
+            .execute(
+                "DELETE FROM app.session WHERE tenant_id = $1",
+                &[&self.tenant.as_str()],
+            )
+            .await?;
         Ok(())
     }
 }
@@ -168,6 +177,22 @@ fn somebody(role: Role, email: &str) -> NewUser<'_> {
         locale: "en",
         time_zone: "UTC",
     }
+}
+
+/// Sets a password, and tells nobody: there is nobody to be told.
+async fn set_password(
+    owner: &Client,
+    tenant: RecordId,
+    person: RecordId,
+    phc: &str,
+) -> Result<(), Miss> {
+    owner
+        .execute(
+            "UPDATE app.user_secret SET password_phc = $3 WHERE tenant_id = $1 AND user_id = $2",
+            &[&tenant.as_str(), &person.as_str(), &phc],
+        )
+        .await?;
+    Ok(())
 }
 
 fn hasher(subject: &Subject) -> Result<PasswordHasher, Miss> {

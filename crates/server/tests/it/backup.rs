@@ -182,7 +182,18 @@ async fn a_server_makes_backups_by_itself_practises_and_restores_to_the_very_sec
             .contains("holds data already")
     );
 
-    // The drill, and what it writes down.
+    // The drill, which the server has practised by itself, and what it writes down.
+    until(async || {
+        let row = client
+            .query_one(
+                "SELECT count(*) FROM app.operation WHERE kind = 'drill' AND ok",
+                &[],
+            )
+            .await
+            .unwrap();
+        (row.get::<_, i64>(0) > 0).then_some(())
+    })
+    .await;
     let drilled: Value = serde_json::from_str(&done(&[
         "backup",
         "drill",

@@ -27,3 +27,4 @@ mod serving;
 mod storage;
 mod store;
 mod tenancy;
+mod verify;
