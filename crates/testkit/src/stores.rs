@@ -34,7 +34,7 @@ impl TestStores {
         let pool = Pool::new(database.app(), 8, sign, clock.clone()).unwrap();
         Self {
             database,
-            stores: Stores::new(pool, clock),
+            stores: Stores::new(pool, clock, None),
         }
     }
 

@@ -59,7 +59,7 @@ impl Application {
         let passwords = PasswordHasher::new(&platform.accounts.passwords)?;
         let vault = platform.accounts.vault.clone();
         Ok(Self {
-            stores: Stores::new(pool, Arc::clone(&clock)),
+            stores: Stores::new(pool, Arc::clone(&clock), platform.objects.clone()),
             authenticator: Authenticator::new(auth.clone()),
             sign_in: SignIn::new(auth.clone(), Arc::clone(&ids), passwords, vault),
             authorization: AuthorizationServer::new(auth, ids),

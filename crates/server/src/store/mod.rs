@@ -32,6 +32,7 @@ use fieldstone_store::{
     Store, StoreError, User,
 };
 
+use crate::attachments::ObjectStorage;
 use crate::database::{Actor, pool::Pool};
 pub(crate) use error::store_error;
 pub use members::{Invitation, InvitationState, Member, OwnEmail, PendingEmail};
@@ -52,6 +53,7 @@ struct Shared {
     sights: Sights,
     ids: IdSource,
     clock: Arc<dyn Clock>,
+    objects: Option<ObjectStorage>,
 }
 
 impl Shared {
@@ -65,8 +67,8 @@ impl Shared {
 }
 
 impl Stores {
-    /// Stores over this pool of the serving role.
-    pub fn new(pool: Pool, clock: Arc<dyn Clock>) -> Self {
+    /// Stores over this pool of the serving role, and over an object store for the content of files if there is one.
+    pub fn new(pool: Pool, clock: Arc<dyn Clock>, objects: Option<ObjectStorage>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 pool,
@@ -74,6 +76,7 @@ impl Stores {
                 sights: Sights::default(),
                 ids: IdSource::default(),
                 clock,
+                objects,
             }),
         }
     }
@@ -210,6 +213,11 @@ impl PgStore {
 
     pub(crate) fn pool(&self) -> &Pool {
         &self.shared.pool
+    }
+
+    /// Where the content of files lies.
+    pub(crate) fn object_storage(&self) -> Option<&ObjectStorage> {
+        self.shared.objects.as_ref()
     }
 
     /// Whose records the person sees. Whatever reads records beside the methods of [`Store`] has to keep to it.
