@@ -154,6 +154,7 @@ routes! {
     DELETE "/sync/devices/{id}"                     (Needs::Session)        "revokeDevice"      => sync::revoke;
     POST   "/sync/pull"                             (needs(RecordsRead))    "syncPull"          => sync::pull;
     POST   "/sync/push"                             (needs(RecordsRead))    "syncPush"          => sync::push;
+    POST   "/sync/sightings"                        (Needs::Session)        "syncSightings"     => sync::sightings;
     GET    "/search"                                (needs(RecordsRead))    "search"            => search::search;
 }
 

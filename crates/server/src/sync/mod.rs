@@ -10,6 +10,7 @@ mod push;
 mod reading;
 mod rows;
 mod scope;
+mod sighting;
 
 use fieldstone_model::{RecordId, query::Environment};
 use fieldstone_protocol::{
@@ -17,6 +18,7 @@ use fieldstone_protocol::{
     hello::{Hello, Schema, Welcome},
     pull::{PullAnswer, PullRequest},
     push::{PushAnswer, PushRequest},
+    sighting::Sightings,
 };
 use fieldstone_store::StoreError;
 use jiff::Timestamp;
@@ -104,6 +106,15 @@ pub trait SyncStore: Send + Sync {
         async { Err(SyncError::UnknownDevice) }
     }
 
+    /// Notes what a device's guard has seen.
+    fn note_sightings(
+        &self,
+        sightings: &Sightings,
+    ) -> impl Future<Output = Result<(), SyncError>> + Send {
+        let _ = sightings;
+        async { Err(SyncError::UnknownDevice) }
+    }
+
     /// Does what was done on a device.
     fn push(
         &self,
@@ -141,6 +152,10 @@ impl SyncStore for PgStore {
         environment: Environment,
     ) -> Result<PullAnswer, SyncError> {
         self.sync_pull(request, environment).await
+    }
+
+    async fn note_sightings(&self, sightings: &Sightings) -> Result<(), SyncError> {
+        self.sync_note_sightings(sightings).await
     }
 
     async fn push(&self, request: &PushRequest) -> Result<PushAnswer, SyncError> {

@@ -64,3 +64,4 @@ audit-workspace-see = { $actor } hat geändert, wessen Datensätze neue Personen
 audit-field-restrict = { $actor } hat geändert, wer ein Feld liest oder setzt.
 audit-device-register = { $actor } hat sich auf einem Gerät zum Arbeiten ohne Netz angemeldet: { $target }.
 audit-device-revoke = { $actor } hat ein Gerät von der Liste genommen: { $target }.
+audit-device-threat = Die App auf dem Gerät von { $actor } hat eine Bedrohung gesehen: { $target }.

@@ -64,3 +64,4 @@ audit-workspace-see = { $actor } changed whose records new people see.
 audit-field-restrict = { $actor } changed who reads or sets a field.
 audit-device-register = { $actor } signed in on a device for offline work: { $target }.
 audit-device-revoke = { $actor } took a device off the list: { $target }.
+audit-device-threat = The app on { $actor }’s device saw a threat: { $target }.

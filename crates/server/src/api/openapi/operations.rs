@@ -246,6 +246,7 @@ const DOCS: &[Doc] = &[
     Doc { id: "revokeDevice", tag: "sync", summary: "Take a device off the list", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
     Doc { id: "syncPull", tag: "sync", summary: "One page of what changed for a device (compressed JSON lines)", parameters: NONE, body: None, status: "200", answer: None, headers: &[], problems: &[] },
     Doc { id: "syncPush", tag: "sync", summary: "What was done on a device (compressed JSON lines)", parameters: NONE, body: None, status: "200", answer: None, headers: &[], problems: &[] },
+    Doc { id: "syncSightings", tag: "sync", summary: "Tell what a device's guard has seen, for the audit log (compressed JSON lines)", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
     Doc { id: "search", tag: "records", summary: "Records of any object by their words", parameters: &[
         Param("q", Place::RequiredQuery, Type::String, "The words, each by its beginning."),
         Param("objects", Place::Query, Type::String, "Objects to search, separated by commas; all when nothing is said."),

@@ -10,6 +10,7 @@ use fieldstone_protocol::{
     hello::Hello,
     pull::PullRequest,
     push::PushRequest,
+    sighting::Sightings,
 };
 use http::{
     HeaderValue, StatusCode,
@@ -122,6 +123,14 @@ pub(super) async fn push<S: ApiStore>(call: Call<S>) -> ApiResult {
     let request = PushRequest::from_bytes(&call.bytes())?;
     let answer = call.store()?.push(&request).await?;
     Ok(lines(answer.to_bytes()?))
+}
+
+/// `POST /sync/sightings`: 204; what the device's guard has seen is in the audit log.
+pub(super) async fn sightings<S: ApiStore>(call: Call<S>) -> ApiResult {
+    call.parameters(&[])?;
+    let sightings: Sightings = read(&call)?;
+    call.store()?.note_sightings(&sightings).await?;
+    Ok(written::nothing(StatusCode::NO_CONTENT))
 }
 
 /// The one line that the body is.

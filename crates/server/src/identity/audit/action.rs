@@ -113,6 +113,8 @@ actions! {
     DeviceRegister = "device.register";
     /// A device was taken off the list; the target is its id.
     DeviceRevoke = "device.revoke";
+    /// The guard of a device has seen a debugger, tools, a virtual machine or a rooted system; the target is the device.
+    DeviceThreat = "device.threat";
     /// A letter could not be delivered; the target is its id.
     LetterGiveUp = "letter.give_up";
     /// Somebody was invited; the target is the invitation.
