@@ -8,4 +8,5 @@ mod keyboard;
 mod members;
 mod selling;
 mod together;
+mod two_step;
 mod work;
