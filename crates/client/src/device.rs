@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use fieldstone_model::{Clock, RecordId, Role};
+use fieldstone_model::{Change, Clock, RecordId, Role, Value, Values};
 use fieldstone_protocol::{
     device::{Registered, Registration},
     guard::SignedPolicy,
@@ -11,7 +11,7 @@ use fieldstone_protocol::{
     pull::Proof,
     sighting::Sightings,
 };
-use fieldstone_store::User;
+use fieldstone_store::{Store as _, StoreError, User};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use crate::{
     drive::{self, Ending},
     engine::{Engine, Report, Settings},
+    files::{self, Exchange, FileError, FileReport, Files},
     home::{Home, HomeError, Login, State},
     journal::{Journal, JournalError, LoginPair, Place, SealError},
     keys::{LoginKey, NoRandomness},
@@ -80,6 +81,12 @@ pub enum DeviceError {
     /// The journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// A file.
+    #[error(transparent)]
+    File(FileError),
+    /// The records.
+    #[error(transparent)]
+    Store(StoreError),
     /// No randomness.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),
@@ -169,6 +176,7 @@ pub struct Device {
     transport: Transport,
     profile: Profile,
     journal: Option<Journal>,
+    files: Files,
     clock: Arc<dyn Clock>,
 }
 
@@ -213,6 +221,7 @@ impl Device {
         transport.be(&profile.registered)?;
         sentry::adopt(&mut profile.guard, None, &transport);
         let journal = open_journal(&home, &login, &profile, &key, &local).await?;
+        let files = Files::new(home.attachments(), key);
         let mut device = Self {
             home,
             keystore,
@@ -221,6 +230,7 @@ impl Device {
             transport,
             profile,
             journal,
+            files,
             clock,
         };
         device.keep_journal().await?;
@@ -286,6 +296,7 @@ impl Device {
             }
         };
         let journal = open_journal(&home, &login, &profile, &key, &local).await?;
+        let files = Files::new(home.attachments(), key);
         Ok(Self {
             home,
             keystore,
@@ -294,6 +305,7 @@ impl Device {
             transport,
             profile,
             journal,
+            files,
             clock,
         })
     }
@@ -403,6 +415,63 @@ impl Device {
             self.keep_journal().await?;
         }
         Ok(ending)
+    }
+
+    /// Hangs the file at `from` on the record `about`; it is sent with the next sync. The attachment's id.
+    pub async fn attach(
+        &mut self,
+        about: RecordId,
+        from: &Path,
+        name: &str,
+    ) -> Result<RecordId, DeviceError> {
+        let store = self.store();
+        let unknown = || StoreError::UnknownObject("attachment".to_owned());
+        let id = store.new_id("attachment").ok_or_else(unknown)?;
+        // The content first: a record is never here without it, and content without a record is removed by the next exchange.
+        let facts = self.files.keep(id, from)?;
+        let values = Values::new()
+            .with("name", Value::Text(name.to_owned()))
+            .with("about_id", Value::Id(about));
+        let create = Change::Create {
+            object: "attachment".to_owned(),
+            id,
+            values,
+        };
+        let exchange = Exchange::new(&self.files, &self.local, &self.transport);
+        exchange.wait(id, facts).await?;
+        if let Err(error) = store.apply(&[create]).await {
+            exchange.forget(id).await?;
+            return Err(error.into());
+        }
+        self.keep_journal().await?;
+        Ok(id)
+    }
+
+    /// Sends and fetches files. To be called when the records are in step.
+    pub async fn exchange_files(&self, report: impl FnMut(&FileReport)) -> Result<(), DeviceError> {
+        let exchange = Exchange::new(&self.files, &self.local, &self.transport);
+        exchange.run(&self.store(), report).await
+    }
+
+    /// The files that wait to be sent.
+    pub async fn waiting_files(&self) -> Result<usize, DeviceError> {
+        let exchange = Exchange::new(&self.files, &self.local, &self.transport);
+        Ok(exchange.waiting().await?.len())
+    }
+
+    /// Writes the content of an attachment, fetched first if it isn't here.
+    pub async fn write_content(
+        &self,
+        attachment: RecordId,
+        out: &mut impl std::io::Write,
+    ) -> Result<(), DeviceError> {
+        let record = self.store().get("attachment", attachment, &[]).await?;
+        if !self.files.has(attachment) {
+            let facts = files::facts_of(&record).ok_or(FileError::NotHere)?;
+            let exchange = Exchange::new(&self.files, &self.local, &self.transport);
+            exchange.fetch(attachment, &facts, &mut |_| {}).await?;
+        }
+        Ok(self.files.open(attachment)?.copy_to(out)?)
     }
 
     /// Tells what the guard has seen, if there is something and the platform takes it.
