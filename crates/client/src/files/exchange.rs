@@ -112,9 +112,9 @@ impl<'a> Exchange<'a> {
                 continue;
             }
             match self.send(id, &facts, &mut report).await {
-                Ok(()) => {}
-                // The record is gone, or has its content from elsewhere: there is nothing left to send.
-                Err(DeviceError::Transport(TransportError::Refused {
+                // Refused when the record is gone, or has its content from elsewhere: then there is nothing left to send.
+                Ok(())
+                | Err(DeviceError::Transport(TransportError::Refused {
                     status: 404 | 409, ..
                 })) => {}
                 Err(error) => return Err(error),
