@@ -27,7 +27,8 @@ pub struct ServerOptions {
     pub demo: bool,
     /// The port; by default a free one.
     pub port: Option<u16>,
-    /// Further arguments. Without `--storage-encryption` among them, nothing is encrypted: what a test is about should not wait for it.
+    /// Further arguments. Without `--storage-encryption` among them nothing is encrypted, and without `--backups` none are made: what a test
+    /// is about should not wait for it.
     pub arguments: Vec<String>,
 }
 
@@ -85,6 +86,13 @@ impl ServerOptions {
             .any(|argument| argument == "--storage-encryption")
         {
             command.args(["--storage-encryption", "none"]);
+        }
+        if !self
+            .arguments
+            .iter()
+            .any(|argument| argument == "--backups")
+        {
+            command.args(["--backups", "none"]);
         }
         command.args(&self.arguments);
         command.stdin(Stdio::null());

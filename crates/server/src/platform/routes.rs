@@ -24,7 +24,7 @@ use crate::oauth::{self, Issuer};
 use crate::pages::settings::{invitations, members, membership};
 use crate::pages::{
     Entrance, attachments, confirm, email_change, forgotten_password, invitation, password_reset,
-    second_step, set_up, settings, sign_in, sign_out,
+    second_step, security, set_up, settings, sign_in, sign_out,
 };
 use crate::store::PgStore;
 
@@ -78,6 +78,7 @@ pub fn pages() -> Vec<Page<Site>> {
         get("/readyz",                    Needs::Nothing, health::ready),
         get("/.well-known/security.txt",  Needs::Nothing, security_txt),
         get("/api/openapi.json",          Needs::Nothing, api::show_openapi),
+        get("/security",                  Needs::Nothing, security::show),
         get("/sign-in",                   Needs::Nothing, sign_in::show),
         post("/sign-in",                  Needs::Nothing, sign_in::submit),
         get("/sign-in/code",              Needs::Nothing, second_step::show),
@@ -221,13 +222,20 @@ async fn security_txt(
 ) -> ([(http::HeaderName, &'static str); 1], String) {
     (
         [(CONTENT_TYPE, "text/plain; charset=utf-8")],
-        security_text(&platform.security_contact, platform.clock.now()),
+        security_text(
+            &platform.security_contact,
+            &platform.url,
+            platform.clock.now(),
+        ),
     )
 }
 
-fn security_text(contact: &str, now: Timestamp) -> String {
+fn security_text(contact: &str, url: &str, now: Timestamp) -> String {
+    let url = url.trim_end_matches('/');
     let expires = now.saturating_add(SECURITY_EXPIRY).unwrap_or(now);
-    format!("Contact: {contact}\nExpires: {expires:.0}\nPreferred-Languages: en, de\n")
+    format!(
+        "Contact: {contact}\nExpires: {expires:.0}\nPreferred-Languages: en, de\nCanonical: {url}/.well-known/security.txt\nPolicy: {url}/security\n"
+    )
 }
 
 #[cfg(test)]
@@ -238,6 +246,7 @@ mod tests {
     fn security_txt_has_what_the_standard_requires() {
         let text = security_text(
             "mailto:security@crm.example",
+            "https://crm.example/",
             "2026-05-01T12:00:00.25Z".parse().unwrap(),
         );
         assert!(
@@ -245,5 +254,9 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("Expires: 2026-10-28T12:00:00Z\n"), "{text}");
+        assert!(
+            text.contains("Canonical: https://crm.example/.well-known/security.txt\n"),
+            "{text}"
+        );
     }
 }

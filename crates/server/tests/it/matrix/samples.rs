@@ -88,6 +88,7 @@ pub(super) const SAMPLES: &[Sample] = &[
     get("/healthz", "/healthz"),
     get("/readyz", "/readyz"),
     get("/.well-known/security.txt", "/.well-known/security.txt"),
+    get("/security", "/security"),
     get("/api/openapi.json", "/api/openapi.json"),
     get("/sign-in", "/sign-in?to=%2Fdeals"),
     form("/sign-in", "/sign-in", "email=:email&password=correct+horse+battery"),
