@@ -9,6 +9,7 @@ use fieldstone_server::database::{
 };
 use fieldstone_server::identity::workspace::{self, NewUser, NewWorkspace};
 use fieldstone_server::store::{PgStore, Stores};
+use fieldstone_vault::{MemoryKeys, Vault};
 
 use crate::TestDatabase;
 
@@ -34,7 +35,7 @@ impl TestStores {
         let pool = Pool::new(database.app(), 8, sign, clock.clone()).unwrap();
         Self {
             database,
-            stores: Stores::new(pool, clock),
+            stores: Stores::with_vault(pool, clock, Vault::new(Arc::new(MemoryKeys::default()))),
         }
     }
 

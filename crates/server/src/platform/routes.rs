@@ -198,7 +198,11 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
     };
     let own = mount::<PgStore, Site>(pages());
     let gated = fieldstone_ui::router::<PgStore>(own.gated.with_state(site.clone()))
-        .merge(api::router::<PgStore>().layer(Extension(entrance)))
+        .merge(
+            api::router::<PgStore>()
+                .layer(Extension(entrance))
+                .layer(Extension(application.standings.clone())),
+        )
         .layer(middleware::from_fn_with_state(application, gate::admit));
     let router = own
         .open

@@ -32,6 +32,8 @@ use fieldstone_store::{
     Store, StoreError, User,
 };
 
+use fieldstone_vault::Vault;
+
 use crate::database::{Actor, pool::Pool};
 pub(crate) use error::store_error;
 pub use members::{Invitation, InvitationState, Member, OwnEmail, PendingEmail};
@@ -52,6 +54,8 @@ struct Shared {
     sights: Sights,
     ids: IdSource,
     clock: Arc<dyn Clock>,
+    /// Seals what the database keeps of secrets; none where nothing does.
+    vault: Option<Vault>,
 }
 
 impl Shared {
@@ -65,8 +69,17 @@ impl Shared {
 }
 
 impl Stores {
-    /// Stores over this pool of the serving role.
+    /// Stores over this pool of the serving role, without a vault: devices are given no keys.
     pub fn new(pool: Pool, clock: Arc<dyn Clock>) -> Self {
+        Self::over(pool, clock, None)
+    }
+
+    /// Stores over this pool of the serving role, whose secrets this vault seals.
+    pub fn with_vault(pool: Pool, clock: Arc<dyn Clock>, vault: Vault) -> Self {
+        Self::over(pool, clock, Some(vault))
+    }
+
+    fn over(pool: Pool, clock: Arc<dyn Clock>, vault: Option<Vault>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 pool,
@@ -74,6 +87,7 @@ impl Stores {
                 sights: Sights::default(),
                 ids: IdSource::default(),
                 clock,
+                vault,
             }),
         }
     }
@@ -210,6 +224,19 @@ impl PgStore {
 
     pub(crate) fn pool(&self) -> &Pool {
         &self.shared.pool
+    }
+
+    /// What seals secrets, if anything does.
+    pub(crate) fn vault(&self) -> Option<&Vault> {
+        self.shared.vault.as_ref()
+    }
+
+    /// The store of another person of the workspace, with their own rights. The caller has made sure that this is meant.
+    pub(crate) async fn of_person(&self, actor: Actor) -> Result<Self, StoreError> {
+        let stores = Stores {
+            shared: Arc::clone(&self.shared),
+        };
+        stores.open(actor).await
     }
 
     /// Whose records the person sees. Whatever reads records beside the methods of [`Store`] has to keep to it.

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use fieldstone_model::{
-    Change, Object, Record, Registry, Value, Values,
+    Change, Object, Record, RecordId, Registry, Value, Values,
     merge::{Conflict, Deleted, Intent, Verdict, judge},
 };
 use fieldstone_protocol::{
@@ -20,7 +20,7 @@ use fieldstone_store::{ChangeError, Store as _, StoreError};
 use serde_json::{Value as Json, json};
 use tokio_postgres::types::ToSql;
 
-use super::{SyncError, reading::column, rows::to_json};
+use super::{SyncError, reading::column, rows::to_json, sealed::Taken};
 use crate::store::PgStore;
 
 /// How often a mutation is tried while others write the same record.
@@ -30,6 +30,30 @@ const TRIES: u32 = 5;
 pub(crate) struct Extra {
     pub(crate) sql: &'static str,
     pub(crate) params: Vec<Box<dyn ToSql + Sync + Send>>,
+}
+
+/// Where a mutation comes from.
+pub(super) enum Source<'a> {
+    /// A device that is there.
+    Device(RecordId),
+    /// A device that sealed it earlier.
+    Sealed(&'a Taken<'a>),
+    /// Quarantine, from where whoever manages people releases it.
+    Released {
+        /// The device that sealed it.
+        device: RecordId,
+        /// Its number.
+        sequence: i64,
+    },
+}
+
+impl Source<'_> {
+    fn device(&self) -> String {
+        match self {
+            Self::Device(device) | Self::Released { device, .. } => device.to_string(),
+            Self::Sealed(taken) => taken.device().to_owned(),
+        }
+    }
 }
 
 /// What a mutation comes to: changes, a conflict to keep, and what is answered. The version is the one before the changes.
@@ -47,13 +71,14 @@ impl PgStore {
             return Err(SyncError::Incompatible);
         }
         let mut known = self.known_results(request).await?;
+        let source = Source::Device(request.device);
         let mut results = Vec::with_capacity(request.mutations.len());
         for mutation in &request.mutations {
             let before = known.remove(&mutation.uuid);
             let duplicate = before.is_some();
             let outcome = match before {
                 Some(outcome) => outcome,
-                None => match self.take_in(request, mutation).await {
+                None => match self.take_in(&source, mutation).await {
                     Ok(outcome) => outcome,
                     // What was answered so far is done; the device sends the rest again.
                     Err(SyncError::Store(StoreError::Busy)) if !results.is_empty() => break,
@@ -71,7 +96,29 @@ impl PgStore {
                 break;
             }
         }
+        self.count_push(request.device, &results).await?;
         Ok(PushAnswer { results })
+    }
+
+    /// Counts what came from a device.
+    async fn count_push(
+        &self,
+        device: RecordId,
+        results: &[MutationResult],
+    ) -> Result<(), SyncError> {
+        let count = |of: fn(&MutationResult) -> bool| {
+            let count = results.iter().filter(|result| of(result)).count();
+            i64::try_from(count).unwrap_or(i64::MAX)
+        };
+        let changes = count(|result| !result.duplicate);
+        let conflicts =
+            count(|result| !result.duplicate && matches!(result.outcome, Outcome::Conflict { .. }));
+        self.run_step(
+            "UPDATE app.sync_device d SET pushes = d.pushes + 1, changes = d.changes + $2, conflicts = d.conflicts + $3, last_seen_at = $4 WHERE d.id = $1",
+            &[&device.as_str(), &changes, &conflicts, &self.now()],
+        )
+        .await?;
+        Ok(())
     }
 
     /// Results of mutations that were here before; and whether the device may push at all.
@@ -121,9 +168,9 @@ impl PgStore {
         ))
     }
 
-    async fn take_in(
+    pub(super) async fn take_in(
         &self,
-        request: &PushRequest,
+        source: &Source<'_>,
         mutation: &Mutation,
     ) -> Result<Outcome, SyncError> {
         if !(32..=36).contains(&mutation.uuid.len()) || i64::try_from(mutation.sequence).is_err() {
@@ -131,7 +178,7 @@ impl PgStore {
         }
         let mut registry = self.registry().clone();
         for _ in 0..TRIES {
-            let plan = self.plan_mutation(&registry, mutation).await?;
+            let plan = self.plan_mutation(&registry, source, mutation).await?;
             let Plan {
                 changes,
                 mut extras,
@@ -139,7 +186,7 @@ impl PgStore {
             } = plan;
             // The version is known only once the changes are written; everything else is decided.
             let outcome = with_version(outcome, &changes);
-            extras.push(self.result_row(request, mutation, &outcome)?);
+            extras.extend(self.beside(source, mutation, &outcome)?);
             match self.write_with(&registry, &changes, extras).await {
                 Ok(Some(_)) => return Ok(outcome),
                 // The same mutation, on its way a second time.
@@ -153,12 +200,12 @@ impl PgStore {
                 Err(StoreError::Change(_, ChangeError::IdTaken)) => {
                     // Taken by a record that can't be seen, or just now.
                     return self
-                        .refuse(request, mutation, &registry, Outcome::IdTaken)
+                        .refuse(source, mutation, &registry, Outcome::IdTaken)
                         .await;
                 }
                 Err(StoreError::Change(_, error)) => {
                     return self
-                        .refuse(request, mutation, &registry, rejected_change(&error))
+                        .refuse(source, mutation, &registry, rejected_change(&error))
                         .await;
                 }
                 Err(StoreError::Denied) => {
@@ -166,14 +213,14 @@ impl PgStore {
                         "forbidden",
                         "Your role doesn't allow this. Ask an administrator of your workspace.",
                     );
-                    return self.refuse(request, mutation, &registry, outcome).await;
+                    return self.refuse(source, mutation, &registry, outcome).await;
                 }
                 Err(StoreError::UnknownObject(_)) => {
                     let outcome = rejected(
                         "unknown_object",
                         "The workspace has no such kind of record any more.",
                     );
-                    return self.refuse(request, mutation, &registry, outcome).await;
+                    return self.refuse(source, mutation, &registry, outcome).await;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -184,21 +231,48 @@ impl PgStore {
     /// Keeps a result that nothing was written for.
     async fn refuse(
         &self,
-        request: &PushRequest,
+        source: &Source<'_>,
         mutation: &Mutation,
         registry: &Registry,
         outcome: Outcome,
     ) -> Result<Outcome, SyncError> {
-        let extra = self.result_row(request, mutation, &outcome)?;
-        match self.write_with(registry, &[], vec![extra]).await? {
+        let extras = self.beside(source, mutation, &outcome)?;
+        match self.write_with(registry, &[], extras).await? {
             Some(_) => Ok(outcome),
             None => Ok(self.known_result(&mutation.uuid).await?.unwrap_or(outcome)),
         }
     }
 
+    /// What is kept beside what a mutation does: its result, and that a sealed one was taken.
+    fn beside(
+        &self,
+        source: &Source<'_>,
+        mutation: &Mutation,
+        outcome: &Outcome,
+    ) -> Result<Vec<Extra>, SyncError> {
+        let result = self.result_row(source, mutation, outcome)?;
+        Ok(match source {
+            Source::Device(_) => vec![result],
+            Source::Sealed(taken) => vec![result, taken.after(outcome)],
+            // What is refused stays where it is, and can be tried again: no result is kept.
+            Source::Released { .. }
+                if matches!(outcome, Outcome::Rejected { .. } | Outcome::IdTaken) =>
+            {
+                Vec::new()
+            }
+            Source::Released { device, sequence } => {
+                let settle = Extra {
+                    sql: "SELECT app.settle_sealed($1, $2, 'released')",
+                    params: vec![Box::new(device.to_string()), Box::new(*sequence)],
+                };
+                vec![result, settle]
+            }
+        })
+    }
+
     fn result_row(
         &self,
-        request: &PushRequest,
+        source: &Source<'_>,
         mutation: &Mutation,
         outcome: &Outcome,
     ) -> Result<Extra, SyncError> {
@@ -207,7 +281,7 @@ impl PgStore {
                   SELECT (SELECT app.tenant_id()), (SELECT app.user_id()), $1, $2, $3, $4::text::jsonb, $5",
             params: vec![
                 Box::new(mutation.uuid.clone()),
-                Box::new(request.device.to_string()),
+                Box::new(source.device()),
                 Box::new(i64::try_from(mutation.sequence).unwrap_or(i64::MAX)),
                 Box::new(serde_json::to_string(outcome).map_err(StoreError::internal)?),
                 Box::new(self.now()),
@@ -218,6 +292,7 @@ impl PgStore {
     async fn plan_mutation(
         &self,
         registry: &Registry,
+        source: &Source<'_>,
         mutation: &Mutation,
     ) -> Result<Plan, SyncError> {
         let done = |outcome| Plan {
@@ -276,13 +351,19 @@ impl PgStore {
             intent,
             current.as_ref().map(|(values, deleted)| (values, *deleted)),
         );
-        Ok(self.carry_out(&object, mutation, wanted, record.as_ref(), verdict))
+        Ok(self.carry_out(
+            &object,
+            (source, mutation),
+            wanted,
+            record.as_ref(),
+            verdict,
+        ))
     }
 
     fn carry_out(
         &self,
         object: &Object,
-        mutation: &Mutation,
+        (source, mutation): (&Source<'_>, &Mutation),
         wanted: Values,
         record: Option<&Record>,
         verdict: Verdict,
@@ -296,7 +377,7 @@ impl PgStore {
             outcome,
         };
         let waits = |changes, kind, conflicts: &[Conflict], fields: Vec<String>| {
-            let (conflict, extra) = self.conflict_row(object, mutation, kind, conflicts);
+            let (conflict, extra) = self.conflict_row(object, (source, mutation), kind, conflicts);
             let outcome = Outcome::Conflict {
                 version,
                 conflict,
@@ -374,10 +455,10 @@ impl PgStore {
     fn conflict_row(
         &self,
         object: &Object,
-        mutation: &Mutation,
+        (source, mutation): (&Source<'_>, &Mutation),
         kind: conflict::Kind,
         conflicts: &[Conflict],
-    ) -> (fieldstone_model::RecordId, Extra) {
+    ) -> (RecordId, Extra) {
         let id = self.fresh_id(conflict::PREFIX);
         let field = |conflict: &Conflict| {
             let scale = object
@@ -398,8 +479,8 @@ impl PgStore {
             conflict::Kind::DeleteOfEdited => "delete_of_edited",
         };
         let extra = Extra {
-            sql: "INSERT INTO app.sync_conflict (tenant_id, user_id, id, object, record_id, kind, fields, created_at) \
-                  SELECT (SELECT app.tenant_id()), (SELECT app.user_id()), $1, $2, $3, $4, $5::text::jsonb, $6",
+            sql: "INSERT INTO app.sync_conflict (tenant_id, user_id, id, object, record_id, kind, fields, created_at, device_id) \
+                  SELECT (SELECT app.tenant_id()), (SELECT app.user_id()), $1, $2, $3, $4, $5::text::jsonb, $6, $7",
             params: vec![
                 Box::new(id.to_string()),
                 Box::new(object.name.to_string()),
@@ -407,6 +488,7 @@ impl PgStore {
                 Box::new(kind.to_owned()),
                 Box::new(Json::Array(fields).to_string()),
                 Box::new(self.now()),
+                Box::new(source.device()),
             ],
         };
         (id, extra)
@@ -469,7 +551,7 @@ pub(super) fn rejected(code: &str, message: &str) -> Outcome {
     Outcome::Rejected { rejection }
 }
 
-fn rejected_field(field: &str, code: &str, message: &str) -> Outcome {
+pub(super) fn rejected_field(field: &str, code: &str, message: &str) -> Outcome {
     let of_field = FieldRejection {
         field: field.to_owned(),
         code: code.to_owned(),

@@ -41,6 +41,8 @@ pub(super) struct Kept {
 pub(super) struct Opened {
     pub(super) transaction: Transaction,
     pub(super) blind: BlindKey,
+    seen_at: jiff::Timestamp,
+    proven: Option<bool>,
     pub(super) kept: Vec<Kept>,
     pub(super) sets: Vec<RecordSet>,
     pub(super) set_versions: Vec<(String, i64)>,
@@ -53,9 +55,14 @@ pub(super) struct Reading<'a> {
     pub(super) registry: &'a Registry,
     pub(super) scope: Scope<'a>,
     pub(super) blind: BlindKey,
+    /// When the device was last seen, and what it said of itself, as far as the database knows.
+    pub(super) seen_at: jiff::Timestamp,
+    pub(super) proven: Option<bool>,
     /// What this transaction sees.
     pub(super) snapshot: String,
     pub(super) epoch: String,
+    /// What is kept from the reader, by API name of the object.
+    withheld: BTreeMap<String, Withheld>,
 }
 
 /// Ids by the API name of their object.
@@ -63,8 +70,7 @@ pub(super) type Ids = BTreeMap<String, BTreeSet<RecordId>>;
 
 /// Plans for the values at hand: kept plans are those of small tables, and compiling takes longer than an empty page.
 const PLANS: &str = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)";
-const DEVICE: &str =
-    "SELECT d.blind_key FROM app.sync_device d WHERE d.id = $1 AND d.revoked_at IS NULL";
+const DEVICE: &str = "SELECT d.blind_key, d.last_seen_at, d.proven FROM app.sync_device d WHERE d.id = $1 AND d.revoked_at IS NULL";
 const KEPT: &str = "SELECT c.id, c.snapshot, c.epoch, c.position, \
     coalesce((SELECT p.purged_xid FROM app.sync_purge p) >= pg_snapshot_xmin(c.snapshot::pg_snapshot), false) \
     FROM app.sync_cursor c WHERE c.device_id = $1 AND c.id = ANY ($2)";
@@ -111,11 +117,8 @@ pub(super) async fn open(
     let [_, devices, kept, sets, snapshots] = &results[..] else {
         return Err(StoreError::internal("a flight lost an answer").into());
     };
-    let key: &[u8] = devices
-        .first()
-        .ok_or(SyncError::UnknownDevice)?
-        .try_get(0)
-        .map_err(StoreError::internal)?;
+    let known = devices.first().ok_or(SyncError::UnknownDevice)?;
+    let key: &[u8] = column(known, 0)?;
     let blind = BlindKey(key.try_into().map_err(StoreError::internal)?);
     let (mut chosen, mut set_versions) = (Vec::new(), Vec::new());
     for row in sets {
@@ -124,8 +127,10 @@ pub(super) async fn open(
             .push(serde_json::from_str(&column::<String>(row, 2)?).map_err(StoreError::internal)?);
     }
     Ok(Opened {
-        transaction,
         blind,
+        seen_at: column(known, 1)?,
+        proven: column(known, 2)?,
+        transaction,
         kept: kept.iter().map(kept_row).collect::<Result<_, _>>()?,
         sets: if chosen.is_empty() {
             default_sets()
@@ -194,9 +199,17 @@ impl<'a> Reading<'a> {
             registry,
             scope,
             blind: opened.blind,
+            seen_at: opened.seen_at,
+            proven: opened.proven,
             snapshot: opened.snapshot,
             epoch,
+            withheld: kept_from(registry),
         }
+    }
+
+    /// What is kept from the reader of records of this object.
+    fn withheld(&self, object: &str) -> Withheld {
+        self.withheld.get(object).copied().unwrap_or_default()
     }
 
     /// Ends the transaction with nothing more to do in it.
@@ -443,7 +456,8 @@ impl<'a> Reading<'a> {
                 until.map_or_else(|| "~".to_owned(), |id| id.to_string()),
             ));
             let text = format!(
-                "SELECT t.id, t.row_tag FROM {table} t WHERE t.id IN ({scope}) AND t.id > ${behind} AND t.id <= ${} ORDER BY t.id LIMIT {}",
+                "SELECT t.id, t.row_tag{} FROM {table} t WHERE t.id IN ({scope}) AND t.id > ${behind} AND t.id <= ${} ORDER BY t.id LIMIT {}",
+                of_object(&name),
                 behind + 1,
                 limit - found.len(),
             );
@@ -453,11 +467,11 @@ impl<'a> Reading<'a> {
                 .iter()
                 .flatten()
             {
-                found.push((
-                    name.clone(),
-                    id_of(row)?,
-                    Tag::new(column(row, 1)?, Withheld::default()),
-                ));
+                let of = match row.len() {
+                    2 => self.withheld(&name),
+                    _ => self.withheld(column(row, 2)?),
+                };
+                found.push((name.clone(), id_of(row)?, Tag::new(column(row, 1)?, of)));
             }
         }
         Ok(found)
@@ -478,6 +492,34 @@ impl<'a> Reading<'a> {
             .map(|(scope, params)| (scope, table, params)))
     }
 
+    /// How many rows the whole scope has, by object.
+    pub(super) async fn totals(&mut self) -> Result<BTreeMap<String, u64>, SyncError> {
+        let mut names: Vec<String> = self
+            .scope
+            .objects()
+            .into_iter()
+            .map(|object| object.name.to_string())
+            .collect();
+        names.push(conflict::OBJECT.to_owned());
+        let (mut counted, mut statements) = (Vec::new(), Vec::new());
+        for name in names {
+            if let Some((scope, _, params)) = self.in_scope(&name)? {
+                let text = format!("SELECT count(DISTINCT s.id) FROM ({scope}) s");
+                statements.push(Statement { text, params });
+                counted.push(name);
+            }
+        }
+        let results = self.run(&statements).await?;
+        let mut totals = BTreeMap::new();
+        for (name, rows) in counted.into_iter().zip(&results) {
+            if let Some(row) = rows.first() {
+                totals.insert(name, super::keys::number(row, 0)?);
+            }
+        }
+        totals.retain(|_, count| *count > 0);
+        Ok(totals)
+    }
+
     /// What the whole scope adds up to.
     pub(super) async fn digest(&mut self) -> Result<Digest, SyncError> {
         let mut names: Vec<String> = self
@@ -487,27 +529,39 @@ impl<'a> Reading<'a> {
             .map(|object| object.name.to_string())
             .collect();
         names.push(conflict::OBJECT.to_owned());
-        let mut statements = Vec::new();
+        let (mut counted, mut statements) = (Vec::new(), Vec::new());
         for name in &names {
             let Some((scope, table, params)) = self.in_scope(name)? else {
                 continue;
             };
-            let text = format!(
-                "SELECT string_agg(int8send(t.row_tag), ''::bytea) FROM {table} t WHERE t.id IN ({scope})"
-            );
+            counted.push(name);
+            // Of a conflict, what is kept from the reader depends on the record.
+            let text = if name == conflict::OBJECT {
+                format!(
+                    "SELECT int8send(t.row_tag), t.object FROM {table} t WHERE t.id IN ({scope})"
+                )
+            } else {
+                format!(
+                    "SELECT string_agg(int8send(t.row_tag), ''::bytea) FROM {table} t WHERE t.id IN ({scope})"
+                )
+            };
             statements.push(Statement { text, params });
         }
         let results = self.run(&statements).await?;
         let mut digest = Digest::default();
-        for (name, rows) in names.iter().zip(&results) {
-            let Some(row) = rows.first() else { continue };
-            let tags: Option<&[u8]> = column(row, 0)?;
+        for (name, rows) in counted.into_iter().zip(&results) {
             let mut sum = Sum::default();
-            for bytes in tags.unwrap_or_default().chunks_exact(8) {
-                let bytes: [u8; 8] = bytes.try_into().map_err(StoreError::internal)?;
-                sum.count += 1;
-                sum.tags =
-                    Tag(sum.tags.0 ^ Tag::new(i64::from_be_bytes(bytes), Withheld::default()).0);
+            for row in rows {
+                let of = match row.len() {
+                    1 => self.withheld(name),
+                    _ => self.withheld(column(row, 1)?),
+                };
+                let tags: Option<&[u8]> = column(row, 0)?;
+                for bytes in tags.unwrap_or_default().chunks_exact(8) {
+                    let bytes: [u8; 8] = bytes.try_into().map_err(StoreError::internal)?;
+                    sum.count += 1;
+                    sum.tags = Tag(sum.tags.0 ^ Tag::new(i64::from_be_bytes(bytes), of).0);
+                }
             }
             digest.add_sum(name, sum);
         }
@@ -540,12 +594,36 @@ impl<'a> Reading<'a> {
         for (object, found) in shapes.iter().zip(&results) {
             for row in found {
                 rows.push(match object {
-                    Some(object) => super::rows::record(object, row)?,
-                    None => super::rows::conflict(row)?,
+                    Some(object) => super::rows::record(object, self.withheld(&object.name), row)?,
+                    None => {
+                        let of: &str = column(row, 3)?;
+                        let object = self.registry.object(of).map(AsRef::as_ref);
+                        super::rows::conflict(object, self.withheld(of), row)?
+                    }
                 });
             }
         }
         Ok(rows)
+    }
+}
+
+/// What is kept from a reader with this registry, by API name of the object; nothing where it isn't named.
+fn kept_from(registry: &Registry) -> BTreeMap<String, Withheld> {
+    let whole = registry.whole();
+    let kept = |object: &std::sync::Arc<Object>| {
+        let names = super::device::withheld(&whole, object, true);
+        let names = names.iter().map(String::as_str);
+        (object.name.to_string(), Withheld::new(&object.name, names))
+    };
+    registry.objects().map(kept).collect()
+}
+
+/// One column more of what has no fields of its own: the object of its record.
+fn of_object(name: &str) -> &'static str {
+    if name == conflict::OBJECT {
+        ", t.object"
+    } else {
+        ""
     }
 }
 

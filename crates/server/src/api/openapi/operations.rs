@@ -221,6 +221,13 @@ const DOCS: &[Doc] = &[
     Doc { id: "listDevices", tag: "sync", summary: "The caller's devices", parameters: NONE, body: None, status: "200", answer: None, headers: &[], problems: &[] },
     Doc { id: "registerDevice", tag: "sync", summary: "Make a device known; what the answer holds is shown this once", parameters: NONE, body: None, status: "201", answer: None, headers: &[], problems: &[] },
     Doc { id: "revokeDevice", tag: "sync", summary: "Take a device off the list", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
+    Doc { id: "wipeDevice", tag: "sync", summary: "Order a device to erase everything, and take it off the list", parameters: NONE, body: None, status: "202", answer: None, headers: &[], problems: &["NotFound", "Conflict"] },
+    Doc { id: "showDeviceStanding", tag: "sync", summary: "What a device may still do; asked with the device's secret as a bearer token (compressed JSON lines)", parameters: NONE, body: None, status: "200", answer: None, headers: &[], problems: &[] },
+    Doc { id: "noteDeviceErasure", tag: "sync", summary: "Say that an order to erase was carried out; proven by the order's receipt (compressed JSON lines)", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
+    Doc { id: "listAllDevices", tag: "sync", summary: "Everybody's devices", parameters: NONE, body: None, status: "200", answer: None, headers: &[], problems: &[] },
+    Doc { id: "showDevicePolicy", tag: "sync", summary: "What the workspace asks of its devices", parameters: NONE, body: None, status: "200", answer: None, headers: &[], problems: &[] },
+    Doc { id: "setDevicePolicy", tag: "sync", summary: "Change what the workspace asks of its devices", parameters: NONE, body: None, status: "200", answer: None, headers: &[], problems: &[] },
+    Doc { id: "syncSealed", tag: "sync", summary: "Deliver changes that a device had sealed (compressed JSON lines)", parameters: NONE, body: None, status: "200", answer: None, headers: &[], problems: &[] },
     Doc { id: "syncPull", tag: "sync", summary: "One page of what changed for a device (compressed JSON lines)", parameters: NONE, body: None, status: "200", answer: None, headers: &[], problems: &[] },
     Doc { id: "syncPush", tag: "sync", summary: "What was done on a device (compressed JSON lines)", parameters: NONE, body: None, status: "200", answer: None, headers: &[], problems: &[] },
     Doc { id: "search", tag: "records", summary: "Records of any object by their words", parameters: &[

@@ -49,6 +49,13 @@ const fn put(route: &'static str, path: &'static str) -> Sample {
     }
 }
 
+const fn put_json(route: &'static str, path: &'static str, body: &'static str) -> Sample {
+    Sample {
+        method: "PUT",
+        ..post(route, path, body)
+    }
+}
+
 const fn form(route: &'static str, path: &'static str, body: &'static str) -> Sample {
     Sample {
         method: "POST",
@@ -248,6 +255,13 @@ pub(super) const SAMPLES: &[Sample] = &[
     get("/api/v1/sync/devices", "/api/v1/sync/devices"),
     post("/api/v1/sync/devices", "/api/v1/sync/devices", "{}").but(StatusCode::BAD_REQUEST),
     delete("/api/v1/sync/devices/{id}", "/api/v1/sync/devices/0DV000000000000").but(StatusCode::NOT_FOUND),
+    post("/api/v1/sync/devices/{id}/wipe", "/api/v1/sync/devices/fD0000000000000/wipe", "{}").but(StatusCode::NOT_FOUND),
+    get("/api/v1/sync/devices/{id}/standing", "/api/v1/sync/devices/fD0000000000000/standing").but(StatusCode::UNAUTHORIZED),
+    post("/api/v1/sync/devices/{id}/erasure", "/api/v1/sync/devices/fD0000000000000/erasure", "{}").but(StatusCode::BAD_REQUEST),
+    get("/api/v1/devices", "/api/v1/devices"),
+    get("/api/v1/workspace/device-policy", "/api/v1/workspace/device-policy"),
+    put_json("/api/v1/workspace/device-policy", "/api/v1/workspace/device-policy", r#"{"interval_s":300,"may_keep_sealed":true}"#),
+    post("/api/v1/sync/sealed", "/api/v1/sync/sealed", "{}").but(StatusCode::BAD_REQUEST),
     post("/api/v1/sync/pull", "/api/v1/sync/pull", "{}").but(StatusCode::BAD_REQUEST),
     post("/api/v1/sync/push", "/api/v1/sync/push", "{}").but(StatusCode::BAD_REQUEST),
     get("/api/v1/oauth/grants", "/api/v1/oauth/grants"),
