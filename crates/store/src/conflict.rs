@@ -52,6 +52,25 @@ pub struct OpenConflict {
     pub device: Option<String>,
 }
 
+/// A change that could not be applied and waits for its author to make it anew, or to give it up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedChange {
+    /// Names it to [`ConflictStore::give_up`].
+    pub key: String,
+    /// API name of the record's object.
+    pub object: String,
+    /// The record.
+    pub record: RecordId,
+    /// What it wanted, as far as whoever asks may see it.
+    pub wanted: Values,
+    /// Why it could not be applied, in English.
+    pub message: String,
+    /// When it arrived.
+    pub at: Timestamp,
+    /// What the device is called that it comes from, where that is known.
+    pub device: Option<String>,
+}
+
 /// How a conflict is settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settlement {
@@ -104,7 +123,20 @@ pub trait ConflictStore: Store {
         async { Ok(None) }
     }
 
-    /// How many of the person's own wait.
+    /// The person's changes that could not be applied, the oldest first.
+    fn refused_changes(
+        &self,
+    ) -> impl Future<Output = Result<Vec<RefusedChange>, StoreError>> + Send {
+        async { Ok(Vec::new()) }
+    }
+
+    /// Gives up one of them; false when it doesn't wait.
+    fn give_up(&self, key: &str) -> impl Future<Output = Result<bool, StoreError>> + Send {
+        let _ = key;
+        async { Ok(false) }
+    }
+
+    /// How many of the person's own wait: conflicts, and changes that could not be applied.
     fn conflict_count(&self) -> impl Future<Output = Result<u64, StoreError>> + Send {
         async { Ok(0) }
     }

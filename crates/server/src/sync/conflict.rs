@@ -9,13 +9,17 @@ use fieldstone_protocol::{
 };
 use fieldstone_store::{
     ChangeError, Store as _, StoreError,
-    conflict::{ConflictField, ConflictKind, ConflictStore, OpenConflict, Settled, Settlement},
+    conflict::{
+        ConflictField, ConflictKind, ConflictStore, OpenConflict, RefusedChange, Settled,
+        Settlement,
+    },
 };
 use tokio_postgres::Row;
 
 use super::{
     SyncError,
     push::{Extra, rejected, rejected_field},
+    sealed::Waiting,
 };
 use crate::store::PgStore;
 
@@ -208,6 +212,14 @@ fn changes(conflict: &OpenConflict, values: Values) -> Vec<Change> {
     }
 }
 
+/// What went wrong with the store; the rest can't go wrong here.
+fn plain(error: SyncError) -> StoreError {
+    match error {
+        SyncError::Store(error) => error,
+        error => StoreError::internal(error),
+    }
+}
+
 impl ConflictStore for PgStore {
     async fn conflicts(
         &self,
@@ -235,6 +247,38 @@ impl ConflictStore for PgStore {
             id.parse().map_err(StoreError::internal)
         };
         rows.first().map(id).transpose()
+    }
+
+    async fn refused_changes(&self) -> Result<Vec<RefusedChange>, StoreError> {
+        let waiting = self.waiting_sealed(false, None).await.map_err(plain)?;
+        let change = |waiting: Waiting| {
+            let object = self.registry().object(&waiting.mutation.object);
+            let fields = waiting.mutation.fields.iter();
+            let wanted = fields.filter_map(|(name, edit)| {
+                let field = object?.field(name)?;
+                Some((name.clone(), Value::from_json(field, &edit.wanted).ok()?))
+            });
+            RefusedChange {
+                key: format!("{}.{}", waiting.device, waiting.sequence),
+                wanted: wanted.collect(),
+                object: waiting.mutation.object,
+                record: waiting.mutation.record,
+                message: waiting.message,
+                at: waiting.delivered_at,
+                device: waiting.device_name,
+            }
+        };
+        Ok(waiting.into_iter().map(change).collect())
+    }
+
+    async fn give_up(&self, key: &str) -> Result<bool, StoreError> {
+        let Some((device, sequence)) = key.split_once('.') else {
+            return Ok(false);
+        };
+        let (Ok(device), Ok(sequence)) = (device.parse(), sequence.parse()) else {
+            return Ok(false);
+        };
+        self.dismiss_sealed(device, sequence).await.map_err(plain)
     }
 
     async fn conflict_count(&self) -> Result<u64, StoreError> {

@@ -51,7 +51,6 @@ pub(super) struct Taken<'a> {
 pub(crate) struct Waiting {
     pub(crate) device: RecordId,
     pub(crate) sequence: i64,
-    pub(crate) user: RecordId,
     pub(crate) person: Option<String>,
     pub(crate) device_name: Option<String>,
     /// What it says.
@@ -135,7 +134,7 @@ impl PgStore {
         let number = one.map(|(_, number)| number);
         let rows = self
             .run_step(
-                "SELECT w.device_id, w.sequence, w.user_id, w.person, w.device, w.content, w.reason, w.delivered_at FROM app.waiting_sealed($1, $2, $3) w",
+                "SELECT w.device_id, w.sequence, w.person, w.device, w.content, w.reason, w.delivered_at FROM app.waiting_sealed($1, $2, $3) w",
                 &[&quarantine, &device, &number],
             )
             .await?;
@@ -145,9 +144,9 @@ impl PgStore {
             let sequence: i64 = column(row, 1)?;
             let place = waiting_place(tenant.as_str(), device, sequence.unsigned_abs());
             let text = vault
-                .open(WAITING, &place, column(row, 5)?)
+                .open(WAITING, &place, column(row, 4)?)
                 .map_err(StoreError::internal)?;
-            let reason: Json = column(row, 6)?;
+            let reason: Json = column(row, 5)?;
             let part = |name: &str| {
                 let text = reason.get(name).and_then(Json::as_str);
                 text.unwrap_or_default().to_owned()
@@ -155,15 +154,12 @@ impl PgStore {
             Ok(Waiting {
                 device: device.parse().map_err(StoreError::internal)?,
                 sequence,
-                user: column::<&str>(row, 2)?
-                    .parse()
-                    .map_err(StoreError::internal)?,
-                person: column(row, 3)?,
-                device_name: column(row, 4)?,
+                person: column(row, 2)?,
+                device_name: column(row, 3)?,
                 mutation: serde_json::from_slice(&text).map_err(StoreError::internal)?,
                 code: part("code"),
                 message: part("message"),
-                delivered_at: column(row, 7)?,
+                delivered_at: column(row, 6)?,
             })
         };
         rows.iter().map(waiting).collect()

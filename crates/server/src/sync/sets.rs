@@ -40,7 +40,7 @@ const SAMPLED: usize = 200;
 
 /// Whose devices get a record set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Audience {
+pub(crate) enum Audience {
     /// Everybody's.
     Everybody,
     /// Those of people with a role.
