@@ -72,6 +72,21 @@ impl TestStores {
         self.open(tenant, user, role).await
     }
 
+    /// The store of the same person with the access they have now.
+    pub async fn reopen(&self, store: &PgStore) -> PgStore {
+        let owner = connect(&self.database.owner()).await.unwrap();
+        let actor = store.actor();
+        let sql = "SELECT member_version FROM app.\"user\" WHERE tenant_id = $1 AND id = $2";
+        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
+            [&actor.tenant.as_str(), &actor.user.as_str()];
+        let row = owner.query_one(sql, &params).await.unwrap();
+        let actor = Actor {
+            member_version: row.get(0),
+            ..actor.clone()
+        };
+        self.stores.open(actor).await.unwrap()
+    }
+
     /// The store of somebody whose access has never changed.
     pub async fn open(&self, tenant: RecordId, user: RecordId, role: Role) -> PgStore {
         let actor = Actor {

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::failure::Failure;
 use super::output::say;
-use crate::jobs::{Job, Jobs, Purge};
+use crate::jobs::{Job, Jobs, Purge, Tombstones};
 use crate::mail::{Mailer, Post};
 use crate::platform::Platform;
 use crate::serve::{Limits, serve};
@@ -109,7 +109,7 @@ pub(super) async fn serve_until_told(
 
 /// What a server does besides serving.
 fn jobs(platform: &Platform, mail: Option<(Post, String)>) -> Vec<Box<dyn Job>> {
-    let mut jobs: Vec<Box<dyn Job>> = vec![Box::new(Purge)];
+    let mut jobs: Vec<Box<dyn Job>> = vec![Box::new(Purge), Box::new(Tombstones)];
     if let Some((post, url)) = mail {
         jobs.push(Box::new(Mailer::new(
             post,

@@ -18,7 +18,8 @@ use tokio_postgres::Row;
 
 use super::{
     SyncError,
-    push::{Extra, rejected, rejected_field},
+    plan::{rejected, rejected_field},
+    push::Extra,
     sealed::Waiting,
 };
 use crate::store::PgStore;

@@ -91,7 +91,10 @@ impl PgStore {
             read_only: read_only(&whole, object),
         };
         let currency = self
-            .run_step("SELECT w.settings ->> 'currency' FROM app.workspace w", &[])
+            .run_step(
+                "SELECT coalesce(w.settings ->> 'currency', 'EUR') FROM app.workspace w",
+                &[],
+            )
             .await?;
         let currency = match currency.first() {
             Some(row) => column(row, 0)?,

@@ -6,6 +6,7 @@
 pub(crate) mod conflict;
 mod device;
 pub(crate) mod keys;
+mod plan;
 pub(crate) mod policy;
 mod pull;
 mod push;
@@ -15,6 +16,7 @@ pub(crate) mod scope;
 pub(crate) mod sealed;
 pub(crate) mod sets;
 mod standing;
+mod sums;
 
 use fieldstone_model::{RecordId, query::Environment};
 use fieldstone_protocol::{

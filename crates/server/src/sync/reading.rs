@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use fieldstone_model::{Object, RecordId, Registry, query::Environment};
 use fieldstone_protocol::{
     conflict,
-    digest::{Digest, Sum},
     tag::{BlindKey, Tag, Withheld},
 };
 use fieldstone_store::{
@@ -173,9 +172,9 @@ fn id_of(row: &Row) -> Result<RecordId, SyncError> {
 }
 
 /// A statement with the parameters of a scope and some more.
-struct Statement {
-    text: String,
-    params: Vec<Param>,
+pub(super) struct Statement {
+    pub(super) text: String,
+    pub(super) params: Vec<Param>,
 }
 
 impl<'a> Reading<'a> {
@@ -208,7 +207,7 @@ impl<'a> Reading<'a> {
     }
 
     /// What is kept from the reader of records of this object.
-    fn withheld(&self, object: &str) -> Withheld {
+    pub(super) fn withheld(&self, object: &str) -> Withheld {
         self.withheld.get(object).copied().unwrap_or_default()
     }
 
@@ -218,7 +217,10 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    async fn run(&mut self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, SyncError> {
+    pub(super) async fn run(
+        &mut self,
+        statements: &[Statement],
+    ) -> Result<Vec<Vec<Row>>, SyncError> {
         let sent: Vec<Vec<Sent<'_>>> = statements
             .iter()
             .map(|statement| statement.params.iter().map(Sent).collect())
@@ -477,7 +479,10 @@ impl<'a> Reading<'a> {
         Ok(found)
     }
 
-    fn in_scope(&self, name: &str) -> Result<Option<(String, String, Vec<Param>)>, SyncError> {
+    pub(super) fn in_scope(
+        &self,
+        name: &str,
+    ) -> Result<Option<(String, String, Vec<Param>)>, SyncError> {
         if name == conflict::OBJECT {
             let scope =
                 "SELECT c.id FROM app.sync_conflict c WHERE c.deleted_at IS NULL".to_owned();
@@ -490,82 +495,6 @@ impl<'a> Reading<'a> {
         Ok(self
             .scope_sql(&object)?
             .map(|(scope, params)| (scope, table, params)))
-    }
-
-    /// How many rows the whole scope has, by object.
-    pub(super) async fn totals(&mut self) -> Result<BTreeMap<String, u64>, SyncError> {
-        let mut names: Vec<String> = self
-            .scope
-            .objects()
-            .into_iter()
-            .map(|object| object.name.to_string())
-            .collect();
-        names.push(conflict::OBJECT.to_owned());
-        let (mut counted, mut statements) = (Vec::new(), Vec::new());
-        for name in names {
-            if let Some((scope, _, params)) = self.in_scope(&name)? {
-                let text = format!("SELECT count(DISTINCT s.id) FROM ({scope}) s");
-                statements.push(Statement { text, params });
-                counted.push(name);
-            }
-        }
-        let results = self.run(&statements).await?;
-        let mut totals = BTreeMap::new();
-        for (name, rows) in counted.into_iter().zip(&results) {
-            if let Some(row) = rows.first() {
-                totals.insert(name, super::keys::number(row, 0)?);
-            }
-        }
-        totals.retain(|_, count| *count > 0);
-        Ok(totals)
-    }
-
-    /// What the whole scope adds up to.
-    pub(super) async fn digest(&mut self) -> Result<Digest, SyncError> {
-        let mut names: Vec<String> = self
-            .scope
-            .objects()
-            .into_iter()
-            .map(|object| object.name.to_string())
-            .collect();
-        names.push(conflict::OBJECT.to_owned());
-        let (mut counted, mut statements) = (Vec::new(), Vec::new());
-        for name in &names {
-            let Some((scope, table, params)) = self.in_scope(name)? else {
-                continue;
-            };
-            counted.push(name);
-            // Of a conflict, what is kept from the reader depends on the record.
-            let text = if name == conflict::OBJECT {
-                format!(
-                    "SELECT int8send(t.row_tag), t.object FROM {table} t WHERE t.id IN ({scope})"
-                )
-            } else {
-                format!(
-                    "SELECT string_agg(int8send(t.row_tag), ''::bytea) FROM {table} t WHERE t.id IN ({scope})"
-                )
-            };
-            statements.push(Statement { text, params });
-        }
-        let results = self.run(&statements).await?;
-        let mut digest = Digest::default();
-        for (name, rows) in counted.into_iter().zip(&results) {
-            let mut sum = Sum::default();
-            for row in rows {
-                let of = match row.len() {
-                    1 => self.withheld(name),
-                    _ => self.withheld(column(row, 1)?),
-                };
-                let tags: Option<&[u8]> = column(row, 0)?;
-                for bytes in tags.unwrap_or_default().chunks_exact(8) {
-                    let bytes: [u8; 8] = bytes.try_into().map_err(StoreError::internal)?;
-                    sum.count += 1;
-                    sum.tags = Tag(sum.tags.0 ^ Tag::new(i64::from_be_bytes(bytes), of).0);
-                }
-            }
-            digest.add_sum(name, sum);
-        }
-        Ok(digest)
     }
 
     /// Whole rows in scope, by id.

@@ -12,6 +12,7 @@ mod accounts;
 mod api;
 mod attacks;
 mod browser;
+mod devices;
 mod embedded;
 mod external;
 mod gate;
