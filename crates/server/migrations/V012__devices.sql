@@ -412,7 +412,7 @@ BEGIN
     SELECT s.state, s.user_id INTO before FROM app.sync_sealed s
         WHERE s.tenant_id = app.tenant_id() AND s.device_id = device AND s.sequence = number AND s.content IS NOT NULL FOR UPDATE;
     IF before.state IS NULL OR became NOT IN ('released', 'dismissed')
-        OR NOT CASE before.state WHEN 'rejected' THEN before.user_id = app.user_id() AND became = 'dismissed' ELSE app.can_manage() END
+        OR NOT (CASE before.state WHEN 'rejected' THEN before.user_id = app.user_id() AND became = 'dismissed' ELSE app.can_manage() END)
     THEN
         IF became = 'released' THEN
             -- Refused like a mutation that comes a second time: nothing that goes with it is written.

@@ -288,8 +288,15 @@ impl Reading<'_> {
 
     async fn delta(&mut self, since: &Kept, first: Option<&Kept>) -> Result<Outcome, SyncError> {
         let position = first.and_then(|first| first.position);
-        let mut changed = self.changed(&since.snapshot, position, CHANGES + 1).await?;
-        if first.is_none() && changed.is_empty() {
+        let (mut changed, unlinked) = if first.is_none() {
+            let (changed, unlinked) = self.news(&since.snapshot, CHANGES + 1).await?;
+            (changed, Some(unlinked))
+        } else {
+            let changed = self.changed(&since.snapshot, position, CHANGES + 1).await?;
+            (changed, None)
+        };
+        // A record that went out of sight doesn't show that it has changed.
+        if changed.is_empty() && unlinked.as_ref().is_some_and(Vec::is_empty) {
             let next = Onward::Unchanged {
                 cursor: since.id.clone(),
             };
@@ -310,7 +317,10 @@ impl Reading<'_> {
             };
             return self.sort_out(changed, Vec::new(), next).await;
         }
-        changed.extend(self.unlinked(&since.snapshot).await?);
+        changed.extend(match unlinked {
+            Some(unlinked) => unlinked,
+            None => self.unlinked(&since.snapshot).await?,
+        });
         match first {
             None => {
                 let next = Onward::Done {

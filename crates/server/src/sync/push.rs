@@ -152,8 +152,11 @@ impl PgStore {
             let Some(object) = registry.object(name) else {
                 return Ok(None);
             };
-            for record in self.read_many(&registry, object, &ids).await? {
-                records.insert(record.id, record);
+            match self.read_many(&registry, object, &ids).await {
+                Ok(found) => records.extend(found.into_iter().map(|record| (record.id, record))),
+                // Whoever takes them in one by one looks at the schema anew.
+                Err(StoreError::SchemaChanged) => return Ok(None),
+                Err(error) => return Err(error.into()),
             }
         }
         let (mut changes, mut extras) = (Vec::new(), Vec::new());

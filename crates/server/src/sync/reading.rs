@@ -263,6 +263,33 @@ impl<'a> Reading<'a> {
         after: Option<RecordId>,
         limit: usize,
     ) -> Result<Vec<RecordId>, SyncError> {
+        let statement = self.changed_sql(since, after, limit);
+        let results = self.run(&[statement]).await?;
+        results.iter().flatten().map(id_of).collect()
+    }
+
+    /// What records led to until changes that `since` doesn't see, and records that went out of somebody's sight by one.
+    pub(super) async fn unlinked(&mut self, since: &str) -> Result<Vec<RecordId>, SyncError> {
+        let results = self.run(&[unlinked_sql(since)]).await?;
+        ids_of(results.iter().flatten())
+    }
+
+    /// Both, from the beginning, in one flight.
+    pub(super) async fn news(
+        &mut self,
+        since: &str,
+        limit: usize,
+    ) -> Result<(Vec<RecordId>, Vec<RecordId>), SyncError> {
+        let statements = [self.changed_sql(since, None, limit), unlinked_sql(since)];
+        let results = self.run(&statements).await?;
+        let [changed, unlinked] = &results[..] else {
+            return Err(StoreError::internal("a flight lost an answer").into());
+        };
+        let changed = changed.iter().map(id_of).collect::<Result<_, _>>()?;
+        Ok((changed, ids_of(unlinked)?))
+    }
+
+    fn changed_sql(&self, since: &str, after: Option<RecordId>, limit: usize) -> Statement {
         let part = |table: &String| {
             format!(
                 "SELECT t.id FROM {table} t WHERE t.changed_xid >= pg_snapshot_xmax($1::text::pg_snapshot) AND t.id > $2 \
@@ -277,30 +304,7 @@ impl<'a> Reading<'a> {
         );
         let after = after.map(|id| id.to_string()).unwrap_or_default();
         let params = vec![Param::Text(since.to_owned()), Param::Text(after)];
-        let results = self.run(&[Statement { text, params }]).await?;
-        results.iter().flatten().map(id_of).collect()
-    }
-
-    /// What records led to until changes that `since` doesn't see.
-    pub(super) async fn unlinked(&mut self, since: &str) -> Result<Vec<RecordId>, SyncError> {
-        let text = format!(
-            "SELECT u.target FROM app.sync_unlinked u WHERE u.changed_xid >= pg_snapshot_xmax($1::text::pg_snapshot) \
-             UNION SELECT q.target FROM pg_snapshot_xip($1::text::pg_snapshot) x CROSS JOIN LATERAL \
-             (SELECT r.target FROM app.sync_unlinked r WHERE r.changed_xid = x OFFSET 0) q LIMIT {}",
-            CANDIDATES_MAX + 1
-        );
-        let results = self
-            .run(&[Statement {
-                text,
-                params: vec![Param::Text(since.to_owned())],
-            }])
-            .await?;
-        let ids = results.iter().flatten().map(column_id);
-        Ok(ids
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter()
-            .flatten()
-            .collect())
+        Statement { text, params }
     }
 
     /// The API name of the object that an id belongs to, if a scope can have it.
@@ -554,6 +558,26 @@ fn of_object(name: &str) -> &'static str {
     } else {
         ""
     }
+}
+
+fn unlinked_sql(since: &str) -> Statement {
+    let text = format!(
+        "SELECT u.target FROM app.sync_unlinked u WHERE u.changed_xid >= pg_snapshot_xmax($1::text::pg_snapshot) \
+         UNION SELECT q.target FROM pg_snapshot_xip($1::text::pg_snapshot) x CROSS JOIN LATERAL \
+         (SELECT r.target FROM app.sync_unlinked r WHERE r.changed_xid = x OFFSET 0) q LIMIT {}",
+        CANDIDATES_MAX + 1
+    );
+    Statement {
+        text,
+        params: vec![Param::Text(since.to_owned())],
+    }
+}
+
+/// Those of a column that are ids.
+fn ids_of<'r>(rows: impl IntoIterator<Item = &'r Row>) -> Result<Vec<RecordId>, SyncError> {
+    let ids = rows.into_iter().map(column_id);
+    let ids = ids.collect::<Result<Vec<_>, _>>()?;
+    Ok(ids.into_iter().flatten().collect())
 }
 
 /// A relation's value: a column, or a member of the custom values.
