@@ -17,6 +17,7 @@ use nix::unistd::geteuid;
 use secrecy::SecretString;
 
 use crate::database::RolePasswords;
+use crate::storage;
 
 /// The file that is locked; it also marks a folder as ours.
 const LOCK: &str = "lock";
@@ -108,14 +109,33 @@ impl DataDir {
         &self.root
     }
 
+    /// Where what has to be encrypted lies: in the encrypted storage (see `storage`) where there is one, else in the folder itself.
+    pub fn inside(&self) -> PathBuf {
+        if self.root.join(storage::RECORD).exists() {
+            self.root.join(storage::ENCRYPTED)
+        } else {
+            self.root.clone()
+        }
+    }
+
     /// Where the database cluster lives.
     pub fn postgres(&self) -> PathBuf {
-        self.root.join("postgres")
+        self.inside().join("postgres")
     }
 
     /// Where the database writes its log.
     pub fn log(&self) -> PathBuf {
-        self.root.join("log")
+        self.inside().join("log")
+    }
+
+    /// Whether there is a cluster outside any encrypted storage.
+    pub fn has_plain_cluster(&self) -> bool {
+        self.root.join("postgres").exists()
+    }
+
+    /// Whether a server has ever kept data in `folder`.
+    pub fn holds_data(folder: &Path) -> bool {
+        folder.join("postgres").exists() || folder.join(storage::RECORD).exists()
     }
 
     /// Where certificates and their keys live.
@@ -130,7 +150,7 @@ impl DataDir {
 
     /// Where letters are put when there is no mail server.
     pub fn outbox(&self) -> PathBuf {
-        self.root.join("outbox")
+        self.inside().join("outbox")
     }
 
     /// Where the server was last reached, for commands beside it.
@@ -140,7 +160,7 @@ impl DataDir {
 
     /// The named secret; 256 random bits on first use, the same ever after.
     pub fn secret(&self, name: &str) -> Result<SecretString, DataDirError> {
-        let path = self.secrets().join(name);
+        let path = self.secret_file(name);
         match fs::read_to_string(&path) {
             Ok(secret) => {
                 let mode = fs::metadata(&path)
@@ -160,6 +180,11 @@ impl DataDir {
             }
             Err(source) => Err(self.unusable(source)),
         }
+    }
+
+    /// The file of the named secret, whether it is there or not.
+    pub fn secret_file(&self, name: &str) -> PathBuf {
+        self.secrets().join(name)
     }
 
     /// The passwords of the database's roles.

@@ -17,6 +17,7 @@ pub mod pages;
 pub mod platform;
 pub mod schema;
 pub mod serve;
+pub mod storage;
 pub mod store;
 pub mod sync;
 pub mod teams;

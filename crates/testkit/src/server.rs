@@ -27,6 +27,8 @@ pub struct ServerOptions {
     pub demo: bool,
     /// The port; by default a free one.
     pub port: Option<u16>,
+    /// Further arguments. Without `--storage-encryption` among them, nothing is encrypted: what a test is about should not wait for it.
+    pub arguments: Vec<String>,
 }
 
 impl ServerOptions {
@@ -57,6 +59,14 @@ impl ServerOptions {
         self
     }
 
+    /// The same with further arguments.
+    #[must_use]
+    pub fn with(mut self, arguments: &[&str]) -> Self {
+        self.arguments
+            .extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+
     /// The command that starts it.
     pub fn command(&self, data: &Path, port: u16) -> Command {
         let mut command = Command::new(binary());
@@ -69,6 +79,14 @@ impl ServerOptions {
         if self.demo {
             command.arg("--demo");
         }
+        if !self
+            .arguments
+            .iter()
+            .any(|argument| argument == "--storage-encryption")
+        {
+            command.args(["--storage-encryption", "none"]);
+        }
+        command.args(&self.arguments);
         command.stdin(Stdio::null());
         command
     }

@@ -9,6 +9,7 @@ use super::failure::Failure;
 use super::output::say;
 use super::up::default_data_dir;
 use crate::cluster::examine;
+use crate::storage;
 
 /// Say what this machine has and lacks
 #[derive(Debug, Args)]
@@ -27,6 +28,10 @@ impl Doctor {
         let data = self.data.map_or_else(default_data_dir, Ok)?;
         let port = TcpListener::bind(self.listen);
         let findings = [
+            (
+                "Encryption",
+                storage::examine(&data).map_err(|error| error.to_string()),
+            ),
             (
                 "PostgreSQL",
                 examine(&data).map_err(|error| error.to_string()),

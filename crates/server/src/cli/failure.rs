@@ -11,6 +11,7 @@ use crate::data_dir::DataDirError;
 use crate::database::DatabaseError;
 use crate::identity::IdentityError;
 use crate::platform::ContextKeyError;
+use crate::storage::StorageError;
 use crate::tls::TlsError;
 
 /// One sentence.
@@ -106,7 +107,13 @@ impl From<VaultError> for Failure {
     }
 }
 
-sentences!(DataDirError, ClusterError, ConfigError, TlsError);
+sentences!(
+    DataDirError,
+    ClusterError,
+    ConfigError,
+    StorageError,
+    TlsError
+);
 
 #[cfg(test)]
 mod tests {

@@ -15,6 +15,7 @@ mod operator;
 mod output;
 mod running;
 mod serve;
+mod storage;
 mod up;
 mod user;
 mod workspace;
@@ -54,6 +55,8 @@ enum Command {
     Audit(audit::Audit),
     /// Import a CSV file into a workspace
     Import(import::Import),
+    /// Encrypt the data of a folder that isn't
+    Storage(storage::StorageCommand),
     /// Say what this machine has and lacks
     Doctor(doctor::Doctor),
     /// Print the OpenAPI description of the API
@@ -82,6 +85,7 @@ pub fn main() -> ExitCode {
             Command::User(users) => users.run().await,
             Command::Audit(audit) => audit.run().await,
             Command::Import(import) => import.run().await,
+            Command::Storage(storage) => storage.run().await,
             Command::Doctor(doctor) => doctor.run(),
             Command::Openapi(openapi) => openapi.run(),
         }

@@ -64,7 +64,7 @@ impl Installation {
             );
         }
         let folder = self.data.clone().map_or_else(default_data_dir, Ok)?;
-        if !folder.join("postgres").exists() {
+        if !DataDir::holds_data(&folder) {
             return Err(Failure::new(format!(
                 "There is no Fieldstone in {}; name its data folder with --data, or start one with `fieldstone up`.",
                 folder.display()

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use clap::Args;
 use fieldstone_model::clock::{Clock, SystemClock};
 use fieldstone_vault::{FileKeys, Vault};
+use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::geteuid;
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio::net::TcpListener;
 use tokio_postgres::Config;
 
 use super::demo;
@@ -17,6 +19,7 @@ use super::failure::Failure;
 use super::first_run::invitation;
 use super::operator::Operator;
 use super::running::{Stop, listen, serve_until_told, url};
+use super::storage::StorageOptions;
 use crate::cluster::Cluster;
 use crate::data_dir::{DataDir, write_public};
 use crate::database::{DEFAULT_DATABASE, RolePasswords, prepare};
@@ -46,6 +49,9 @@ pub(super) struct Up {
     /// How letters are sent: a file with `from` and [smtp], as under [mail] in a configuration [default: they are put into the data folder]
     #[arg(long, value_name = "FILE")]
     mail: Option<PathBuf>,
+
+    #[command(flatten)]
+    storage: StorageOptions,
 }
 
 impl Up {
@@ -60,19 +66,44 @@ impl Up {
         let ca = authority.ca_file();
         let tls = Tls::load(CertificateSource::Local(authority), clock.now())?;
         let keys = Arc::new(ContextKeys::own(data_dir.context_key(), clock.now())?);
+        forbid_core_dumps()?;
+        let storage = self.storage.open(&data_dir)?;
+        let growing = storage
+            .growth()
+            .map(|growth| tokio::spawn(growth.keep_room()));
+        let ran = self
+            .run_on(&data_dir, listener, tls, (keys, ca), clock, stop)
+            .await;
+        if let Some(growing) = growing {
+            growing.abort();
+        }
+        storage.close();
+        ran
+    }
+
+    /// Runs everything that lies in the storage, and ends it all.
+    async fn run_on(
+        &self,
+        data_dir: &DataDir,
+        listener: TcpListener,
+        tls: Tls,
+        (keys, ca): (Arc<ContextKeys>, PathBuf),
+        clock: Arc<dyn Clock>,
+        stop: Stop,
+    ) -> Result<(), Failure> {
         let post = match &self.mail {
             Some(file) => MailSettings::read(file)?,
             None => MailSettings::into_outbox(data_dir.outbox()),
         };
         let post = post.open()?;
 
-        let mut cluster = Cluster::start(&data_dir).await?;
+        let mut cluster = Cluster::start(data_dir).await?;
         let admin = cluster.admin_config();
         let served = async {
             let preparing = async {
                 let url = url(&listener)?;
-                let platform = self.prepare(&data_dir, admin, keys, clock, url).await?;
-                self.greet(&data_dir, &ca, &platform).await?;
+                let platform = self.prepare(data_dir, admin, keys, clock, url).await?;
+                self.greet(data_dir, &ca, &platform).await?;
                 Ok::<_, Failure>(platform)
             };
             let platform = tokio::select! {
@@ -165,6 +196,13 @@ impl Up {
         }
         Ok(())
     }
+}
+
+/// Neither this process nor the database leaves its memory behind when it crashes. One byte instead of none, since a limit of zero does not
+/// keep a dump from a program that collects them (`core(5)`).
+fn forbid_core_dumps() -> Result<(), Failure> {
+    setrlimit(Resource::RLIMIT_CORE, 1, 1)
+        .map_err(|errno| Failure::new(format!("Core dumps can't be switched off: {errno}.")))
 }
 
 /// The same database as each of its roles.

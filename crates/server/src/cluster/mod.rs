@@ -184,6 +184,11 @@ impl Drop for Cluster {
     }
 }
 
+/// Stops a database that an interrupted run has left behind on this data folder.
+pub async fn stop_left_over(data_dir: &DataDir) -> Result<(), ClusterError> {
+    postmaster::stop_left_over(&data_dir.postgres(), &socket::folder(data_dir.root())).await
+}
+
 /// How to reach, as superuser, the cluster that some process runs on this data folder.
 pub fn admin_config(data_dir: &DataDir) -> Result<Config, ClusterError> {
     let mut config = Config::new();

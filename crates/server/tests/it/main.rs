@@ -24,5 +24,6 @@ mod members;
 mod oauth;
 mod process;
 mod serving;
+mod storage;
 mod store;
 mod tenancy;
