@@ -410,17 +410,17 @@ async fn what_a_person_may_no_longer_see_leaves_their_device() {
         &owner,
         "contact",
         contact,
-        Values::new().with("department", text("canary")),
+        Values::new().with("job_title", text("canary")),
     )
     .await;
     device.sync().await;
-    assert_eq!(device.shows(contact, "department"), Some(json!("canary")));
+    assert_eq!(device.shows(contact, "job_title"), Some(json!("canary")));
     owner_runs(&database, &format!(
-        "INSERT INTO app.field_setting (tenant_id, object, field, read_role, write_role) VALUES ('{tenant}', 'contact', 'department', 'admin', 'admin')"
+        "INSERT INTO app.field_setting (tenant_id, object, field, read_role, write_role) VALUES ('{tenant}', 'contact', 'job_title', 'admin', 'admin')"
     )).await;
     device.store = database.reopen(&me).await;
     device.sync().await;
-    assert_eq!(device.shows(contact, "department"), None);
+    assert_eq!(device.shows(contact, "job_title"), None);
     assert!(
         device.has(contact) && device.is_proven(),
         "{:?}",
@@ -433,7 +433,7 @@ async fn what_a_person_may_no_longer_see_leaves_their_device() {
         .iter()
         .find(|shape| shape.name == "contact")
         .unwrap();
-    assert_eq!(shape.withheld, ["department"]);
+    assert_eq!(shape.withheld, ["job_title"]);
 }
 
 #[tokio::test]
