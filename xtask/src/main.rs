@@ -1,5 +1,6 @@
-//! Chores of this repository: `cargo xtask tidy`, `cargo xtask seal-migrations`.
+//! Chores of this repository: `cargo xtask tidy`, `cargo xtask seal-migrations`, `cargo xtask dist`.
 
+mod dist;
 mod tidy;
 
 use std::env;
@@ -18,9 +19,14 @@ enum Chore {
     Tidy,
     /// Write down the checksums of new migrations, which from then on never change
     SealMigrations,
+    /// Build the field app as it is shipped: sealed, listed, and compared with a plain release
+    Dist(dist::Wish),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
+    if let Some(status) = dist::wrap() {
+        return status;
+    }
     let root = root()?;
     let mut stdout = io::stdout().lock();
     match Chore::parse() {
@@ -37,6 +43,11 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::SealMigrations => {
             for name in tidy::migrations::seal(&root)? {
                 writeln!(stdout, "sealed {name}")?;
+            }
+        }
+        Chore::Dist(wish) => {
+            if !dist::run(&root, &wish)? {
+                return Ok(ExitCode::FAILURE);
             }
         }
     }

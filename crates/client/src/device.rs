@@ -6,8 +6,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fieldstone_model::{Clock, RecordId, Role};
 use fieldstone_protocol::{
     device::{Registered, Registration},
+    guard::SignedPolicy,
     hello::{Policy, Schema},
     pull::Proof,
+    sighting::Sightings,
 };
 use fieldstone_store::User;
 use jiff::Timestamp;
@@ -21,6 +23,7 @@ use crate::{
     journal::{Journal, JournalError, LoginPair, Place, SealError},
     keys::{LoginKey, NoRandomness},
     keystore::{Keystore, KeystoreError},
+    sentry,
     store::{CustomObject, DatabaseError, DeviceStore, Local, SchemaDocument, new_uuid},
     transport::{self, Credentials, Transport, TransportError},
 };
@@ -120,6 +123,9 @@ pub struct Profile {
     pub synced_at: Option<Timestamp>,
     /// Whether the digests were compared then.
     pub proven: bool,
+    /// What the workspace has said last about threats, signed.
+    #[serde(default)]
+    guard: Option<SignedPolicy>,
 }
 
 impl Profile {
@@ -198,13 +204,14 @@ impl Device {
         let check = home.was_left_open();
         home.note_open(true)?;
         let local = Local::open(&home.database(&login), &key, clock.clone(), check).await?;
-        let profile: Profile = local
+        let mut profile: Profile = local
             .kept(PROFILE)
             .await?
             .ok_or(DatabaseError::Content("who is logged in"))?;
         let mut transport = Transport::new(&login.origin, login.ca.as_deref())?;
         transport.resume(&profile.session)?;
         transport.be(&profile.registered)?;
+        sentry::adopt(&mut profile.guard, None, &transport);
         let journal = open_journal(&home, &login, &profile, &key, &local).await?;
         let mut device = Self {
             home,
@@ -262,6 +269,7 @@ impl Device {
             policy: welcome,
             synced_at: None,
             proven: false,
+            guard: None,
         };
         home.begin_login(&login)?;
         let made = Self::make(
@@ -373,6 +381,7 @@ impl Device {
     pub async fn sync(&mut self, mut report: impl FnMut(&Report)) -> Result<Ending, DeviceError> {
         let mut settings = Settings::new(self.profile.device());
         settings.proof = self.profile.proven.then_some(Proof::Equal);
+        self.tell_sightings().await;
         let mut engine = Engine::new(settings);
         let mut schema_changed = false;
         let ending = drive::sync(&self.local, &self.transport, &mut engine, |told| {
@@ -394,6 +403,22 @@ impl Device {
             self.keep_journal().await?;
         }
         Ok(ending)
+    }
+
+    /// Tells what the guard has seen, if there is something and the platform takes it.
+    async fn tell_sightings(&self) {
+        let seen = sentry::waiting(self.home.path());
+        if seen.is_empty() {
+            return;
+        }
+        let sightings = Sightings {
+            device: self.profile.device(),
+            seen,
+        };
+        // What isn't taken is told the next time.
+        if self.transport.tell(&sightings).await.is_ok() {
+            let _ = sentry::told_all(self.home.path(), &sightings.seen);
+        }
     }
 
     /// Erases everything because the platform has ordered it. What wasn't sent stays sealed, if the workspace allows that.

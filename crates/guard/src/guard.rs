@@ -3,7 +3,11 @@
 use std::{
     collections::BTreeSet,
     io,
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -12,7 +16,7 @@ use crate::{
     allow::{Allowances, Tracer},
     finding::{Family, Finding},
     live::Live,
-    policy::{Action, Policy, Tightening},
+    policy::{Action, Policy},
     probe::{self, Pace, Probe},
     secret,
     world::World,
@@ -32,10 +36,21 @@ const LAST_WORDS: Duration = Duration::from_millis(250);
 pub struct Sighting {
     /// What was found.
     pub findings: Vec<Finding>,
-    /// What follows. After [`Action::ShutDown`] there is a quarter of a second.
+    /// What follows, the strictest of what the policy says for each. After anything but [`Action::Report`] there is a quarter of a second.
     pub action: Action,
-    /// Whether the policy says that what is on the device is to be erased.
-    pub erase: bool,
+}
+
+impl Sighting {
+    /// What of `found` ends the process; `None` when nothing does.
+    pub(crate) fn of_threats(policy: Policy, found: &[Finding]) -> Option<Self> {
+        let ends = |finding: &&Finding| policy.action(finding.family) > Action::Report;
+        let findings: Vec<Finding> = found.iter().filter(ends).cloned().collect();
+        let action = findings
+            .iter()
+            .map(|finding| policy.action(finding.family))
+            .max()?;
+        Some(Self { findings, action })
+    }
 }
 
 /// Who is told. Called from another thread, and, when the process that works had to be ended, from its supervisor.
@@ -90,6 +105,11 @@ impl Probes {
         found
     }
 
+    /// Makes the next look one at everything.
+    fn look_at_everything(&mut self) {
+        self.seldom = None;
+    }
+
     /// Who may trace this process.
     pub(crate) fn tracer(&self) -> &Tracer {
         &self.tracer
@@ -105,6 +125,8 @@ impl Probes {
 struct Shared {
     policy: Mutex<Policy>,
     reported: Mutex<BTreeSet<Finding>>,
+    /// The policy has changed: the next look is at everything.
+    changed: AtomicBool,
     #[cfg(any(target_os = "linux", target_os = "android"))]
     supervised: Mutex<Option<Arc<crate::supervise::Supervised>>>,
 }
@@ -151,13 +173,7 @@ pub fn protect(policy: Policy, allowances: &Allowances, mut on_threat: Box<OnThr
     {
         let mut supervised = None;
         if policy.ends_anything() && cfg!(target_os = "linux") {
-            let mut last = |findings: &[Finding], erase: bool| {
-                on_threat(&Sighting {
-                    findings: findings.to_vec(),
-                    action: Action::ShutDown,
-                    erase,
-                });
-            };
+            let mut last = |sighting: &Sighting| on_threat(sighting);
             supervised = crate::supervise::split(policy, &mut probes, &mut last);
         }
         Guard::begin(policy, probes, on_threat, supervised)
@@ -171,22 +187,10 @@ pub fn protect(policy: Policy, allowances: &Allowances, mut on_threat: Box<OnThr
 
 /// Looks before anything else is done, and ends the process when it sees a threat.
 fn first_look(policy: Policy, probes: &mut Probes, on_threat: &mut OnThreat) {
-    let threats = threats(policy, probes.look());
-    if !threats.is_empty() {
-        on_threat(&Sighting {
-            findings: threats,
-            action: Action::ShutDown,
-            erase: policy.erases(),
-        });
+    if let Some(sighting) = Sighting::of_threats(policy, &probes.look()) {
+        on_threat(&sighting);
         end();
     }
-}
-
-fn threats(policy: Policy, found: Vec<Finding>) -> Vec<Finding> {
-    found
-        .into_iter()
-        .filter(|finding| policy.action(finding.family) == Action::ShutDown)
-        .collect()
 }
 
 impl Guard {
@@ -204,6 +208,7 @@ impl Guard {
             shared: Arc::new(Shared {
                 policy: Mutex::new(policy),
                 reported: Mutex::new(BTreeSet::new()),
+                changed: AtomicBool::new(false),
                 #[cfg(any(target_os = "linux", target_os = "android"))]
                 supervised: Mutex::new(None),
             }),
@@ -215,9 +220,8 @@ impl Guard {
         on_threat(&Sighting {
             findings: vec![finding],
             action,
-            erase: policy.erases(),
         });
-        if action == Action::ShutDown {
+        if action > Action::Report {
             end();
         }
         Self::new(policy)
@@ -283,29 +287,30 @@ impl Guard {
         guard
     }
 
-    /// Adds what somebody with authority over the device asks for. Nothing gets weaker by it.
-    pub fn tighten(&self, more: Tightening) {
-        let erases = {
+    /// Does no less than `action` for findings of `family` from now on, as somebody with authority over the device asks. Nothing gets
+    /// weaker by it.
+    pub fn tighten(&self, family: Family, action: Action) {
+        let policy = {
             let mut policy = self
                 .shared
                 .policy
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            *policy = policy.tightened(more);
-            policy.erases()
+            *policy = policy.tightened(family, action);
+            *policy
         };
+        self.shared.changed.store(true, Ordering::SeqCst);
         #[cfg(any(target_os = "linux", target_os = "android"))]
-        if erases
-            && let Some(supervised) = &*self
-                .shared
-                .supervised
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
+        if let Some(supervised) = &*self
+            .shared
+            .supervised
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
         {
-            supervised.tell_erase();
+            supervised.tell_policy(policy);
         }
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        let _ = erases;
+        let _ = policy;
     }
 
     /// The policy as it is now.
@@ -338,6 +343,9 @@ struct Watch {
 impl Watch {
     fn run(mut self) {
         loop {
+            if self.shared.changed.swap(false, Ordering::SeqCst) {
+                self.probes.look_at_everything();
+            }
             let found = self.probes.look();
             self.judge(found);
             self.ready = None;
@@ -367,10 +375,8 @@ impl Watch {
     }
 
     fn judge(&mut self, found: Vec<Finding>) {
-        let policy = self.shared.policy();
-        let threats = threats(policy, found.clone());
-        if !threats.is_empty() {
-            self.end(threats, policy.erases());
+        if let Some(sighting) = Sighting::of_threats(self.shared.policy(), &found) {
+            self.end(sighting);
         }
         let mut reported = self
             .shared
@@ -390,19 +396,13 @@ impl Watch {
             (self.on_threat)(&Sighting {
                 findings: new,
                 action: Action::Report,
-                erase: false,
             });
         }
     }
 
     /// Wipes the secrets, tells whoever is to be told, and ends the process.
-    fn end(&mut self, findings: Vec<Finding>, erase: bool) -> ! {
+    fn end(&mut self, sighting: Sighting) -> ! {
         secret::wipe_all();
-        let sighting = Sighting {
-            findings,
-            action: Action::ShutDown,
-            erase,
-        };
         let mut on_threat = std::mem::replace(&mut self.on_threat, Box::new(|_| {}));
         let (done, wait) = mpsc::channel();
         let told = thread::Builder::new().stack_size(256 << 10).spawn(move || {

@@ -41,7 +41,7 @@ pub use allow::{Allowances, Jit, Libraries, Tracer};
 pub use finding::{EVIDENCE_MAX, Family, Finding};
 pub use guard::{EXIT_STATUS, Guard, OnThreat, Probes, Sighting, protect};
 pub use live::Live;
-pub use policy::{Action, Device, Policy, Tightening};
+pub use policy::{Action, Device, Policy};
 pub use seal::Seal;
 pub use secret::Secret;
 pub use world::{Kind, READ_MAX, Reading, Status, System, World};

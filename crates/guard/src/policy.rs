@@ -3,13 +3,15 @@
 
 use crate::finding::Family;
 
-/// What follows.
+/// What follows, the mildest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
     /// It is noted, and told to whoever is in charge.
     Report,
     /// The process ends at once.
     ShutDown,
+    /// The same, and what is on the device is erased at the next start.
+    Erase,
 }
 
 /// The kind of device that the app runs on.
@@ -28,7 +30,6 @@ pub struct Policy {
     emulator: Action,
     debugger: Action,
     tools: Action,
-    erase: bool,
 }
 
 impl Policy {
@@ -43,7 +44,6 @@ impl Policy {
             emulator: surroundings,
             debugger: Action::ShutDown,
             tools: Action::ShutDown,
-            erase: false,
         }
     }
 
@@ -54,7 +54,6 @@ impl Policy {
             emulator: Action::Report,
             debugger: Action::Report,
             tools: Action::Report,
-            erase: false,
         }
     }
 
@@ -79,49 +78,55 @@ impl Policy {
         }
     }
 
-    /// Whether what is on the device is erased at the next start after a shutdown.
-    pub const fn erases(&self) -> bool {
-        self.erase
-    }
-
     /// Whether any finding ends the process.
     pub fn ends_anything(&self) -> bool {
         Family::ALL
             .into_iter()
-            .any(|family| self.action(family) == Action::ShutDown)
+            .any(|family| self.action(family) > Action::Report)
     }
 
-    /// This policy with `more` on top. Nothing gets weaker by it.
+    /// This policy, but with `action` for findings of `family` where that is stricter. There is no way to get a milder one.
     #[must_use]
-    pub fn tightened(self, more: Tightening) -> Self {
-        let stricter = |now: Action, wanted: bool| if wanted { Action::ShutDown } else { now };
-        Self {
-            root: stricter(self.root, more.root),
-            emulator: stricter(self.emulator, more.emulator),
-            debugger: stricter(self.debugger, more.debugger),
-            tools: stricter(self.tools, more.tools),
-            erase: self.erase || more.erase,
-        }
+    pub fn tightened(mut self, family: Family, action: Action) -> Self {
+        let own = match family {
+            Family::Root => &mut self.root,
+            Family::Emulator => &mut self.emulator,
+            Family::Debugger => &mut self.debugger,
+            Family::Tools => &mut self.tools,
+        };
+        *own = action.max(*own);
+        self
     }
-}
 
-/// What somebody with authority over the device asks for besides. It has no way to say “less”.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "one wish per family, each independent"
-)]
-pub struct Tightening {
-    /// Shut down on rooted devices.
-    pub root: bool,
-    /// Shut down in emulators and virtual machines.
-    pub emulator: bool,
-    /// Shut down under a debugger.
-    pub debugger: bool,
-    /// Shut down when tools are found.
-    pub tools: bool,
-    /// Erase what is on the device after a shutdown.
-    pub erase: bool,
+    /// The strictest of both in each family.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        Family::ALL.into_iter().fold(self, |policy, family| {
+            policy.tightened(family, other.action(family))
+        })
+    }
+
+    /// The policy in four bytes, for a process that shares this code.
+    pub(crate) fn to_bytes(self) -> [u8; 4] {
+        Family::ALL.map(|family| match self.action(family) {
+            Action::Report => 0,
+            Action::ShutDown => 1,
+            Action::Erase => 2,
+        })
+    }
+
+    /// The same read back. What isn't known is the strictest that erases nothing.
+    pub(crate) fn of_bytes(bytes: [u8; 4]) -> Self {
+        let families = Family::ALL.into_iter().zip(bytes);
+        families.fold(Self::debug(), |policy, (family, byte)| {
+            let action = match byte {
+                0 => Action::Report,
+                2 => Action::Erase,
+                _ => Action::ShutDown,
+            };
+            policy.tightened(family, action)
+        })
+    }
 }
 
 #[cfg(test)]
@@ -130,17 +135,33 @@ mod tests {
 
     use super::*;
 
+    fn actions() -> impl Strategy<Value = Action> {
+        prop_oneof![
+            Just(Action::Report),
+            Just(Action::ShutDown),
+            Just(Action::Erase)
+        ]
+    }
+
+    fn families() -> impl Strategy<Value = Family> {
+        prop::sample::select(Family::ALL.as_slice())
+    }
+
     proptest! {
         #[test]
-        fn tightening_never_weakens(phone: bool, debug: bool, root: bool, emulator: bool, debugger: bool, tools: bool, erase: bool) {
+        fn tightening_never_weakens(phone: bool, debug: bool, wishes in prop::collection::vec((families(), actions()), 0..6)) {
             let device = if phone { Device::Phone } else { Device::Desktop };
             let before = if debug { Policy::debug() } else { Policy::release(device) };
-            let after = before.tightened(Tightening { root, emulator, debugger, tools, erase });
+            let after = wishes.iter().fold(before, |policy, (family, action)| policy.tightened(*family, *action));
             for family in Family::ALL {
                 prop_assert!(after.action(family) >= before.action(family));
             }
-            prop_assert!(after.erases() >= before.erases());
-            prop_assert_eq!(after.tightened(Tightening::default()), after);
+            for (family, action) in wishes {
+                prop_assert!(after.action(family) >= action);
+            }
+            prop_assert_eq!(Policy::of_bytes(after.to_bytes()), after);
+            prop_assert_eq!(before.with(after), after);
+            prop_assert_eq!(after.with(before), after);
         }
     }
 

@@ -24,7 +24,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::{
     finding::{Family, Finding},
-    guard::{EXIT_STATUS, Probes, pause},
+    guard::{EXIT_STATUS, Probes, Sighting, pause},
     harden::harden,
     parse::status,
     policy::Policy,
@@ -38,10 +38,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 const TRACING: u8 = b'T';
 const LOOKING: u8 = b'L';
-const ERASE: u8 = b'E';
 
-/// What the supervisor does before it ends because of a threat: called with what was found, and whether the policy says erase.
-pub(crate) type Last<'a> = dyn FnMut(&[Finding], bool) + 'a;
+/// What the supervisor does before it ends because of a threat.
+pub(crate) type Last<'a> = dyn FnMut(&Sighting) + 'a;
 
 /// The worker's side.
 #[derive(Debug)]
@@ -74,7 +73,6 @@ pub(crate) fn split(
                 worker,
                 tracing: false,
                 policy,
-                erase: policy.erases(),
                 up: up_read,
                 down: down_write,
             };
@@ -178,9 +176,10 @@ impl Supervised {
         }
     }
 
-    /// Lets the supervisor know that the policy says erase, should it have to end this process.
-    pub(crate) fn tell_erase(&self) {
-        let _ = (&self.up).write_all(&[ERASE]);
+    /// Lets the supervisor know what the policy has become.
+    pub(crate) fn tell_policy(&self, policy: Policy) {
+        // Few enough bytes to go through a pipe in one piece.
+        let _ = (&self.up).write_all(&policy.to_bytes());
     }
 }
 
@@ -192,7 +191,6 @@ struct Supervisor {
     worker: pid_t,
     tracing: bool,
     policy: Policy,
-    erase: bool,
     up: File,
     down: File,
 }
@@ -209,7 +207,9 @@ impl Supervisor {
         let word = if self.tracing { TRACING } else { LOOKING };
         let _ = self.down.write_all(&[word]);
         let Ok(mut signals) = signals else {
-            self.kill(&[], last);
+            // Who can't hear of the worker's end can't answer for it.
+            let _ = sys::signal(self.worker, libc::SIGKILL);
+            sys::end(1);
         };
         let tracer = self.wait_for_tracer(&mut signals);
         probes.tracer().expect(tracer.unwrap_or(0));
@@ -222,21 +222,13 @@ impl Supervisor {
             self.wait(&mut signals, BEAT);
             self.serve();
             self.listen();
-            if let Some(finding) = self.look_at_worker() {
-                self.kill(&[finding], last);
-            }
+            let mut found: Vec<Finding> = self.look_at_worker().into_iter().collect();
             if Instant::now() >= next {
-                let found = probes.look();
-                let threats: Vec<Finding> = found
-                    .into_iter()
-                    .filter(|finding| {
-                        self.policy.action(finding.family) == crate::policy::Action::ShutDown
-                    })
-                    .collect();
-                if !threats.is_empty() {
-                    self.kill(&threats, last);
-                }
+                found.extend(probes.look());
                 next = Instant::now() + pause();
+            }
+            if let Some(sighting) = Sighting::of_threats(self.policy, &found) {
+                self.kill(&sighting, last);
             }
         }
     }
@@ -318,14 +310,9 @@ impl Supervisor {
     }
 
     fn listen(&mut self) {
-        let mut words = [0; 16];
-        while let Ok(count) = self.up.read(&mut words) {
-            if count == 0 {
-                return;
-            }
-            self.erase |= words
-                .get(..count)
-                .is_some_and(|words| words.contains(&ERASE));
+        let mut bytes = [0; 4];
+        while self.up.read_exact(&mut bytes).is_ok() {
+            self.policy = self.policy.with(Policy::of_bytes(bytes));
         }
     }
 
@@ -359,7 +346,7 @@ impl Supervisor {
     }
 
     /// Ends the worker and then this process.
-    fn kill(&self, found: &[Finding], last: &mut Last<'_>) -> ! {
+    fn kill(&self, sighting: &Sighting, last: &mut Last<'_>) -> ! {
         let _ = sys::signal(self.worker, libc::SIGKILL);
         let started = Instant::now();
         while started.elapsed() < Duration::from_millis(500) {
@@ -368,7 +355,7 @@ impl Supervisor {
                 _ => std::thread::sleep(Duration::from_millis(1)),
             }
         }
-        last(found, self.erase);
+        last(sighting);
         sys::end(EXIT_STATUS)
     }
 }

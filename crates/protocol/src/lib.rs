@@ -12,6 +12,7 @@ pub mod hello;
 pub mod pull;
 pub mod push;
 pub mod sealed;
+pub mod sighting;
 pub mod tag;
 
 /// The newest version of the protocol that this build speaks.

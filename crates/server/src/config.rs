@@ -23,7 +23,7 @@
 //! own goes into the system's store or the file that `SSL_CERT_FILE` names.
 //!
 //! `[passwords]` says what a hash costs (`identity/password.rs`), `[proxies]` whose word on addresses counts (`http/proxies.rs`).
-//! How letters are sent stands under `[mail]`; see `mail/settings.rs`.
+//! How letters are sent stands under `[mail]` (`mail/settings.rs`), where the content of files lies under `[objects]` (`attachments/settings.rs`).
 //!
 //! Each `…_url_file` may be `…_url` with the address itself (`postgres://user:password@host/fieldstone`); then the file must be
 //! private. `fieldstone migrate` also takes `admin_url` or `admin_url_file`.
@@ -34,11 +34,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use fieldstone_vault::Vault;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
+use crate::attachments::{ObjectSettings, ObjectStorage};
 use crate::database::RolePasswords;
 use crate::http::TrustedProxies;
 use crate::identity::PasswordPolicy;
@@ -94,6 +96,9 @@ pub enum ConfigError {
         /// Whose address.
         name: &'static str,
     },
+    /// Files can't be kept this way.
+    #[error("The settings under [objects] can't be used: {0}.")]
+    Objects(&'static str),
     /// Letters can't be sent this way.
     #[error("The settings for mail can't be used: {0}.")]
     Mail(&'static str),
@@ -121,6 +126,8 @@ pub struct Configuration {
     pub proxies: TrustedProxies,
     /// The server's certificate.
     pub tls: TlsFiles,
+    /// Where the content of files lies; without it none are taken.
+    objects: Option<ObjectSettings>,
     /// How letters are sent; without it none are.
     pub mail: Option<MailSettings>,
     database: Addresses,
@@ -183,6 +190,12 @@ impl Configuration {
         self.vault_folder
             .clone()
             .unwrap_or_else(|| self.context_key_file.with_file_name("vault"))
+    }
+
+    /// Where the content of files lies, sealed by this vault.
+    pub fn objects(&self, vault: &Vault) -> Result<Option<ObjectStorage>, ConfigError> {
+        let settings = self.objects.as_ref();
+        settings.map(|settings| settings.open(vault)).transpose()
     }
 
     /// The database as each role.

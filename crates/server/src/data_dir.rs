@@ -153,6 +153,14 @@ impl DataDir {
         self.inside().join("outbox")
     }
 
+    /// Where the content of files lies, sealed. Made when it isn't there.
+    pub fn objects(&self) -> Result<PathBuf, DataDirError> {
+        let folder = self.root.join("objects");
+        make_dir(&folder, 0o700).map_err(|source| self.unusable(source))?;
+        make_private(&folder, 0o700).map_err(|source| self.unusable(source))?;
+        Ok(folder)
+    }
+
     /// Where the server was last reached, for commands beside it.
     pub fn url(&self) -> PathBuf {
         self.root.join("url")

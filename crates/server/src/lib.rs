@@ -1,6 +1,7 @@
 //! The platform: PostgreSQL store, identity, API, pages, and the process around them.
 
 pub mod api;
+pub mod attachments;
 pub mod cli;
 pub mod cluster;
 pub mod config;

@@ -35,7 +35,8 @@ impl TestStores {
         let pool = Pool::new(database.app(), 8, sign, clock.clone()).unwrap();
         Self {
             database,
-            stores: Stores::with_vault(pool, clock, Vault::new(Arc::new(MemoryKeys::default()))),
+            stores: Stores::new(pool, clock, None)
+                .sealing(Vault::new(Arc::new(MemoryKeys::default()))),
         }
     }
 

@@ -15,6 +15,7 @@ mod memory;
 mod place;
 mod seal;
 mod source;
+pub mod stream;
 mod vault;
 
 pub use self::file::FileKeys;
@@ -22,6 +23,7 @@ pub use self::key::SecretKey;
 pub use self::memory::MemoryKeys;
 pub use self::place::{Place, Purpose};
 pub use self::source::KeySource;
+pub use self::stream::Stream;
 pub use self::vault::{Sealed, Vault};
 
 /// Why a value could not be sealed, opened or indexed.

@@ -8,7 +8,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use crate::{KeySource, Place, Purpose, SecretKey, VaultError, blind, seal};
+use crate::{KeySource, Place, Purpose, SecretKey, Stream, VaultError, blind, seal, stream};
 
 /// The version of the data keys that seal today. Older ones go on opening what they have sealed.
 const CURRENT: u16 = 1;
@@ -65,6 +65,25 @@ impl Vault {
         let version = seal::version(sealed)?;
         let tenant = self.tenant_key(place.tenant, false)?;
         seal::open(&data_key(&tenant, purpose, version)?, &place.data(), sealed)
+    }
+
+    /// A stream to seal content of any length with, for its place. Makes the tenant's key if it has none yet.
+    pub fn begin_stream(&self, purpose: Purpose, place: &Place<'_>) -> Result<Stream, VaultError> {
+        let tenant = self.tenant_key(place.tenant, true)?;
+        let key = data_key(&tenant, purpose, CURRENT)?;
+        Stream::begin(&key, CURRENT, &place.data())
+    }
+
+    /// The stream that begins with `head`, sealed for the same purpose and place, to open its segments with.
+    pub fn open_stream(
+        &self,
+        purpose: Purpose,
+        place: &Place<'_>,
+        head: &[u8; stream::HEAD_LEN],
+    ) -> Result<Stream, VaultError> {
+        let version = stream::version(head)?;
+        let tenant = self.tenant_key(place.tenant, false)?;
+        Stream::resume(&data_key(&tenant, purpose, version)?, &place.data(), head)
     }
 
     /// A hash of `value` that is the same for equal values of one field of one tenant, and means nothing to whoever lacks the key.

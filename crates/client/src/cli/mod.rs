@@ -14,8 +14,8 @@ use fieldstone_model::SystemClock;
 
 use crate::{
     device::{Device, DeviceError},
-    harden::harden,
     keystore::Keystore,
+    sentry,
 };
 use arguments::{Arguments, Command};
 use output::Output;
@@ -79,14 +79,17 @@ impl From<fieldstone_store::StoreError> for Failure {
 
 /// Runs the program.
 pub fn run() -> ExitCode {
-    harden();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         // Usage errors leave with 2, help and version with 0.
         Err(error) => error.exit(),
     };
+    // Before anything else: this may be two processes from here on.
+    sentry::stand(&arguments.home);
+    fieldstone_guard::harden::harden();
     let output = Output::new(arguments.json);
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .max_blocking_threads(sentry::BLOCKING_THREADS)
         .enable_all()
         .build();
     let answer = match runtime {

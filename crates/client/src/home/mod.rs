@@ -223,6 +223,19 @@ impl Home {
     }
 }
 
+/// Writes the marker of a logout for whoever is logged in, so that the next start erases everything of that login. For a process that is
+/// about to end because of a threat: it takes no lease, since this process or the one that it watches has it.
+pub fn mark_for_erasure(path: &Path) -> Result<(), HomeError> {
+    let file = path.join(LOGIN);
+    let text = match fs::read(&file) {
+        Ok(text) => text,
+        // Nobody is logged in.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(&file, "read")(error)),
+    };
+    write_durably(path, LOGOUT_INTENT, &text)
+}
+
 fn write_new_installation(path: &Path, id: String) -> Result<String, HomeError> {
     write_durably(path, INSTALLATION, id.as_bytes())?;
     Ok(id)

@@ -3,7 +3,8 @@
 //! A key is made at login, belongs to one user and one login, and is never written to a file. Memory that held it is wiped.
 
 use aws_lc_rs::{hkdf, rand};
-use zeroize::{Zeroize as _, Zeroizing};
+use fieldstone_guard::{Secret, hidden};
+use zeroize::Zeroizing;
 
 /// Length of every key in bytes.
 pub const KEY_LEN: usize = 32;
@@ -13,8 +14,8 @@ pub const KEY_LEN: usize = 32;
 #[error("The operating system gave no random numbers. Try again, or restart the device.")]
 pub struct NoRandomness;
 
-/// The key of one login. Its memory is wiped when it goes.
-pub struct LoginKey(Box<[u8; KEY_LEN]>);
+/// The key of one login, in memory that is never swapped out or dumped, and wiped when the key goes or a threat is found.
+pub struct LoginKey(Secret<KEY_LEN>);
 
 /// What a derived key is for. Keys of different purposes tell nothing about each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +29,8 @@ pub enum Purpose {
 impl Purpose {
     fn label(self) -> &'static [u8] {
         match self {
-            Self::Attachments => b"fieldstone device attachments v1",
-            Self::Journal => b"fieldstone device journal v1",
+            Self::Attachments => hidden!("fieldstone device attachments v1").as_bytes(),
+            Self::Journal => hidden!("fieldstone device journal v1").as_bytes(),
         }
     }
 }
@@ -37,32 +38,32 @@ impl Purpose {
 impl LoginKey {
     /// A fresh key from the operating system's generator.
     pub fn generate() -> Result<Self, NoRandomness> {
-        let mut key = Self(Box::new([0; KEY_LEN]));
-        rand::fill(key.0.as_mut_slice()).map_err(|_| NoRandomness)?;
+        let mut key = Self(Secret::new());
+        rand::fill(key.0.bytes_mut()).map_err(|_| NoRandomness)?;
         Ok(key)
     }
 
     /// The key from the bytes that a keystore held; `None` when they are no key.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut key = Self(Box::new([0; KEY_LEN]));
         if bytes.len() != KEY_LEN {
             return None;
         }
-        key.0.copy_from_slice(bytes);
+        let mut key = Self(Secret::new());
+        key.0.bytes_mut().copy_from_slice(bytes);
         Some(key)
     }
 
     /// The bytes, for a keystore.
     pub fn bytes(&self) -> &[u8; KEY_LEN] {
-        &self.0
+        self.0.bytes()
     }
 
     /// The statement that gives a connection this key, as SQLCipher wants a raw one.
     pub(crate) fn pragma(&self) -> Zeroizing<String> {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = Zeroizing::new(String::with_capacity(96));
-        text.push_str("PRAGMA key = \"x'");
-        for byte in self.0.iter() {
+        text.push_str(hidden!("PRAGMA key = \"x'"));
+        for byte in self.0.bytes() {
             for digit in [byte >> 4, byte & 15] {
                 text.push(char::from(
                     DIGITS.get(usize::from(digit)).copied().unwrap_or(b'0'),
@@ -82,7 +83,7 @@ impl LoginKey {
         let mut derived = Zeroizing::new([0; KEY_LEN]);
         let info = [purpose.label(), thing];
         hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
-            .extract(self.0.as_slice())
+            .extract(self.0.bytes())
             .expand(&info, hkdf::HKDF_SHA256)
             .and_then(|okm| okm.fill(derived.as_mut_slice()))
             .map_err(|_| NoRandomness)?;
@@ -92,13 +93,9 @@ impl LoginKey {
 
 impl Clone for LoginKey {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl Drop for LoginKey {
-    fn drop(&mut self) {
-        self.0.zeroize();
+        let mut copy = Secret::new();
+        copy.bytes_mut().copy_from_slice(self.0.bytes());
+        Self(copy)
     }
 }
 

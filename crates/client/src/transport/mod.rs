@@ -3,6 +3,7 @@
 //! No redirects, no proxies, no cookie jar. An answer counts only if it is what was asked for: of the right type, whole, within limits.
 
 mod failure;
+mod guard;
 
 use std::time::Duration;
 
@@ -51,6 +52,7 @@ mod address {
     pub(super) const DEVICES: &str = "/api/v1/sync/devices";
     pub(super) const PULL: &str = "/api/v1/sync/pull";
     pub(super) const PUSH: &str = "/api/v1/sync/push";
+    pub(super) const SIGHTINGS: &str = "/api/v1/sync/sightings";
 }
 
 /// A connection to one platform.

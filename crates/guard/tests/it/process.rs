@@ -279,7 +279,7 @@ fn what_ends_one_ends_the_other() {
             run(Command::new("kill").args([signal, &process.to_string()]))
                 .status
                 .success()
-        )
+        );
     };
     kill("-KILL", guarded.supervisor.id());
     let (status, _) = guarded.gone(started);

@@ -2,6 +2,7 @@
 
 mod account;
 mod activity;
+pub mod attachment;
 mod call;
 mod case;
 mod contact;
@@ -34,6 +35,7 @@ pub const STANDARD: &[&Facts] = &[
     &event::FACTS,
     &call::FACTS,
     &note::FACTS,
+    &attachment::FACTS,
     &case::FACTS,
     &pipeline::FACTS,
     &stage::FACTS,

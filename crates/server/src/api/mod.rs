@@ -4,6 +4,7 @@
 //! row can't exist. Handlers are thin: read the call, ask the store, write the answer. None of them names a tenant or a database.
 
 mod account;
+mod attachment;
 mod audit;
 mod body;
 mod call;
@@ -36,7 +37,7 @@ mod written;
 use axum::{Router, extract::Request, response::Response};
 use fieldstone_store::once::OnceStore;
 
-use crate::{sync::SyncStore, teams::TeamStore};
+use crate::{attachments::AttachmentStore, sync::SyncStore, teams::TeamStore};
 
 pub use account::AccountStore;
 pub use audit::AuditStore;
@@ -59,6 +60,7 @@ pub trait ApiStore:
     + TeamStore
     + SyncStore
     + AccountStore
+    + AttachmentStore
     + Clone
     + 'static
 {
@@ -71,6 +73,7 @@ impl<S> ApiStore for S where
         + GrantStore
         + AuditStore
         + AccountStore
+        + AttachmentStore
         + PeopleStore
         + TeamStore
         + SyncStore

@@ -15,7 +15,7 @@ use fieldstone_model::{
 use http::Method;
 
 use super::{
-    ApiStore, account, audit,
+    ApiStore, account, attachment, audit,
     call::Call,
     error::{ApiError, ApiResult},
     field, grant, invitation, member, membership, object, record, search, session, sync, team,
@@ -118,6 +118,11 @@ routes! {
     POST   "/records/{object}/{id}/restoration"     (needs(RecordsDelete))  "restoreRecord"     => record::restore::restore;
     GET    "/records/{object}/{id}/history"         (needs(RecordsRead))    "showRecordHistory" => record::history::history;
     POST   "/records/lead/{id}/conversion"          (needs(RecordsWrite))   "convertLead"       => record::convert::convert;
+    POST   "/records/attachment/{id}/upload"        (needs(RecordsWrite))   "announceUpload"    => attachment::announce;
+    GET    "/records/attachment/{id}/upload"        (needs(RecordsWrite))   "showUpload"        => attachment::show;
+    PUT    "/records/attachment/{id}/upload/parts/{number}" (needs(RecordsWrite)) "putPart"     => attachment::put;
+    POST   "/records/attachment/{id}/upload/completion" (needs(RecordsWrite)) "completeUpload"  => attachment::complete;
+    GET    "/records/attachment/{id}/content"       (needs(RecordsRead))    "downloadContent"   => attachment::content;
     GET    "/teams"                                 (needs(RecordsRead))    "listTeams"         => team::list;
     POST   "/teams"                                 (proven(UsersManage))   "createTeam"        => team::create;
     PATCH  "/teams/{id}"                            (proven(UsersManage))   "updateTeam"        => team::update;
@@ -141,6 +146,7 @@ routes! {
     POST   "/sync/sealed"                           (Needs::Session)        "syncSealed"        => sync::deliver;
     POST   "/sync/pull"                             (needs(RecordsRead))    "syncPull"          => sync::pull;
     POST   "/sync/push"                             (needs(RecordsRead))    "syncPush"          => sync::push;
+    POST   "/sync/sightings"                        (Needs::Session)        "syncSightings"     => sync::sightings;
     GET    "/search"                                (needs(RecordsRead))    "search"            => search::search;
 }
 

@@ -126,7 +126,7 @@ impl Operator {
             sign,
             Arc::clone(&self.clock),
         )?;
-        Ok(Stores::new(pool, Arc::clone(&self.clock)))
+        Ok(Stores::new(pool, Arc::clone(&self.clock), None))
     }
 
     /// The workspace at an address.

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::failure::Failure;
 use super::output::say;
+use crate::attachments::Sweep;
 use crate::jobs::{Job, Jobs, Purge, Tombstones};
 use crate::mail::{Mailer, Post};
 use crate::platform::Platform;
@@ -110,6 +111,9 @@ pub(super) async fn serve_until_told(
 /// What a server does besides serving.
 fn jobs(platform: &Platform, mail: Option<(Post, String)>) -> Vec<Box<dyn Job>> {
     let mut jobs: Vec<Box<dyn Job>> = vec![Box::new(Purge), Box::new(Tombstones)];
+    if let Some(objects) = &platform.objects {
+        jobs.push(Box::new(Sweep::new(objects.clone())));
+    }
     if let Some((post, url)) = mail {
         jobs.push(Box::new(Mailer::new(
             post,

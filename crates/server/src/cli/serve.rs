@@ -44,14 +44,20 @@ impl Serve {
             keys.install(owner).await?;
         }
         let security_contact = configuration.security_contact.clone();
+        let vault = Vault::new(Arc::new(FileKeys::own(&configuration.vault_folder())?));
+        let objects = configuration.objects(&vault)?;
+        if objects.is_none() {
+            tracing::warn!("The configuration has no [objects]: files on records are not taken.");
+        }
         let accounts = Accounts {
             passwords: configuration.passwords,
             proxies: configuration.proxies.clone(),
-            vault: Vault::new(Arc::new(FileKeys::own(&configuration.vault_folder())?)),
+            vault,
         };
         let platform = Platform {
             databases,
             accounts,
+            objects,
             context_keys: Arc::new(keys),
             clock,
             url: configuration.url.clone(),

@@ -20,6 +20,7 @@ use super::first_run::invitation;
 use super::operator::Operator;
 use super::running::{Stop, listen, serve_until_told, url};
 use super::storage::StorageOptions;
+use crate::attachments::ObjectStorage;
 use crate::cluster::Cluster;
 use crate::data_dir::{DataDir, write_public};
 use crate::database::{DEFAULT_DATABASE, RolePasswords, prepare};
@@ -155,9 +156,12 @@ impl Up {
             .clone()
             .unwrap_or_else(|| format!("mailto:security@{}", host_name()));
         let vault = Vault::new(Arc::new(FileKeys::own(&data_dir.vault())?));
+        let objects = ObjectStorage::folder(&data_dir.objects()?, vault.clone())
+            .map_err(|error| Failure::new(error.to_string()))?;
         Ok(Platform {
             databases,
             accounts: Accounts::new(vault),
+            objects: Some(objects),
             context_keys: keys,
             clock,
             url,

@@ -2,6 +2,7 @@
 //!
 //! They never show a record, and never echo a password.
 
+pub(crate) mod attachments;
 pub(crate) mod confirm;
 pub(crate) mod email_change;
 pub(crate) mod forgotten_password;

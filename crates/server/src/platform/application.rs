@@ -62,7 +62,8 @@ impl Application {
         let passwords = PasswordHasher::new(&platform.accounts.passwords)?;
         let vault = platform.accounts.vault.clone();
         Ok(Self {
-            stores: Stores::with_vault(pool, Arc::clone(&clock), vault.clone()),
+            stores: Stores::new(pool, Arc::clone(&clock), platform.objects.clone())
+                .sealing(vault.clone()),
             authenticator: Authenticator::new(auth.clone()),
             standings: Standings::new(auth.clone(), vault.clone()),
             sign_in: SignIn::new(auth.clone(), Arc::clone(&ids), passwords, vault),

@@ -14,6 +14,7 @@ use fieldstone_model::clock::Clock;
 use fieldstone_vault::Vault;
 use tokio_postgres::Config;
 
+use crate::attachments::ObjectStorage;
 use crate::http::TrustedProxies;
 use crate::identity::PasswordPolicy;
 
@@ -66,6 +67,8 @@ pub struct Platform {
     pub context_keys: Arc<ContextKeys>,
     /// What passwords cost, whose word on addresses counts, and what seals secrets.
     pub accounts: Accounts,
+    /// Where the content of files lies; without it none are taken.
+    pub objects: Option<ObjectStorage>,
     /// What tells the time.
     pub clock: Arc<dyn Clock>,
     /// Where people find this installation, e.g. `https://crm.example`.

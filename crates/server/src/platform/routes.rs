@@ -8,7 +8,7 @@ use axum::extract::{DefaultBodyLimit, FromRef, State};
 use axum::middleware;
 use axum::{Extension, Router};
 use fieldstone_model::{
-    Capability::{self, RecordsRead, SchemaManage, UsersManage, WorkspaceManage},
+    Capability::{self, RecordsRead, RecordsWrite, SchemaManage, UsersManage, WorkspaceManage},
     Needs,
 };
 use fieldstone_ui::page::{Page, get, mount, post};
@@ -23,8 +23,8 @@ use crate::identity::oauth::AuthorizationServer;
 use crate::oauth::{self, Issuer};
 use crate::pages::settings::{invitations, members, membership};
 use crate::pages::{
-    Entrance, confirm, email_change, forgotten_password, invitation, password_reset, second_step,
-    set_up, settings, sign_in, sign_out,
+    Entrance, attachments, confirm, email_change, forgotten_password, invitation, password_reset,
+    second_step, set_up, settings, sign_in, sign_out,
 };
 use crate::store::PgStore;
 
@@ -100,6 +100,9 @@ pub fn pages() -> Vec<Page<Site>> {
         post("/oauth/authorize",          Needs::Proof,   oauth::authorize::submit),
         get("/confirm",                   Needs::Session, confirm::show),
         post("/confirm",                  Needs::Session, confirm::submit),
+        get("/attachments/new",           Needs::Capability(RecordsWrite), attachments::new),
+        post("/attachments/new",          Needs::Capability(RecordsWrite), attachments::create),
+        get("/attachments/{id}/content",  Needs::Capability(RecordsRead),  attachments::content),
         get("/settings",                  Needs::Session, settings::show),
         get("/settings/profile",          Needs::Session, settings::profile::show),
         post("/settings/profile",         Needs::Session, settings::profile::submit),

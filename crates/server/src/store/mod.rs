@@ -18,7 +18,7 @@ mod write;
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -34,6 +34,7 @@ use fieldstone_store::{
 
 use fieldstone_vault::Vault;
 
+use crate::attachments::ObjectStorage;
 use crate::database::{Actor, pool::Pool};
 pub(crate) use error::store_error;
 pub use members::{Invitation, InvitationState, Member, OwnEmail, PendingEmail};
@@ -55,7 +56,8 @@ struct Shared {
     ids: IdSource,
     clock: Arc<dyn Clock>,
     /// Seals what the database keeps of secrets; none where nothing does.
-    vault: Option<Vault>,
+    vault: OnceLock<Vault>,
+    objects: Option<ObjectStorage>,
 }
 
 impl Shared {
@@ -69,17 +71,8 @@ impl Shared {
 }
 
 impl Stores {
-    /// Stores over this pool of the serving role, without a vault: devices are given no keys.
-    pub fn new(pool: Pool, clock: Arc<dyn Clock>) -> Self {
-        Self::over(pool, clock, None)
-    }
-
-    /// Stores over this pool of the serving role, whose secrets this vault seals.
-    pub fn with_vault(pool: Pool, clock: Arc<dyn Clock>, vault: Vault) -> Self {
-        Self::over(pool, clock, Some(vault))
-    }
-
-    fn over(pool: Pool, clock: Arc<dyn Clock>, vault: Option<Vault>) -> Self {
+    /// Stores over this pool of the serving role, and over an object store for the content of files if there is one.
+    pub fn new(pool: Pool, clock: Arc<dyn Clock>, objects: Option<ObjectStorage>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 pool,
@@ -87,9 +80,17 @@ impl Stores {
                 sights: Sights::default(),
                 ids: IdSource::default(),
                 clock,
-                vault,
+                vault: OnceLock::new(),
+                objects,
             }),
         }
+    }
+
+    /// The same, with a vault that seals secrets: without one, devices are given no keys. The first one stays.
+    #[must_use]
+    pub fn sealing(self, vault: Vault) -> Self {
+        let _ = self.shared.vault.set(vault);
+        self
     }
 
     /// The store of `actor`.
@@ -228,7 +229,7 @@ impl PgStore {
 
     /// What seals secrets, if anything does.
     pub(crate) fn vault(&self) -> Option<&Vault> {
-        self.shared.vault.as_ref()
+        self.shared.vault.get()
     }
 
     /// The store of another person of the workspace, with their own rights. The caller has made sure that this is meant.
@@ -237,6 +238,11 @@ impl PgStore {
             shared: Arc::clone(&self.shared),
         };
         stores.open(actor).await
+    }
+
+    /// Where the content of files lies.
+    pub(crate) fn object_storage(&self) -> Option<&ObjectStorage> {
+        self.shared.objects.as_ref()
     }
 
     /// Whose records the person sees. Whatever reads records beside the methods of [`Store`] has to keep to it.

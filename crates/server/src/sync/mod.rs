@@ -15,6 +15,7 @@ mod rows;
 pub(crate) mod scope;
 pub(crate) mod sealed;
 pub(crate) mod sets;
+mod sighting;
 mod standing;
 mod sums;
 
@@ -25,6 +26,7 @@ use fieldstone_protocol::{
     pull::{PullAnswer, PullRequest},
     push::{PushAnswer, PushRequest},
     sealed::{DeliveryAnswer, DeliveryRequest},
+    sighting::Sightings,
 };
 use fieldstone_store::StoreError;
 use jiff::Timestamp;
@@ -189,6 +191,15 @@ pub trait SyncStore: Send + Sync {
         async { Err(SyncError::UnknownDevice) }
     }
 
+    /// Notes what a device's guard has seen.
+    fn note_sightings(
+        &self,
+        sightings: &Sightings,
+    ) -> impl Future<Output = Result<(), SyncError>> + Send {
+        let _ = sightings;
+        async { Err(SyncError::UnknownDevice) }
+    }
+
     /// Does what was done on a device.
     fn push(
         &self,
@@ -242,6 +253,10 @@ impl SyncStore for PgStore {
         environment: Environment,
     ) -> Result<PullAnswer, SyncError> {
         self.sync_pull(request, environment).await
+    }
+
+    async fn note_sightings(&self, sightings: &Sightings) -> Result<(), SyncError> {
+        self.sync_note_sightings(sightings).await
     }
 
     async fn push(&self, request: &PushRequest) -> Result<PushAnswer, SyncError> {

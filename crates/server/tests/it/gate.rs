@@ -77,6 +77,7 @@ impl House {
             .unwrap();
         let platform = Platform {
             accounts: Accounts::new(Vault::new(Arc::new(MemoryKeys::default()))),
+            objects: None,
             databases: Databases {
                 owner: None,
                 app: database.app(),

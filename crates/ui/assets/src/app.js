@@ -5,6 +5,7 @@ import { startCombobox } from "./combobox.js";
 import { startKeepsake } from "./keepsake.js";
 import { startKeyboard } from "./keyboard.js";
 import { startNotices } from "./notices.js";
+import { startUpload } from "./upload.js";
 import { startScheme } from "./scheme-choice.js";
 
 Object.assign(htmx.config, {
@@ -30,3 +31,4 @@ startKeepsake();
 startKeyboard();
 startNotices();
 startScheme();
+startUpload();

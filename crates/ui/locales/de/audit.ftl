@@ -75,3 +75,4 @@ audit-sealed-change-quarantine = Eine auf einem Gerät versiegelte Änderung war
 audit-sealed-change-release = { $actor } hat eine Änderung aus der Quarantäne übernommen: { $target }.
 audit-sealed-change-dismiss = { $actor } hat eine versiegelte Änderung verworfen: { $target }.
 audit-conflict-settle = { $actor } hat einen Konflikt für jemand anderen gelöst: { $target }.
+audit-device-threat = Die App auf dem Gerät von { $actor } hat eine Bedrohung gesehen: { $target }.

@@ -133,3 +133,14 @@ search-title = Ergebnisse für „{ $words }“
 search-hint = Namen, E-Mail-Adressen, Telefonnummern …
 search-none = Nichts gefunden
 search-none-advice = Wörter werden an ihrem Anfang gefunden. Versuchen Sie es mit weniger oder kürzeren.
+
+attachment-add = Dateien hinzufügen
+attachment-files = Dateien
+attachment-help = Jede Art von Datei, bis zu 1 GiB je Datei. Sie können Dateien auch auf diese Seite ziehen.
+attachment-choose = Wählen Sie mindestens eine Datei und höchstens zwanzig.
+attachment-upload = Hochladen
+attachment-sending = {"{"}name{"}"} wird gesendet …
+attachment-failed = Die Datei ist nicht angekommen. Versuchen Sie es noch einmal.
+attachment-too-large = Diese Datei ist größer als 1 GiB.
+attachment-download = Herunterladen
+attachment-waiting = Der Inhalt ist noch nicht angekommen. Er kommt vom Gerät, auf dem die Datei hinzugefügt wurde, bei dessen nächstem Abgleich.

@@ -75,3 +75,4 @@ audit-sealed-change-quarantine = A change that had been kept sealed on a device 
 audit-sealed-change-release = { $actor } applied a change from quarantine: { $target }.
 audit-sealed-change-dismiss = { $actor } gave up a change that had been kept sealed: { $target }.
 audit-conflict-settle = { $actor } settled a conflict for somebody else: { $target }.
+audit-device-threat = The app on { $actor }’s device saw a threat: { $target }.

@@ -133,3 +133,14 @@ search-title = Results for “{ $words }”
 search-hint = Names, e-mail addresses, telephone numbers …
 search-none = Nothing found
 search-none-advice = Words are found by their beginnings. Try fewer or shorter ones.
+
+attachment-add = Add files
+attachment-files = Files
+attachment-help = Any kind of file, up to 1 GiB each. You can also drop files on this page.
+attachment-choose = Choose at least one file, and no more than twenty.
+attachment-upload = Upload
+attachment-sending = Sending {"{"}name{"}"} …
+attachment-failed = The file didn't get through. Try again.
+attachment-too-large = This file is larger than 1 GiB.
+attachment-download = Download
+attachment-waiting = The content hasn't arrived yet. It comes from the device it was added on, at its next synchronization.

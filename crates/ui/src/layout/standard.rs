@@ -2,11 +2,18 @@
 
 use super::Facts;
 
-const ACTIVITIES: [(&str, &str, &[&str]); 4] = [
+const FILES: (&str, &str, &[&str]) = (
+    "attachment",
+    "about_id",
+    &["size", "updated_at", "owner_id"],
+);
+
+const ACTIVITIES: [(&str, &str, &[&str]); 5] = [
     ("task", "about_id", &["status", "due_date", "owner_id"]),
     ("event", "about_id", &["starts_at", "location", "owner_id"]),
     ("call", "about_id", &["at", "outcome", "owner_id"]),
     ("note", "about_id", &["updated_at", "owner_id"]),
+    FILES,
 ];
 
 const ADDRESS: (&str, &[&str]) = (
@@ -93,6 +100,7 @@ pub(super) static LAYOUTS: &[Facts] = &[
             ACTIVITIES[1],
             ACTIVITIES[2],
             ACTIVITIES[3],
+            ACTIVITIES[4],
         ],
     },
     Facts {
@@ -133,6 +141,7 @@ pub(super) static LAYOUTS: &[Facts] = &[
             ACTIVITIES[1],
             ACTIVITIES[2],
             ACTIVITIES[3],
+            ACTIVITIES[4],
         ],
     },
     Facts {
@@ -174,6 +183,7 @@ pub(super) static LAYOUTS: &[Facts] = &[
             ACTIVITIES[1],
             ACTIVITIES[2],
             ACTIVITIES[3],
+            ACTIVITIES[4],
         ],
     },
     Facts {
@@ -222,7 +232,10 @@ pub(super) static LAYOUTS: &[Facts] = &[
             ),
             ("section-more", &["description", "external_id"]),
         ],
-        related: &[("deal_line", "product_id", &["deal_id", "quantity", "total"])],
+        related: &[
+            ("deal_line", "product_id", &["deal_id", "quantity", "total"]),
+            FILES,
+        ],
     },
     Facts {
         object: "task",
@@ -245,7 +258,7 @@ pub(super) static LAYOUTS: &[Facts] = &[
                 "done_at",
             ],
         )],
-        related: &[],
+        related: &[FILES],
     },
     Facts {
         object: "event",
@@ -267,7 +280,7 @@ pub(super) static LAYOUTS: &[Facts] = &[
                 "description",
             ],
         )],
-        related: &[],
+        related: &[FILES],
     },
     Facts {
         object: "call",
@@ -298,7 +311,7 @@ pub(super) static LAYOUTS: &[Facts] = &[
                 "description",
             ],
         )],
-        related: &[],
+        related: &[FILES],
     },
     Facts {
         object: "note",
@@ -311,6 +324,29 @@ pub(super) static LAYOUTS: &[Facts] = &[
         sections: &[(
             "section-details",
             &["title", "about_id", "owner_id", "body"],
+        )],
+        related: &[FILES],
+    },
+    Facts {
+        object: "attachment",
+        icon: "file",
+        key: None,
+        in_navigation: true,
+        columns: &["about_id", "content_type", "size", "owner_id", "updated_at"],
+        order: "",
+        highlights: &["about_id", "content_type", "size", "owner_id"],
+        sections: &[(
+            "section-details",
+            &[
+                "name",
+                "about_id",
+                "owner_id",
+                "content_type",
+                "size",
+                "sha256",
+                "stored_at",
+                "description",
+            ],
         )],
         related: &[],
     },

@@ -36,6 +36,36 @@ struct Page<'a, S: Store> {
     convertible: bool,
     /// Where a change of it waits for a decision.
     conflict: Option<String>,
+    file: Option<File>,
+}
+
+/// What a page of a file offers besides the record.
+struct File {
+    /// Where the content is; `None` while it hasn't arrived.
+    content: Option<String>,
+    /// Whether browsers show it as an image, and it is small enough to be shown at once.
+    is_image: bool,
+}
+
+impl File {
+    /// Most bytes of an image that is shown on the page.
+    const IMAGE_MAX: i64 = 8 << 20;
+
+    fn of<S: Store>(at: &AtRecord<S>, record: &Record) -> Option<Self> {
+        if at.object.name != "attachment" || record.deleted {
+            return None;
+        }
+        let is_there = !record.get("stored_at").is_null();
+        let is_image = record
+            .get("content_type")
+            .as_text()
+            .is_some_and(|it| ["image/png", "image/jpeg", "image/gif", "image/webp"].contains(&it));
+        let size = record.get("size").as_int().unwrap_or(i64::MAX);
+        Some(Self {
+            content: is_there.then(|| format!("/attachments/{}/content", at.id)),
+            is_image: is_there && is_image && size <= Self::IMAGE_MAX,
+        })
+    }
 }
 
 /// A field and its value.
@@ -113,6 +143,7 @@ pub(crate) async fn show<S: ConflictStore + Clone + 'static>(at: AtRecord<S>) ->
             .conflict_of(at.id)
             .await?
             .map(|id| format!("{}/{id}", crate::conflict::PATH)),
+        file: File::of(&at, &record),
         name: name.clone(),
         record: &record,
         at: &at,

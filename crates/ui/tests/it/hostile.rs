@@ -64,7 +64,9 @@ async fn markup_in_any_field_of_any_object_stays_text() {
         match object.name.as_ref() {
             "deal_line" => values.set("deal_id", Value::Id(deal)),
             "stage" => values.set("pipeline_id", Value::Id(registry.stages()[0].pipeline_id)),
-            "task" | "event" | "call" | "note" => values.set("about_id", Value::Id(account)),
+            "task" | "event" | "call" | "note" | "attachment" => {
+                values.set("about_id", Value::Id(account))
+            }
             _ => {}
         }
         let id = app.make(&object.name, values).await;

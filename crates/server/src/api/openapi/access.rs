@@ -4,13 +4,14 @@ use utoipa::openapi::{
     KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type, schema::SchemaType,
 };
 
+use super::programs::instant_or_null;
 use super::shapes::{
     Named, closed, id, instant, list, many, named, one, shape, text, text_or_null, whole,
 };
 
 /// Every shape about access.
 pub(super) fn all() -> Vec<Named> {
-    [proofs(), sessions(), teams()].concat()
+    [proofs(), sessions(), teams(), files()].concat()
 }
 
 /// What people prove themselves with.
@@ -76,6 +77,27 @@ fn codes() -> Vec<(&'static str, RefOr<Schema>)> {
 
 fn truth() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::Type(Type::Boolean))
+}
+
+/// Uploads.
+fn files() -> Vec<Named> {
+    let upload = vec![
+        ("content_type", one(text())),
+        ("size", one(whole())),
+        ("sha256", one(text_or_null())),
+        ("part_size", one(whole())),
+        ("parts", one(whole())),
+        ("received", many(list(whole().build()))),
+        ("stored_at", instant_or_null()),
+    ];
+    let announcement = vec![("content_type", one(text())), ("size", one(whole()))];
+    vec![
+        ("Upload", shape(upload)),
+        (
+            "Announcement",
+            closed(announcement, vec![("sha256", one(text_or_null()))]),
+        ),
+    ]
 }
 
 /// Sessions, and how a workspace's people sign in.

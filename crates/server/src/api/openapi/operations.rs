@@ -184,6 +184,14 @@ const DOCS: &[Doc] = &[
     Doc { id: "deleteMembership", tag: "people", summary: "Leave the workspace; the last owner can't. Asks for a recent proof", parameters: NONE, body: None, status: "204", answer: None, headers: &["Set-Cookie"], problems: &["Conflict"] },
     Doc { id: "changeEmail", tag: "people", summary: "Ask for another address; letters to both addresses have to be answered. Asks for a recent proof", parameters: NONE, body: Some("NewEmail"), status: "202", answer: None, headers: &[], problems: &["Conflict", "TooMany"] },
     Doc { id: "keepEmail", tag: "people", summary: "Stop the caller's change of address", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &["NotFound"] },
+    Doc { id: "announceUpload", tag: "files", summary: "Say what content an attachment is to get, or go on with an upload: an equal announcement keeps the parts that have arrived", parameters: NONE, body: Some("Announcement"), status: "200", answer: Some("Upload"), headers: &[], problems: &["Conflict"] },
+    Doc { id: "showUpload", tag: "files", summary: "How an upload stands", parameters: NONE, body: None, status: "200", answer: Some("Upload"), headers: &[], problems: &[] },
+    Doc { id: "putPart", tag: "files", summary: "Send one part: exactly `part_size` bytes, the last one what is left; parts count from 0 and come in any order", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &["Conflict"] },
+    Doc { id: "completeUpload", tag: "files", summary: "Check that everything has arrived as it was announced; from then on the attachment has its content", parameters: NONE, body: Some("Nothing"), status: "200", answer: Some("Upload"), headers: &[], problems: &["Conflict"] },
+    Doc { id: "downloadContent", tag: "files", summary: "The content of an attachment, or a range of it", parameters: &[
+        Param("Range", Place::Header, Type::String, "One range of bytes, e.g. `bytes=0-1023`."),
+        IF_NONE_MATCH,
+    ], body: None, status: "200", answer: None, headers: &["ETag"], problems: &[] },
     Doc { id: "listTeams", tag: "teams", summary: "All teams, with the ids of who is in them", parameters: NONE, body: None, status: "200", answer: Some("TeamList"), headers: &[], problems: &[] },
     Doc { id: "createTeam", tag: "teams", summary: "Make a team", parameters: NONE, body: Some("NewTeam"), status: "201", answer: Some("Team"), headers: &["Location"], problems: &["Conflict"] },
     Doc { id: "updateTeam", tag: "teams", summary: "Rename or move a team", parameters: NONE, body: Some("TeamPatch"), status: "200", answer: Some("Team"), headers: &[], problems: &[] },
@@ -230,6 +238,7 @@ const DOCS: &[Doc] = &[
     Doc { id: "syncSealed", tag: "sync", summary: "Deliver changes that a device had sealed (compressed JSON lines)", parameters: NONE, body: None, status: "200", answer: None, headers: &[], problems: &[] },
     Doc { id: "syncPull", tag: "sync", summary: "One page of what changed for a device (compressed JSON lines)", parameters: NONE, body: None, status: "200", answer: None, headers: &[], problems: &[] },
     Doc { id: "syncPush", tag: "sync", summary: "What was done on a device (compressed JSON lines)", parameters: NONE, body: None, status: "200", answer: None, headers: &[], problems: &[] },
+    Doc { id: "syncSightings", tag: "sync", summary: "Tell what a device's guard has seen, for the audit log (compressed JSON lines)", parameters: NONE, body: None, status: "204", answer: None, headers: &[], problems: &[] },
     Doc { id: "search", tag: "records", summary: "Records of any object by their words", parameters: &[
         Param("q", Place::RequiredQuery, Type::String, "The words, each by its beginning."),
         Param("objects", Place::Query, Type::String, "Objects to search, separated by commas; all when nothing is said."),

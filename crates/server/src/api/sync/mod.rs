@@ -11,6 +11,7 @@ use fieldstone_protocol::{
     pull::PullRequest,
     push::PushRequest,
     sealed::DeliveryRequest,
+    sighting::Sightings,
 };
 use http::{
     HeaderValue, StatusCode,
@@ -208,6 +209,14 @@ pub(super) async fn push<S: ApiStore>(call: Call<S>) -> ApiResult {
     let request = PushRequest::from_bytes(&call.bytes())?;
     let answer = call.store()?.push(&request).await?;
     Ok(lines(answer.to_bytes()?))
+}
+
+/// `POST /sync/sightings`: 204; what the device's guard has seen is in the audit log.
+pub(super) async fn sightings<S: ApiStore>(call: Call<S>) -> ApiResult {
+    call.parameters(&[])?;
+    let sightings: Sightings = read(&call)?;
+    call.store()?.note_sightings(&sightings).await?;
+    Ok(written::nothing(StatusCode::NO_CONTENT))
 }
 
 /// The one line that the body is.

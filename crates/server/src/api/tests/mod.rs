@@ -111,6 +111,8 @@ impl SchemaStore for MemoryStore {
 
 /// The memory store has no devices.
 impl crate::sync::SyncStore for MemoryStore {}
+
+impl crate::attachments::AttachmentStore for MemoryStore {}
 /// The memory store has no sessions, and a policy that stays as it is.
 impl AccountStore for MemoryStore {
     async fn sessions(&self, _: Option<RecordId>) -> Result<Vec<Json>, StoreError> {

@@ -135,6 +135,8 @@ actions! {
     SealedChangeDismiss = "sealed_change.dismiss";
     /// A conflict was settled for somebody else; the target is the conflict.
     ConflictSettle = "conflict.settle";
+    /// The guard of a device has seen a debugger, tools, a virtual machine or a rooted system; the target is the device.
+    DeviceThreat = "device.threat";
     /// A letter could not be delivered; the target is its id.
     LetterGiveUp = "letter.give_up";
     /// Somebody was invited; the target is the invitation.

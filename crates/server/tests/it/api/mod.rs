@@ -1,9 +1,12 @@
 //! The API as it is served: through the gate, on PostgreSQL, with a session or a token.
 
+mod attachments;
+
 use std::sync::Arc;
 
 use axum::{Router, body::Body};
 use fieldstone_model::{Clock, IdSource, RecordId, Role, SystemClock};
+use fieldstone_server::attachments::ObjectStorage;
 use fieldstone_server::{
     database::connect,
     identity::{
@@ -44,8 +47,12 @@ impl Site {
         let keys =
             Arc::new(ContextKeys::own(folder.path().join("context.key"), clock.now()).unwrap());
         keys.install(&database.owner()).await.unwrap();
+        let vault = Vault::new(Arc::new(MemoryKeys::default()));
+        let objects = folder.path().join("objects");
+        std::fs::create_dir(&objects).unwrap();
         let platform = Platform {
-            accounts: Accounts::new(Vault::new(Arc::new(MemoryKeys::default()))),
+            accounts: Accounts::new(vault.clone()),
+            objects: Some(ObjectStorage::folder(&objects, vault).unwrap()),
             databases: Databases {
                 owner: Some(database.owner()),
                 app: database.app(),

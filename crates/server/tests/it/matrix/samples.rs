@@ -221,6 +221,11 @@ pub(super) const SAMPLES: &[Sample] = &[
     form("/settings/audit/verification", "/settings/audit/verification", ""),
     form("/settings/audit/export", "/settings/audit/export", "format=csv"),
 
+    // Files.
+    get("/attachments/new", "/attachments/new?about_id=:account"),
+    form("/attachments/new", "/attachments/new", "about_id=:account").but(StatusCode::BAD_REQUEST),
+    get("/attachments/{id}/content", "/attachments/00P000000000000/content").but(StatusCode::NOT_FOUND),
+
     // Pages of records.
     get("/assets/{name}", "/assets/none.css").but(StatusCode::NOT_FOUND),
     get("/", "/"),
@@ -287,6 +292,7 @@ pub(super) const SAMPLES: &[Sample] = &[
     post("/api/v1/sync/sealed", "/api/v1/sync/sealed", "{}").but(StatusCode::BAD_REQUEST),
     post("/api/v1/sync/pull", "/api/v1/sync/pull", "{}").but(StatusCode::BAD_REQUEST),
     post("/api/v1/sync/push", "/api/v1/sync/push", "{}").but(StatusCode::BAD_REQUEST),
+    post("/api/v1/sync/sightings", "/api/v1/sync/sightings", "{}").but(StatusCode::BAD_REQUEST),
     get("/api/v1/oauth/grants", "/api/v1/oauth/grants"),
     post("/api/v1/oauth/grants", "/api/v1/oauth/grants", r#"{"client_id":"fieldstone-device"}"#),
     delete("/api/v1/oauth/grants/{id}", "/api/v1/oauth/grants/0OG000000000000").but(StatusCode::NOT_FOUND),
@@ -310,6 +316,11 @@ pub(super) const SAMPLES: &[Sample] = &[
     post("/api/v1/records/{object}/{id}/restoration", "/api/v1/records/account/:deleted/restoration", "{}"),
     get("/api/v1/records/{object}/{id}/history", "/api/v1/records/account/:account/history"),
     post("/api/v1/records/lead/{id}/conversion", "/api/v1/records/lead/:lead/conversion", "{}"),
+    post("/api/v1/records/attachment/{id}/upload", "/api/v1/records/attachment/00P000000000000/upload", r#"{"content_type":"text/plain","size":1}"#).but(StatusCode::NOT_FOUND),
+    get("/api/v1/records/attachment/{id}/upload", "/api/v1/records/attachment/00P000000000000/upload").but(StatusCode::NOT_FOUND),
+    put("/api/v1/records/attachment/{id}/upload/parts/{number}", "/api/v1/records/attachment/00P000000000000/upload/parts/0").but(StatusCode::NOT_FOUND),
+    post("/api/v1/records/attachment/{id}/upload/completion", "/api/v1/records/attachment/00P000000000000/upload/completion", "{}").but(StatusCode::NOT_FOUND),
+    get("/api/v1/records/attachment/{id}/content", "/api/v1/records/attachment/00P000000000000/content").but(StatusCode::NOT_FOUND),
     get("/api/v1/teams", "/api/v1/teams"),
     post("/api/v1/teams", "/api/v1/teams", r#"{"name":""}"#).but(StatusCode::UNPROCESSABLE_ENTITY),
     patch("/api/v1/teams/{id}", "/api/v1/teams/:team", "{}"),

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use fieldstone_model::{Clock as _, IdSource, RecordId, Role, SystemClock};
+use fieldstone_server::attachments::ObjectStorage;
 use fieldstone_server::{
     database::connect,
     identity::{
@@ -127,8 +128,12 @@ impl Site {
         let keys = ContextKeys::own(folder.path().join("context.key"), now).unwrap();
         keys.install(&database.owner()).await.unwrap();
         let north = people(&database).await;
+        let vault = Vault::new(Arc::new(MemoryKeys::default()));
+        let objects = folder.path().join("objects");
+        std::fs::create_dir(&objects).unwrap();
         let platform = Platform {
-            accounts: Accounts::new(Vault::new(Arc::new(MemoryKeys::default()))),
+            accounts: Accounts::new(vault.clone()),
+            objects: Some(ObjectStorage::folder(&objects, vault).unwrap()),
             databases: Databases {
                 owner: None,
                 app: database.app(),

@@ -107,7 +107,7 @@ impl Layers {
         let tenants = tenants(&*plain_connection(&plain).await?).await?;
         Ok(Self {
             plain,
-            stores: Stores::new(context.clone(), clock),
+            stores: Stores::new(context.clone(), clock, None),
             context,
             client: Client::new(&server.ca(), server.port())?,
             tenants,

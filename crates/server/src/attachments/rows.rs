@@ -1,0 +1,167 @@
+//! What the database knows of content.
+
+use fieldstone_model::RecordId;
+use fieldstone_store::StoreError;
+use jiff::Timestamp;
+use tokio_postgres::Row;
+
+use super::{Announcement, AttachmentError, PART_SIZE, Upload};
+use crate::{
+    database::pool::Step,
+    store::{PgStore, store_error},
+};
+
+const SHOW: &str = "SELECT c.content_type, c.size, c.sha256, c.part_size, c.ready_at, \
+    ARRAY(SELECT p.number FROM app.content_part p WHERE p.content_id = c.id ORDER BY p.number), \
+    ARRAY(SELECT p.object FROM app.content_part p WHERE p.content_id = c.id ORDER BY p.number) \
+    FROM app.content c JOIN app.attachment a ON a.tenant_id = c.tenant_id AND a.id = c.id WHERE c.id = $1";
+/// Parts of other content than what is announced now. Content that is complete keeps its own.
+const FORGET: &str = "DELETE FROM app.content_part p USING app.content c \
+    WHERE p.content_id = $1 AND c.tenant_id = p.tenant_id AND c.id = p.content_id AND c.ready_at IS NULL \
+    AND (c.content_type, c.size, c.part_size, c.sha256) IS DISTINCT FROM ($2::text, $3::bigint, $4::bigint, $5::text)";
+const ANNOUNCE: &str = "INSERT INTO app.content AS c (tenant_id, id, content_type, size, part_size, sha256, created_at, created_by_id) \
+    SELECT a.tenant_id, a.id, $2::text, $3::bigint, $4::bigint, $5::text, $6::timestamptz, (SELECT app.user_id()) \
+    FROM app.attachment a WHERE a.id = $1 AND a.deleted_at IS NULL \
+    ON CONFLICT (tenant_id, id) DO UPDATE SET content_type = excluded.content_type, size = excluded.size, \
+    part_size = excluded.part_size, sha256 = excluded.sha256, created_at = excluded.created_at, created_by_id = excluded.created_by_id \
+    WHERE c.ready_at IS NULL";
+const PUT: &str = "INSERT INTO app.content_part (tenant_id, content_id, number, object) \
+    SELECT c.tenant_id, c.id, $2, $3 FROM app.content c WHERE c.id = $1 AND c.ready_at IS NULL \
+    ON CONFLICT (tenant_id, content_id, number) DO NOTHING RETURNING number";
+const FORGET_ALL: &str = "DELETE FROM app.content_part p USING app.content c \
+    WHERE p.content_id = $1 AND c.tenant_id = p.tenant_id AND c.id = p.content_id AND c.ready_at IS NULL";
+const READY: &str = "UPDATE app.content SET ready_at = $2::timestamptz, sha256 = $3 WHERE id = $1 AND ready_at IS NULL";
+const STORED: &str = "UPDATE app.attachment SET content_type = $3, content_type_key = $3, size = $4, sha256 = $5, sha256_key = $5, \
+    stored_at = $2::timestamptz, version = version + 1, updated_at = $2::timestamptz, updated_by_id = (SELECT app.user_id()) WHERE id = $1";
+const TELL: &str = "INSERT INTO app.history (tenant_id, record_id, version, at, by_id, action, changes) \
+    SELECT a.tenant_id, a.id, a.version, $2::timestamptz, a.updated_by_id, 'updated', jsonb_build_object( \
+        'content_type', jsonb_build_array(NULL, a.content_type), 'size', jsonb_build_array(NULL, a.size)) \
+    FROM app.attachment a WHERE a.id = $1";
+
+impl PgStore {
+    /// What is known of an attachment's content.
+    pub(super) async fn content_of(&self, id: RecordId) -> Result<Option<Upload>, AttachmentError> {
+        let rows = self.run_step(SHOW, &[&id.as_str()]).await?;
+        Ok(rows.first().map(read).transpose()?)
+    }
+
+    /// Announces content; `None` when there is no such attachment to give content to.
+    pub(super) async fn announce_content(
+        &self,
+        id: RecordId,
+        announced: &Announcement,
+    ) -> Result<Option<Upload>, AttachmentError> {
+        let (size, part_size) = (signed(announced.size), signed(PART_SIZE));
+        let (kind, digest) = (&announced.content_type, &announced.sha256);
+        let now = self.now();
+        let steps = [
+            Step {
+                sql: FORGET,
+                params: &[&id.as_str(), kind, &size, &part_size, digest],
+            },
+            Step {
+                sql: ANNOUNCE,
+                params: &[&id.as_str(), kind, &size, &part_size, digest, &now],
+            },
+            Step {
+                sql: SHOW,
+                params: &[&id.as_str()],
+            },
+        ];
+        let rows = self.write_content(&steps).await?;
+        let shown = rows.last().and_then(|rows| rows.first());
+        Ok(shown.map(read).transpose()?)
+    }
+
+    /// Notes that a part has arrived; false when it had arrived before.
+    pub(super) async fn note_part(
+        &self,
+        id: RecordId,
+        number: u32,
+        object: &str,
+    ) -> Result<bool, AttachmentError> {
+        let number = i32::try_from(number).map_err(StoreError::internal)?;
+        let step = Step {
+            sql: PUT,
+            params: &[&id.as_str(), &number, &object],
+        };
+        let rows = self.write_content(&[step]).await?;
+        Ok(rows.first().is_some_and(|rows| !rows.is_empty()))
+    }
+
+    /// Forgets which parts have arrived.
+    pub(super) async fn forget_parts(&self, id: RecordId) -> Result<(), AttachmentError> {
+        let step = Step {
+            sql: FORGET_ALL,
+            params: &[&id.as_str()],
+        };
+        self.write_content(&[step]).await.map(drop)
+    }
+
+    /// Notes that all content is there.
+    pub(super) async fn note_complete(
+        &self,
+        id: RecordId,
+        upload: &Upload,
+        sha256: &str,
+    ) -> Result<(), AttachmentError> {
+        let now = self.now();
+        let size = signed(upload.size);
+        let steps = [
+            Step {
+                sql: READY,
+                params: &[&id.as_str(), &now, &sha256],
+            },
+            Step {
+                sql: STORED,
+                params: &[&id.as_str(), &now, &upload.content_type, &size, &sha256],
+            },
+            Step {
+                sql: TELL,
+                params: &[&id.as_str(), &now],
+            },
+        ];
+        self.write_content(&steps).await.map(drop)
+    }
+
+    async fn write_content(&self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, AttachmentError> {
+        let flight = self.pool().flight(self.actor(), None, steps).await;
+        let rows = self.note_outcome(flight.map_err(store_error))?;
+        self.note_written();
+        Ok(rows)
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn read(row: &Row) -> Result<Upload, StoreError> {
+    fn column<'a, T: tokio_postgres::types::FromSql<'a>>(
+        row: &'a Row,
+        at: usize,
+    ) -> Result<T, StoreError> {
+        row.try_get(at).map_err(StoreError::internal)
+    }
+    let number = |at: usize| {
+        column::<i64>(row, at)?
+            .try_into()
+            .map_err(StoreError::internal)
+    };
+    let (size, part_size): (u64, u64) = (number(1)?, number(3)?);
+    let received: Vec<i32> = column(row, 5)?;
+    Ok(Upload {
+        content_type: column(row, 0)?,
+        size,
+        sha256: column(row, 2)?,
+        part_size,
+        parts: u32::try_from(size.div_ceil(part_size.max(1))).map_err(StoreError::internal)?,
+        received: received
+            .into_iter()
+            .map(u32::try_from)
+            .collect::<Result<_, _>>()
+            .map_err(StoreError::internal)?,
+        stored_at: column::<Option<Timestamp>>(row, 4)?,
+        objects: column(row, 6)?,
+    })
+}
