@@ -8,5 +8,6 @@
 )]
 
 mod device;
+mod devices;
 mod late_commits;
 mod sync;
