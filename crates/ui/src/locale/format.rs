@@ -118,6 +118,10 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
+const MONATE: [&str; 12] = [
+    "Jan", "Feb", "März", "Apr", "Mai", "Juni", "Juli", "Aug", "Sep", "Okt", "Nov", "Dez",
+];
+
 impl Locale {
     /// `number`·10^-`scale`, digits grouped, without trailing zeros after the decimal mark.
     pub fn number(&self, number: i64, scale: u8) -> String {
@@ -200,6 +204,19 @@ impl Locale {
             DateOrder::DayMonth => format!("{day} {month} {year}"),
             DateOrder::Dotted => format!("{day:02}.{:02}.{year}", date.month()),
         }
+    }
+
+    /// The short name of a date's month.
+    pub fn month(&self, date: civil::Date) -> String {
+        let names = if matches!(self.language, Language::German) {
+            MONATE
+        } else {
+            MONTHS
+        };
+        let name = usize::try_from(date.month() - 1)
+            .ok()
+            .and_then(|at| names.get(at));
+        name.copied().unwrap_or_default().to_owned()
     }
 
     /// A time of day, to the minute.
