@@ -12,11 +12,11 @@ use super::{
     Failure,
     arguments::{Attach, Content},
     output::Output,
-    record, with_device,
+    record, with_records,
 };
 
 pub(super) async fn attach(home: &Path, what: Attach, output: &Output) -> Result<(), Failure> {
-    with_device(home, async |device| {
+    with_records(home, async |device| {
         let about = record::id(&what.id)?;
         record::fetch(&device.store(), about).await?;
         let own = || {
@@ -38,7 +38,7 @@ pub(super) async fn attach(home: &Path, what: Attach, output: &Output) -> Result
 }
 
 pub(super) async fn content(home: &Path, what: Content, output: &Output) -> Result<(), Failure> {
-    with_device(home, async |device| {
+    with_records(home, async |device| {
         let id = record::id(&what.id)?;
         let Some(file) = &what.out else {
             let mut out = io::stdout().lock();

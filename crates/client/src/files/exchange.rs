@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fieldstone_model::{Query, Record, RecordId};
-use fieldstone_store::{Store as _, StoreError};
+use fieldstone_store::Store as _;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -253,16 +253,4 @@ pub(crate) fn facts_of(record: &Record) -> Option<Facts> {
         size: record.get("size").as_int()?.try_into().ok()?,
         sha256: text("sha256")?,
     })
-}
-
-impl From<FileError> for DeviceError {
-    fn from(error: FileError) -> Self {
-        Self::File(error)
-    }
-}
-
-impl From<StoreError> for DeviceError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
 }

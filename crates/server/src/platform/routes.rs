@@ -74,6 +74,7 @@ parts! {
 ///
 /// The secret of a set-up link stands in the query, since paths are logged.
 #[rustfmt::skip]
+#[expect(clippy::too_many_lines, reason = "one row per page")]
 pub fn pages() -> Vec<Page<Site>> {
     let mut pages = carrying();
     pages.extend(people());

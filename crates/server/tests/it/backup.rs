@@ -219,9 +219,9 @@ async fn a_server_makes_backups_by_itself_practises_and_restores_to_the_very_sec
 
     // More of them, and the list.
     assert!(done(&["backup", "now", "--data", &text(&data)]).contains("diff"));
-    let list: Value =
+    let listed: Value =
         serde_json::from_str(&done(&["backup", "list", "--json", "--data", &text(&data)])).unwrap();
-    let kinds: Vec<_> = list["backups"]
+    let kinds: Vec<_> = listed["backups"]
         .as_array()
         .unwrap()
         .iter()
@@ -231,7 +231,7 @@ async fn a_server_makes_backups_by_itself_practises_and_restores_to_the_very_sec
 
     // Times that no backup covers.
     let nowhere = folder.path().join("nowhere");
-    let early = refused(&[
+    let before = refused(&[
         "restore",
         "--to",
         "2020-01-01T00:00:00Z",
@@ -240,7 +240,10 @@ async fn a_server_makes_backups_by_itself_practises_and_restores_to_the_very_sec
         "--data",
         &text(&data),
     ]);
-    assert!(early.contains("no backup from before that time"), "{early}");
+    assert!(
+        before.contains("no backup from before that time"),
+        "{before}"
+    );
     let beyond = refused(&[
         "restore",
         "--to",

@@ -57,6 +57,7 @@ fn fails(data: &Path, id: &str, seen: &str) {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one installation, broken and mended")]
 async fn a_whole_installation_keeps_its_promises_and_each_broken_one_is_noticed() {
     let folder = tempfile::Builder::new()
         .prefix("fieldstone-verify-")
