@@ -41,10 +41,7 @@ impl Device {
     }
 
     /// Sends and fetches files. To be called when the records are in step.
-    pub async fn exchange_files(
-        &self,
-        report: impl FnMut(&FileReport),
-    ) -> Result<(), DeviceError> {
+    pub async fn exchange_files(&self, report: impl FnMut(&FileReport)) -> Result<(), DeviceError> {
         self.exchange().run(&self.store(), report).await
     }
 

@@ -119,7 +119,8 @@ pub(super) async fn serve_until_told(
 /// What a server does besides serving.
 fn jobs(platform: &Platform, mail: Option<(Post, String)>) -> Result<Vec<Box<dyn Job>>, Failure> {
     let imports = Imports::new(stores(platform)?, Arc::clone(&platform.clock));
-    let mut jobs: Vec<Box<dyn Job>> = vec![Box::new(Purge), Box::new(Tombstones), Box::new(imports)];
+    let mut jobs: Vec<Box<dyn Job>> =
+        vec![Box::new(Purge), Box::new(Tombstones), Box::new(imports)];
     if let Some(objects) = &platform.objects {
         jobs.push(Box::new(Sweep::new(objects.clone())));
     }

@@ -13,7 +13,10 @@ fn a_file_goes_from_one_device_to_another() {
     let folder = tempfile::tempdir().unwrap();
     // More than one part of an upload.
     let content: Vec<u8> = CANARY.iter().copied().cycle().take(5_000_001).collect();
-    let (photo, saved) = (folder.path().join("Façade.jpg"), folder.path().join("saved"));
+    let (photo, saved) = (
+        folder.path().join("Façade.jpg"),
+        folder.path().join("saved"),
+    );
     std::fs::write(&photo, &content).unwrap();
     let text = |path: &std::path::Path| path.to_str().unwrap().to_owned();
 
@@ -33,12 +36,17 @@ fn a_file_goes_from_one_device_to_another() {
     // A device learns from the platform that the content has arrived.
     here.run(&["sync"]).ok();
     let record = here.run(&["show", file]).ok();
-    assert_eq!((&record["size"], &record["content_type"]), (&json!(content.len()), &json!("image/jpeg")));
+    assert_eq!(
+        (&record["size"], &record["content_type"]),
+        (&json!(content.len()), &json!("image/jpeg"))
+    );
 
     let elsewhere = platform.device("owner");
     elsewhere.run(&["sync"]).ok();
     std::fs::remove_file(&saved).unwrap();
-    elsewhere.run(&["content", file, "--out", &text(&saved)]).ok();
+    elsewhere
+        .run(&["content", file, "--out", &text(&saved)])
+        .ok();
     assert!(std::fs::read(&saved).unwrap() == content);
     assert_sealed(&elsewhere);
 
@@ -51,7 +59,8 @@ fn a_file_goes_from_one_device_to_another() {
 
     let missing = here.run(&["attach", account, "/nowhere/at/all"]).failed(1);
     assert!(missing.contains("/nowhere/at/all"), "{missing}");
-    here.run(&["attach", "001000000000000", &text(&photo)]).failed(1);
+    here.run(&["attach", "001000000000000", &text(&photo)])
+        .failed(1);
 
     // Logged out, nothing of any file is left.
     here.run(&["attach", account, &text(&photo)]).ok();
