@@ -2,7 +2,7 @@
 
 use askama::Template;
 use fieldstone_model::{Comparison, Filter, Query, Record, Value, query::LIMIT_MAX};
-use fieldstone_store::Store;
+use fieldstone_store::{Page as Records, Store};
 use futures_util::try_join;
 use jiff::{
     Span, ToSpan as _,
@@ -77,32 +77,7 @@ pub(crate) async fn show<S: Store + Clone + 'static>(session: Session<S>) -> Pag
     let whose = Whose::of(&session, Whose::Mine);
     let (from, until) = bounds(reach, date).ok_or(PageError::Invalid)?;
     let locale = &session.viewer.locale;
-    let instant = |date: Date| {
-        let zoned = date
-            .to_zoned(locale.time_zone().clone())
-            .map_err(|_| PageError::Invalid)?;
-        Ok::<_, PageError>(Value::DateTime(zoned.timestamp()))
-    };
-    let between = |field: &str, from: Value, until: Value| {
-        Filter::compare(field, Comparison::GreaterOrEqual, from).and(Filter::compare(
-            field,
-            Comparison::Less,
-            until,
-        ))
-    };
-    let events = Query::new("event")
-        .columns(["subject", "starts_at"])
-        .filter(whose.filter(&session))
-        .filter(between("starts_at", instant(from)?, instant(until)?))
-        .order("starts_at", false)
-        .limit(LIMIT_MAX);
-    let tasks = Query::new("task")
-        .columns(["subject", "due_date", "status"])
-        .filter(whose.filter(&session))
-        .filter(between("due_date", Value::Date(from), Value::Date(until)))
-        .order("due_date", false)
-        .limit(LIMIT_MAX);
-    let (events, tasks) = try_join!(session.store.list(&events), session.store.list(&tasks))?;
+    let (events, tasks) = found(&session, whose, from, until).await?;
     let mut days: Vec<Day> = Vec::new();
     let mut at = from;
     while at < until {
@@ -137,37 +112,13 @@ pub(crate) async fn show<S: Store + Clone + 'static>(session: Session<S>) -> Pag
         });
         at = at.checked_add(1.day()).map_err(|_| PageError::Invalid)?;
     }
-    let weekdays = days
-        .iter()
-        .take(7)
-        .enumerate()
-        .map(|(place, _)| locale.t(&format!("weekday-{}", place + 1)).into_owned());
-    let weekdays = if reach == Reach::Day {
-        vec![
-            locale
-                .t(&format!(
-                    "weekday-{}",
-                    date.weekday().to_monday_one_offset()
-                ))
-                .into_owned(),
-        ]
-    } else {
-        weekdays.collect()
-    };
+    let weekdays = weekdays(&session, reach, date);
     let mut weeks = Vec::new();
     let mut rest = days.into_iter().peekable();
     while rest.peek().is_some() {
         weeks.push(rest.by_ref().take(7).collect());
     }
-    let heading = match reach {
-        Reach::Month => format!("{} {}", locale.month(date), date.year()),
-        Reach::Week => format!(
-            "{} – {}",
-            locale.date(from),
-            locale.date(until.yesterday().unwrap_or(until))
-        ),
-        Reach::Day => locale.date(date),
-    };
+    let heading = heading(&session, reach, date, (from, until));
     let page = Page {
         title: heading.clone(),
         reach,
@@ -179,6 +130,75 @@ pub(crate) async fn show<S: Store + Clone + 'static>(session: Session<S>) -> Pag
         session: &session,
     };
     Ok(session.page(format!("{}: {heading}", locale.t("calendar")), &page))
+}
+
+/// Meetings and tasks of the days from `from` until before `until`.
+async fn found<S: Store + Clone + 'static>(
+    session: &Session<S>,
+    whose: Whose,
+    from: Date,
+    until: Date,
+) -> Result<(Records, Records), PageError> {
+    let locale = &session.viewer.locale;
+    let instant = |date: Date| {
+        let zoned = date
+            .to_zoned(locale.time_zone().clone())
+            .map_err(|_| PageError::Invalid)?;
+        Ok::<_, PageError>(Value::DateTime(zoned.timestamp()))
+    };
+    let between = |field: &str, from: Value, until: Value| {
+        Filter::compare(field, Comparison::GreaterOrEqual, from).and(Filter::compare(
+            field,
+            Comparison::Less,
+            until,
+        ))
+    };
+    let events = Query::new("event")
+        .columns(["subject", "starts_at"])
+        .filter(whose.filter(session))
+        .filter(between("starts_at", instant(from)?, instant(until)?))
+        .order("starts_at", false)
+        .limit(LIMIT_MAX);
+    let tasks = Query::new("task")
+        .columns(["subject", "due_date", "status"])
+        .filter(whose.filter(session))
+        .filter(between("due_date", Value::Date(from), Value::Date(until)))
+        .order("due_date", false)
+        .limit(LIMIT_MAX);
+    Ok(try_join!(
+        session.store.list(&events),
+        session.store.list(&tasks)
+    )?)
+}
+
+/// Names of the days above the columns.
+fn weekdays<S: Store>(session: &Session<S>, reach: Reach, date: Date) -> Vec<String> {
+    let name = |day: i8| {
+        let key = format!("weekday-{day}");
+        session.viewer.locale.t(&key).into_owned()
+    };
+    match reach {
+        Reach::Day => vec![name(date.weekday().to_monday_one_offset())],
+        Reach::Week | Reach::Month => (1..=7).map(name).collect(),
+    }
+}
+
+fn heading<S: Store>(
+    session: &Session<S>,
+    reach: Reach,
+    date: Date,
+    (from, until): (Date, Date),
+) -> String {
+    let locale = &session.viewer.locale;
+    match reach {
+        Reach::Month => format!("{} {}", locale.month(date), date.year()),
+        Reach::Week => format!(
+            "{} – {}",
+            locale.date(from),
+            locale.date(until.yesterday().unwrap_or(until))
+        ),
+        Reach::Day => locale.date(date),
+    }
 }
 
 /// The first day shown, and the first that isn't any more. Weeks begin on Mondays.

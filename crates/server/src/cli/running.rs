@@ -144,7 +144,11 @@ fn stores(platform: &Platform) -> Result<Stores, Failure> {
         sign,
         Arc::clone(&platform.clock),
     )?;
-    Ok(Stores::new(pool, Arc::clone(&platform.clock), None))
+    Ok(Stores::new(
+        pool,
+        Arc::clone(&platform.clock),
+        platform.objects.clone(),
+    ))
 }
 
 #[expect(

@@ -155,7 +155,7 @@ impl Imports {
         stop: &CancellationToken,
     ) -> Result<(), StoreError> {
         let id = claimed.id;
-        let Some(upload) = store.upload(id).await? else {
+        let Some(upload) = store.import_upload(id).await? else {
             return Ok(());
         };
         if let Some(run) = upload.run.filter(|_| claimed.claims > 1) {

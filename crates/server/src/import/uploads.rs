@@ -148,7 +148,7 @@ impl PgStore {
     }
 
     /// One of the caller's uploads.
-    pub(crate) async fn upload(&self, id: RecordId) -> Result<Option<Upload>, StoreError> {
+    pub(crate) async fn import_upload(&self, id: RecordId) -> Result<Option<Upload>, StoreError> {
         let rows = self
             .run_step(&format!("{UPLOAD} WHERE id = $1"), &[&id.as_str()])
             .await?;

@@ -45,7 +45,11 @@ pub(crate) async fn show(
 
 /// One of the caller's own uploads.
 async fn own(inside: &Inside, id: RecordId) -> Result<Upload, PageError> {
-    inside.store.upload(id).await?.ok_or(PageError::NotFound)
+    inside
+        .store
+        .import_upload(id)
+        .await?
+        .ok_or(PageError::NotFound)
 }
 
 /// What tells the time, as pages pass it on.
