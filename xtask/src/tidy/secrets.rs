@@ -19,7 +19,10 @@ const FOREIGN: [&str; 4] = ["Cargo.lock", "package-lock.json", "LICENSE", "secre
 
 /// Checks one file.
 pub(super) fn check(source: &Source) -> Vec<Finding> {
-    if FOREIGN.iter().any(|name| source.path.rsplit('/').next() == Some(name)) {
+    if FOREIGN
+        .iter()
+        .any(|name| source.path.rsplit('/').next() == Some(name))
+    {
         return Vec::new();
     }
     let mut findings = Vec::new();
@@ -40,7 +43,10 @@ fn secret(line: &str) -> Option<&'static str> {
     let long_word = |beginning: &str| {
         line.match_indices(beginning).any(|(at, _)| {
             let rest = line.get(at + beginning.len()..).unwrap_or_default();
-            rest.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').count() >= 16
+            rest.chars()
+                .take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_')
+                .count()
+                >= 16
         })
     };
     for beginning in BEGINNINGS {
@@ -59,11 +65,14 @@ fn secret(line: &str) -> Option<&'static str> {
 /// `AKIA` and 16 capitals or digits, as a word of its own.
 fn is_access_key(line: &str) -> bool {
     let begins = concat!("AK", "IA");
-    line.split(|letter: char| !letter.is_ascii_alphanumeric()).any(|word| {
-        word.len() == 20
-            && word.starts_with(begins)
-            && word.chars().all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit())
-    })
+    line.split(|letter: char| !letter.is_ascii_alphanumeric())
+        .any(|word| {
+            word.len() == 20
+                && word.starts_with(begins)
+                && word
+                    .chars()
+                    .all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit())
+        })
 }
 
 #[cfg(test)]
@@ -86,7 +95,11 @@ mod tests {
             assert_eq!(found.len(), 1, "{line}");
             assert_eq!(found.first().map(|finding| finding.line), Some(2));
         }
-        for line in ["it begins with -----BEGIN and goes on", "the prefix of a token", "AKIA is a prefix"] {
+        for line in [
+            "it begins with -----BEGIN and goes on",
+            "the prefix of a token",
+            "AKIA is a prefix",
+        ] {
             assert!(secret(line).is_none(), "{line}");
         }
     }
