@@ -234,14 +234,17 @@ pub fn binary() -> PathBuf {
             return path.into();
         }
     }
+    beside("fieldstone").expect("the binary fieldstone beside the tests (cargo build -p fieldstone-server --bin fieldstone)")
+}
+
+/// A binary of this name beside this program, or one folder above.
+pub(crate) fn beside(name: &str) -> Option<PathBuf> {
     let this = env::current_exe().expect("the path of this test");
-    let beside = this
-        .ancestors()
+    this.ancestors()
         .skip(1)
         .take(2)
-        .map(|folder| folder.join("fieldstone"))
-        .find(|path| path.is_file());
-    beside.expect("the binary fieldstone beside the tests (cargo build -p fieldstone-server --bin fieldstone)")
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
 }
 
 /// A port on 127.0.0.1 that nobody listens on just now.

@@ -132,6 +132,7 @@ pub fn pages() -> Vec<Page<Site>> {
         get("/settings/members/{id}",     Needs::ProvenCapability(UsersManage), members::show),
         post("/settings/members/{id}/role", Needs::ProvenCapability(UsersManage), members::set_role),
         post("/settings/members/{id}/access", Needs::ProvenCapability(UsersManage), members::set_access),
+        post("/settings/members/{id}/two-step-reset", Needs::ProvenCapability(UsersManage), members::reset_two_step),
         get("/settings/invitations",      Needs::Capability(UsersManage), invitations::list),
         get("/settings/invitations/new",  Needs::ProvenCapability(UsersManage), invitations::new),
         post("/settings/invitations",     Needs::ProvenCapability(UsersManage), invitations::create),
