@@ -396,8 +396,8 @@ impl PgStore {
             "INSERT INTO app.record_set (tenant_id, id, version, name, role, person_id, interval_s, definition, updated_at, updated_by_id) \
              SELECT (SELECT app.tenant_id()), $1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9"
         } else {
-            "UPDATE app.record_set r SET version = $2, name = $3, role = $4, person_id = $5, interval_s = $6, definition = $7::text::jsonb, \
-             updated_at = $8, updated_by_id = $9 WHERE r.id = $1 AND r.version = $2 - 1 RETURNING r.id"
+            "UPDATE app.record_set r SET version = $2::bigint, name = $3, role = $4, person_id = $5, interval_s = $6, definition = $7::text::jsonb, \
+             updated_at = $8, updated_by_id = $9 WHERE r.id = $1 AND r.version = $2::bigint - 1 RETURNING r.id"
         };
         let note = "INSERT INTO app.record_set_version (tenant_id, record_set_id, version, name, role, person_id, interval_s, definition, at, by_id) \
                     SELECT (SELECT app.tenant_id()), $1, $2, $3, $4, $5, $6, $7::text::jsonb, $8, $9";
