@@ -11,6 +11,7 @@
 mod accounts;
 mod api;
 mod attacks;
+mod backup;
 mod browser;
 mod devices;
 mod embedded;
@@ -27,3 +28,4 @@ mod serving;
 mod storage;
 mod store;
 mod tenancy;
+mod verify;

@@ -8,4 +8,5 @@ mod devices;
 mod keyboard;
 mod members;
 mod together;
+mod two_step;
 mod work;
