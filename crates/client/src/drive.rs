@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use fieldstone_protocol::device::WipeOrder;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -23,6 +24,8 @@ pub enum Ending {
     },
     /// The network or the platform failed; what was done so far is kept.
     Interrupted(Failure),
+    /// What is here differs from what the platform has, in these objects, however often the difference was fetched.
+    Differs(Vec<String>),
     /// The session has ended.
     SignedOut {
         /// Whether the device was taken off the list.
@@ -32,8 +35,8 @@ pub enum Ending {
     Incompatible,
     /// The database failed.
     Storage(LocalError),
-    /// Everything is to be erased: the platform has ordered it.
-    Erase,
+    /// Everything is to be erased: the platform has ordered it, or erasing had begun.
+    Erase(Option<Box<WipeOrder>>),
 }
 
 /// Syncs once: sends what waits, fetches what is new. Failures end it instead of being waited out.
@@ -45,13 +48,14 @@ pub async fn sync(
 ) -> Ending {
     let mut ending = None;
     let mut failure = None;
+    let mut differing = None;
     let (answered, mut answers) = mpsc::unbounded_channel();
     let mut under_way = 0_usize;
     let mut effects: VecDeque<Effect> = engine.step(Event::Unlocked).into();
     loop {
         while let Some(effect) = effects.pop_front() {
             match effect {
-                Effect::Store(_, LocalCall::Erase) => return Ending::Erase,
+                Effect::Store(_, LocalCall::Erase) => return Ending::Erase(None),
                 Effect::Store(ticket, call) => {
                     let answer = local.perform(call).await;
                     if let Err(error) = &answer {
@@ -75,6 +79,9 @@ pub async fn sync(
                         Report::UpToDate { proven } => {
                             ending = Some(Ending::UpToDate { proven: *proven });
                         }
+                        Report::Mismatch { objects } => {
+                            differing = Some(Ending::Differs(objects.clone()));
+                        }
                         Report::Retrying { failure: why } => {
                             failure = Some(Ending::Interrupted(why.clone()));
                         }
@@ -82,7 +89,9 @@ pub async fn sync(
                             failure = Some(Ending::SignedOut { revoked: *revoked });
                         }
                         Report::Incompatible => failure = Some(Ending::Incompatible),
-                        Report::Erasing(_) => return Ending::Erase,
+                        Report::Erasing(order) => {
+                            return Ending::Erase(order.clone().map(Box::new));
+                        }
                         _ => {}
                     }
                     report(&told);
@@ -102,5 +111,6 @@ pub async fn sync(
     let _ = engine.step(Event::Locked);
     failure
         .or(ending)
+        .or(differing)
         .unwrap_or(Ending::Interrupted(Failure::Unreachable))
 }

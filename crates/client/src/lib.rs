@@ -8,6 +8,7 @@ pub mod home;
 pub mod journal;
 pub mod keys;
 pub mod keystore;
+pub mod pages;
 pub mod sentry;
 pub mod store;
 pub mod transport;

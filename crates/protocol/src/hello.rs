@@ -93,6 +93,15 @@ pub struct Schema {
     pub user: RecordId,
     /// The user's role, by its stored name.
     pub role: String,
+    /// The workspace's name.
+    #[serde(default)]
+    pub workspace: Option<String>,
+    /// The user's language and conventions, e.g. `de-CH`.
+    #[serde(default)]
+    pub locale: Option<String>,
+    /// The user's time zone by its IANA name.
+    #[serde(default)]
+    pub time_zone: Option<String>,
     /// The currency that amounts are in, by its ISO 4217 code, when the workspace has one.
     #[serde(default)]
     pub currency: Option<String>,
@@ -177,6 +186,9 @@ mod tests {
             version: 4,
             user: "0051kQh2S0a8Xbd".parse().unwrap(),
             role: "member".to_owned(),
+            workspace: Some("Brackenwell".to_owned()),
+            locale: Some("de-CH".to_owned()),
+            time_zone: Some("Europe/Zurich".to_owned()),
             currency: Some("EUR".to_owned()),
             objects: vec![shape],
         };

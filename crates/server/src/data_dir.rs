@@ -190,6 +190,44 @@ impl DataDir {
         }
     }
 
+    /// Takes over one secret of another data folder.
+    pub fn adopt_secret(&self, source: &Self, name: &str) -> Result<(), DataDirError> {
+        let (from, to) = (source.secret_file(name), self.secret_file(name));
+        let secret =
+            zeroize::Zeroizing::new(fs::read(&from).map_err(|error| source.unusable(error))?);
+        write_private(&to, &secret).map_err(|error| self.unusable(error))
+    }
+
+    /// Takes over the secrets of another data folder, save the one of its storage: keys of workspaces as they are now, so that those which
+    /// were destroyed stay so.
+    pub fn adopt_secrets(&self, source: &Self) -> Result<(), DataDirError> {
+        self.adopt_folder(&source.secrets(), &self.secrets())
+    }
+
+    fn adopt_folder(&self, from: &Path, to: &Path) -> Result<(), DataDirError> {
+        let failed = |error| self.unusable(error);
+        make_dir(to, 0o700).map_err(failed)?;
+        for entry in fs::read_dir(from).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let (name, target) = (entry.file_name(), to.join(entry.file_name()));
+            if entry.file_type().map_err(failed)?.is_dir() {
+                self.adopt_folder(&entry.path(), &target)?;
+            } else if name != storage::SECRET {
+                let secret = zeroize::Zeroizing::new(fs::read(entry.path()).map_err(failed)?);
+                write_private(&target, &secret).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of a secret; the next who asks for it gets a new one.
+    pub fn forget_secret(&self, name: &str) -> Result<(), DataDirError> {
+        match fs::remove_file(self.secret_file(name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(self.unusable(error)),
+            _ => Ok(()),
+        }
+    }
+
     /// The file of the named secret, whether it is there or not.
     pub fn secret_file(&self, name: &str) -> PathBuf {
         self.secrets().join(name)

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod attachments;
+pub mod backup;
 pub mod cli;
 pub mod cluster;
 pub mod config;
@@ -23,3 +24,4 @@ pub mod store;
 pub mod sync;
 pub mod teams;
 pub mod tls;
+pub mod verify;

@@ -1,4 +1,5 @@
-//! What tests share: a private PostgreSQL, databases cloned from a migrated template, the real server process, a mail server.
+//! What tests share: a private PostgreSQL, databases cloned from a migrated template, the real server process,
+//! real device processes, a mail server.
 //!
 //! A test harness may stop at the first thing that is wrong, so these functions panic with a sentence instead of returning errors.
 #![allow(
@@ -12,12 +13,15 @@
 
 mod cluster;
 mod database;
+mod device;
+pub mod rounds;
 mod server;
 mod smtp;
 mod stores;
 
 pub use cluster::{CLUSTER_VARIABLE, TestCluster};
 pub use database::TestDatabase;
+pub use device::{Answer, DeviceProcess, Person, kill_at_once};
 pub use server::{Server, ServerOptions, binary, free_port};
 pub use smtp::{Delivered, MailServer};
 pub use stores::TestStores;

@@ -27,7 +27,8 @@ pub struct ServerOptions {
     pub demo: bool,
     /// The port; by default a free one.
     pub port: Option<u16>,
-    /// Further arguments. Without `--storage-encryption` among them, nothing is encrypted: what a test is about should not wait for it.
+    /// Further arguments. Without `--storage-encryption` among them nothing is encrypted, and without `--backups` none are made: what a test
+    /// is about should not wait for it.
     pub arguments: Vec<String>,
 }
 
@@ -85,6 +86,13 @@ impl ServerOptions {
             .any(|argument| argument == "--storage-encryption")
         {
             command.args(["--storage-encryption", "none"]);
+        }
+        if !self
+            .arguments
+            .iter()
+            .any(|argument| argument == "--backups")
+        {
+            command.args(["--backups", "none"]);
         }
         command.args(&self.arguments);
         command.stdin(Stdio::null());
@@ -226,14 +234,17 @@ pub fn binary() -> PathBuf {
             return path.into();
         }
     }
+    beside("fieldstone").expect("the binary fieldstone beside the tests (cargo build -p fieldstone-server --bin fieldstone)")
+}
+
+/// A binary of this name beside this program, or one folder above.
+pub(crate) fn beside(name: &str) -> Option<PathBuf> {
     let this = env::current_exe().expect("the path of this test");
-    let beside = this
-        .ancestors()
+    this.ancestors()
         .skip(1)
         .take(2)
-        .map(|folder| folder.join("fieldstone"))
-        .find(|path| path.is_file());
-    beside.expect("the binary fieldstone beside the tests (cargo build -p fieldstone-server --bin fieldstone)")
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
 }
 
 /// A port on 127.0.0.1 that nobody listens on just now.

@@ -26,7 +26,10 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
             "model", "protocol", "soql", "store", "ui", "vault", "fscrypt",
         ],
     ),
-    ("client", &["model", "protocol", "store", "vault", "guard"]),
+    (
+        "client",
+        &["model", "protocol", "store", "ui", "vault", "guard"],
+    ),
     ("app", &["model", "store", "ui", "client", "guard"]),
     (
         "testkit",

@@ -41,7 +41,7 @@ pub(super) enum Command {
     Status,
     /// Send what waits, then fetch what is new.
     Sync,
-    /// Stay and sync, every few minutes and when something waits.
+    /// Stay and sync: every few minutes, and soon after something was changed here. Ends with Ctrl-C or SIGTERM.
     Watch(Watch),
     /// List records of an object, such as “accounts”.
     List(List),
@@ -53,12 +53,14 @@ pub(super) enum Command {
     Edit(Edit),
     /// Delete a record.
     Delete(Show),
-    /// Show what hasn't been sent yet, or take one of it back.
+    /// Show what hasn't been sent yet; take one of it back, change it, or send it again.
     Pending(PendingWish),
     /// Show where somebody else changed the same.
     Conflicts,
     /// Settle a conflict.
     Resolve(Resolve),
+    /// Print a page as the app shows it, as HTML: / or /accounts?sort=name or /deals/ID
+    Page(PageWish),
 }
 
 #[derive(Args)]
@@ -149,14 +151,25 @@ pub(super) struct Edit {
 }
 
 #[derive(Args)]
-#[group(multiple = false)]
 pub(super) struct PendingWish {
     /// Take this change back as if it had never been made.
-    #[arg(long, value_name = "CHANGE")]
+    #[arg(long, value_name = "CHANGE", group = "what")]
     pub(super) undo: Option<String>,
     /// Send this refused change again.
-    #[arg(long, value_name = "CHANGE")]
+    #[arg(long, value_name = "CHANGE", group = "what")]
     pub(super) retry: Option<String>,
+    /// Change what this change wants, then send it: pending --edit CHANGE name=“Wind park”
+    #[arg(long, value_name = "CHANGE", group = "what", requires = "fields")]
+    pub(super) edit: Option<String>,
+    /// With --edit: the fields and what they shall be.
+    #[arg(value_name = "FIELD=VALUE", requires = "edit")]
+    pub(super) fields: Vec<String>,
+}
+
+#[derive(Args)]
+pub(super) struct PageWish {
+    /// The page's address, without the platform's.
+    pub(super) path: String,
 }
 
 #[derive(Args)]

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use fieldstone_model::{Clock as _, SystemClock};
+use fieldstone_model::SystemClock;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     device::{self, Device, DeviceError, LoginWish, Password, Unsent},
+    drive::Ending,
     keystore::Keystore,
     store::DatabaseError,
     transport::Credentials,
@@ -49,30 +50,42 @@ pub(super) async fn login(
             totp: wanted.totp.as_deref(),
         },
     };
-    let mut device = Device::log_in(home, &Keystore::open, Arc::new(SystemClock), wish).await?;
+    let clock = Arc::new(SystemClock);
+    let mut device = Device::log_in(home, &Keystore::open, clock.clone(), wish.clone()).await;
+    let unlocked = matches!(device, Err(DeviceError::LoggedIn));
+    if unlocked {
+        device = Device::unlock(home, &Keystore::open, clock, wish).await;
+    }
     drop(password);
+    let mut device = device.map_err(|error| match error {
+        // There is nothing yet that could be locked.
+        DeviceError::Keystore(_) => Failure::new(error.to_string()),
+        error => error.into(),
+    })?;
     let synced = if wanted.no_sync {
         Ok(None)
     } else {
         sync::run(&mut device, output).await.map(Some)
     };
     match synced {
-        Ok(outcome) if outcome.as_ref().is_some_and(sync::is_wipe) => {
-            device.obey_wipe()?;
+        Ok(Some(Ending::Erase(order))) => {
+            device.obey_wipe(order.as_deref()).await?;
             return Err(Failure::locked(sync::WIPED));
         }
         Ok(outcome) => {
+            let delivered = device.deliver().await?;
             let profile = device.profile();
             let answer = json!({
                 "user": profile.user, "device": profile.device(), "origin": device.login().origin,
-                "ready": outcome.is_some(),
+                "ready": outcome.is_some(), "unlocked": unlocked, "delivered": sync::count(&delivered),
             });
             let line = if outcome.is_some() {
                 "Logged in. Your records are on this device, ready for offline work."
             } else {
                 "Logged in. Load your records with “fieldstone-device sync”."
             };
-            output.say(&answer, [line])?;
+            let lines = std::iter::once(line.to_owned()).chain(sync::lines(&delivered));
+            output.say(&answer, lines)?;
         }
         Err(failure) => {
             device.close()?;
@@ -159,7 +172,7 @@ pub(super) async fn logout(home: &Path, how: Logout, output: &Output) -> Result<
         Logout { discard: true, .. } => Unsent::Discard,
         _ => Unsent::Ask,
     };
-    match Device::open(home, &Keystore::open, Arc::new(SystemClock)).await {
+    match super::open(home).await {
         Ok(device) => device.log_out(unsent).await?,
         // What can't be opened can still be given up, when that is asked for by name.
         Err(
@@ -188,9 +201,7 @@ pub(super) async fn status(home: &Path, output: &Output) -> Result<(), Failure> 
             .iter()
             .filter(|pending| crate::store::rejection(&pending.state).is_some())
             .count();
-        let age = profile
-            .synced_at
-            .map(|at| SystemClock.now().duration_since(at).as_secs().max(0));
+        let age = device.age_s();
         let bytes = device.home().size();
         let answer = json!({
             "user": profile.user, "email": profile.email, "role": profile.role, "device": profile.device(),
@@ -198,7 +209,8 @@ pub(super) async fn status(home: &Path, output: &Output) -> Result<(), Failure> 
             "synced_at": profile.synced_at.map(|at| at.to_string()), "age_s": age, "proven": profile.proven,
             "ready": local.published().await?.is_some(),
             "pending": pending.len(), "set_aside": set_aside, "conflicts": conflicts.len(),
-            "records": counts, "bytes": bytes,
+            "records": counts, "bytes": bytes, "bytes_max": profile.policy.storage_max,
+            "locked": device.check_lock().is_err(),
         });
         let records: u64 = counts.values().sum();
         let synced = match age {
@@ -213,7 +225,12 @@ pub(super) async fn status(home: &Path, output: &Output) -> Result<(), Failure> 
             format!("{records} records, {} MB, {synced}{proof}", bytes.div_ceil(1_000_000)),
             format!("{} changes wait to be sent, {set_aside} of them refused; {} conflicts", pending.len(), conflicts.len()),
         ];
-        output.say(&answer, lines)
+        let over = profile.policy.storage_max.is_some_and(|most| bytes > most);
+        let notes = [
+            device.check_lock().err().map(|error| error.to_string()),
+            over.then(|| "This device holds more than the workspace wants it to. Ask an administrator for smaller record sets.".to_owned()),
+        ];
+        output.say(&answer, lines.into_iter().chain(notes.into_iter().flatten()))
     })
     .await
 }

@@ -3,17 +3,19 @@
 mod arguments;
 mod login;
 mod output;
+mod page;
 mod pending;
 mod record;
 mod sync;
 
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Parser as _;
 use fieldstone_model::SystemClock;
 
 use crate::{
     device::{Device, DeviceError},
+    home::HomeError,
     keystore::Keystore,
     sentry,
 };
@@ -27,10 +29,16 @@ const FAILED: u8 = 1;
 /// Nobody is logged in, or what is here is locked.
 const LOCKED: u8 = 3;
 
+/// How often a folder that another process has is tried again, and how long is waited in between: together a bit longer than a usual sync.
+const ATTEMPTS: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Why a command failed, with its exit code.
 struct Failure {
     code: u8,
     text: String,
+    /// Another process has the folder just now.
+    in_use: bool,
 }
 
 impl Failure {
@@ -38,13 +46,14 @@ impl Failure {
         Self {
             code: FAILED,
             text: text.into(),
+            in_use: false,
         }
     }
 
     fn locked(text: impl Into<String>) -> Self {
         Self {
             code: LOCKED,
-            text: text.into(),
+            ..Self::new(text)
         }
     }
 }
@@ -55,8 +64,13 @@ impl From<DeviceError> for Failure {
         Self {
             code: if error.is_locked() { LOCKED } else { FAILED },
             text: error.to_string(),
+            in_use: is_in_use(&error),
         }
     }
+}
+
+fn is_in_use(error: &DeviceError) -> bool {
+    matches!(error, DeviceError::Home(HomeError::InUse { .. }))
 }
 
 impl From<crate::store::DatabaseError> for Failure {
@@ -129,6 +143,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Failure> 
         Command::Pending(what) => pending::pending(&home, what, output).await,
         Command::Conflicts => pending::conflicts(&home, output).await,
         Command::Resolve(how) => pending::resolve(&home, how, output).await,
+        Command::Page(what) => page::page(&home, what, output).await,
     }
 }
 
@@ -137,8 +152,34 @@ async fn with_device<T>(
     home: &Path,
     work: impl AsyncFnOnce(&mut Device) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let mut device = Device::open(home, &Keystore::open, Arc::new(SystemClock)).await?;
+    let mut device = open(home).await?;
     let answer = work(&mut device).await;
     device.close()?;
     answer
+}
+
+/// The same for work on records, which a locked device doesn't show.
+async fn with_records<T>(
+    home: &Path,
+    work: impl AsyncFnOnce(&mut Device) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    with_device(home, async |device| {
+        device.check_lock()?;
+        work(device).await
+    })
+    .await
+}
+
+/// Opens the device. Where another process is at work with it, waits for that a little.
+async fn open(home: &Path) -> Result<Device, DeviceError> {
+    let mut attempts = 1;
+    loop {
+        match Device::open(home, &Keystore::open, Arc::new(SystemClock)).await {
+            Err(error) if is_in_use(&error) && attempts < ATTEMPTS => {
+                attempts += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            answer => return answer,
+        }
+    }
 }

@@ -20,6 +20,15 @@ impl Output {
         !self.json && io::stderr().is_terminal()
     }
 
+    /// Answers `value` to a script, and otherwise a document as it is.
+    pub(super) fn page(&self, value: &Value, document: &str) -> Result<(), Failure> {
+        if self.json {
+            self.write(&format!("{value}\n"))
+        } else {
+            self.write(document)
+        }
+    }
+
     /// Answers `value` to a script, the lines to a person.
     pub(super) fn say<T: AsRef<str>>(
         &self,
@@ -36,6 +45,14 @@ impl Output {
                 text.push('\n');
             }
         }
+        self.write(&text)
+    }
+
+    #[expect(
+        clippy::unused_self,
+        reason = "everything that is answered goes through here"
+    )]
+    fn write(&self, text: &str) -> Result<(), Failure> {
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             // Whoever has closed that end (as `head` does) wants no more.

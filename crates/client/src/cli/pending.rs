@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fieldstone_model::RecordId;
+use fieldstone_model::{RecordId, Values};
 use fieldstone_protocol::{conflict, push::Kind};
 use serde_json::json;
 
@@ -10,9 +10,10 @@ use super::{
     Failure,
     arguments::{PendingWish, Resolve},
     output::{Output, table},
+    record::read_fields,
     with_device,
 };
-use crate::store::{Pending, rejection, state_name};
+use crate::store::{Local, OutboxError, Pending, rejection, state_name};
 
 fn kind_name(kind: Kind) -> &'static str {
     match kind {
@@ -37,20 +38,22 @@ pub(super) async fn pending(
     output: &Output,
 ) -> Result<(), Failure> {
     with_device(home, async |device| {
-        let refused = |error: crate::store::OutboxError| Failure::new(error.to_string());
-        let changed = match (what.undo, what.retry) {
-            (Some(id), _) => Some((
-                device.local().undo(id).await?.map_err(refused)?,
-                "Taken back.",
-            )),
-            (None, Some(id)) => Some((
-                device.local().retry(id).await?.map_err(refused)?,
+        let refused = |error: OutboxError| Failure::new(error.to_string());
+        let local = device.local();
+        let changed = match (what.undo, what.retry, what.edit) {
+            (Some(id), ..) => Some((local.undo(id).await?.map_err(refused)?, "Taken back.")),
+            (_, Some(id), _) => Some((
+                local.retry(id).await?.map_err(refused)?,
                 "It will be sent again.",
             )),
-            (None, None) => None,
+            (.., Some(id)) => {
+                let wanted = wanted(local, &id, &what.fields).await?;
+                let changed = local.edit_pending(id, wanted).await?.map_err(refused)?;
+                Some((changed, "Changed. It is sent with the next sync."))
+            }
+            _ => None,
         };
         if let Some((pending, line)) = changed {
-            device.keep_journal().await?;
             return output.say(&as_json(&pending), [line]);
         }
         let pending = device.local().pending().await?;
@@ -82,6 +85,29 @@ pub(super) async fn pending(
         output.say(&json!({ "mutations": mutations }), lines)
     })
     .await
+}
+
+/// What the fields of a change that waits shall be.
+async fn wanted(local: &Local, id: &str, fields: &[String]) -> Result<Values, Failure> {
+    let pending = local.pending().await?;
+    let pending = pending
+        .iter()
+        .find(|pending| pending.mutation.uuid == id)
+        .ok_or_else(|| Failure::new(OutboxError::Unknown.to_string()))?;
+    let registry = local.registry();
+    let object = registry
+        .object(&pending.mutation.object)
+        .ok_or_else(|| Failure::new("This change can't be edited; take it back instead."))?;
+    let wanted = read_fields(object, fields)?;
+    for (name, _) in wanted.iter() {
+        if !pending.mutation.fields.contains_key(name) {
+            return Err(Failure::new(format!(
+                "This change doesn't touch “{name}”. Change that with “fieldstone-device edit {} …”.",
+                pending.mutation.record
+            )));
+        }
+    }
+    Ok(wanted)
 }
 
 pub(super) async fn conflicts(home: &Path, output: &Output) -> Result<(), Failure> {
@@ -136,7 +162,6 @@ pub(super) async fn resolve(home: &Path, how: Resolve, output: &Output) -> Resul
             .local()
             .change_other(conflict::OBJECT, id, user, conflict::RESOLUTION, choice)
             .await?;
-        device.keep_journal().await?;
         let answer = json!({ "id": id, "resolution": choice });
         output.say(&answer, ["Settled. It is sent with the next sync."])
     })

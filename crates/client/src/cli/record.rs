@@ -13,7 +13,7 @@ use super::{
     Failure,
     arguments::{Create, Edit, List, Show},
     output::{Output, table},
-    with_device,
+    with_records,
 };
 use crate::{device::Device, store::DeviceStore};
 use fieldstone_model::{Clock as _, SystemClock};
@@ -58,7 +58,7 @@ fn shown(value: &serde_json::Value) -> String {
 }
 
 pub(super) async fn list(home: &Path, what: List, output: &Output) -> Result<(), Failure> {
-    with_device(home, async |device| {
+    with_records(home, async |device| {
         let store = device.store();
         let registry = store.registry().clone();
         let object = object(&registry, &what.object)?;
@@ -116,7 +116,7 @@ fn environment(device: &Device) -> Environment {
 }
 
 pub(super) async fn show(home: &Path, what: Show, output: &Output) -> Result<(), Failure> {
-    with_device(home, async |device| {
+    with_records(home, async |device| {
         let store = device.store();
         let record = fetch(&store, id(&what.id)?).await?;
         say(&record, output)
@@ -146,7 +146,7 @@ fn say(record: &Record, output: &Output) -> Result<(), Failure> {
     output.say(&value, lines)
 }
 
-fn read_fields(object: &Object, pairs: &[String]) -> Result<Values, Failure> {
+pub(super) fn read_fields(object: &Object, pairs: &[String]) -> Result<Values, Failure> {
     let mut values = Values::new();
     for pair in pairs {
         let (name, text) = pair.split_once('=').ok_or_else(|| {
@@ -165,7 +165,7 @@ fn read_fields(object: &Object, pairs: &[String]) -> Result<Values, Failure> {
 }
 
 pub(super) async fn create(home: &Path, what: Create, output: &Output) -> Result<(), Failure> {
-    with_device(home, async |device| {
+    with_records(home, async |device| {
         let store = device.store();
         let registry = store.registry().clone();
         let object = object(&registry, &what.object)?;
@@ -184,7 +184,7 @@ pub(super) async fn create(home: &Path, what: Create, output: &Output) -> Result
 }
 
 pub(super) async fn edit(home: &Path, what: Edit, output: &Output) -> Result<(), Failure> {
-    with_device(home, async |device| {
+    with_records(home, async |device| {
         let id = id(&what.id)?;
         let registry = device.store().registry().clone();
         let object = registry
@@ -202,7 +202,7 @@ pub(super) async fn edit(home: &Path, what: Edit, output: &Output) -> Result<(),
 }
 
 pub(super) async fn delete(home: &Path, what: Show, output: &Output) -> Result<(), Failure> {
-    with_device(home, async |device| {
+    with_records(home, async |device| {
         let id = id(&what.id)?;
         let registry = device.store().registry().clone();
         let object = registry
@@ -218,12 +218,11 @@ pub(super) async fn delete(home: &Path, what: Show, output: &Output) -> Result<(
     .await
 }
 
-/// Applies a change, seals it into the journal, and shows the record.
-async fn apply(device: &mut Device, change: Change, output: &Output) -> Result<(), Failure> {
+/// Applies a change and shows the record.
+async fn apply(device: &Device, change: Change, output: &Output) -> Result<(), Failure> {
     let store = device.store();
     let id = change.id();
     store.apply(&[change]).await?;
-    device.keep_journal().await?;
     let record = fetch(&store, id).await?;
     say(&record, output)
 }

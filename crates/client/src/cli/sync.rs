@@ -7,21 +7,20 @@ use serde_json::json;
 
 use super::{Failure, arguments::Watch, output::Output, with_device};
 use crate::{
-    device::Device,
+    device::{self, Delivered, Device, DeviceError},
     drive::Ending,
     engine::{Failure as Network, Report},
+    keystore::Keystore,
 };
+use fieldstone_protocol::device::WipeOrder;
 
 /// What is said after a remote wipe.
 pub(super) const WIPED: &str = "The workspace has ordered this device to be erased. Everything on it is gone; changes that weren't sent are sealed for delivery.";
 
-/// Most that a failing platform is left alone for.
+/// Most seconds that a failing platform is left alone for.
 const PATIENCE_MAX: u64 = 3_600;
-
-/// Whether everything is to be erased.
-pub(super) fn is_wipe(ending: &Ending) -> bool {
-    *ending == Ending::Erase
-}
+/// How often a watch looks whether something was changed here.
+const TICK: Duration = Duration::from_secs(2);
 
 /// Syncs once, with a bar on a terminal. Anything but success, or an order to erase, is a failure.
 pub(super) async fn run(device: &mut Device, output: &Output) -> Result<Ending, Failure> {
@@ -46,14 +45,18 @@ pub(super) async fn run(device: &mut Device, output: &Output) -> Result<Ending, 
         Ending::UpToDate { .. } if refused > 0 => Err(Failure::new(format!(
             "Up to date, but the platform refused {refused} of your changes. “fieldstone-device pending” says why."
         ))),
-        Ending::UpToDate { .. } | Ending::Erase => Ok(ending),
+        Ending::UpToDate { .. } | Ending::Erase(_) => Ok(ending),
         Ending::Interrupted(failure) => Err(interrupted(failure)),
-        Ending::SignedOut { revoked: true } => Err(Failure::locked(
-            "This device was taken off the workspace's list. It is locked; nothing on it was deleted. Ask an administrator.",
-        )),
+        Ending::SignedOut { revoked: true } => {
+            Err(Failure::locked(DeviceError::Revoked.to_string()))
+        }
         Ending::SignedOut { revoked: false } => Err(Failure::locked(
-            "Your session has ended. Nothing was deleted. Log out with --keep-sealed and in again to go on.",
+            DeviceError::SignedOut(device.profile().email.clone()).to_string(),
         )),
+        Ending::Differs(objects) => Err(Failure::new(format!(
+            "What is on this device still differs from the platform, in: {}. Sync again in a while; everything entered is kept on this device.",
+            objects.join(", ")
+        ))),
         Ending::Incompatible => Err(Failure::new(
             "This version of the app and the platform don't understand each other. Update the app; you can go on working offline.",
         )),
@@ -106,61 +109,196 @@ fn show(bar: &ProgressBar, report: &Report) {
     }
 }
 
-pub(super) async fn sync(home: &Path, output: &Output) -> Result<(), Failure> {
-    let answer = with_device(home, async |device| {
-        let ending = run(device, output).await?;
-        let waiting = device.local().pending_count().await?;
-        Ok((ending, waiting))
-    })
-    .await?;
-    match answer {
-        (Ending::UpToDate { proven }, waiting) => {
-            let line = if proven {
-                "Up to date, and proven so."
-            } else {
-                "Up to date."
-            };
-            output.say(
-                &json!({ "up_to_date": true, "proven": proven, "pending": waiting }),
-                [line],
-            )
-        }
-        _ => wipe(home).await,
+/// What a sync has come to.
+enum Done {
+    /// Everything is up to date.
+    Synced {
+        proven: bool,
+        /// Changes that still wait.
+        waiting: u64,
+        delivered: Delivered,
+    },
+    /// Everything is to be erased, by this order.
+    Wipe(Option<Box<WipeOrder>>),
+}
+
+async fn once(device: &mut Device, output: &Output) -> Result<Done, Failure> {
+    match run(device, output).await? {
+        Ending::Erase(order) => Ok(Done::Wipe(order)),
+        ending => Ok(Done::Synced {
+            proven: ending == Ending::UpToDate { proven: true },
+            waiting: device.local().pending_count().await?,
+            delivered: device.deliver().await?,
+        }),
     }
 }
 
-/// Carries out an order to erase.
-async fn wipe(home: &Path) -> Result<(), Failure> {
-    let device = Device::open(
-        home,
-        &crate::keystore::Keystore::open,
-        std::sync::Arc::new(fieldstone_model::SystemClock),
-    )
-    .await?;
-    device.obey_wipe()?;
-    Err(Failure::locked(WIPED))
+/// Says what a sync has come to, or erases everything because it was ordered.
+async fn tell(done: Done, home: &Path, output: &Output) -> Result<(), Failure> {
+    let (proven, waiting, delivered) = match done {
+        Done::Wipe(order) => {
+            let device = super::open(home).await?;
+            device.obey_wipe(order.as_deref()).await?;
+            return Err(Failure::locked(WIPED));
+        }
+        Done::Synced {
+            proven,
+            waiting,
+            delivered,
+        } => (proven, waiting, delivered),
+    };
+    let line = if proven {
+        "Up to date, and proven so."
+    } else {
+        "Up to date."
+    };
+    let answer = json!({
+        "up_to_date": true, "proven": proven, "pending": waiting, "delivered": count(&delivered),
+    });
+    let lines = std::iter::once(line.to_owned()).chain(lines(&delivered));
+    output.say(&answer, lines)
+}
+
+/// How many sealed changes the platform has now.
+pub(super) fn count(delivered: &Delivered) -> usize {
+    delivered.taken + delivered.quarantined
+}
+
+/// What became of sealed changes, for people; nothing when there were none.
+pub(super) fn lines(delivered: &Delivered) -> Vec<String> {
+    let Delivered {
+        taken,
+        quarantined,
+        refused,
+        kept,
+    } = delivered;
+    let mut lines = Vec::new();
+    if *taken > 0 {
+        lines.push(format!(
+            "{taken} changes that were sealed on this device have been delivered."
+        ));
+    }
+    if *quarantined > 0 {
+        lines.push(format!(
+            "{quarantined} sealed changes wait for an administrator: their authors may not change records any more."
+        ));
+    }
+    let told = refused
+        .iter()
+        .map(|why| format!("A sealed change was refused: {why}"));
+    lines.extend(told);
+    if *kept > 0 {
+        lines.push(format!(
+            "{kept} sealed changes stay on this device until the workspace that they are for takes them."
+        ));
+    }
+    lines
+}
+
+pub(super) async fn sync(home: &Path, output: &Output) -> Result<(), Failure> {
+    let synced = with_device(home, async |device| once(device, output).await).await;
+    if let Err(failure) = &synced
+        && failure.code == super::LOCKED
+    {
+        // Nobody is logged in, perhaps because the platform has ordered it: it may not know yet that this was done.
+        device::acknowledge_erasure(home, &Keystore::open).await?;
+    }
+    tell(synced?, home, output).await
 }
 
 pub(super) async fn watch(home: &Path, how: Watch, output: &Output) -> Result<(), Failure> {
+    let mut stop = Stop::new()?;
     let mut failures = 0_u32;
     loop {
         // The folder is given back in between, so that records can be read and changed meanwhile.
-        let interval = match sync(home, output).await {
-            Ok(()) => {
+        let turn = with_device(home, async |device| {
+            let done = tokio::select! {
+                done = once(device, output) => done,
+                () = stop.asked() => return Ok(None),
+            };
+            let interval = how.interval.unwrap_or(device.profile().policy.interval_s);
+            let database = device.local().database().path().to_owned();
+            Ok(Some((done, interval, database)))
+        });
+        let (interval, database) = match turn.await {
+            Ok(None) => return Ok(()),
+            Ok(Some((Ok(done), interval, database))) => {
+                tell(done, home, output).await?;
                 failures = 0;
-                let told = with_device(home, async |device| Ok(device.profile().policy.interval_s));
-                how.interval.unwrap_or(told.await?).max(5)
+                (interval.max(5), Some(database))
             }
-            Err(failure) if failure.code != super::FAILED => return Err(failure),
-            Err(failure) => {
+            Ok(Some((Err(failure), interval, database))) if failure.code == super::FAILED => {
                 output.failure(&failure.text, failure.code);
-                failures = (failures + 1).min(10);
-                (how.interval.unwrap_or(30) << failures.min(7)).min(PATIENCE_MAX)
+                failures += 1;
+                (patience(failures).min(interval.max(30)), Some(database))
             }
+            Err(failure) if failure.in_use => (TICK.as_secs(), None),
+            Ok(Some((Err(failure), ..))) | Err(failure) => return Err(failure),
         };
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs(interval)) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+        let before = database.as_deref().map(stamp);
+        let mut waited = 0;
+        while waited < interval {
+            tokio::select! {
+                () = tokio::time::sleep(TICK) => waited += TICK.as_secs(),
+                () = stop.asked() => return Ok(()),
+            }
+            if database.as_deref().map(stamp) != before {
+                break;
+            }
         }
+    }
+}
+
+/// Seconds to leave a failing platform alone after so many failures in a row.
+fn patience(failures: u32) -> u64 {
+    (30 << failures.min(7)).min(PATIENCE_MAX)
+}
+
+/// When the files of a database were last written. Another process that changes a record is noticed by it.
+fn stamp(database: &Path) -> [Option<std::time::SystemTime>; 2] {
+    let mut log = database.as_os_str().to_owned();
+    log.push("-wal");
+    [database, Path::new(&log)].map(|file| {
+        std::fs::metadata(file)
+            .and_then(|found| found.modified())
+            .ok()
+    })
+}
+
+/// The signals that end a watch.
+struct Stop {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    fn new() -> Result<Self, Failure> {
+        Ok(Self {
+            #[cfg(unix)]
+            terminate: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+                .map_err(|error| Failure::new(format!("Signals can't be waited for: {error}.")))?,
+        })
+    }
+
+    async fn asked(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = self.terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_platform_is_left_alone_for_longer_and_longer() {
+        assert_eq!(patience(1), 60);
+        assert_eq!(patience(3), 240);
+        assert_eq!(patience(40), PATIENCE_MAX);
     }
 }

@@ -5,7 +5,8 @@
 use std::{fs, io, path::PathBuf};
 
 use super::{
-    Home, HomeError, JOURNAL, LOGIN, LOGIN_INTENT, LOGOUT_INTENT, Login, State, failed, sync_folder,
+    Home, HomeError, Intent, JOURNAL, LOGIN, LOGIN_INTENT, LOGOUT_INTENT, Login, RECEIPT, Receipt,
+    State, failed, sync_folder,
 };
 use crate::keystore::Keystore;
 
@@ -20,6 +21,8 @@ pub enum Step {
     RemoveFile(PathBuf),
     /// Remove a folder that has become empty.
     RemoveFolder(PathBuf),
+    /// Keep what proves that an order was carried out.
+    KeepReceipt,
     /// Remove the marker.
     Unmark,
 }
@@ -29,6 +32,7 @@ pub enum Step {
 pub struct Erasure<'a> {
     home: &'a Home,
     login: Login,
+    receipt: Option<Receipt>,
     steps: Vec<Step>,
 }
 
@@ -36,7 +40,7 @@ impl Home {
     /// Begins to erase a login, because its user logs out or the platform has ordered it. `keep_sealed` leaves its sealed journal.
     ///
     /// The database must be closed.
-    pub fn erase(&self, login: &Login, keep_sealed: bool) -> Erasure<'_> {
+    pub fn erase(&self, login: &Login, keep_sealed: bool, receipt: Option<Receipt>) -> Erasure<'_> {
         let mut steps = vec![Step::Mark, Step::ForgetKey];
         // Whether the journal stays is settled before the marker is written: what the user wants gone is gone first.
         if !keep_sealed {
@@ -49,6 +53,7 @@ impl Home {
         Erasure {
             home: self,
             login: login.clone(),
+            receipt,
             steps,
         }
     }
@@ -57,11 +62,13 @@ impl Home {
     pub fn unfinished(&self) -> Result<Option<Erasure<'_>>, HomeError> {
         Ok(match self.state()? {
             State::LoggingOut(login) | State::LoggingIn(login) => {
+                let intent: Option<Intent> = self.read(LOGOUT_INTENT)?;
                 let mut steps = vec![Step::ForgetKey];
                 steps.extend(self.remaining(&login));
                 Some(Erasure {
                     home: self,
                     login,
+                    receipt: intent.and_then(|intent| intent.receipt),
                     steps,
                 })
             }
@@ -97,7 +104,7 @@ impl Home {
         for file in [LOGIN, LOGIN_INTENT] {
             steps.push(Step::RemoveFile(self.path.join(file)));
         }
-        steps.push(Step::Unmark);
+        steps.extend([Step::KeepReceipt, Step::Unmark]);
         steps
     }
 }
@@ -116,7 +123,13 @@ impl Erasure<'_> {
     /// Does one step. It may have been done before.
     pub fn perform(&self, step: &Step, keystore: &Keystore) -> Result<(), HomeError> {
         match step {
-            Step::Mark => self.home.write(LOGOUT_INTENT, &self.login),
+            Step::Mark => {
+                let intent = Intent {
+                    login: self.login.clone(),
+                    receipt: self.receipt.clone(),
+                };
+                self.home.write(LOGOUT_INTENT, &intent)
+            }
             Step::ForgetKey => keystore
                 .forget(&self.home.key_name(&self.login))
                 .map_err(HomeError::Keystore),
@@ -124,6 +137,10 @@ impl Erasure<'_> {
             Step::RemoveFolder(folder) => {
                 gone(fs::remove_dir(folder)).map_err(failed(folder, "erased"))
             }
+            Step::KeepReceipt => match &self.receipt {
+                Some(receipt) => self.home.write(RECEIPT, receipt),
+                None => Ok(()),
+            },
             Step::Unmark => {
                 // What was removed stays removed before the permission to remove goes.
                 sync_folder(&self.home.path)?;

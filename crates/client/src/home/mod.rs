@@ -77,6 +77,28 @@ pub struct Login {
     pub ephemeral: bool,
 }
 
+/// What proves to the platform that its order to erase was carried out. All that is left of the login.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The platform's address.
+    pub origin: String,
+    /// Certificates that the platform's is checked against besides the system's, as PEM.
+    pub ca: Option<String>,
+    /// The device as it was registered.
+    pub device: RecordId,
+    /// The order's receipt.
+    pub receipt: String,
+}
+
+/// The marker of a logout: whose, and by whose order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Intent {
+    #[serde(flatten)]
+    login: Login,
+    #[serde(default)]
+    receipt: Option<Receipt>,
+}
+
 /// What the folder says about logins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
@@ -101,6 +123,7 @@ pub struct Home {
 const LOGIN: &str = "login.json";
 const LOGIN_INTENT: &str = "login-intent.json";
 const LOGOUT_INTENT: &str = "logout-intent.json";
+const RECEIPT: &str = "erasure.json";
 const INSTALLATION: &str = "installation";
 const ATTACHMENTS: &str = "attachments";
 const JOURNAL: &str = "journal";
@@ -179,6 +202,17 @@ impl Home {
             user: login.user.to_string(),
             login: login.id.clone(),
         }
+    }
+
+    /// What is still to be told to the platform that ordered to erase.
+    pub fn receipt(&self) -> Result<Option<Receipt>, HomeError> {
+        self.read(RECEIPT)
+    }
+
+    /// The platform knows.
+    pub fn forget_receipt(&self) -> Result<(), HomeError> {
+        let file = self.path.join(RECEIPT);
+        fs::remove_file(&file).map_err(failed(&file, "erased"))
     }
 
     /// Where a login's database is. Key and file have the login in common, so that no key ever meets another login's file.

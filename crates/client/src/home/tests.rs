@@ -97,7 +97,7 @@ async fn killed_after_any_step_a_logout_is_finished_at_the_next_start() {
         fs::write(home.attachments().join("a"), b"sealed").unwrap();
         assert_no_canary(folder.path());
         drop(local);
-        let erasure = home.erase(&login, false);
+        let erasure = home.erase(&login, false, None);
         let whole = killed_after >= erasure.steps().len();
         for step in erasure.steps().iter().take(killed_after) {
             erasure.perform(step, &keystore).unwrap();

@@ -1,14 +1,15 @@
-//! The sealed journal: every change that waits to be sent lies here as well, sealed to the workspace, from the moment it is made.
+//! The sealed journal: every change that waits to be sent lies here as well, sealed to the workspace, before it counts as made.
 //!
 //! Logging out, a wipe, a lost key or a damaged database therefore need no sealing step: what is here can be delivered at any later login,
-//! and read by nobody on this device. One file a login, a line an entry; entries go when the platform has what they say.
+//! and read by nobody on this device. One file a login, a line each: first whose it is, then entries, and the names of mutations that don't
+//! wait any more. Of several entries for one mutation the last one counts.
 
+mod file;
 mod sealed;
 
 use std::{
     collections::BTreeMap,
-    fs,
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -17,18 +18,27 @@ use fieldstone_protocol::push::Mutation;
 pub use fieldstone_protocol::sealed::SealedEntry as Entry;
 use zeroize::Zeroizing;
 
+use file::{Head, Line};
+pub use file::{Left, all, let_go, read};
 pub use sealed::{LoginPair, Place, SealError, Sealed, fingerprint, open, seal};
+
+/// A file with more than this many lines, and most of them worth nothing, is written anew.
+const LINES_KEPT: usize = 256;
 
 /// Why the journal can't be kept. The texts are for people.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {
     /// The file can't be read or written.
-    #[error("The sealed journal {} can't be written. The change itself is saved on this device.", .0.display())]
+    #[error(
+        "The sealed journal {} can't be written ({}), so nothing was changed. Make room on the disk and try again.",
+        .0.display(),
+        .1.kind()
+    )]
     Files(PathBuf, #[source] io::Error),
     /// Sealing failed.
     #[error(
-        "A change can't be sealed to the workspace's key. The change itself is saved on this device."
+        "The change can't be sealed to the workspace's key, so nothing was changed. Sync, then try again."
     )]
     Seal(#[from] SealError),
 }
@@ -36,133 +46,59 @@ pub enum JournalError {
 /// The journal of one login.
 pub struct Journal {
     file: PathBuf,
+    head: Head,
     workspace: Vec<u8>,
     pair: LoginPair,
-    /// Device, user, login and key of the next entry's place.
+    /// Device, user, login, key and number of the entry that was made last.
     place: Place,
-    entries: Vec<Entry>,
-    /// What the newest entry of each mutation says, so that only changes are sealed anew. In memory only.
-    said: BTreeMap<String, Vec<u8>>,
+    /// The number and the key of the entry that counts, for each mutation that waits.
+    live: BTreeMap<String, (u64, u32)>,
+    /// How many lines the file has.
+    lines: usize,
 }
 
 impl Journal {
-    /// Opens the journal of a login. `place.sequence` is the last number that was given out, as its keeper remembers it: the platform
-    /// takes each number once for ever, and the file may have become empty since.
+    /// Opens the journal of a login to the platform at `origin`. `place.sequence` is the last number that was given out, as its keeper
+    /// remembers it: the platform takes each number once for ever, and the file may have become empty since.
     pub fn open(
         folder: &Path,
+        origin: &str,
         workspace: Vec<u8>,
         pair: LoginPair,
-        place: Place,
+        mut place: Place,
     ) -> Result<Self, JournalError> {
         let file = folder.join(format!("{}.sealed", place.login));
-        let entries = read(&file)?;
+        let (left, lines) = file::contents(&file)?;
+        for entry in &left.entries {
+            place.sequence = place.sequence.max(entry.place.sequence);
+        }
+        let live = left
+            .entries
+            .into_iter()
+            .map(|entry| (entry.uuid, (entry.place.sequence, entry.place.kid)))
+            .collect();
         Ok(Self {
             file,
+            head: Head {
+                origin: origin.to_owned(),
+            },
             workspace,
             pair,
             place,
-            entries,
-            said: BTreeMap::new(),
+            live,
+            lines,
         })
     }
 
-    /// Makes the journal hold what waits, and nothing else.
-    pub fn keep<'a>(
-        &mut self,
-        waiting: impl IntoIterator<Item = &'a Mutation>,
-    ) -> Result<(), JournalError> {
-        let mut kept = Vec::new();
-        let mut fresh = Vec::new();
-        let mut said = BTreeMap::new();
-        let mut sequence = self
-            .entries
-            .iter()
-            .map(|entry| entry.place.sequence)
-            .max()
-            .unwrap_or(0)
-            .max(self.place.sequence);
-        for mutation in waiting {
-            let text = Zeroizing::new(
-                serde_json::to_vec(mutation).map_err(|_| JournalError::Seal(SealError))?,
-            );
-            let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &text);
-            let hash = hash.as_ref().to_vec();
-            let known = self.said.get(&mutation.uuid) == Some(&hash);
-            let entry = self
-                .entries
-                .iter()
-                .rev()
-                .find(|entry| entry.uuid == mutation.uuid && entry.place.kid == self.place.kid);
-            if let Some(entry) = entry.filter(|_| known) {
-                kept.push(entry.clone());
-            } else {
-                sequence += 1;
-                let place = Place {
-                    sequence,
-                    ..self.place.clone()
-                };
-                let sealed = seal(&self.workspace, &self.pair, &place, &text)?;
-                fresh.push(Entry {
-                    place,
-                    order: mutation.sequence,
-                    uuid: mutation.uuid.clone(),
-                    key: STANDARD.encode(&sealed.key),
-                    text: STANDARD.encode(&sealed.text),
-                });
-            }
-            said.insert(mutation.uuid.clone(), hash);
-        }
-        let only_adds = kept.len() == self.entries.len();
-        if only_adds && fresh.is_empty() {
-            self.said = said;
-            return Ok(());
-        }
-        if only_adds {
-            self.append(&fresh)?;
-        }
-        kept.extend(fresh);
-        self.place.sequence = sequence;
-        self.entries = kept;
-        if !only_adds {
-            self.rewrite()?;
-        }
-        self.said = said;
-        Ok(())
+    /// Whether the entry of that number is what counts of a mutation, and is sealed to the key of today.
+    pub fn has(&self, uuid: &str, sequence: Option<u64>) -> bool {
+        let found = self.live.get(uuid);
+        found.is_some_and(|(found, kid)| Some(*found) == sequence && *kid == self.place.kid)
     }
 
-    fn append(&self, entries: &[Entry]) -> Result<(), JournalError> {
-        let written = (|| {
-            let mut options = fs::OpenOptions::new();
-            options.append(true).create(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(&self.file)?;
-            // A line that was cut off by a crash is ended first; it is of nothing that was confirmed.
-            file.write_all(&lines(entries)?)?;
-            file.sync_data()
-        })();
-        written.map_err(|error| JournalError::Files(self.file.clone(), error))
-    }
-
-    fn rewrite(&self) -> Result<(), JournalError> {
-        let draft = self.file.with_extension("new");
-        let written = (|| {
-            if self.entries.is_empty() {
-                return match fs::remove_file(&self.file) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                    _ => Ok(()),
-                };
-            }
-            let mut options = fs::OpenOptions::new();
-            options.write(true).create(true).truncate(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(&draft)?;
-            file.write_all(&lines(&self.entries)?)?;
-            file.sync_all()?;
-            fs::rename(&draft, &self.file)
-        })();
-        written.map_err(|error| JournalError::Files(self.file.clone(), error))
+    /// The mutations that have an entry.
+    pub fn mutations(&self) -> impl Iterator<Item = &str> {
+        self.live.keys().map(String::as_str)
     }
 
     /// The last number that was given out, to be remembered.
@@ -170,47 +106,74 @@ impl Journal {
         self.place.sequence
     }
 
-    /// The entries, oldest first.
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
+    /// Seals mutations, and lets others go that don't wait any more. Answers the numbers of the new entries, in their order.
+    ///
+    /// When it answers, the entries last. When it fails, the file is as it was.
+    pub fn write(&mut self, fresh: &[Mutation], gone: &[String]) -> Result<Vec<u64>, JournalError> {
+        let mut lines = Vec::with_capacity(fresh.len() + gone.len());
+        let mut numbers = Vec::with_capacity(fresh.len());
+        let mut sequence = self.place.sequence;
+        for mutation in fresh {
+            sequence += 1;
+            numbers.push(sequence);
+            lines.push(Line::Entry(self.sealed(mutation, sequence)?));
+        }
+        lines.extend(gone.iter().cloned().map(Line::Gone));
+        if lines.is_empty() {
+            return Ok(numbers);
+        }
+        let is_new = self.lines == 0;
+        if is_new {
+            lines.insert(0, Line::Head(self.head.clone()));
+        }
+        file::append(&self.file, &lines, !fresh.is_empty())
+            .map_err(|error| JournalError::Files(self.file.clone(), error))?;
+        self.lines += lines.len();
+        self.place.sequence = sequence;
+        for (mutation, number) in fresh.iter().zip(&numbers) {
+            let entry = (*number, self.place.kid);
+            self.live.insert(mutation.uuid.clone(), entry);
+        }
+        for uuid in gone {
+            self.live.remove(uuid);
+        }
+        self.tidy()?;
+        Ok(numbers)
     }
-}
 
-fn lines(entries: &[Entry]) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    for entry in entries {
-        bytes.push(b'\n');
-        serde_json::to_writer(&mut bytes, entry)?;
-        bytes.push(b'\n');
+    fn sealed(&self, mutation: &Mutation, sequence: u64) -> Result<Entry, SealError> {
+        let text = Zeroizing::new(serde_json::to_vec(mutation).map_err(|_| SealError)?);
+        let place = Place {
+            sequence,
+            ..self.place.clone()
+        };
+        let sealed = seal(&self.workspace, &self.pair, &place, &text)?;
+        Ok(Entry {
+            place,
+            order: mutation.sequence,
+            uuid: mutation.uuid.clone(),
+            key: STANDARD.encode(&sealed.key),
+            text: STANDARD.encode(&sealed.text),
+        })
     }
-    Ok(bytes)
-}
 
-/// The entries of a file. Lines that a crash cut off are passed over.
-pub fn read(file: &Path) -> Result<Vec<Entry>, JournalError> {
-    let bytes = match fs::read(file) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(JournalError::Files(file.to_owned(), error)),
-    };
-    Ok(bytes
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| serde_json::from_slice(line).ok())
-        .collect())
-}
+    /// Removes a file that says nothing, and writes one anew that mostly says what doesn't count any more.
+    fn tidy(&mut self) -> Result<(), JournalError> {
+        let kept = if self.live.is_empty() {
+            file::remove(&self.file).map(|()| 0)
+        } else if self.lines > LINES_KEPT.max(4 * self.live.len()) {
+            file::rewrite(&self.file)
+        } else {
+            return Ok(());
+        };
+        self.lines = kept.map_err(|error| JournalError::Files(self.file.clone(), error))?;
+        Ok(())
+    }
 
-/// The journals that a folder holds, of whichever login: what can be delivered.
-pub fn all(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return Vec::new();
-    };
-    let mut files: Vec<PathBuf> = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|end| end == "sealed"))
-        .collect();
-    files.sort();
-    files
+    /// Removes the file: the workspace doesn't let changes be kept sealed any more.
+    pub fn give_up(self) -> Result<(), JournalError> {
+        file::remove(&self.file).map_err(|error| JournalError::Files(self.file, error))
+    }
 }
 
 #[cfg(test)]
@@ -264,7 +227,8 @@ mod tests {
                 kid: 1,
             };
             let pair = LoginPair::of(&self.key).unwrap();
-            Journal::open(self.folder.path(), self.public.clone(), pair, place).unwrap()
+            let folder = self.folder.path();
+            Journal::open(folder, "https://a", self.public.clone(), pair, place).unwrap()
         }
 
         /// What the platform reads: the last entry of each mutation.
@@ -272,7 +236,9 @@ mod tests {
             let public = LoginPair::of(&self.key).unwrap().public();
             let mut found = BTreeMap::new();
             for file in all(self.folder.path()) {
-                for entry in read(&file).unwrap() {
+                let left = read(&file).unwrap();
+                assert_eq!(left.origin.as_deref(), Some("https://a"));
+                for entry in left.entries {
                     let sealed = Sealed {
                         key: STANDARD.decode(&entry.key).unwrap(),
                         text: STANDARD.decode(&entry.text).unwrap(),
@@ -285,24 +251,28 @@ mod tests {
         }
     }
 
+    fn gone(uuid: &str) -> [String; 1] {
+        [uuid.to_owned()]
+    }
+
     #[test]
     fn it_holds_what_waits_and_nothing_else() {
         let world = World::new();
         let mut journal = world.journal();
-        let (one, two) = (mutation("1", "canary"), mutation("2", "b"));
-        journal.keep([&one]).unwrap();
-        journal.keep([&one, &two]).unwrap();
+        journal.write(&[mutation("1", "canary")], &[]).unwrap();
+        journal.write(&[mutation("2", "b")], &[]).unwrap();
         assert_eq!(world.delivered().len(), 2);
         let file = &all(world.folder.path())[0];
         assert!(!fs::read_to_string(file).unwrap().contains("canary"));
         // Joined by a later change: the later entry counts.
         let joined = mutation("1", "c");
-        journal.keep([&joined, &two]).unwrap();
+        let numbers = journal.write(std::slice::from_ref(&joined), &[]).unwrap();
         assert_eq!(world.delivered()["1"], joined);
+        assert!(journal.has("1", Some(numbers[0])) && !journal.has("1", Some(1)));
         // Arrived: it goes.
-        journal.keep([&two]).unwrap();
+        journal.write(&[], &gone("1")).unwrap();
         assert_eq!(world.delivered().into_keys().collect::<Vec<_>>(), ["2"]);
-        journal.keep([]).unwrap();
+        journal.write(&[], &gone("2")).unwrap();
         assert!(all(world.folder.path()).is_empty());
     }
 
@@ -310,38 +280,51 @@ mod tests {
     fn sequence_numbers_never_come_twice() {
         let world = World::new();
         let mut journal = world.journal();
-        journal.keep([&mutation("1", "a")]).unwrap();
-        journal.keep([&mutation("1", "b")]).unwrap();
-        let first = journal.entries()[0].place.sequence;
+        assert_eq!(journal.write(&[mutation("1", "a")], &[]).unwrap(), [1]);
+        assert_eq!(journal.write(&[mutation("1", "b")], &[]).unwrap(), [2]);
         drop(journal);
         let mut journal = world.journal();
-        journal
-            .keep([&mutation("1", "b"), &mutation("2", "c")])
-            .unwrap();
-        let sequences: Vec<u64> = journal
-            .entries()
-            .iter()
-            .map(|entry| entry.place.sequence)
-            .collect();
-        assert!(
-            sequences.iter().all(|sequence| *sequence > first),
-            "{sequences:?} after {first}"
-        );
+        assert!(journal.has("1", Some(2)));
+        assert_eq!(journal.write(&[mutation("2", "c")], &[]).unwrap(), [3]);
     }
 
     #[test]
     fn a_line_cut_off_by_a_crash_harms_no_other() {
         let world = World::new();
-        let mut journal = world.journal();
-        journal.keep([&mutation("1", "a")]).unwrap();
+        world.journal().write(&[mutation("1", "a")], &[]).unwrap();
         let file = all(world.folder.path())[0].clone();
         let mut bytes = fs::read(&file).unwrap();
-        bytes.extend_from_slice(b"\n{\"device\":\"d\",\"user");
+        bytes.extend_from_slice(b"\n{\"entry\":{\"device\":\"d\",\"user");
         fs::write(&file, bytes).unwrap();
-        let mut journal = world.journal();
-        journal
-            .keep([&mutation("1", "a"), &mutation("2", "b")])
-            .unwrap();
+        world.journal().write(&[mutation("2", "b")], &[]).unwrap();
         assert_eq!(world.delivered().len(), 2);
+    }
+
+    #[test]
+    fn a_file_doesnt_grow_with_what_no_longer_counts() {
+        let world = World::new();
+        let mut journal = world.journal();
+        for at in 0..600 {
+            journal
+                .write(&[mutation("1", &at.to_string())], &[])
+                .unwrap();
+        }
+        let size = fs::metadata(&all(world.folder.path())[0]).unwrap().len();
+        assert!(size < 300_000, "{size}");
+        assert_eq!(world.delivered()["1"], mutation("1", "599"));
+        drop(journal);
+        assert!(world.journal().has("1", Some(600)));
+    }
+
+    #[test]
+    fn what_an_earlier_login_left_goes_when_it_has_been_delivered() {
+        let world = World::new();
+        let both = [mutation("1", "a"), mutation("2", "b")];
+        world.journal().write(&both, &[]).unwrap();
+        let file = all(world.folder.path())[0].clone();
+        let_go(&file, &gone("1")).unwrap();
+        assert_eq!(world.delivered().into_keys().collect::<Vec<_>>(), ["2"]);
+        let_go(&file, &gone("2")).unwrap();
+        assert!(!file.exists());
     }
 }

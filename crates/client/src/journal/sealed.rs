@@ -30,6 +30,7 @@ impl From<NoRandomness> for SealError {
 }
 
 /// The key pair of one login. The private half exists in memory only, derived from the login's key.
+#[derive(Clone)]
 pub struct LoginPair {
     private: PrivateKey,
     public: PublicKey,

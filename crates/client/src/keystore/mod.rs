@@ -3,7 +3,10 @@
 //! Linux: the Secret Service, or with `--ephemeral` the kernel, which forgets at a restart. macOS and iOS: the Keychain. Windows: the
 //! Credential Manager. Android: the Keystore.
 
-use std::{collections::HashMap, sync::Arc};
+#[cfg(target_os = "linux")]
+mod kernel;
+
+use std::{collections::HashMap, sync::Arc, thread};
 
 use keyring_core::{Entry, Error, api::CredentialStore};
 use zeroize::Zeroizing;
@@ -19,16 +22,28 @@ const SERVICE: &str = "Fieldstone device";
 pub enum KeystoreError {
     /// There is none in this session.
     #[error(
-        "This system's keystore can't be reached. On Linux, unlock your login keyring (GNOME Keyring, KWallet), or log in with \
-         --ephemeral to keep the key in memory until the next restart."
+        "No keystore can be reached in this session: start and unlock your login keyring (GNOME Keyring, KWallet), or log in with \
+         --ephemeral to keep the key in the kernel's memory until the next restart."
     )]
     Unreachable(#[source] Error),
     /// It is there and closed.
-    #[error("This system's keystore is locked. Unlock it, then try again. Nothing was deleted.")]
+    #[error(
+        "This system's keystore is locked: unlock your login keyring and try again, or log in with --ephemeral to keep the key in the \
+         kernel's memory until the next restart. Nothing was deleted."
+    )]
     Locked(#[source] Error),
+    /// The kernel keeps no keys for this process.
+    #[error(
+        "The kernel doesn't keep keys for programs here ({0}), as in some containers. Use a system where it does, or a login keyring \
+         without --ephemeral. Nothing was deleted."
+    )]
+    NoKernelKeys(String),
     /// It holds something that is no key of ours.
     #[error("The keystore holds something else where the key should be. Nothing was deleted.")]
     NotAKey,
+    /// It lost what it was given a moment ago.
+    #[error("This system's keystore doesn't keep what it is given. Try --ephemeral.")]
+    Forgetful,
     /// This system has none that is supported.
     #[error("There is no supported keystore for this choice on this system.")]
     Unsupported,
@@ -52,63 +67,184 @@ impl KeyName {
 }
 
 /// A keystore.
+///
+/// Each call runs on a thread of its own: a store may drive a runtime to speak to its service, which can't be done from within another one.
 #[derive(Clone)]
 pub struct Keystore {
-    store: Arc<CredentialStore>,
+    place: Place,
+}
+
+#[derive(Clone)]
+enum Place {
+    Service(Arc<Service>),
+    #[cfg(target_os = "linux")]
+    Kernel,
+}
+
+/// A store of the system's, which is let go of on a thread of its own as well.
+struct Service {
+    store: Option<Arc<CredentialStore>>,
+    is_systems: bool,
+}
+
+impl Service {
+    fn entry(&self, name: &KeyName) -> Result<Entry, KeystoreError> {
+        let none: Option<&HashMap<&str, &str>> = None;
+        let store = self.store.as_ref().ok_or(KeystoreError::Unsupported)?;
+        store.build(SERVICE, &name.account(), none).map_err(refusal)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let store = self.store.take();
+        let gone = apart(move || {
+            drop(store);
+            Ok(())
+        });
+        if gone.is_err() {
+            tracing::debug!("the connection to the keystore can't be closed");
+        }
+    }
 }
 
 impl Keystore {
     /// The system's own keystore; with `ephemeral`, one that forgets at a restart.
     pub fn open(ephemeral: bool) -> Result<Self, KeystoreError> {
-        let store = if ephemeral {
-            ephemeral_store()?
+        let place = if ephemeral {
+            ephemeral_place()?
         } else {
-            system_store()?
+            Place::Service(Arc::new(Service {
+                store: Some(apart(system_store)?),
+                is_systems: true,
+            }))
         };
-        Ok(Self { store })
+        Ok(Self { place })
     }
 
     /// Any store of credentials.
     pub fn of(store: Arc<CredentialStore>) -> Self {
-        Self { store }
+        Self {
+            place: Place::Service(Arc::new(Service {
+                store: Some(store),
+                is_systems: false,
+            })),
+        }
     }
 
-    fn entry(&self, name: &KeyName) -> Result<Entry, KeystoreError> {
-        let none: Option<&HashMap<&str, &str>> = None;
-        self.store
-            .build(SERVICE, &name.account(), none)
-            .map_err(refusal)
+    /// Whether it keeps what it is given, gives it back and forgets it: before anything depends on that.
+    pub fn try_out(&self, installation: &str) -> Result<(), KeystoreError> {
+        let name = KeyName {
+            installation: installation.to_owned(),
+            user: "nobody".to_owned(),
+            login: "trial".to_owned(),
+        };
+        let key = LoginKey::generate().map_err(|_| KeystoreError::Unsupported)?;
+        self.keep(&name, &key)?;
+        let found = self.find(&name);
+        self.forget(&name)?;
+        match found? {
+            Some(found) if found.bytes() == key.bytes() => Ok(()),
+            _ => Err(KeystoreError::Forgetful),
+        }
     }
 
     /// Keeps a key.
     pub fn keep(&self, name: &KeyName, key: &LoginKey) -> Result<(), KeystoreError> {
-        self.entry(name)?.set_secret(key.bytes()).map_err(refusal)
+        apart(|| match &self.place {
+            Place::Service(service) => service
+                .entry(name)?
+                .set_secret(key.bytes())
+                .map_err(refusal),
+            #[cfg(target_os = "linux")]
+            Place::Kernel => kernel::keep(&description(name), key).map_err(kernel_refusal),
+        })
     }
 
     /// The key, if it is there.
     pub fn find(&self, name: &KeyName) -> Result<Option<LoginKey>, KeystoreError> {
-        match self.entry(name)?.get_secret().map(Zeroizing::new) {
-            Ok(bytes) => LoginKey::from_bytes(&bytes)
-                .map(Some)
-                .ok_or(KeystoreError::NotAKey),
-            Err(Error::NoEntry) => Ok(None),
-            Err(error) => Err(refusal(error)),
-        }
+        let found = apart(|| match &self.place {
+            Place::Service(service) => {
+                match service.entry(name)?.get_secret().map(Zeroizing::new) {
+                    // A keyring that is locked may say that it has nothing.
+                    Err(Error::NoEntry) if service.is_systems => check_open().map(|()| None),
+                    Err(Error::NoEntry) => Ok(None),
+                    found => found.map(Some).map_err(refusal),
+                }
+            }
+            #[cfg(target_os = "linux")]
+            Place::Kernel => kernel::find(&description(name)).map_err(kernel_refusal),
+        })?;
+        found
+            .map(|bytes| LoginKey::from_bytes(&bytes).ok_or(KeystoreError::NotAKey))
+            .transpose()
     }
 
     /// Removes the key; it may be gone already.
     pub fn forget(&self, name: &KeyName) -> Result<(), KeystoreError> {
-        match self.entry(name)?.delete_credential() {
-            Ok(()) | Err(Error::NoEntry) => Ok(()),
-            Err(error) => Err(refusal(error)),
-        }
+        apart(|| match &self.place {
+            Place::Service(service) => match service.entry(name)?.delete_credential() {
+                Ok(()) | Err(Error::NoEntry) => Ok(()),
+                Err(error) => Err(refusal(error)),
+            },
+            #[cfg(target_os = "linux")]
+            Place::Kernel => kernel::forget(&description(name)).map_err(kernel_refusal),
+        })
     }
 }
 
 impl std::fmt::Debug for Keystore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Keystore({})", self.store.vendor())
+        match &self.place {
+            Place::Service(_) => f.write_str("Keystore(the system's)"),
+            #[cfg(target_os = "linux")]
+            Place::Kernel => f.write_str("Keystore(the kernel)"),
+        }
     }
+}
+
+/// Runs `job` on a thread of its own.
+fn apart<T: Send>(
+    job: impl FnOnce() -> Result<T, KeystoreError> + Send,
+) -> Result<T, KeystoreError> {
+    thread::scope(|scope| {
+        let job = thread::Builder::new()
+            .name("keystore".to_owned())
+            .spawn_scoped(scope, job);
+        let answer = job
+            .map_err(|error| KeystoreError::Unreachable(Error::PlatformFailure(Box::new(error))))?;
+        answer.join().unwrap_or(Err(KeystoreError::Unsupported))
+    })
+}
+
+/// Refuses when the keyring that keys are kept in is locked.
+#[cfg(target_os = "linux")]
+fn check_open() -> Result<(), KeystoreError> {
+    use secret_service::{EncryptionType, blocking::SecretService};
+    let failed = |error| KeystoreError::Unreachable(Error::PlatformFailure(Box::new(error)));
+    let service = SecretService::connect(EncryptionType::Plain).map_err(failed)?;
+    let keyring = service.get_default_collection().map_err(failed)?;
+    if keyring.is_locked().map_err(failed)? {
+        let locked = Box::new(secret_service::Error::Locked);
+        return Err(KeystoreError::Locked(Error::NoStorageAccess(locked)));
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "a locked keystore says so itself")]
+fn check_open() -> Result<(), KeystoreError> {
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn description(name: &KeyName) -> String {
+    format!("{SERVICE}: {}", name.account())
+}
+
+#[cfg(target_os = "linux")]
+fn kernel_refusal(error: linux_keyutils::KeyError) -> KeystoreError {
+    KeystoreError::NoKernelKeys(error.to_string())
 }
 
 fn refusal(error: Error) -> KeystoreError {
@@ -125,9 +261,9 @@ fn system_store() -> Result<Arc<CredentialStore>, KeystoreError> {
 }
 
 #[cfg(target_os = "linux")]
-fn ephemeral_store() -> Result<Arc<CredentialStore>, KeystoreError> {
-    let store = linux_keyutils_keyring_store::Store::new().map_err(refusal)?;
-    Ok(store)
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere there is none")]
+fn ephemeral_place() -> Result<Place, KeystoreError> {
+    Ok(Place::Kernel)
 }
 
 #[cfg(any(target_os = "macos", target_os = "ios"))]
@@ -160,7 +296,7 @@ fn system_store() -> Result<Arc<CredentialStore>, KeystoreError> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn ephemeral_store() -> Result<Arc<CredentialStore>, KeystoreError> {
+fn ephemeral_place() -> Result<Place, KeystoreError> {
     Err(KeystoreError::Unsupported)
 }
 

@@ -190,10 +190,11 @@ pub(super) fn forget(
     transaction
         .prepare_cached("DELETE FROM history WHERE record_id = ?1")?
         .execute([id.as_str()])?;
+    // A row of an object without a table, whatever its id looks like.
+    transaction
+        .prepare_cached("DELETE FROM other_row WHERE id = ?1")?
+        .execute([id.as_str()])?;
     let Some(object) = registry.object_of(id) else {
-        transaction
-            .prepare_cached("DELETE FROM other_row WHERE id = ?1")?
-            .execute([id.as_str()])?;
         return Ok(());
     };
     if exists(transaction, id)? {

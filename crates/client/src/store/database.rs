@@ -13,6 +13,7 @@ use super::{
     connection::{self, Use},
     error::DatabaseError,
     schema,
+    seal::Kept,
 };
 use crate::keys::LoginKey;
 
@@ -41,6 +42,7 @@ impl Database {
             connection::check(&writing)?;
         }
         schema::upgrade(&mut writing)?;
+        schema::note_mutations(&writing)?;
         let mut threads = Vec::with_capacity(READERS + 1);
         let (writer, queue) = mpsc::channel::<Job>();
         threads.push(spawn("store-write", writing, move || queue.recv().ok())?);
@@ -81,20 +83,14 @@ impl Database {
         .unwrap_or(Err(DatabaseError::Closed))
     }
 
-    /// Runs `job` in a write transaction, which is committed if it succeeds.
-    pub async fn write<T: Send + 'static>(
+    /// Runs `job` in a write transaction, which is committed if it succeeds. What it makes of the outbox is sealed first.
+    pub(super) async fn write<T: Send + 'static>(
         &self,
+        kept: Arc<Mutex<Kept>>,
         job: impl FnOnce(&Transaction<'_>) -> Result<T, DatabaseError> + Send + 'static,
     ) -> Result<T, DatabaseError> {
-        run(self.writer.as_ref(), move |connection| {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let answer = job(&transaction)?;
-            transaction.commit()?;
-            Ok(answer)
-        })?
-        .await
-        .unwrap_or(Err(DatabaseError::Closed))
+        self.maintain(move |connection| write(connection, &kept, job))
+            .await
     }
 
     /// Runs `job` on the writing connection outside a transaction.
@@ -132,6 +128,21 @@ impl Drop for Database {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Runs `job` in a write transaction, seals what it makes of the outbox, and commits.
+pub(super) fn write<T>(
+    connection: &mut Connection,
+    kept: &Mutex<Kept>,
+    job: impl FnOnce(&Transaction<'_>) -> Result<T, DatabaseError>,
+) -> Result<T, DatabaseError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let answer = job(&transaction)?;
+    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.seal(&transaction)?;
+    transaction.commit()?;
+    kept.committed();
+    Ok(answer)
 }
 
 fn run<T: Send + 'static>(

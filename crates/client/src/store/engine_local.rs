@@ -1,6 +1,6 @@
 //! What the engine asks of storage, on the writing connection. The contract is in `engine::local`; every call is one transaction.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Mutex};
 
 use fieldstone_model::{IdSource, Object, RecordId, Registry};
 use fieldstone_protocol::{
@@ -10,14 +10,15 @@ use fieldstone_protocol::{
     tag::{BlindKey, Tag},
 };
 use jiff::Timestamp;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction};
 
 use super::{
-    base,
+    base, database,
     error::DatabaseError,
     meta::{self, Numbers},
     outbox,
     row::table_of,
+    seal::Kept,
     stage,
 };
 use crate::engine::local::{
@@ -36,6 +37,7 @@ pub(super) struct SqlLocal<'a> {
     pub(super) blind: BlindKey,
     pub(super) ids: &'a IdSource,
     pub(super) now: Timestamp,
+    pub(super) kept: &'a Mutex<Kept>,
 }
 
 impl SqlLocal<'_> {
@@ -43,12 +45,10 @@ impl SqlLocal<'_> {
         &mut self,
         job: impl FnOnce(&Transaction<'_>, &Registry, &BlindKey) -> Result<T, DatabaseError>,
     ) -> Result<T, LocalError> {
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(DatabaseError::from)?;
-        let answer = job(&transaction, &self.registry, &self.blind)?;
-        transaction.commit().map_err(DatabaseError::from)?;
+        let (registry, blind) = (&self.registry, &self.blind);
+        let answer = database::write(self.connection, self.kept, |transaction| {
+            job(transaction, registry, blind)
+        })?;
         Ok(answer)
     }
 }

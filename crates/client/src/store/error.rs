@@ -2,6 +2,8 @@
 
 use fieldstone_store::StoreError;
 
+use crate::journal::JournalError;
+
 /// Why the database didn't do what it was asked. The texts are for people.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -55,6 +57,9 @@ pub enum DatabaseError {
     /// A stored document can't be read.
     #[error("The local database holds something that can't be read: {0}.")]
     Content(&'static str),
+    /// The sealed journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The store refused.
     #[error(transparent)]
     Store(StoreError),

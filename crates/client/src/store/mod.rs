@@ -16,6 +16,7 @@ mod read;
 mod row;
 mod rows;
 mod schema;
+mod seal;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,7 @@ mod write;
 use std::{
     collections::HashMap,
     path::Path as FilePath,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use aws_lc_rs::rand;
@@ -39,6 +40,7 @@ use fieldstone_store::{
 
 use crate::{
     engine::local::{LocalAnswer, LocalCall, LocalError, Published, perform},
+    journal::{Journal, JournalError},
     keys::LoginKey,
 };
 pub use base::PlatformRow;
@@ -49,6 +51,7 @@ pub use meta::{CustomObject, SchemaDocument};
 pub(crate) use outbox::new_uuid;
 pub use outbox::{OutboxError, Pending, State, rejection, state_name};
 pub use row::Unknown;
+use seal::Kept;
 
 /// Where the key of blinded names is in `meta`.
 const BLIND_KEY: &str = "blind_key";
@@ -64,6 +67,7 @@ struct Shared {
     registry: RwLock<Registry>,
     ids: IdSource,
     clock: Arc<dyn Clock>,
+    kept: Arc<Mutex<Kept>>,
 }
 
 impl Local {
@@ -87,8 +91,45 @@ impl Local {
                 registry: RwLock::new(registry),
                 ids: IdSource::default(),
                 clock,
+                kept: Arc::default(),
             }),
         })
+    }
+
+    /// Keeps the outbox sealed in a journal from now on, or not any more. `open` is given the last number that the database knows of.
+    pub async fn keep_sealed(
+        &self,
+        open: impl FnOnce(u64) -> Result<Option<Journal>, JournalError>,
+    ) -> Result<(), DatabaseError> {
+        let sequence = self
+            .read(|connection, _| seal::sequence(connection))
+            .await?;
+        let journal = open(sequence)?;
+        let kept = Kept::new(journal);
+        *self
+            .shared
+            .kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = kept;
+        self.write(|_, _| Ok(())).await
+    }
+
+    /// Whether the outbox is kept sealed.
+    pub fn is_kept_sealed(&self) -> bool {
+        let kept = self.shared.kept.lock();
+        kept.unwrap_or_else(PoisonError::into_inner).is_kept()
+    }
+
+    /// Stops keeping the outbox sealed, and removes the journal.
+    pub fn give_up_sealed(&self) -> Result<(), DatabaseError> {
+        let journal = {
+            let kept = self.shared.kept.lock();
+            kept.unwrap_or_else(PoisonError::into_inner).take()
+        };
+        if let Some(journal) = journal {
+            journal.give_up()?;
+        }
+        Ok(())
     }
 
     /// The store as `user` sees it.
@@ -122,7 +163,7 @@ impl Local {
         let (answer, fresh) = self
             .shared
             .database
-            .write(move |transaction| {
+            .write(self.shared.kept.clone(), move |transaction| {
                 let answer = job(transaction, &registry)?;
                 let stages = meta::stages(transaction)?;
                 let version = meta::schema_version(transaction)?;
@@ -196,6 +237,7 @@ impl Local {
                     blind,
                     ids: &local.shared.ids,
                     now: local.shared.clock.now(),
+                    kept: &local.shared.kept,
                 };
                 let answer = perform(&mut storage, &call);
                 if matches!(call, LocalCall::Publish(_)) {

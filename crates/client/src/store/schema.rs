@@ -25,7 +25,8 @@
 //!
 //! **`mutation`** is the third layer, the *patch*, and the outbox in one: what the user changed, in order, each with the fields changed and
 //! for each the value the user saw and the value wanted. The view is the base under all mutations of the record. `state`: 0 new, 1 taken
-//! (it may be on its way), 2 set aside (`outcome` says why), 3 acknowledged at `counter` (`outcome` says how).
+//! (it may be on its way), 2 set aside (`outcome` says why), 3 acknowledged at `counter` (`outcome` says how). `sealed` is the number of its
+//! entry in the sealed journal.
 //!
 //! **`stage_row`** and **`stage_gone`** hold what an unfinished pull has brought. A whole new generation is staged in
 //! tables of its own instead, named like those above with `__next` behind; publishing it renames them, so that no row is written twice.
@@ -42,13 +43,13 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use super::error::DatabaseError;
 
 /// The format this version writes, kept in `PRAGMA user_version`.
-pub(crate) const FORMAT: i64 = 1;
+pub(crate) const FORMAT: i64 = 2;
 
 /// Makes one format from the one before.
 type Step = fn(&Transaction<'_>) -> Result<(), DatabaseError>;
 
 /// What makes each format, from the first on. A step never changes once it has been released.
-const STEPS: [Step; 1] = [format_1];
+const STEPS: [Step; 2] = [format_1, format_2];
 
 /// The table of all custom objects.
 pub(super) const CUSTOM_TABLE: &str = "custom_record";
@@ -67,7 +68,9 @@ pub(super) fn upgrade(connection: &mut Connection) -> Result<(), DatabaseError> 
     for step in STEPS.iter().skip(done) {
         step(&transaction)?;
     }
-    transaction.pragma_update(None, "user_version", FORMAT)?;
+    if found != FORMAT {
+        transaction.pragma_update(None, "user_version", FORMAT)?;
+    }
     for object in Registry::standard().objects() {
         fit(&transaction, object)?;
     }
@@ -99,6 +102,28 @@ fn format_1(transaction: &Transaction<'_>) -> Result<(), DatabaseError> {
          CREATE TABLE stage_gone (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;",
     )?;
     create_side_tables(transaction, "")
+}
+
+/// Mutations know the number of their entry in the sealed journal.
+fn format_2(transaction: &Transaction<'_>) -> Result<(), DatabaseError> {
+    transaction.execute_batch("ALTER TABLE mutation ADD COLUMN sealed INTEGER")?;
+    Ok(())
+}
+
+/// Lets the writing connection note which mutations it makes, changes and removes. In memory only, and part of each transaction.
+pub(super) fn note_mutations(connection: &Connection) -> Result<(), DatabaseError> {
+    connection.execute_batch(
+        "CREATE TEMP TABLE touched_mutation (uuid TEXT PRIMARY KEY) WITHOUT ROWID;
+         CREATE TEMP TRIGGER mutation_made AFTER INSERT ON main.mutation
+         BEGIN INSERT OR IGNORE INTO touched_mutation VALUES (NEW.uuid); END;
+         CREATE TEMP TRIGGER mutation_changed AFTER UPDATE OF uuid, record_id, fields ON main.mutation
+         BEGIN INSERT OR IGNORE INTO touched_mutation VALUES (OLD.uuid), (NEW.uuid); END;
+         CREATE TEMP TRIGGER mutation_accepted AFTER UPDATE OF state ON main.mutation WHEN NEW.state = 3
+         BEGIN INSERT OR IGNORE INTO touched_mutation VALUES (NEW.uuid); END;
+         CREATE TEMP TRIGGER mutation_removed AFTER DELETE ON main.mutation
+         BEGIN INSERT OR IGNORE INTO touched_mutation VALUES (OLD.uuid); END;",
+    )?;
+    Ok(())
 }
 
 /// Makes the tables that belong to the rows of a generation, with a suffix to their names.

@@ -12,11 +12,12 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use fieldstone_model::RecordId;
 use fieldstone_protocol::{
     MEDIA_TYPE,
-    device::{Registered, Registration, Standing, WipeOrder},
+    device::{Erasure, Registered, Registration, Standing, WipeOrder},
     frame::{Limits, encode, one_line},
     hello::{Hello, Schema, Versions, Welcome},
     pull::PullAnswer,
     push::PushAnswer,
+    sealed::{DeliveryAnswer, DeliveryRequest},
 };
 use reqwest::{
     Method, Response, StatusCode, Url,
@@ -52,6 +53,7 @@ mod address {
     pub(super) const DEVICES: &str = "/api/v1/sync/devices";
     pub(super) const PULL: &str = "/api/v1/sync/pull";
     pub(super) const PUSH: &str = "/api/v1/sync/push";
+    pub(super) const SEALED: &str = "/api/v1/sync/sealed";
     pub(super) const SIGHTINGS: &str = "/api/v1/sync/sightings";
 }
 
@@ -66,7 +68,7 @@ pub struct Transport {
 }
 
 /// Who signs in.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Credentials<'a> {
     /// E-mail address.
     pub email: &'a str,
@@ -214,11 +216,11 @@ impl Transport {
     }
 
     /// Asks which version of the protocol both speak, and what the workspace expects.
-    pub async fn hello(&self) -> Result<Welcome, TransportError> {
+    pub async fn hello(&self, device: Option<RecordId>) -> Result<Welcome, TransportError> {
         let hello = Hello {
             protocol: Versions::OURS,
             app: app(),
-            device: None,
+            device,
         };
         self.ask(Method::POST, address::HELLO, Some(&hello)).await
     }
@@ -230,6 +232,39 @@ impl Transport {
     ) -> Result<Registered, TransportError> {
         self.ask(Method::POST, address::DEVICES, Some(registration))
             .await
+    }
+
+    /// Delivers what earlier logins on this device have left sealed.
+    pub async fn deliver(
+        &self,
+        request: &DeliveryRequest,
+    ) -> Result<DeliveryAnswer, TransportError> {
+        let bytes = request.to_bytes().map_err(|_| TransportError::Unexpected)?;
+        let request = self
+            .request(Method::POST, address::SEALED)?
+            .header(ACCEPT, MEDIA_TYPE);
+        let response = with_frame(request, bytes)
+            .send()
+            .await
+            .map_err(TransportError::connection)?;
+        DeliveryAnswer::from_bytes(&refuse(response).await?).map_err(|_| TransportError::Unexpected)
+    }
+
+    /// Says that an order to erase was carried out.
+    pub async fn erased(&self, device: RecordId, receipt: &str) -> Result<(), TransportError> {
+        let path = format!("{}/{device}/erasure", address::DEVICES);
+        let erasure = Erasure {
+            receipt: receipt.to_owned(),
+        };
+        let bytes = encode([erasure]).map_err(|_| TransportError::Unexpected)?;
+        let request = self
+            .request(Method::POST, &path)?
+            .header(ACCEPT, MEDIA_TYPE);
+        let response = with_frame(request, bytes)
+            .send()
+            .await
+            .map_err(TransportError::connection)?;
+        refuse_json(response).await.map(drop)
     }
 
     /// The workspace's objects and fields, and who the user is.

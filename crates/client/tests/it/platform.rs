@@ -258,6 +258,9 @@ fn serve(world: &mut World, method: &Method, path: &str, body: &[u8]) -> Vec<u8>
             version: 1,
             user: USER.parse().unwrap(),
             role: "member".to_owned(),
+            workspace: None,
+            locale: None,
+            time_zone: None,
             currency: None,
             objects: Vec::new(),
         }])

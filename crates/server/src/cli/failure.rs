@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use fieldstone_vault::VaultError;
 
+use crate::backup::BackupError;
 use crate::cluster::ClusterError;
 use crate::config::ConfigError;
 use crate::data_dir::DataDirError;
@@ -13,6 +14,7 @@ use crate::identity::IdentityError;
 use crate::platform::ContextKeyError;
 use crate::storage::StorageError;
 use crate::tls::TlsError;
+use crate::verify::VerifyKeyError;
 
 /// One sentence.
 #[derive(Debug)]
@@ -108,6 +110,8 @@ impl From<VaultError> for Failure {
 }
 
 sentences!(
+    BackupError,
+    VerifyKeyError,
     DataDirError,
     ClusterError,
     ConfigError,

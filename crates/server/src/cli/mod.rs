@@ -3,6 +3,7 @@
 //! A secret is never an argument: other users see arguments.
 
 mod audit;
+mod backup;
 mod demo;
 mod doctor;
 mod failure;
@@ -13,11 +14,13 @@ mod migrate;
 mod openapi;
 mod operator;
 mod output;
+mod restore;
 mod running;
 mod serve;
 mod storage;
 mod up;
 mod user;
+mod verify;
 mod workspace;
 
 use std::process::ExitCode;
@@ -55,8 +58,14 @@ enum Command {
     Audit(audit::Audit),
     /// Import a CSV file into a workspace
     Import(import::Import),
+    /// Make backups, list them, and see whether they can be restored
+    Backup(backup::BackupCommand),
+    /// Restore a backup into a new data folder
+    Restore(restore::Restore),
     /// Encrypt the data of a folder that isn't
     Storage(storage::StorageCommand),
+    /// Check every claim on the running installation
+    Verify(verify::Verify),
     /// Say what this machine has and lacks
     Doctor(doctor::Doctor),
     /// Print the OpenAPI description of the API
@@ -85,6 +94,9 @@ pub fn main() -> ExitCode {
             Command::User(users) => users.run().await,
             Command::Audit(audit) => audit.run().await,
             Command::Import(import) => import.run().await,
+            Command::Backup(backup) => backup.run().await,
+            Command::Restore(restore) => restore.run().await,
+            Command::Verify(verify) => verify.run().await,
             Command::Storage(storage) => storage.run().await,
             Command::Doctor(doctor) => doctor.run(),
             Command::Openapi(openapi) => openapi.run(),

@@ -73,13 +73,14 @@ pub(super) fn url(listener: &TcpListener) -> Result<String, Failure> {
 
 /// Serves until told to stop, then lets the requests in progress finish.
 ///
-/// `mail` is how letters leave, and the address that their links begin with.
+/// `mail` is how letters leave, and the address that their links begin with; `more` is what else this server does in the background.
 pub(super) async fn serve_until_told(
     listener: TcpListener,
     tls: Tls,
     router: Router,
     platform: &Platform,
     mail: Option<(Post, String)>,
+    more: Vec<Box<dyn Job>>,
     stop: Stop,
 ) -> Result<(), Failure> {
     let clock = Arc::clone(&platform.clock);
@@ -90,7 +91,8 @@ pub(super) async fn serve_until_told(
             Arc::clone(&platform.clock),
         )),
     ];
-    let jobs = Jobs::start(&platform.databases.worker, jobs(platform, mail));
+    let jobs = jobs(platform, mail).into_iter().chain(more).collect();
+    let jobs = Jobs::start(&platform.databases.worker, jobs);
     // The one line on standard output, for scripts to wait for.
     say(&format!("ready {}", url(&listener)?))?;
     serve(

@@ -72,6 +72,6 @@ impl Serve {
             None
         };
         let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;
-        serve_until_told(listener, tls, router, &platform, mail, stop).await
+        serve_until_told(listener, tls, router, &platform, mail, Vec::new(), stop).await
     }
 }

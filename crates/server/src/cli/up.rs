@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
 use tokio_postgres::Config;
 
+use super::backup::BackupOptions;
 use super::demo;
 use super::failure::Failure;
 use super::first_run::invitation;
@@ -21,12 +22,16 @@ use super::operator::Operator;
 use super::running::{Stop, listen, serve_until_told, url};
 use super::storage::StorageOptions;
 use crate::attachments::ObjectStorage;
+use crate::backup::BackupJob;
 use crate::cluster::Cluster;
 use crate::data_dir::{DataDir, write_public};
 use crate::database::{DEFAULT_DATABASE, RolePasswords, prepare};
+use crate::identity::PasswordPolicy;
+use crate::jobs::Job;
 use crate::mail::MailSettings;
 use crate::platform::{Accounts, ContextKeys, Databases, Platform, routes};
 use crate::tls::{CertificateSource, LocalAuthority, Names, Tls, host_name};
+use crate::verify::{Signer, Subject, VerifyJob};
 
 /// Run everything on this machine: database, certificate, server
 #[derive(Debug, Args)]
@@ -53,6 +58,9 @@ pub(super) struct Up {
 
     #[command(flatten)]
     storage: StorageOptions,
+
+    #[command(flatten)]
+    backups: BackupOptions,
 }
 
 impl Up {
@@ -98,8 +106,25 @@ impl Up {
         };
         let post = post.open()?;
 
-        let mut cluster = Cluster::start(data_dir).await?;
+        let backups = self.backups.open(data_dir)?;
+        let mut cluster = match &backups {
+            Some(backups) => Cluster::start_archiving(data_dir, &backups.archive_command()).await?,
+            None => Cluster::start(data_dir).await?,
+        };
         let admin = cluster.admin_config();
+        let address = url(&listener)?;
+        let passwords = data_dir.role_passwords()?;
+        let subject = embedded_subject(data_dir, &admin, &passwords, address, Arc::clone(&clock));
+        let signer = Signer::own(&data_dir.secret_file(VERIFY_KEY))?;
+        let mut jobs: Vec<Box<dyn Job>> = vec![Box::new(VerifyJob::new(subject, signer))];
+        jobs.extend(backups.map(|backups| -> Box<dyn Job> {
+            Box::new(BackupJob::new(
+                data_dir.clone(),
+                backups,
+                admin.clone(),
+                Arc::clone(&clock),
+            ))
+        }));
         let served = async {
             let preparing = async {
                 let url = url(&listener)?;
@@ -119,7 +144,7 @@ impl Up {
                 );
             }
             let mail = Some((post, url(&listener)?));
-            serve_until_told(listener, tls, router, &platform, mail, stop).await
+            serve_until_told(listener, tls, router, &platform, mail, jobs, stop).await
         };
         let outcome = tokio::select! {
             outcome = served => outcome,
@@ -199,6 +224,37 @@ impl Up {
             eprintln!("\nChoose the first owner's password within seven days, once: {link}\n");
         }
         Ok(())
+    }
+}
+
+/// The name of the key that signs reports, among the secrets.
+pub(super) const VERIFY_KEY: &str = "verify.key";
+
+/// What `verify` checks of an installation on one machine.
+pub(super) fn embedded_subject(
+    data_dir: &DataDir,
+    admin: &Config,
+    passwords: &RolePasswords,
+    url: String,
+    clock: Arc<dyn Clock>,
+) -> Subject {
+    let mut admin = admin.clone();
+    admin.dbname(DEFAULT_DATABASE);
+    let role = |name: &str, password: &SecretString| {
+        let mut config = admin.clone();
+        config.user(name).password(password.expose_secret());
+        config
+    };
+    Subject {
+        url,
+        connect: None,
+        ca: Some(data_dir.tls().join("ca.pem")),
+        owner: role("fieldstone_owner", &passwords.owner),
+        app: role("fieldstone_app", &passwords.app),
+        data_dir: Some(data_dir.clone()),
+        configuration: None,
+        passwords: PasswordPolicy::default(),
+        clock,
     }
 }
 

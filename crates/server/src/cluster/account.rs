@@ -14,7 +14,7 @@ use super::ClusterError;
 
 /// The account to step down to, or nothing to step down from.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Account {
+pub(crate) enum Account {
     /// The server runs as an ordinary user, and so does the database.
     Own,
     /// The server runs as root; the database as this account.
@@ -23,7 +23,7 @@ pub(super) enum Account {
 
 impl Account {
     /// `postgres` where there is one, else `nobody`.
-    pub(super) fn choose() -> Result<Self, ClusterError> {
+    pub(crate) fn choose() -> Result<Self, ClusterError> {
         if !geteuid().is_root() {
             return Ok(Self::Own);
         }
@@ -40,14 +40,14 @@ impl Account {
     }
 
     /// Makes the command run as this account. The standard library drops root's supplementary groups with it.
-    pub(super) fn apply(self, command: &mut Command) {
+    pub(crate) fn apply(self, command: &mut Command) {
         if let Self::Lesser { uid, gid } = self {
             command.uid(uid.as_raw()).gid(gid.as_raw());
         }
     }
 
     /// Gives a file or folder to this account.
-    pub(super) fn give(self, path: &Path) -> io::Result<()> {
+    pub(crate) fn give(self, path: &Path) -> io::Result<()> {
         match self {
             Self::Own => Ok(()),
             Self::Lesser { uid, gid } => chown(path, Some(uid.as_raw()), Some(gid.as_raw())),
@@ -55,7 +55,7 @@ impl Account {
     }
 
     /// Whether `path` belongs to this account.
-    pub(super) fn owns(self, path: &Path) -> io::Result<bool> {
+    pub(crate) fn owns(self, path: &Path) -> io::Result<bool> {
         let uid = match self {
             Self::Own => geteuid(),
             Self::Lesser { uid, .. } => uid,
@@ -64,7 +64,7 @@ impl Account {
     }
 
     /// Makes sure that this account can reach `folder`: every folder on the way must let it pass.
-    pub(super) fn check_reach(self, folder: &Path) -> Result<(), ClusterError> {
+    pub(crate) fn check_reach(self, folder: &Path) -> Result<(), ClusterError> {
         let Self::Lesser { uid, gid } = self else {
             return Ok(());
         };

@@ -15,20 +15,20 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
 use nix::sys::signal::Signal;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio_postgres::Config;
 
-use self::account::Account;
+pub(crate) use self::account::Account;
 use self::binaries::Binaries;
 use self::postmaster::Postmaster;
 pub use self::settings::ClusterOptions;
 use crate::data_dir::{DataDir, DataDirError, make_dir, write_public};
 
 /// The cluster's superuser. The server uses it to make roles and databases, never to serve a request.
-const ADMIN_ROLE: &str = "fieldstone_cluster";
+pub(crate) const ADMIN_ROLE: &str = "fieldstone_cluster";
 
 /// The name of the superuser's password among the data folder's secrets.
-const ADMIN_SECRET: &str = "database-cluster";
+pub(crate) const ADMIN_SECRET: &str = "database-cluster";
 
 /// Why the embedded database can't run. Each message is a whole sentence for an operator.
 #[derive(Debug, thiserror::Error)]
@@ -116,10 +116,23 @@ impl Cluster {
         Self::start_with(data_dir, &ClusterOptions::DURABLE).await
     }
 
+    /// [`Cluster::start`] with a command that takes each finished piece of the database's log away.
+    pub async fn start_archiving(data_dir: &DataDir, command: &str) -> Result<Self, ClusterError> {
+        Self::start_any(data_dir, &ClusterOptions::DURABLE, Some(command)).await
+    }
+
     /// [`Cluster::start`] with other settings.
     pub async fn start_with(
         data_dir: &DataDir,
         options: &ClusterOptions,
+    ) -> Result<Self, ClusterError> {
+        Self::start_any(data_dir, options, None).await
+    }
+
+    async fn start_any(
+        data_dir: &DataDir,
+        options: &ClusterOptions,
+        archive_command: Option<&str>,
     ) -> Result<Self, ClusterError> {
         let account = Account::choose()?;
         account.check_reach(data_dir.root())?;
@@ -141,7 +154,7 @@ impl Cluster {
         for (name, content) in [
             (
                 "postgresql.conf",
-                settings::configuration(options, &socket_dir, &log_dir),
+                settings::configuration(options, &socket_dir, &log_dir, archive_command),
             ),
             ("pg_hba.conf", settings::HOST_BASED_ACCESS.to_owned()),
         ] {
@@ -187,6 +200,16 @@ impl Drop for Cluster {
 /// Stops a database that an interrupted run has left behind on this data folder.
 pub async fn stop_left_over(data_dir: &DataDir) -> Result<(), ClusterError> {
     postmaster::stop_left_over(&data_dir.postgres(), &socket::folder(data_dir.root())).await
+}
+
+/// The folder of the database's socket.
+pub(crate) fn socket_folder(data_dir: &DataDir) -> PathBuf {
+    socket::folder(data_dir.root())
+}
+
+/// The password of the cluster's superuser.
+pub(crate) fn admin_password(data_dir: &DataDir) -> Result<SecretString, ClusterError> {
+    Ok(data_dir.secret(ADMIN_SECRET)?)
 }
 
 /// How to reach, as superuser, the cluster that some process runs on this data folder.

@@ -34,7 +34,12 @@ impl ClusterOptions {
 pub(super) const HOST_BASED_ACCESS: &str = "local all all scram-sha-256\n";
 
 /// The whole of `postgresql.conf`.
-pub(super) fn configuration(options: &ClusterOptions, socket_dir: &Path, log_dir: &Path) -> String {
+pub(super) fn configuration(
+    options: &ClusterOptions,
+    socket_dir: &Path,
+    log_dir: &Path,
+    archive_command: Option<&str>,
+) -> String {
     let shared_buffers = options
         .shared_buffers_mib
         .unwrap_or_else(|| shared_buffers_mib(memory_mib()));
@@ -61,6 +66,14 @@ pub(super) fn configuration(options: &ClusterOptions, socket_dir: &Path, log_dir
     set("timezone", "UTC");
     set("datestyle", "iso, ymd");
     set("lc_messages", "C");
+
+    if let Some(command) = archive_command {
+        set("archive_mode", "on");
+        set("archive_command", command);
+        // What is lost when the disk dies is what was written since the last piece left, and that is at most this much and the time it
+        // takes to get there.
+        set("archive_timeout", "45s");
+    }
 
     set("log_destination", "stderr");
     set("logging_collector", "on");
@@ -125,6 +138,7 @@ mod tests {
             &ClusterOptions::DURABLE,
             Path::new("/tmp/o'hara"),
             Path::new("/tmp/log"),
+            None,
         );
         assert!(
             text.contains("unix_socket_directories = '/tmp/o''hara'"),

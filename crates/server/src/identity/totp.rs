@@ -214,6 +214,27 @@ pub(super) fn recovery_hash(
     Ok(vault.blind_index(CODES, field, text.as_bytes())?)
 }
 
+/// The code that an authenticator with this seed (base32) shows at `now`: for whoever has to try signing in.
+pub(crate) fn code_of(seed: &str, now: Timestamp) -> Option<Zeroizing<String>> {
+    let mut bytes = Vec::with_capacity(SEED_LEN);
+    let (mut bits, mut kept) = (0_u32, 0_u32);
+    for letter in seed.bytes().filter(|letter| *letter != b' ') {
+        let value = match letter {
+            b'A'..=b'Z' => letter - b'A',
+            b'2'..=b'7' => letter - b'2' + 26,
+            _ => return None,
+        };
+        bits = bits << 5 | u32::from(value);
+        kept += 5;
+        if kept >= 8 {
+            kept -= 8;
+            bytes.push(u8::try_from(bits >> kept & 0xff).ok()?);
+        }
+    }
+    let seed = Seed(Zeroizing::new(bytes));
+    Some(seed.code(Seed::step(now)))
+}
+
 #[cfg(test)]
 mod tests {
     use std::{process::Command, sync::Arc};

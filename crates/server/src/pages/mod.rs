@@ -12,6 +12,7 @@ mod letter_link;
 pub(crate) mod password_reset;
 pub(crate) mod path_id;
 pub(crate) mod second_step;
+pub(crate) mod security;
 pub(crate) mod set_up;
 pub mod settings;
 pub(crate) mod sign_in;

@@ -24,7 +24,7 @@ use crate::oauth::{self, Issuer};
 use crate::pages::settings::{invitations, members, membership};
 use crate::pages::{
     Entrance, attachments, confirm, email_change, forgotten_password, invitation, password_reset,
-    second_step, set_up, settings, sign_in, sign_out,
+    second_step, security, set_up, settings, sign_in, sign_out,
 };
 use crate::store::PgStore;
 
@@ -72,12 +72,14 @@ parts! {
 ///
 /// The secret of a set-up link stands in the query, since paths are logged.
 #[rustfmt::skip]
+#[expect(clippy::too_many_lines, reason = "one row per page")]
 pub fn pages() -> Vec<Page<Site>> {
     vec![
         get("/healthz",                   Needs::Nothing, health::alive),
         get("/readyz",                    Needs::Nothing, health::ready),
         get("/.well-known/security.txt",  Needs::Nothing, security_txt),
         get("/api/openapi.json",          Needs::Nothing, api::show_openapi),
+        get("/security",                  Needs::Nothing, security::show),
         get("/sign-in",                   Needs::Nothing, sign_in::show),
         post("/sign-in",                  Needs::Nothing, sign_in::submit),
         get("/sign-in/code",              Needs::Nothing, second_step::show),
@@ -130,6 +132,7 @@ pub fn pages() -> Vec<Page<Site>> {
         get("/settings/members/{id}",     Needs::ProvenCapability(UsersManage), members::show),
         post("/settings/members/{id}/role", Needs::ProvenCapability(UsersManage), members::set_role),
         post("/settings/members/{id}/access", Needs::ProvenCapability(UsersManage), members::set_access),
+        post("/settings/members/{id}/two-step-reset", Needs::ProvenCapability(UsersManage), members::reset_two_step),
         get("/settings/invitations",      Needs::Capability(UsersManage), invitations::list),
         get("/settings/invitations/new",  Needs::ProvenCapability(UsersManage), invitations::new),
         post("/settings/invitations",     Needs::ProvenCapability(UsersManage), invitations::create),
@@ -220,13 +223,20 @@ async fn security_txt(
 ) -> ([(http::HeaderName, &'static str); 1], String) {
     (
         [(CONTENT_TYPE, "text/plain; charset=utf-8")],
-        security_text(&platform.security_contact, platform.clock.now()),
+        security_text(
+            &platform.security_contact,
+            &platform.url,
+            platform.clock.now(),
+        ),
     )
 }
 
-fn security_text(contact: &str, now: Timestamp) -> String {
+fn security_text(contact: &str, url: &str, now: Timestamp) -> String {
+    let url = url.trim_end_matches('/');
     let expires = now.saturating_add(SECURITY_EXPIRY).unwrap_or(now);
-    format!("Contact: {contact}\nExpires: {expires:.0}\nPreferred-Languages: en, de\n")
+    format!(
+        "Contact: {contact}\nExpires: {expires:.0}\nPreferred-Languages: en, de\nCanonical: {url}/.well-known/security.txt\nPolicy: {url}/security\n"
+    )
 }
 
 #[cfg(test)]
@@ -237,6 +247,7 @@ mod tests {
     fn security_txt_has_what_the_standard_requires() {
         let text = security_text(
             "mailto:security@crm.example",
+            "https://crm.example/",
             "2026-05-01T12:00:00.25Z".parse().unwrap(),
         );
         assert!(
@@ -244,5 +255,9 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("Expires: 2026-10-28T12:00:00Z\n"), "{text}");
+        assert!(
+            text.contains("Canonical: https://crm.example/.well-known/security.txt\n"),
+            "{text}"
+        );
     }
 }

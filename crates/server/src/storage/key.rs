@@ -15,7 +15,7 @@ use super::StorageError;
 use crate::data_dir::DataDir;
 
 /// The name of the key among the data folder's secrets.
-const SECRET: &str = "storage";
+pub(crate) const SECRET: &str = "storage";
 /// 32 bytes as base64 without padding.
 const LEAST_CHARS: usize = 43;
 

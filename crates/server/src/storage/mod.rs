@@ -32,6 +32,7 @@ use nix::unistd::geteuid;
 
 pub use self::existing::encrypt_existing;
 pub use self::growth::{Growth, Space};
+pub(crate) use self::key::SECRET;
 pub use self::key::StorageKey;
 pub use self::observe::{Seen, observe, unencrypted_swap};
 use self::record::{Kind, Record};

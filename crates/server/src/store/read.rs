@@ -317,7 +317,7 @@ impl PgStore {
             let in_sight =
                 compile_in_sight(registry, object, &self.scope, &mut params).unwrap_or_default();
             parts.push(format!(
-                "SELECT t.id, t.\"{}\" FROM app.\"{}\" t WHERE t.id = ANY (${place}){in_sight}",
+                "SELECT t.id, t.\"{}\" FROM unnest(${place}::text[]) AS u (key) CROSS JOIN LATERAL (SELECT t.* FROM app.\"{}\" t WHERE t.id = u.key{in_sight} OFFSET 0) t",
                 object.name_field,
                 table_of(object),
             ));

@@ -54,11 +54,24 @@ impl PgStore {
             withheld: Vec::new(),
             read_only: Vec::new(),
         };
+        // How the user's pages address them, on the platform as on the device.
+        let rows = self
+            .run_step(
+                "SELECT w.name, u.locale, u.time_zone, coalesce(w.settings ->> 'currency', 'EUR') \
+                 FROM app.\"user\" u JOIN app.workspace w ON w.tenant_id = u.tenant_id WHERE u.id = $1",
+                &[&self.actor().user.as_str()],
+            )
+            .await?;
+        let row = rows.first().ok_or(StoreError::SessionEnded)?;
+        let text = |at| column::<&str>(row, at).map(str::to_owned);
         Ok(Schema {
             version: registry.version(),
             user: self.actor().user,
             role: self.actor().role.name().to_owned(),
-            currency: None,
+            workspace: Some(text(0)?),
+            locale: Some(text(1)?),
+            time_zone: Some(text(2)?),
+            currency: Some(text(3)?),
             objects: registry.objects().map(shape).collect(),
         })
     }

@@ -323,16 +323,20 @@ impl<'a> Reading<'a> {
                     continue;
                 };
                 let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-                let table = sql_table(if step.down { step.to } else { step.from });
-                let field = field_sql("t", step.field);
-                let text = if step.down {
+                let text = if step.down && step.field.custom {
+                    // No index knows it: once through is enough.
+                    let (table, field) = (sql_table(step.to), field_sql("t", step.field));
                     format!(
                         "SELECT t.id FROM {table} t WHERE t.deleted_at IS NULL AND {field} = ANY ($1)"
                     )
+                } else if step.down {
+                    let field = field_sql("r", step.field);
+                    let among = format!("r.deleted_at IS NULL AND {field} = u.key");
+                    format!("SELECT t.id FROM {}", super::rows::each(step.to, &among))
                 } else {
-                    format!(
-                        "SELECT DISTINCT {field} FROM {table} t WHERE t.id = ANY ($1) AND {field} IS NOT NULL"
-                    )
+                    let field = field_sql("t", step.field);
+                    let from = super::rows::each(step.from, "r.id = u.key");
+                    format!("SELECT DISTINCT {field} FROM {from} WHERE {field} IS NOT NULL")
                 };
                 steps.push((
                     step.to.name.to_string(),

@@ -36,7 +36,16 @@ pub(super) fn select(object: &Object) -> String {
         };
     }
     format!(
-        "SELECT t.id, t.version, t.row_tag{columns} FROM {} t WHERE t.id = ANY ($1) ORDER BY t.id",
+        "SELECT t.id, t.version, t.row_tag{columns} FROM {} ORDER BY t.id",
+        each(object, "r.id = u.key")
+    )
+}
+
+/// `FROM` the rows `t` of `$1`'s keys, one look-up for each: with `= ANY ($1)`, the planner, which takes every tenant for one of average
+/// size, reads all of a large one.
+pub(super) fn each(object: &Object, is_it: &str) -> String {
+    format!(
+        "unnest($1::text[]) AS u (key) CROSS JOIN LATERAL (SELECT r.* FROM {} r WHERE {is_it} OFFSET 0) t",
         sql_table(object)
     )
 }

@@ -11,6 +11,7 @@
 mod accounts;
 mod api;
 mod attacks;
+mod backup;
 mod browser;
 mod embedded;
 mod external;
@@ -26,3 +27,4 @@ mod serving;
 mod storage;
 mod store;
 mod tenancy;
+mod verify;

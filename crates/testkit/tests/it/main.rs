@@ -1,4 +1,4 @@
-//! The device's engine against the platform on a real PostgreSQL.
+//! Devices against the platform on a real PostgreSQL: the engine alone, and the programs as they are shipped.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,6 +7,8 @@
     reason = "a test stops at the first thing that is wrong"
 )]
 
+mod cli;
 mod device;
 mod late_commits;
+mod rounds;
 mod sync;

@@ -7,4 +7,5 @@ mod demo;
 mod keyboard;
 mod members;
 mod together;
+mod two_step;
 mod work;

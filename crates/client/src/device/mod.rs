@@ -1,141 +1,47 @@
 //! A device in use: its folder, the open login, the way to the platform. What the command line and the app's window both stand on.
 
+mod deliver;
+mod error;
+mod leave;
+mod profile;
+mod seal;
+
 use std::{path::Path, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use fieldstone_model::{Clock, RecordId, Role};
+use fieldstone_model::{Clock, Role};
 use fieldstone_protocol::{
     device::{Registered, Registration},
-    guard::SignedPolicy,
     hello::{Policy, Schema},
     pull::Proof,
     sighting::Sightings,
 };
 use fieldstone_store::User;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{
     drive::{self, Ending},
     engine::{Engine, Report, Settings},
-    home::{Home, HomeError, Login, State},
-    journal::{Journal, JournalError, LoginPair, Place, SealError},
-    keys::{LoginKey, NoRandomness},
+    home::{Home, Login, State},
+    journal::LoginPair,
+    keys::LoginKey,
     keystore::{Keystore, KeystoreError},
     sentry,
     store::{CustomObject, DatabaseError, DeviceStore, Local, SchemaDocument, new_uuid},
-    transport::{self, Credentials, Transport, TransportError},
+    transport::{self, Credentials, Transport},
 };
+
+pub use deliver::Delivered;
+pub use error::DeviceError;
+pub use leave::{Unsent, acknowledge_erasure, erase_unopened};
+use profile::Lock;
+pub use profile::{Address, Profile};
 
 /// Where the profile is kept in the database.
 const PROFILE: &str = "profile";
-/// Where the journal's last number is.
-const SEALED: &str = "journal.sequence";
-
-/// Why a device doesn't do what it was asked. The texts are for people.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DeviceError {
-    /// Nobody is logged in.
-    #[error(
-        "Nobody is logged in on this device. Log in with “fieldstone-device login https://… --email …”."
-    )]
-    LoggedOut,
-    /// Somebody is already.
-    #[error(
-        "Somebody is logged in on this device already. Log out first; “fieldstone-device status” says who."
-    )]
-    LoggedIn,
-    /// The key isn't in the keystore.
-    #[error(
-        "The key of this login is lost: the system's keystore doesn't have it (after --ephemeral, a restart does that). What is on this \
-         device can't be read without it, and nothing was deleted. If you can bring the keystore back, everything is there again. \
-         Otherwise log out with --keep-sealed, which keeps changes that weren't sent for delivery, and log in anew."
-    )]
-    KeyLost,
-    /// There are changes that weren't sent.
-    #[error(
-        "{0} of your changes haven't been sent. Choose: --send sends them first, --keep-sealed keeps them encrypted for the next login, \
-         --discard gives them up."
-    )]
-    Unsent(u64),
-    /// The workspace forbids to keep changes sealed, or has no key for it.
-    #[error(
-        "This workspace doesn't let changes be kept sealed. Send them with --send, or give them up with --discard."
-    )]
-    MayNotSeal,
-    /// The folder.
-    #[error(transparent)]
-    Home(#[from] HomeError),
-    /// The keystore.
-    #[error(transparent)]
-    Keystore(#[from] KeystoreError),
-    /// The database.
-    #[error(transparent)]
-    Database(#[from] DatabaseError),
-    /// The platform.
-    #[error(transparent)]
-    Transport(#[from] TransportError),
-    /// The journal.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// No randomness.
-    #[error(transparent)]
-    Randomness(#[from] NoRandomness),
-}
-
-impl From<SealError> for DeviceError {
-    fn from(error: SealError) -> Self {
-        Self::Journal(error.into())
-    }
-}
-
-impl DeviceError {
-    /// Whether it is a lock: somebody has to log in before anything goes on.
-    pub fn is_locked(&self) -> bool {
-        matches!(
-            self,
-            Self::LoggedOut
-                | Self::KeyLost
-                | Self::Keystore(_)
-                | Self::Transport(TransportError::SignedOut { .. })
-        )
-    }
-}
-
-/// Who is logged in, kept encrypted.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Profile {
-    /// The user's own record.
-    pub user: RecordId,
-    /// The user's role.
-    pub role: String,
-    /// Their address.
-    pub email: String,
-    /// The session, a secret.
-    session: String,
-    /// What the platform gave this device.
-    registered: Registered,
-    /// What the workspace asks of its devices.
-    pub policy: Policy,
-    /// When the records were last known to be up to date.
-    pub synced_at: Option<Timestamp>,
-    /// Whether the digests were compared then.
-    pub proven: bool,
-    /// What the workspace has said last about threats, signed.
-    #[serde(default)]
-    guard: Option<SignedPolicy>,
-}
-
-impl Profile {
-    /// The device, as the platform knows it.
-    pub fn device(&self) -> RecordId {
-        self.registered.device
-    }
-}
 
 /// How somebody logs in.
+#[derive(Clone)]
 pub struct LoginWish<'a> {
     /// The platform's address.
     pub url: &'a str,
@@ -147,19 +53,6 @@ pub struct LoginWish<'a> {
     pub credentials: Credentials<'a>,
 }
 
-/// What happens at logout to changes that weren't sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unsent {
-    /// Refuse to log out when there are any.
-    Ask,
-    /// Send them first.
-    Send,
-    /// Leave them sealed to the workspace.
-    KeepSealed,
-    /// Give them up.
-    Discard,
-}
-
 /// A device with somebody logged in.
 pub struct Device {
     home: Home,
@@ -168,7 +61,7 @@ pub struct Device {
     local: Local,
     transport: Transport,
     profile: Profile,
-    journal: Option<Journal>,
+    pair: LoginPair,
     clock: Arc<dyn Clock>,
 }
 
@@ -208,22 +101,29 @@ impl Device {
             .kept(PROFILE)
             .await?
             .ok_or(DatabaseError::Content("who is logged in"))?;
+        let now = clock.now();
+        if profile
+            .latest
+            .is_none_or(|latest| now > latest + profile::CLOCK_STEP)
+        {
+            profile.latest = Some(now);
+            local.keep(PROFILE, &profile).await?;
+        }
         let mut transport = Transport::new(&login.origin, login.ca.as_deref())?;
         transport.resume(&profile.session)?;
         transport.be(&profile.registered)?;
         sentry::adopt(&mut profile.guard, None, &transport);
-        let journal = open_journal(&home, &login, &profile, &key, &local).await?;
-        let mut device = Self {
+        let device = Self {
             home,
             keystore,
             login,
             local,
             transport,
             profile,
-            journal,
+            pair: LoginPair::of(&key)?,
             clock,
         };
-        device.keep_journal().await?;
+        device.keep_sealed().await?;
         Ok(device)
     }
 
@@ -238,7 +138,9 @@ impl Device {
         if home.state()? != State::LoggedOut {
             return Err(DeviceError::LoggedIn);
         }
+        leave::settle(&home).await;
         let keystore = keystores(wish.ephemeral)?;
+        keystore.try_out(home.installation())?;
         let mut transport = Transport::new(wish.url, wish.ca.as_deref())?;
         let (user, session) = transport.sign_in(&wish.credentials).await?;
         let key = LoginKey::generate()?;
@@ -267,6 +169,10 @@ impl Device {
             session: session.as_str().to_owned(),
             registered,
             policy: welcome,
+            policy_at: Some(clock.now()),
+            latest: Some(clock.now()),
+            lock: None,
+            address: Address::of(&schema),
             synced_at: None,
             proven: false,
             guard: None,
@@ -279,23 +185,67 @@ impl Device {
         let local = match made {
             Ok(local) => local,
             Err(error) => {
-                if let Some(unfinished) = home.unfinished()? {
-                    unfinished.run(&keystore)?;
+                let _ = transport.sign_out().await;
+                // What can't be removed now is removed at the next start; why the login failed is what there is to say.
+                if let Ok(Some(unfinished)) = home.unfinished() {
+                    let _ = unfinished.run(&keystore);
                 }
                 return Err(error);
             }
         };
-        let journal = open_journal(&home, &login, &profile, &key, &local).await?;
-        Ok(Self {
+        let device = Self {
             home,
             keystore,
             login,
             local,
             transport,
             profile,
-            journal,
+            pair: LoginPair::of(&key)?,
             clock,
-        })
+        };
+        device.keep_sealed().await?;
+        Ok(device)
+    }
+
+    /// Signs the same person in again, whose session has ended: everything on the device is as it was.
+    pub async fn unlock(
+        path: &Path,
+        keystores: &Keystores,
+        clock: Arc<dyn Clock>,
+        wish: LoginWish<'_>,
+    ) -> Result<Self, DeviceError> {
+        let mut device = Self::open(path, keystores, clock).await?;
+        match device.unlock_for(&wish).await {
+            Ok(()) => Ok(device),
+            Err(error) => {
+                device.close()?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn unlock_for(&mut self, wish: &LoginWish<'_>) -> Result<(), DeviceError> {
+        if self.profile.lock != Some(Lock::SignedOut) {
+            return Err(DeviceError::LoggedIn);
+        }
+        let ca = wish.ca.as_deref().or(self.login.ca.as_deref());
+        let mut transport = Transport::new(wish.url, ca)?;
+        let is_same = self
+            .profile
+            .email
+            .eq_ignore_ascii_case(wish.credentials.email);
+        if transport.origin() != self.login.origin || !is_same {
+            return Err(DeviceError::AnotherPerson);
+        }
+        let (user, session) = transport.sign_in(&wish.credentials).await?;
+        if user != self.profile.user {
+            let _ = transport.sign_out().await;
+            return Err(DeviceError::AnotherPerson);
+        }
+        session.as_str().clone_into(&mut self.profile.session);
+        self.profile.lock = None;
+        self.local.keep(PROFILE, &self.profile).await?;
+        self.transport.resume(&session).map_err(DeviceError::from)
     }
 
     async fn introduce(
@@ -303,7 +253,7 @@ impl Device {
         home: &Home,
         key: &LoginKey,
     ) -> Result<(Registered, Policy, Schema), DeviceError> {
-        let welcome = transport.hello().await?;
+        let welcome = transport.hello(None).await?;
         let registration = Registration {
             installation: home.installation().to_owned(),
             name: format!("fieldstone-device on {}", std::env::consts::OS),
@@ -363,20 +313,6 @@ impl Device {
         })
     }
 
-    /// Seals what waits into the journal. To be called after every change.
-    pub async fn keep_journal(&mut self) -> Result<(), DeviceError> {
-        let Some(journal) = &mut self.journal else {
-            return Ok(());
-        };
-        let pending = self.local.pending().await?;
-        let before = journal.sequence();
-        journal.keep(pending.iter().map(|pending| &pending.mutation))?;
-        if journal.sequence() != before {
-            self.local.keep(SEALED, &journal.sequence()).await?;
-        }
-        Ok(())
-    }
-
     /// Sends what waits and fetches what is new. An order to erase is carried out by whoever called, with [`Device::obey_wipe`].
     pub async fn sync(&mut self, mut report: impl FnMut(&Report)) -> Result<Ending, DeviceError> {
         let mut settings = Settings::new(self.profile.device());
@@ -392,15 +328,25 @@ impl Device {
         if schema_changed {
             let schema = self.transport.schema().await?;
             self.profile.role.clone_from(&schema.role);
+            self.profile.address = Address::of(&schema);
             self.local.set_schema(document(&schema)).await?;
         }
+        self.profile.lock = match ending {
+            Ending::UpToDate { .. } => None,
+            Ending::SignedOut { revoked: true } => Some(Lock::Revoked),
+            Ending::SignedOut { revoked: false } => Some(Lock::SignedOut),
+            _ => self.profile.lock,
+        };
         if let Ending::UpToDate { proven } = ending {
-            self.profile.synced_at = Some(self.clock.now());
+            let now = self.clock.now();
+            // The platform has answered: whatever this clock has shown before, now counts.
+            self.profile.latest = Some(now);
+            self.profile.synced_at = Some(now);
             self.profile.proven = proven;
+            self.renew_policy(now).await;
         }
-        if ending != Ending::Erase {
+        if !matches!(ending, Ending::Erase(_)) {
             self.local.keep(PROFILE, &self.profile).await?;
-            self.keep_journal().await?;
         }
         Ok(ending)
     }
@@ -421,52 +367,6 @@ impl Device {
         }
     }
 
-    /// Erases everything because the platform has ordered it. What wasn't sent stays sealed, if the workspace allows that.
-    pub fn obey_wipe(self) -> Result<(), DeviceError> {
-        let keep = self.journal.is_some();
-        self.erase(keep)
-    }
-
-    /// Logs out: everything is erased but what is to be kept sealed.
-    pub async fn log_out(mut self, unsent: Unsent) -> Result<(), DeviceError> {
-        let waiting = self.local.pending_count().await?;
-        let keep_sealed = match unsent {
-            _ if waiting == 0 => false,
-            Unsent::Ask => return Err(DeviceError::Unsent(waiting)),
-            Unsent::Discard => false,
-            Unsent::KeepSealed if self.journal.is_none() => return Err(DeviceError::MayNotSeal),
-            Unsent::KeepSealed => {
-                self.keep_journal().await?;
-                true
-            }
-            Unsent::Send => {
-                self.sync(|_| {}).await?;
-                let left = self.local.pending_count().await?;
-                if left > 0 {
-                    return Err(DeviceError::Unsent(left));
-                }
-                false
-            }
-        };
-        // Without the platform the session ends there by itself.
-        let _ = self.transport.sign_out().await;
-        self.erase(keep_sealed)
-    }
-
-    fn erase(self, keep_sealed: bool) -> Result<(), DeviceError> {
-        let Self {
-            mut home,
-            keystore,
-            login,
-            local,
-            ..
-        } = self;
-        drop(local);
-        home.erase(&login, keep_sealed).run(&keystore)?;
-        home.note_open(false)?;
-        Ok(())
-    }
-
     /// Closes the database and gives the folder back.
     pub fn close(self) -> Result<(), DeviceError> {
         let Self {
@@ -476,51 +376,6 @@ impl Device {
         home.note_open(false)?;
         Ok(())
     }
-}
-
-/// Erases a login that can't be opened any more, because its user asks for it by name.
-pub fn erase_unopened(
-    path: &Path,
-    keystores: &Keystores,
-    keep_sealed: bool,
-) -> Result<(), DeviceError> {
-    let mut home = take_home(path, keystores)?;
-    let State::LoggedIn(login) = home.state()? else {
-        return Err(DeviceError::LoggedOut);
-    };
-    let keystore = keystores(login.ephemeral)?;
-    home.erase(&login, keep_sealed).run(&keystore)?;
-    home.note_open(false)?;
-    Ok(())
-}
-
-async fn open_journal(
-    home: &Home,
-    login: &Login,
-    profile: &Profile,
-    key: &LoginKey,
-    local: &Local,
-) -> Result<Option<Journal>, DeviceError> {
-    let Some(workspace) = profile
-        .registered
-        .sealing_key
-        .as_ref()
-        .filter(|_| profile.policy.may_keep_sealed)
-    else {
-        return Ok(None);
-    };
-    let public = STANDARD
-        .decode(&workspace.key)
-        .map_err(|_| TransportError::Unexpected)?;
-    let place = Place {
-        device: profile.device().to_string(),
-        user: login.user.to_string(),
-        login: login.id.clone(),
-        sequence: local.kept(SEALED).await?.unwrap_or(0),
-        kid: workspace.kid,
-    };
-    let journal = Journal::open(&home.journals()?, public, LoginPair::of(key)?, place)?;
-    Ok(Some(journal))
 }
 
 /// The platform's schema as the database keeps it.
