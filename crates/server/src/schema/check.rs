@@ -27,6 +27,7 @@ const RESERVED: &[&str] = &[
     "sign_in",
     "sign-out",
     "sign_out",
+    "security",
     "healthz",
     "readyz",
     "services",
