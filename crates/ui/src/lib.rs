@@ -6,6 +6,7 @@
 mod assets;
 mod board;
 mod calendar;
+mod conflict;
 mod error;
 mod form;
 mod frame;

@@ -134,6 +134,19 @@ impl Locale {
             .to_owned()
     }
 
+    /// A size in bytes, as people read it: in the largest unit of which there is one, to a tenth.
+    pub fn bytes(&self, bytes: i64) -> String {
+        const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+        let (mut tenths, mut unit) = (bytes.saturating_mul(10), 0);
+        // What would be rounded up to a thousand belongs to the next unit.
+        while tenths >= 9_995 && unit + 1 < UNITS.len() {
+            tenths = (tenths + 500) / 1_000;
+            unit += 1;
+        }
+        let name = UNITS.get(unit).copied().unwrap_or_default();
+        format!("{}\u{a0}{name}", self.number(tenths, 1))
+    }
+
     /// A count.
     pub fn count(&self, count: u64) -> String {
         self.grouped(i64::try_from(count).unwrap_or(i64::MAX), 0)
@@ -327,6 +340,23 @@ mod tests {
 
     fn locale(tag: &str, currency: &str) -> Locale {
         Locale::new(tag, TimeZone::get("Europe/Berlin").unwrap(), currency)
+    }
+
+    #[test]
+    fn sizes_are_told_in_the_largest_unit() {
+        let (en, de) = (locale("en-GB", "GBP"), locale("de", "EUR"));
+        for (bytes, told) in [
+            (0, "0\u{a0}B"),
+            (999, "999\u{a0}B"),
+            (1_000, "1\u{a0}kB"),
+            (205_933, "205.9\u{a0}kB"),
+            (999_950, "1\u{a0}MB"),
+            (1 << 30, "1.1\u{a0}GB"),
+        ] {
+            assert_eq!(en.bytes(bytes), told);
+        }
+        assert_eq!(de.bytes(9_437_184), "9,4\u{a0}MB");
+        assert!(de.bytes(i64::MAX).ends_with("TB"));
     }
 
     #[test]

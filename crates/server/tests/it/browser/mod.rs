@@ -4,6 +4,7 @@ mod accessibility;
 mod chromium;
 mod consent;
 mod demo;
+mod devices;
 mod keyboard;
 mod members;
 mod selling;

@@ -49,6 +49,13 @@ const fn put(route: &'static str, path: &'static str) -> Sample {
     }
 }
 
+const fn put_json(route: &'static str, path: &'static str, body: &'static str) -> Sample {
+    Sample {
+        method: "PUT",
+        ..post(route, path, body)
+    }
+}
+
 const fn form(route: &'static str, path: &'static str, body: &'static str) -> Sample {
     Sample {
         method: "POST",
@@ -146,6 +153,29 @@ pub(super) const SAMPLES: &[Sample] = &[
     form("/settings/invitations", "/settings/invitations", "emails=page-:email&role=viewer&language=en"),
     form("/settings/invitations/{id}/letter", "/settings/invitations/0IV000000000000/letter", "").but(StatusCode::UNPROCESSABLE_ENTITY),
     form("/settings/invitations/{id}/withdrawal", "/settings/invitations/0IV000000000000/withdrawal", "").but(StatusCode::UNPROCESSABLE_ENTITY),
+
+    get("/settings/devices", "/settings/devices"),
+    form("/settings/devices/{id}/revocation", "/settings/devices/fD0000000000000/revocation", "").but(StatusCode::NOT_FOUND),
+    get("/settings/devices/{id}/wipe", "/settings/devices/fD0000000000000/wipe").but(StatusCode::NOT_FOUND),
+    form("/settings/devices/{id}/wipe", "/settings/devices/fD0000000000000/wipe", "").but(StatusCode::NOT_FOUND),
+    get("/settings/device-policy", "/settings/device-policy"),
+    form("/settings/device-policy", "/settings/device-policy", "interval=300&offline=&storage=&sealed=yes"),
+    form("/settings/device-policy/keys", "/settings/device-policy/keys", ""),
+    get("/settings/record-sets", "/settings/record-sets"),
+    form("/settings/record-sets", "/settings/record-sets", "name=").but(StatusCode::UNPROCESSABLE_ENTITY),
+    get("/settings/record-sets/new", "/settings/record-sets/new"),
+    form("/settings/record-sets/preview", "/settings/record-sets/preview", "root=account&filter=&via=contact.account_id"),
+    get("/settings/record-sets/{id}", "/settings/record-sets/fR0000000000000").but(StatusCode::NOT_FOUND),
+    form("/settings/record-sets/{id}", "/settings/record-sets/fR0000000000000", "version=1&name=x&root=account").but(StatusCode::NOT_FOUND),
+    form("/settings/record-sets/{id}/deletion", "/settings/record-sets/fR0000000000000/deletion", "").but(StatusCode::NOT_FOUND),
+    get("/settings/sealed", "/settings/sealed"),
+    form("/settings/sealed/{id}/release", "/settings/sealed/fD0000000000000.1/release", "").but(StatusCode::NOT_FOUND),
+    form("/settings/sealed/{id}/dismissal", "/settings/sealed/fD0000000000000.1/dismissal", "").but(StatusCode::NOT_FOUND),
+    get("/conflicts", "/conflicts"),
+    get("/conflicts/count", "/conflicts/count"),
+    get("/conflicts/{id}", "/conflicts/fX0000000000000").but(StatusCode::NOT_FOUND),
+    form("/conflicts/{id}", "/conflicts/fX0000000000000", "side=theirs").but(StatusCode::NOT_FOUND),
+    form("/conflicts/{id}/dismissal", "/conflicts/fD0000000000000.1/dismissal", "").but(StatusCode::NOT_FOUND),
 
     get("/settings/teams", "/settings/teams"),
     form("/settings/teams", "/settings/teams", "name=").but(StatusCode::UNPROCESSABLE_ENTITY),
@@ -293,6 +323,13 @@ pub(super) const SAMPLES: &[Sample] = &[
     get("/api/v1/sync/devices", "/api/v1/sync/devices"),
     post("/api/v1/sync/devices", "/api/v1/sync/devices", "{}").but(StatusCode::BAD_REQUEST),
     delete("/api/v1/sync/devices/{id}", "/api/v1/sync/devices/0DV000000000000").but(StatusCode::NOT_FOUND),
+    post("/api/v1/sync/devices/{id}/wipe", "/api/v1/sync/devices/fD0000000000000/wipe", "{}").but(StatusCode::NOT_FOUND),
+    get("/api/v1/sync/devices/{id}/standing", "/api/v1/sync/devices/fD0000000000000/standing").but(StatusCode::UNAUTHORIZED),
+    post("/api/v1/sync/devices/{id}/erasure", "/api/v1/sync/devices/fD0000000000000/erasure", "{}").but(StatusCode::BAD_REQUEST),
+    get("/api/v1/devices", "/api/v1/devices"),
+    get("/api/v1/workspace/device-policy", "/api/v1/workspace/device-policy"),
+    put_json("/api/v1/workspace/device-policy", "/api/v1/workspace/device-policy", r#"{"interval_s":300,"may_keep_sealed":true}"#),
+    post("/api/v1/sync/sealed", "/api/v1/sync/sealed", "{}").but(StatusCode::BAD_REQUEST),
     post("/api/v1/sync/pull", "/api/v1/sync/pull", "{}").but(StatusCode::BAD_REQUEST),
     post("/api/v1/sync/push", "/api/v1/sync/push", "{}").but(StatusCode::BAD_REQUEST),
     post("/api/v1/sync/sightings", "/api/v1/sync/sightings", "{}").but(StatusCode::BAD_REQUEST),
