@@ -34,7 +34,7 @@ use crate::{
 /// How often the one looks whether the other is traced by somebody else, and serves it.
 pub(crate) const BEAT: Duration = Duration::from_millis(100);
 /// How long the two wait for each other at the start.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 const TRACING: u8 = b'T';
 const LOOKING: u8 = b'L';
@@ -127,7 +127,6 @@ impl Supervised {
         let _ = self.up.write_all(&thread.to_ne_bytes());
         // The supervisor has closed itself to others by then; without it this process is ended anyhow.
         let _ = self.hear();
-        self.traced = self.traced || self.tracing;
     }
 
     /// The supervisor's number, if it traces this process.

@@ -4,6 +4,7 @@
 //! name a database, and never read the wall clock. An htmx request gets a page's own part, any other the whole document.
 
 mod assets;
+mod conflict;
 mod error;
 mod form;
 mod frame;

@@ -10,10 +10,10 @@ use fieldstone_model::{
     Capability::{self, RecordsDelete, RecordsRead, RecordsWrite},
     Needs,
 };
-use fieldstone_store::Store;
+use fieldstone_store::conflict::ConflictStore;
 
 use crate::{
-    error,
+    conflict, error,
     error::PageError,
     form, home, lead, list,
     page::{Page, get, mount, post},
@@ -27,12 +27,17 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; base-uri 'none'; 
 #[rustfmt::skip]
 pub fn pages<S>() -> Vec<Page>
 where
-    S: Store + Clone + Send + Sync + 'static,
+    S: ConflictStore + Clone + Send + Sync + 'static,
 {
     vec![
         get("/assets/{name}",                    Needs::Nothing,       asset),
         get("/",                                 needs(RecordsRead),   home::show::<S>),
         get("/search",                           needs(RecordsRead),   search::show::<S>),
+        get("/conflicts",                        needs(RecordsRead),   conflict::list::<S>),
+        get("/conflicts/count",                  needs(RecordsRead),   conflict::count::<S>),
+        get("/conflicts/{id}",                   needs(RecordsRead),   conflict::show::<S>),
+        post("/conflicts/{id}",                  needs(RecordsRead),   conflict::submit::<S>),
+        post("/conflicts/{id}/dismissal",        needs(RecordsRead),   conflict::dismiss::<S>),
         get("/{objects}",                        needs(RecordsRead),   list::show::<S>),
         post("/{objects}",                       needs(RecordsWrite),  form::create::<S>),
         get("/{objects}/new",                    needs(RecordsWrite),  form::new::<S>),
@@ -61,7 +66,7 @@ const fn needs(capability: Capability) -> Needs {
 /// Anything else under `/` answers 404 in the frame. The pages expect [`assets`] beside them.
 pub fn router<S>(more: Router) -> Router
 where
-    S: Store + Clone + Send + Sync + 'static,
+    S: ConflictStore + Clone + Send + Sync + 'static,
 {
     mount::<S, ()>(pages::<S>())
         .gated
@@ -73,7 +78,7 @@ where
 /// The pages of [`pages`] that belong to nobody: script, style and icons under `/assets/`.
 pub fn assets<S>() -> Router
 where
-    S: Store + Clone + Send + Sync + 'static,
+    S: ConflictStore + Clone + Send + Sync + 'static,
 {
     mount::<S, ()>(pages::<S>()).open
 }

@@ -1,5 +1,6 @@
 //! Connections to the encrypted database: the key first, then the settings, then nothing but prepared statements.
 
+use fieldstone_guard::hidden;
 use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -38,9 +39,9 @@ pub(super) fn open(path: &Path, key: &LoginKey, use_: Use) -> Result<Connection,
         Use::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
     };
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.execute_batch("PRAGMA cipher_memory_security = ON")?;
+    connection.execute_batch(hidden!("PRAGMA cipher_memory_security = ON"))?;
     let keyed = connection.execute_batch(&key.pragma());
-    connection.execute_batch("PRAGMA cipher_memory_security = OFF")?;
+    connection.execute_batch(hidden!("PRAGMA cipher_memory_security = OFF"))?;
     keyed?;
     connection.set_prepared_statement_cache_capacity(64);
     let cache_kib = if use_ == Use::Write {
@@ -53,13 +54,18 @@ pub(super) fn open(path: &Path, key: &LoginKey, use_: Use) -> Result<Connection,
          PRAGMA recursive_triggers = OFF"
     ))?;
     // The first read of the file: a wrong key and a damaged header show themselves here.
-    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    connection.query_row(
+        hidden!("SELECT count(*) FROM sqlite_schema"),
+        [],
+        |_| Ok(()),
+    )?;
     if use_ == Use::Write {
         connection.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 4000; \
-             PRAGMA journal_size_limit = 4194304",
+            hidden!("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 4000; \
+             PRAGMA journal_size_limit = 4194304"),
         )?;
-        let found: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+        let found: i64 =
+            connection.query_row(hidden!("PRAGMA application_id"), [], |row| row.get(0))?;
         if found == 0 {
             connection.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}"))?;
         } else if found != APPLICATION_ID {
@@ -71,11 +77,12 @@ pub(super) fn open(path: &Path, key: &LoginKey, use_: Use) -> Result<Connection,
 
 /// Checks every page against its authentication code, then the structure. Reads the whole file.
 pub(super) fn check(connection: &Connection) -> Result<(), DatabaseError> {
-    let mut statement = connection.prepare("PRAGMA cipher_integrity_check")?;
+    let mut statement = connection.prepare(hidden!("PRAGMA cipher_integrity_check"))?;
     if statement.query([])?.next()?.is_some() {
         return Err(DatabaseError::Damaged);
     }
-    let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    let verdict: String =
+        connection.query_row(hidden!("PRAGMA quick_check(1)"), [], |row| row.get(0))?;
     if verdict == "ok" {
         Ok(())
     } else {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fieldstone_guard::hidden;
 use fieldstone_model::{Object, RecordId, Registry, Value};
 use fieldstone_store::{Action, FieldChange, HistoryEntry, write::Write};
 use jiff::Timestamp;
@@ -21,7 +22,7 @@ pub(super) fn add(
 ) -> Result<(), DatabaseError> {
     let changes = (!write.changes.is_empty()).then(|| pairs_to_json(object, &write.changes));
     connection
-        .prepare_cached("INSERT INTO history (record_id, at, by_id, action, changes) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .prepare_cached(hidden!("INSERT INTO history (record_id, at, by_id, action, changes) VALUES (?1, ?2, ?3, ?4, ?5)"))?
         .execute(params![
             write.id.as_str(),
             moment(at),
@@ -42,7 +43,7 @@ pub(super) fn read(
     let object = registry.object_of(id).map(AsRef::as_ref);
     let before = before.map_or(i64::MAX, |before| i64::try_from(before).unwrap_or(i64::MAX));
     let mut statement = connection.prepare_cached(
-        "SELECT sequence, at, by_id, action, changes FROM history WHERE record_id = ?1 AND sequence < ?2 ORDER BY sequence DESC LIMIT ?3",
+        hidden!("SELECT sequence, at, by_id, action, changes FROM history WHERE record_id = ?1 AND sequence < ?2 ORDER BY sequence DESC LIMIT ?3"),
     )?;
     let mut rows = statement.query(params![id.as_str(), before, limit.min(LIMIT_MAX)])?;
     let mut entries = Vec::new();

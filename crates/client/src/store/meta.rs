@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use fieldstone_guard::hidden;
 use fieldstone_model::{Field, Object, RecordId, Registry, Stage, StageKind};
 use rusqlite::{Connection, OptionalExtension as _, params, types::FromSql};
 use serde::{Deserialize, Serialize};
@@ -73,7 +74,7 @@ pub(super) fn get<T: FromSql>(
     name: &str,
 ) -> Result<Option<T>, DatabaseError> {
     connection
-        .prepare_cached("SELECT value FROM meta WHERE name = ?1")?
+        .prepare_cached(hidden!("SELECT value FROM meta WHERE name = ?1"))?
         .query_row([name], |row| row.get(0))
         .optional()
         .map_err(DatabaseError::from)
@@ -86,7 +87,7 @@ pub(super) fn set(
     value: impl rusqlite::ToSql,
 ) -> Result<(), DatabaseError> {
     connection
-        .prepare_cached("INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")?
+        .prepare_cached(hidden!("INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"))?
         .execute(params![name, value])?;
     Ok(())
 }
@@ -94,7 +95,7 @@ pub(super) fn set(
 /// Forgets one value.
 pub(super) fn remove(connection: &Connection, name: &str) -> Result<(), DatabaseError> {
     connection
-        .prepare_cached("DELETE FROM meta WHERE name = ?1")?
+        .prepare_cached(hidden!("DELETE FROM meta WHERE name = ?1"))?
         .execute([name])?;
     Ok(())
 }
@@ -130,8 +131,8 @@ pub(super) fn set_schema(
 /// The stages of living pipelines.
 pub(super) fn stages(connection: &Connection) -> Result<Vec<Stage>, DatabaseError> {
     let mut statement = connection.prepare_cached(
-        "SELECT s.id, s.pipeline_id, s.name, s.kind, s.probability, s.position FROM stage s JOIN pipeline p ON p.id = s.pipeline_id \
-         WHERE s.deleted_at IS NULL AND p.deleted_at IS NULL ORDER BY p.position, p.id, s.position, s.id",
+        hidden!("SELECT s.id, s.pipeline_id, s.name, s.kind, s.probability, s.position FROM stage s JOIN pipeline p ON p.id = s.pipeline_id \
+         WHERE s.deleted_at IS NULL AND p.deleted_at IS NULL ORDER BY p.position, p.id, s.position, s.id"),
     )?;
     let rows = statement.query_map([], |row| {
         let id = |at| {

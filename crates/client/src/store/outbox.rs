@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use aws_lc_rs::rand;
+use fieldstone_guard::hidden;
 use fieldstone_model::{FieldType, Object, RecordId, Registry, Value, Values, field::Origin};
 use fieldstone_protocol::push::{Edit, Kind, Mutation, MutationResult, Outcome, Rejection};
 use fieldstone_store::{Action, write::Write};
@@ -141,7 +142,7 @@ pub(super) fn insert(
     let uuid = new_uuid()?;
     connection
         .prepare_cached(
-            "INSERT INTO mutation (uuid, object, record_id, kind, fields, made_at, by_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            hidden!("INSERT INTO mutation (uuid, object, record_id, kind, fields, made_at, by_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"),
         )?
         .execute(params![
             uuid,
@@ -173,7 +174,9 @@ fn join(
         joined.or_insert_with(|| edit.clone()).wanted = edit.wanted.clone();
     }
     connection
-        .prepare_cached("UPDATE mutation SET fields = ?2, made_at = ?3 WHERE uuid = ?1")?
+        .prepare_cached(hidden!(
+            "UPDATE mutation SET fields = ?2, made_at = ?3 WHERE uuid = ?1"
+        ))?
         .execute(params![
             last.mutation.uuid,
             text(&last.mutation.fields)?,
@@ -290,7 +293,7 @@ pub(super) fn one(connection: &Connection, uuid: &str) -> Result<Option<Pending>
 /// The records that have mutations.
 pub(super) fn records(connection: &Connection) -> Result<Vec<(RecordId, String)>, DatabaseError> {
     let mut statement =
-        connection.prepare_cached("SELECT DISTINCT record_id, object FROM mutation")?;
+        connection.prepare_cached(hidden!("SELECT DISTINCT record_id, object FROM mutation"))?;
     let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
     rows.map(|row| {
         let (id, object) = row?;
@@ -302,7 +305,7 @@ pub(super) fn records(connection: &Connection) -> Result<Vec<(RecordId, String)>
 
 /// How many changes haven't been accepted.
 pub(super) fn count(connection: &Connection) -> Result<u64, DatabaseError> {
-    let sql = "SELECT count(*) FROM mutation WHERE state <> 3";
+    let sql = hidden!("SELECT count(*) FROM mutation WHERE state <> 3");
     let count: i64 = connection.query_row(sql, [], |row| row.get(0))?;
     Ok(count.unsigned_abs())
 }
@@ -317,9 +320,9 @@ pub(super) fn take(connection: &Connection, limit: usize) -> Result<Vec<Mutation
         .collect();
     for mutation in &taken {
         connection
-            .prepare_cached(
-                "UPDATE mutation SET state = 1, attempts = attempts + 1 WHERE uuid = ?1",
-            )?
+            .prepare_cached(hidden!(
+                "UPDATE mutation SET state = 1, attempts = attempts + 1 WHERE uuid = ?1"
+            ))?
             .execute([&mutation.uuid])?;
     }
     Ok(taken)
@@ -327,7 +330,8 @@ pub(super) fn take(connection: &Connection, limit: usize) -> Result<Vec<Mutation
 
 /// Whether there is something to send.
 pub(super) fn has_more(connection: &Connection) -> Result<bool, DatabaseError> {
-    let mut statement = connection.prepare_cached("SELECT 1 FROM mutation WHERE state < 2")?;
+    let mut statement =
+        connection.prepare_cached(hidden!("SELECT 1 FROM mutation WHERE state < 2"))?;
     Ok(statement.exists([])?)
 }
 
@@ -389,9 +393,9 @@ fn note(
     outcome: &str,
 ) -> Result<(), DatabaseError> {
     connection
-        .prepare_cached(
-            "UPDATE mutation SET state = ?2, counter = ?3, outcome = ?4 WHERE uuid = ?1",
-        )?
+        .prepare_cached(hidden!(
+            "UPDATE mutation SET state = ?2, counter = ?3, outcome = ?4 WHERE uuid = ?1"
+        ))?
         .execute(params![uuid, state, counter, outcome])?;
     Ok(())
 }
@@ -435,7 +439,7 @@ fn rename(
         }
         transaction
             .prepare_cached(
-                "UPDATE mutation SET uuid = ?2, record_id = ?3, fields = ?4, state = 0, counter = NULL, outcome = NULL WHERE uuid = ?1",
+                hidden!("UPDATE mutation SET uuid = ?2, record_id = ?3, fields = ?4, state = 0, counter = NULL, outcome = NULL WHERE uuid = ?1"),
             )?
             .execute(params![
                 mutation.uuid,
@@ -448,7 +452,9 @@ fn rename(
         }
     }
     transaction
-        .prepare_cached("UPDATE history SET record_id = ?2 WHERE record_id = ?1")?
+        .prepare_cached(hidden!(
+            "UPDATE history SET record_id = ?2 WHERE record_id = ?1"
+        ))?
         .execute([old.as_str(), id.as_str()])?;
     base::keep(transaction, object(registry, &from.object)?, id, None)?;
     for id in touched {
@@ -475,7 +481,7 @@ pub(super) fn clear_acknowledged(
 
 fn remove(connection: &Connection, uuid: &str) -> Result<(), DatabaseError> {
     connection
-        .prepare_cached("DELETE FROM mutation WHERE uuid = ?1")?
+        .prepare_cached(hidden!("DELETE FROM mutation WHERE uuid = ?1"))?
         .execute([uuid])?;
     Ok(())
 }
@@ -561,7 +567,7 @@ pub(super) fn edit(
     pending.mutation.uuid = new_uuid()?;
     transaction
         .prepare_cached(
-            "UPDATE mutation SET uuid = ?2, fields = ?3, state = 0, counter = NULL, outcome = NULL WHERE uuid = ?1",
+            hidden!("UPDATE mutation SET uuid = ?2, fields = ?3, state = 0, counter = NULL, outcome = NULL WHERE uuid = ?1"),
         )?
         .execute(params![
             uuid,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fieldstone_guard::hidden;
 use fieldstone_model::{Field, FieldType, Object, RecordId, Value, Values, field::Origin};
 use fieldstone_store::{compile::words, write};
 use rusqlite::{
@@ -288,7 +289,7 @@ pub(super) fn write_tokens(
     }
     if !tokens.is_empty() {
         connection
-            .prepare_cached("INSERT INTO search (rowid, token) VALUES (?1, ?2)")?
+            .prepare_cached(hidden!("INSERT INTO search (rowid, token) VALUES (?1, ?2)"))?
             .execute(params![rid, words::document(object, tokens)])?;
     }
     Ok(())
@@ -296,7 +297,7 @@ pub(super) fn write_tokens(
 
 pub(super) fn delete_tokens(connection: &Connection, rid: i64) -> Result<(), DatabaseError> {
     connection
-        .prepare_cached("DELETE FROM search WHERE rowid = ?1")?
+        .prepare_cached(hidden!("DELETE FROM search WHERE rowid = ?1"))?
         .execute([rid])?;
     Ok(())
 }
@@ -312,7 +313,9 @@ pub(super) fn write_keys(
     if replaced {
         for field in keys {
             connection
-                .prepare_cached("DELETE FROM field_value WHERE record_id = ?1 AND field = ?2")?
+                .prepare_cached(hidden!(
+                    "DELETE FROM field_value WHERE record_id = ?1 AND field = ?2"
+                ))?
                 .execute(params![id.as_str(), field.field])?;
         }
     }
@@ -346,7 +349,7 @@ pub(super) fn insert_keys(
 
 pub(super) fn delete_keys(connection: &Connection, id: RecordId) -> Result<(), DatabaseError> {
     connection
-        .prepare_cached("DELETE FROM field_value WHERE record_id = ?1")?
+        .prepare_cached(hidden!("DELETE FROM field_value WHERE record_id = ?1"))?
         .execute([id.as_str()])?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! A whole new generation goes into tables of its own, row by row in the order of ids, without indexes; publishing makes the indexes and
 //! renames the tables. Everything else is a list of rows and of ids, applied when it is published.
 
+use fieldstone_guard::hidden;
 use fieldstone_model::{Object, RecordId, Registry, Value, Values};
 use fieldstone_protocol::{pull::Row, tag::BlindKey};
 use fieldstone_store::{compile::words, write};
@@ -27,7 +28,7 @@ pub(super) fn clear(
     transaction: &Transaction<'_>,
     registry: &Registry,
 ) -> Result<(), DatabaseError> {
-    transaction.execute_batch("DELETE FROM stage_row; DELETE FROM stage_gone")?;
+    transaction.execute_batch(hidden!("DELETE FROM stage_row; DELETE FROM stage_gone"))?;
     for table in tables(registry).into_iter().chain(SIDE_TABLES) {
         transaction.execute_batch(&format!("DROP TABLE IF EXISTS \"{table}{NEXT}\""))?;
     }
@@ -107,7 +108,9 @@ pub(super) fn generation_page(
         let tokens = write::tokens(object, &view.values);
         if !tokens.is_empty() {
             transaction
-                .prepare_cached("INSERT INTO search__next (rowid, token) VALUES (?1, ?2)")?
+                .prepare_cached(hidden!(
+                    "INSERT INTO search__next (rowid, token) VALUES (?1, ?2)"
+                ))?
                 .execute(params![rid, words::document(object, &tokens)])?;
         }
         let keys = write::keys(object, &view.values);
@@ -118,7 +121,7 @@ pub(super) fn generation_page(
         let staged: Vec<String> = tables(registry)
             .into_iter()
             .map(|table| format!("SELECT id FROM \"{table}{NEXT}\""))
-            .chain(["SELECT id FROM other_row__next".to_owned()])
+            .chain([hidden!("SELECT id FROM other_row__next").to_owned()])
             .collect();
         for id in unblind(
             transaction,
@@ -134,7 +137,7 @@ pub(super) fn generation_page(
                 }
             } else {
                 transaction
-                    .prepare_cached("DELETE FROM other_row__next WHERE id = ?1")?
+                    .prepare_cached(hidden!("DELETE FROM other_row__next WHERE id = ?1"))?
                     .execute([id.as_str()])?;
             }
         }
@@ -150,10 +153,12 @@ fn take_out_of_next(
 ) -> Result<(), DatabaseError> {
     table.delete(transaction, id)?;
     transaction
-        .prepare_cached("DELETE FROM search__next WHERE rowid = ?1")?
+        .prepare_cached(hidden!("DELETE FROM search__next WHERE rowid = ?1"))?
         .execute([rid])?;
     transaction
-        .prepare_cached("DELETE FROM field_value__next WHERE record_id = ?1")?
+        .prepare_cached(hidden!(
+            "DELETE FROM field_value__next WHERE record_id = ?1"
+        ))?
         .execute([id.as_str()])?;
     Ok(())
 }
@@ -186,10 +191,12 @@ pub(super) fn change_page(
         let document =
             serde_json::to_string(staged).map_err(|_| DatabaseError::Content("a record"))?;
         transaction
-            .prepare_cached("INSERT OR REPLACE INTO stage_row (id, document) VALUES (?1, ?2)")?
+            .prepare_cached(hidden!(
+                "INSERT OR REPLACE INTO stage_row (id, document) VALUES (?1, ?2)"
+            ))?
             .execute([staged.id.as_str(), &document])?;
         transaction
-            .prepare_cached("DELETE FROM stage_gone WHERE id = ?1")?
+            .prepare_cached(hidden!("DELETE FROM stage_gone WHERE id = ?1"))?
             .execute([staged.id.as_str()])?;
     }
     let gone = unblind(
@@ -197,14 +204,14 @@ pub(super) fn change_page(
         registry,
         blind,
         &page.gone,
-        "SELECT id FROM stage_row",
+        hidden!("SELECT id FROM stage_row"),
     )?;
     for id in &gone {
         transaction
-            .prepare_cached("DELETE FROM stage_row WHERE id = ?1")?
+            .prepare_cached(hidden!("DELETE FROM stage_row WHERE id = ?1"))?
             .execute([id.as_str()])?;
         transaction
-            .prepare_cached("INSERT OR IGNORE INTO stage_gone (id) VALUES (?1)")?
+            .prepare_cached(hidden!("INSERT OR IGNORE INTO stage_gone (id) VALUES (?1)"))?
             .execute([id.as_str()])?;
     }
     Ok(())
@@ -217,13 +224,14 @@ pub(super) fn publish_changes(
     numbers: &mut Numbers,
 ) -> Result<(), DatabaseError> {
     let ids: Vec<String> = transaction
-        .prepare_cached("SELECT id FROM stage_gone ORDER BY id")?
+        .prepare_cached(hidden!("SELECT id FROM stage_gone ORDER BY id"))?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for id in &ids {
         base::forget(transaction, registry, numbers, parse_id(id)?)?;
     }
-    let mut statement = transaction.prepare_cached("SELECT document FROM stage_row ORDER BY id")?;
+    let mut statement =
+        transaction.prepare_cached(hidden!("SELECT document FROM stage_row ORDER BY id"))?;
     let mut rows = statement.query([])?;
     let mut any = !ids.is_empty();
     while let Some(row) = rows.next()? {
@@ -246,7 +254,7 @@ pub(super) fn publish_changes(
     }
     drop(rows);
     if any {
-        transaction.execute_batch("DELETE FROM stage_row; DELETE FROM stage_gone")?;
+        transaction.execute_batch(hidden!("DELETE FROM stage_row; DELETE FROM stage_gone"))?;
     }
     Ok(())
 }
@@ -271,7 +279,7 @@ pub(super) fn publish_generation(
         &schema::any_custom_object(),
     )?;
     schema::create_side_indexes(transaction)?;
-    transaction.execute_batch("DELETE FROM base")?;
+    transaction.execute_batch(hidden!("DELETE FROM base"))?;
     for (id, name) in outbox::records(transaction)? {
         let Some(object) = registry.object(&name) else {
             continue;

@@ -43,11 +43,13 @@ impl Code {
         };
         let offset = self.seal.offset();
         let mapping = maps::parse(&text).ok()?.into_iter().find(|mapping| {
-            mapping
-                .name
-                .strip_suffix(" (deleted)")
-                .unwrap_or(&mapping.name)
-                == program
+            // The page in which code begins is mapped a second time, as the end of what comes before it.
+            mapping.execute
+                && mapping
+                    .name
+                    .strip_suffix(" (deleted)")
+                    .unwrap_or(&mapping.name)
+                    == program
                 && mapping.offset <= offset
                 && offset - mapping.offset < mapping.size()
         })?;

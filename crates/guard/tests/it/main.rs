@@ -10,3 +10,4 @@
 mod process;
 mod recorded;
 mod replay;
+mod sealed;

@@ -80,6 +80,11 @@ pub(super) struct FieldDescription<'a> {
     writable: bool,
     /// entered, derived or system.
     origin: &'static str,
+    /// The weakest role that reads it: viewer, member or admin.
+    read_role: &'static str,
+    /// The weakest role that sets it, among those that change records; only where people set it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    write_role: Option<&'static str>,
     /// Data about a person.
     personal: bool,
     /// Whether it is the workspace's own.
@@ -164,6 +169,8 @@ pub(super) fn field(field: &Field) -> FieldDescription<'_> {
             Origin::Derived => "derived",
             Origin::System => "system",
         },
+        read_role: field.read_role.name(),
+        write_role: (field.origin == Origin::Entered).then(|| field.write_role.name()),
         personal: field.sensitivity == Sensitivity::Personal,
         custom: field.custom,
         max: match field.kind {

@@ -4,6 +4,7 @@
 //! row can't exist. Handlers are thin: read the call, ask the store, write the answer. None of them names a tenant or a database.
 
 mod account;
+mod application;
 mod attachment;
 mod audit;
 mod body;
@@ -21,16 +22,19 @@ mod object;
 mod once;
 mod openapi;
 mod parameters;
+mod programs;
 mod record;
 mod route;
 mod schema;
 mod search;
+mod service_account;
 mod session;
 mod sync;
 mod team;
 #[cfg(test)]
 mod tests;
 mod token;
+mod token_policy;
 mod visibility;
 mod written;
 
@@ -45,6 +49,7 @@ pub use grant::GrantStore;
 pub use member::PeopleStore;
 pub(crate) use openapi::show as show_openapi;
 pub use openapi::{openapi_document, openapi_json};
+pub use programs::ProgramStore;
 pub use route::{ROUTES, Route};
 pub use schema::SchemaStore;
 pub use token::TokenStore;
@@ -60,6 +65,7 @@ pub trait ApiStore:
     + TeamStore
     + SyncStore
     + AccountStore
+    + ProgramStore
     + AttachmentStore
     + Clone
     + 'static
@@ -77,6 +83,7 @@ impl<S> ApiStore for S where
         + PeopleStore
         + TeamStore
         + SyncStore
+        + ProgramStore
         + Clone
         + 'static
 {

@@ -15,11 +15,11 @@ use fieldstone_model::{
 use http::Method;
 
 use super::{
-    ApiStore, account, attachment, audit,
+    ApiStore, account, application, attachment, audit,
     call::Call,
     error::{ApiError, ApiResult},
-    field, grant, invitation, member, membership, object, record, search, session, sync, team,
-    token, visibility,
+    field, grant, invitation, member, membership, object, record, search, service_account, session,
+    sync, team, token, token_policy, visibility,
 };
 
 /// One row of the list.
@@ -98,6 +98,21 @@ routes! {
     GET    "/oauth/grants"                          (Needs::Session)        "listGrants"        => grant::list::list;
     POST   "/oauth/grants"                          (Needs::Proof)          "createGrant"       => grant::create::create;
     DELETE "/oauth/grants/{id}"                     (Needs::Session)        "deleteGrant"       => grant::delete::delete;
+    GET    "/service-accounts"                      (needs(WorkspaceManage)) "listServiceAccounts" => service_account::list;
+    POST   "/service-accounts"                      (proven(WorkspaceManage)) "createServiceAccount" => service_account::create;
+    GET    "/service-accounts/{id}"                 (needs(WorkspaceManage)) "showServiceAccount" => service_account::show;
+    PATCH  "/service-accounts/{id}"                 (proven(WorkspaceManage)) "updateServiceAccount" => service_account::update;
+    GET    "/service-accounts/{id}/tokens"          (needs(WorkspaceManage)) "listServiceTokens" => service_account::tokens;
+    POST   "/service-accounts/{id}/tokens"          (proven(WorkspaceManage)) "createServiceToken" => service_account::create_token;
+    DELETE "/service-accounts/{id}/tokens/{token}"  (needs(WorkspaceManage)) "deleteServiceToken" => service_account::delete_token;
+    GET    "/oauth/applications"                    (needs(WorkspaceManage)) "listApplications" => application::list;
+    POST   "/oauth/applications"                    (proven(WorkspaceManage)) "createApplication" => application::create;
+    GET    "/oauth/applications/{id}"               (needs(WorkspaceManage)) "showApplication"  => application::show;
+    PATCH  "/oauth/applications/{id}"               (proven(WorkspaceManage)) "updateApplication" => application::update;
+    DELETE "/oauth/applications/{id}"               (proven(WorkspaceManage)) "deleteApplication" => application::delete;
+    POST   "/oauth/applications/{id}/secret"        (proven(WorkspaceManage)) "renewClientSecret" => application::renew_secret;
+    GET    "/workspace/token-policy"                (needs(WorkspaceManage)) "showTokenPolicy"  => token_policy::show;
+    PATCH  "/workspace/token-policy"                (proven(WorkspaceManage)) "updateTokenPolicy" => token_policy::update;
     GET    "/audit-events"                          (needs(UsersManage))    "listAuditEvents"   => audit::list::list;
     POST   "/audit-events/verification"             (needs(UsersManage))    "verifyAuditEvents" => audit::verification::create;
     GET    "/objects"                               (needs(RecordsRead))    "listObjects"       => object::list::list;
@@ -137,6 +152,13 @@ routes! {
     GET    "/sync/devices"                          (Needs::Session)        "listDevices"       => sync::devices;
     POST   "/sync/devices"                          (Needs::Session)        "registerDevice"    => sync::register;
     DELETE "/sync/devices/{id}"                     (Needs::Session)        "revokeDevice"      => sync::revoke;
+    POST   "/sync/devices/{id}/wipe"                (Needs::Proof)          "wipeDevice"        => sync::wipe;
+    GET    "/sync/devices/{id}/standing"            (Needs::Nothing)        "showDeviceStanding" => sync::standing;
+    POST   "/sync/devices/{id}/erasure"             (Needs::Nothing)        "noteDeviceErasure" => sync::erasure;
+    GET    "/devices"                               (needs(UsersManage))    "listAllDevices"    => sync::all_devices;
+    GET    "/workspace/device-policy"               (needs(WorkspaceManage)) "showDevicePolicy" => sync::rules;
+    PUT    "/workspace/device-policy"               (proven(WorkspaceManage)) "setDevicePolicy" => sync::set_rules;
+    POST   "/sync/sealed"                           (Needs::Session)        "syncSealed"        => sync::deliver;
     POST   "/sync/pull"                             (needs(RecordsRead))    "syncPull"          => sync::pull;
     POST   "/sync/push"                             (needs(RecordsRead))    "syncPush"          => sync::push;
     POST   "/sync/sightings"                        (Needs::Session)        "syncSightings"     => sync::sightings;

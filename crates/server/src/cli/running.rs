@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::failure::Failure;
 use super::output::say;
 use crate::attachments::Sweep;
-use crate::jobs::{Job, Jobs, Purge};
+use crate::jobs::{Job, Jobs, Purge, Tombstones};
 use crate::mail::{Mailer, Post};
 use crate::platform::Platform;
 use crate::serve::{Limits, serve};
@@ -112,7 +112,7 @@ pub(super) async fn serve_until_told(
 
 /// What a server does besides serving.
 fn jobs(platform: &Platform, mail: Option<(Post, String)>) -> Vec<Box<dyn Job>> {
-    let mut jobs: Vec<Box<dyn Job>> = vec![Box::new(Purge)];
+    let mut jobs: Vec<Box<dyn Job>> = vec![Box::new(Purge), Box::new(Tombstones)];
     if let Some(objects) = &platform.objects {
         jobs.push(Box::new(Sweep::new(objects.clone())));
     }

@@ -37,6 +37,7 @@ const LOOKUP_INDEXES: &[&str] = &[
     "oauth_token_lookup",
     "mail_link_lookup",
     "letter_due_lookup",
+    "sync_standing_lookup",
 ];
 
 const RULES: [Rule; 13] = [
@@ -135,7 +136,7 @@ const RULES: [Rule; 13] = [
             CROSS JOIN LATERAL (SELECT CASE e.grantee WHEN 0 THEN 'PUBLIC' ELSE e.grantee::regrole::text END AS role, e.privilege_type
                 FROM pg_class c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) e WHERE c.oid = t.oid) a
             WHERE a.role = 'PUBLIC' OR a.role = ANY ($2) AND (a.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
-                OR t.class IN ('private', 'system') OR t.class IN ('append_only', 'audit') AND a.privilege_type IN ('UPDATE', 'DELETE') OR a.role = 'fieldstone_auth')",
+                OR t.class IN ('private', 'system') OR t.relname IN ('user', 'workspace') AND a.privilege_type <> 'SELECT' OR t.class IN ('append_only', 'audit') AND a.privilege_type IN ('UPDATE', 'DELETE') OR a.role = 'fieldstone_auth')",
     },
     Rule {
         name: "schema or database grant",

@@ -41,11 +41,13 @@ pub enum Factor {
 pub type RecoveryCodes = Vec<Zeroizing<String>>;
 
 impl SignIn {
-    /// Changes the password of somebody who is signed in and knows the present one.
+    /// Changes the password of somebody who is signed in and knows the present one. Their other sessions and the sign-ins of applications
+    /// end, and with `end_tokens` their API tokens too.
     pub async fn change_password(
         &self,
         identity: &Identity,
         (present, new): (&SecretString, &SecretString),
+        end_tokens: bool,
         address: IpAddr,
         now: Timestamp,
     ) -> Result<SessionToken, IdentityError> {
@@ -61,7 +63,7 @@ impl SignIn {
         let client = self.auth.get().await?;
         let changed: bool = client
             .query_one(
-                "SELECT app.change_password($1, $2, $3, $4, $5, $6, $7)",
+                "SELECT app.change_password($1, $2, $3, $4, $5, $6, $7, $8)",
                 &[
                     &known.who.0.as_str(),
                     &known.who.1.as_str(),
@@ -70,6 +72,7 @@ impl SignIn {
                     &known.session.as_str(),
                     &id.as_str(),
                     &token.hash().as_slice(),
+                    &end_tokens,
                 ],
             )
             .await?
@@ -138,7 +141,7 @@ impl SignIn {
         now: Timestamp,
     ) -> Result<(RecoveryCodes, SessionToken), IdentityError> {
         let known = self.known(identity).await?;
-        self.throttle.admit(&known.key, address, now)?;
+        self.attempts.admit(&known.key, address, now).await?;
         let stored = self
             .stored_factor(known.who)
             .await?
@@ -149,7 +152,7 @@ impl SignIn {
         let step = Seed::open(&self.vault, known.who, &stored.seed)?
             .accept(code, now)
             .ok_or(IdentityError::WrongCode)?;
-        self.throttle.succeeded(&known.key);
+        self.attempts.succeeded(&known.key, address).await;
         let (codes, hashes) = totp::recovery_codes(&self.vault, known.who)?;
         let mut client = self.auth.get().await?;
         let transaction = client.transaction().await?;

@@ -107,6 +107,7 @@ impl SignIn {
             .ok_or(IdentityError::LinkSpent)?;
         let who = (record_id(tenant)?, user);
         drop(client);
-        self.start(who, new.address, new.user_agent, now).await
+        self.start(who, None, (new.address, new.user_agent), now)
+            .await
     }
 }

@@ -4,6 +4,7 @@
 //! only, and no function here returns one that a caller has not just made.
 
 pub mod account;
+mod attempts;
 pub mod audit;
 mod auth_pool;
 pub mod authenticate;

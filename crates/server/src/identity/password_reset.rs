@@ -51,21 +51,26 @@ impl SignIn {
         .await
     }
 
-    /// Sets the password and ends all sessions of the person; the link is used up.
+    /// Sets the password and ends all sessions and sign-ins of applications of the person, and with `end_tokens` their API tokens; the link
+    /// is used up.
     pub async fn reset_password(
         &self,
         secret: &str,
         password: &SecretString,
+        end_tokens: bool,
     ) -> Result<(), IdentityError> {
         // Asked first, so that a spent link costs no hash.
         let own = self.resetter(secret).await?.own_words();
         let phc = self.passwords.hash_for(password, &own).await?;
         let client = self.auth.get().await?;
         let statement = client
-            .prepare_cached("SELECT app.redeem_password_reset($1, $2)")
+            .prepare_cached("SELECT app.redeem_password_reset($1, $2, $3)")
             .await?;
         let done: bool = client
-            .query_one(&statement, &[&random::hash(secret).as_slice(), &phc])
+            .query_one(
+                &statement,
+                &[&random::hash(secret).as_slice(), &phc, &end_tokens],
+            )
             .await?
             .try_get(0)?;
         if done {

@@ -120,7 +120,7 @@ impl SignIn {
         address: IpAddr,
         now: Timestamp,
     ) -> Result<(), IdentityError> {
-        self.throttle.admit(&known.key, address, now)?;
+        self.attempts.admit(&known.key, address, now).await?;
         let refusal = match proof {
             Proof::Password(password) => {
                 let verdict = self
@@ -141,7 +141,7 @@ impl SignIn {
             self.note(known.who, Action::ProofRefuse, address).await?;
             return Err(refusal);
         }
-        self.throttle.succeeded(&known.key);
+        self.attempts.succeeded(&known.key, address).await;
         Ok(())
     }
 

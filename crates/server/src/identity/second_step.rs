@@ -104,7 +104,7 @@ impl SignIn {
             .await?
             .ok_or(IdentityError::StepEnded)?;
         // A code costs an attempt of the account too: five codes for every right password would add up.
-        self.throttle.admit(&key, address, now)?;
+        self.attempts.admit(&key, address, now).await?;
         let (step, hash) = match code {
             Code::Totp(code) => (Seed::open(&self.vault, who, &seed)?.accept(code, now), None),
             Code::Recovery(code) => (None, Some(recovery_hash(&self.vault, who, code)?)),
@@ -132,7 +132,10 @@ impl SignIn {
             .try_get(0)?;
         match finished {
             Some(true) => {
-                self.throttle.succeeded(&key);
+                // The password's attempt and the code's.
+                for _ in 0..2 {
+                    self.attempts.succeeded(&key, address).await;
+                }
                 Ok(Started {
                     token: session,
                     session: id,

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use fieldstone_model::{IdSource, RecordId};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
@@ -47,39 +47,51 @@ impl SessionToken {
     }
 }
 
-/// The `Set-Cookie` value that takes the cookie away.
-pub fn clear_cookie() -> String {
-    cookie::clear(COOKIE)
+/// Takes from the browser what it keeps of whoever signs out or leaves: the cookie, pages it has in its cache, what scripts have stored.
+///
+/// Not "cookies": that would reach the whole domain that the address is part of, and sign people out of what isn't ours.
+pub fn forget_browser(headers: &mut HeaderMap) {
+    // Made of plain ASCII: it is always a value.
+    if let Ok(cookie) = HeaderValue::from_str(&cookie::clear(COOKIE)) {
+        headers.insert(header::SET_COOKIE, cookie);
+    }
+    headers.insert(
+        "clear-site-data",
+        HeaderValue::from_static("\"cache\", \"storage\""),
+    );
 }
 
-/// Starts a session for a person who has just proved who they are. Always with a fresh secret, so nobody can plant one.
+/// Starts a session for a person who has proved who they are when their access had the version `seen` (`None`: just now); nothing when it
+/// has changed since. Always with a fresh secret, so nobody can plant one.
 pub(super) async fn start(
     auth: &AuthPool,
     ids: &IdSource,
-    (tenant, user): (RecordId, RecordId),
+    ((tenant, user), seen): ((RecordId, RecordId), Option<i64>),
     (address, user_agent): (IpAddr, &str),
     now: Timestamp,
-) -> Result<(SessionToken, RecordId), IdentityError> {
+) -> Result<Option<(SessionToken, RecordId)>, IdentityError> {
     let token = SessionToken::generate()?;
     let id = random::id(ids, SESSION_PREFIX, now)?;
     let client = auth.get().await?;
     let statement = client
-        .prepare_cached("SELECT app.start_session($1, $2, $3, $4, $5, $6)")
+        .prepare_cached("SELECT app.start_session($1, $2, $3, $4, $5, $6, $7)")
         .await?;
-    client
-        .execute(
+    let started: bool = client
+        .query_one(
             &statement,
             &[
                 &tenant.as_str(),
                 &id.as_str(),
                 &user.as_str(),
+                &seen,
                 &token.hash().as_slice(),
                 &user_agent.replace('\0', ""),
                 &address.to_string(),
             ],
         )
-        .await?;
-    Ok((token, id))
+        .await?
+        .try_get(0)?;
+    Ok(started.then_some((token, id)))
 }
 
 /// Ends a session; false when it had ended already.

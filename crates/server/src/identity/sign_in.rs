@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::{
     AuthPool, IdentityError, PasswordHasher,
+    attempts::Attempts,
     audit::Action,
     email_key,
     password::Verdict,
@@ -89,7 +90,7 @@ pub struct SignIn {
     pub(super) ids: Arc<IdSource>,
     pub(super) passwords: PasswordHasher,
     pub(super) vault: Vault,
-    pub(super) throttle: Throttle,
+    pub(super) attempts: Attempts,
     /// Counts letters asked for: they use up nobody's attempts to sign in.
     pub(super) resets: Throttle,
 }
@@ -114,11 +115,11 @@ impl SignIn {
         vault: Vault,
     ) -> Self {
         Self {
+            attempts: Attempts::new(auth.clone()),
             auth,
             ids,
             passwords,
             vault,
-            throttle: Throttle::default(),
             resets: Throttle::default(),
         }
     }
@@ -138,7 +139,9 @@ impl SignIn {
                 return Err(IdentityError::WrongCode);
             }
         }
-        self.throttle.succeeded(&candidate.key);
+        self.attempts
+            .succeeded(&candidate.key, attempt.address)
+            .await;
         self.start_for(&candidate, attempt, now).await
     }
 
@@ -155,7 +158,9 @@ impl SignIn {
             let step = self.begin_second_step(who, version, now).await?;
             return Ok(Begun::Code(step));
         }
-        self.throttle.succeeded(&candidate.key);
+        self.attempts
+            .succeeded(&candidate.key, attempt.address)
+            .await;
         let started = self.start_for(&candidate, attempt, now).await?;
         Ok(Begun::Session(started))
     }
@@ -167,8 +172,17 @@ impl SignIn {
         now: Timestamp,
     ) -> Result<Candidate, IdentityError> {
         let key = email_key(attempt.email);
-        self.throttle.admit(&key, attempt.address, now)?;
-        let mut candidates = self.candidates(&key, attempt.workspace).await?;
+        self.attempts.admit_here(&key, attempt.address, now)?;
+        let client = self.auth.get().await?;
+        // In one flight, whatever the answers.
+        let (admitted, found) = tokio::join!(
+            self.attempts.admit_on(&client, &key, attempt.address, now),
+            candidates(&client, &key, attempt.workspace)
+        );
+        admitted?;
+        let mut candidates = found?;
+        // Hashing takes long; others need the connection.
+        drop(client);
         let candidate = if candidates.len() == 1 {
             candidates.pop()
         } else {
@@ -202,7 +216,8 @@ impl SignIn {
         now: Timestamp,
     ) -> Result<Started, IdentityError> {
         let who = (candidate.tenant, candidate.user);
-        self.start(who, attempt.address, attempt.user_agent, now)
+        let seen = Some(candidate.member_version);
+        self.start(who, seen, (attempt.address, attempt.user_agent), now)
             .await
     }
 
@@ -277,7 +292,7 @@ impl SignIn {
         if self.has_totp(who).await? {
             return Ok(Begun::Code(self.begin_second_step(who, None, now).await?));
         }
-        let started = self.start(who, address, user_agent, now).await?;
+        let started = self.start(who, None, (address, user_agent), now).await?;
         Ok(Begun::Session(started))
     }
 
@@ -290,46 +305,23 @@ impl SignIn {
         session::end(&self.auth, tenant, session).await
     }
 
+    /// Starts a session for somebody whose access had the version `seen` when they proved themselves; `None`: just now. Whoever's password
+    /// or access has changed since then has proved nothing.
     pub(super) async fn start(
         &self,
         who: (RecordId, RecordId),
-        address: IpAddr,
-        user_agent: &str,
+        seen: Option<i64>,
+        from: (IpAddr, &str),
         now: Timestamp,
     ) -> Result<Started, IdentityError> {
-        let (token, session) =
-            session::start(&self.auth, &self.ids, who, (address, user_agent), now).await?;
+        let started = session::start(&self.auth, &self.ids, (who, seen), from, now).await?;
+        let (token, session) = started.ok_or(IdentityError::WrongPassword)?;
         Ok(Started {
             token,
             session,
             tenant: who.0,
             user: who.1,
         })
-    }
-
-    async fn candidates(
-        &self,
-        key: &str,
-        slug: Option<&str>,
-    ) -> Result<Vec<Candidate>, IdentityError> {
-        if key.contains('\0') || slug.is_some_and(|slug| slug.contains('\0')) {
-            return Ok(Vec::new());
-        }
-        let client = self.auth.get().await?;
-        let statement = client.prepare_cached("SELECT tenant_id, user_id, email_key, member_version, password_phc, totp_seed FROM app.find_login($1, $2)").await?;
-        let rows = client.query(&statement, &[&key, &slug]).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Candidate {
-                    tenant: record_id(row.try_get(0)?)?,
-                    user: record_id(row.try_get(1)?)?,
-                    key: row.try_get(2)?,
-                    member_version: row.try_get(3)?,
-                    phc: row.try_get(4)?,
-                    seed: row.try_get(5)?,
-                })
-            })
-            .collect()
     }
 
     async fn rehash(&self, candidate: &Candidate, stronger: &str) -> Result<(), IdentityError> {
@@ -373,6 +365,31 @@ impl SignIn {
             }
         });
     }
+}
+
+/// The people an address may mean.
+async fn candidates(
+    client: &deadpool_postgres::Object,
+    key: &str,
+    slug: Option<&str>,
+) -> Result<Vec<Candidate>, IdentityError> {
+    if key.contains('\0') || slug.is_some_and(|slug| slug.contains('\0')) {
+        return Ok(Vec::new());
+    }
+    let statement = client.prepare_cached("SELECT tenant_id, user_id, email_key, member_version, password_phc, totp_seed FROM app.find_login($1, $2)").await?;
+    let rows = client.query(&statement, &[&key, &slug]).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Candidate {
+                tenant: record_id(row.try_get(0)?)?,
+                user: record_id(row.try_get(1)?)?,
+                key: row.try_get(2)?,
+                member_version: row.try_get(3)?,
+                phc: row.try_get(4)?,
+                seed: row.try_get(5)?,
+            })
+        })
+        .collect()
 }
 
 async fn note(

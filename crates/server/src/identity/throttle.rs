@@ -1,6 +1,7 @@
-//! How often somebody may try: one token bucket per account and one per network address, in memory.
+//! How often somebody may try on this server: one token bucket per account and one per network address, in memory.
 //!
-//! Each server process counts for itself. The slow hash is what bounds guessing; this bounds what it may cost.
+//! Each server process counts for itself; [`super::attempts`] counts for all of them. The slow hash is what bounds guessing; this bounds
+//! what it may cost.
 
 use std::{
     net::IpAddr,
@@ -14,16 +15,16 @@ use super::{IdentityError, network, random};
 
 /// A bucket: how many attempts at once, and how often another comes back.
 #[derive(Debug, Clone, Copy)]
-struct Rule {
-    burst: f64,
-    refill: SignedDuration,
+pub(super) struct Rule {
+    pub(super) burst: f64,
+    pub(super) refill: SignedDuration,
 }
 
-const PER_ACCOUNT: Rule = Rule {
+pub(super) const PER_ACCOUNT: Rule = Rule {
     burst: 10.0,
     refill: SignedDuration::from_secs(60),
 };
-const PER_NETWORK: Rule = Rule {
+pub(super) const PER_NETWORK: Rule = Rule {
     burst: 60.0,
     refill: SignedDuration::from_secs(5),
 };
@@ -81,15 +82,17 @@ impl Throttle {
         take(&self.networks, &network(address), PER_PROGRAM_NETWORK, now)
     }
 
-    /// Gives an account its attempt back after a right password.
-    ///
-    /// Not more than that one: an address may be somebody else's in another workspace, who could otherwise sign in there now and then
-    /// to go on guessing here.
-    pub fn succeeded(&self, email_key: &str) {
-        if let Some(bucket) = self.accounts.get(&random::hash(email_key)) {
-            let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
-            bucket.tokens = (bucket.tokens + 1.0).min(PER_ACCOUNT.burst);
-        }
+    /// Gives account and network an attempt back after a right password.
+    pub fn succeeded(&self, email_key: &str, address: IpAddr) {
+        give_back(&self.networks, &network(address), PER_NETWORK);
+        give_back(&self.accounts, email_key, PER_ACCOUNT);
+    }
+}
+
+fn give_back(buckets: &Buckets, key: &str, rule: Rule) {
+    if let Some(bucket) = buckets.get(&random::hash(key)) {
+        let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        bucket.tokens = (bucket.tokens + 1.0).min(rule.burst);
     }
 }
 
@@ -152,7 +155,7 @@ mod tests {
                 .admit("ann@example.com", address(14), at(61))
                 .is_err()
         );
-        throttle.succeeded("ann@example.com");
+        throttle.succeeded("ann@example.com", address(13));
         assert!(
             throttle
                 .admit("ann@example.com", address(15), at(61))
@@ -169,7 +172,7 @@ mod tests {
             if throttle.admit("ann@example.com", address(n), at(0)).is_ok() {
                 // Every other one is right, in a workspace of the guesser's own.
                 if n % 2 == 0 {
-                    throttle.succeeded("ann@example.com");
+                    throttle.succeeded("ann@example.com", address(n));
                 } else {
                     guesses += 1;
                 }
@@ -190,6 +193,17 @@ mod tests {
             })
             .count();
         assert_eq!(admitted, 60);
+    }
+
+    #[test]
+    fn an_office_behind_one_address_begins_its_day() {
+        let throttle = Throttle::default();
+        let address = IpAddr::from([203, 0, 113, 9]);
+        for n in 0..500 {
+            let email = format!("{n}@example.com");
+            assert!(throttle.admit(&email, address, at(0)).is_ok(), "{n}");
+            throttle.succeeded(&email, address);
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Forgets what has had its time: answers to repeated requests, letters that left, links that ended. Gives up letters that nobody took.
+//! Forgets what has had its time: answers to repeated requests, letters that left, links that ended, attempts that count no more. Gives up
+//! letters that nobody took.
 
 use std::time::Duration;
 
@@ -29,6 +30,9 @@ impl Job for Purge {
         async move {
             work.client
                 .execute("SELECT app.tidy_letters()", &[])
+                .await?;
+            work.client
+                .execute("SELECT app.forget_attempts()", &[])
                 .await?;
             let seconds = i32::try_from(REMEMBERED.as_secs())?;
             while !work.is_stopping() {

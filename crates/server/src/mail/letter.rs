@@ -35,6 +35,15 @@ pub enum Letter {
         /// The one that is.
         email: String,
     },
+    /// A second factor guards the account from now on.
+    SecondFactorAdded,
+    /// The second factor guards the account no more: the reader removed it, or somebody who had their password and a code.
+    SecondFactorRemoved,
+    /// A recovery code stood in for a code of the authenticator.
+    RecoveryCodeUsed {
+        /// How many are left.
+        left: i64,
+    },
     /// Somebody else took the reader's second factor away, so that they can set up a new one.
     SecondFactorReset {
         /// Name of whoever did.
@@ -61,6 +70,9 @@ impl Letter {
             Self::EmailChanged {
                 email: "new@example.com".into(),
             },
+            Self::SecondFactorAdded,
+            Self::SecondFactorRemoved,
+            Self::RecoveryCodeUsed { left: 9 },
             Self::SecondFactorReset {
                 by: "Ann Smith".into(),
             },
@@ -76,6 +88,9 @@ impl Letter {
             Self::EmailNew => "email-new",
             Self::EmailOld { .. } => "email-old",
             Self::EmailChanged { .. } => "email-changed",
+            Self::SecondFactorAdded => "second-factor-added",
+            Self::SecondFactorRemoved => "second-factor-removed",
+            Self::RecoveryCodeUsed { .. } => "recovery-code-used",
             Self::SecondFactorReset { .. } => "second-factor-reset",
         }
     }
@@ -86,9 +101,12 @@ impl Letter {
             Self::Invitation { .. } => Some("/invitation"),
             Self::PasswordReset => Some("/password-reset"),
             Self::EmailNew | Self::EmailOld { .. } => Some("/email-change"),
-            Self::PasswordChanged | Self::EmailChanged { .. } | Self::SecondFactorReset { .. } => {
-                None
-            }
+            Self::PasswordChanged
+            | Self::EmailChanged { .. }
+            | Self::SecondFactorAdded
+            | Self::SecondFactorRemoved
+            | Self::RecoveryCodeUsed { .. }
+            | Self::SecondFactorReset { .. } => None,
         }
     }
 }

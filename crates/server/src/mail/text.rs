@@ -138,7 +138,12 @@ impl Draft<'_> {
                 facts.push(("email", one_line(email)));
             }
             Letter::SecondFactorReset { by } => facts.push(("by", one_line(by))),
-            Letter::PasswordReset | Letter::PasswordChanged | Letter::EmailNew => {}
+            Letter::RecoveryCodeUsed { left } => facts.push(("left", left.to_string())),
+            Letter::PasswordReset
+            | Letter::PasswordChanged
+            | Letter::EmailNew
+            | Letter::SecondFactorAdded
+            | Letter::SecondFactorRemoved => {}
         }
         facts
     }

@@ -32,6 +32,8 @@ pub(crate) struct Typed {
     password: String,
     #[serde(default)]
     repeat: String,
+    /// There when the API tokens are to end too.
+    end_tokens: Option<String>,
 }
 
 #[derive(Template)]
@@ -40,6 +42,8 @@ struct Page<'a> {
     locale: &'a Locale,
     link: &'a str,
     person: &'a Invitee,
+    /// Whether the API tokens are to end too.
+    end_tokens: bool,
     error: Option<&'static str>,
 }
 
@@ -51,7 +55,13 @@ pub(crate) async fn show(
 ) -> Response {
     let link = letter_link::secret(parameters);
     match entrance.sign_in.resetter(&link).await {
-        Ok(person) => page(&visitor.locale, &link, &person, StatusCode::OK, None),
+        Ok(person) => page(
+            &visitor.locale,
+            (&link, false),
+            &person,
+            StatusCode::OK,
+            None,
+        ),
         Err(error) => letter_link::refused(&visitor.locale, &error, ADVICE),
     }
 }
@@ -72,7 +82,11 @@ pub(crate) async fn submit(
         Ok(person) => person,
         Err(error) => return letter_link::refused(locale, &error, ADVICE),
     };
-    let again = |status, key| page(locale, &typed.link, &person, status, Some(key));
+    let end_tokens = typed.end_tokens.is_some();
+    let again = |status, key| {
+        let typed = (typed.link.as_str(), end_tokens);
+        page(locale, typed, &person, status, Some(key))
+    };
     if typed.password != typed.repeat {
         return again(StatusCode::UNPROCESSABLE_ENTITY, "set-up-different");
     }
@@ -81,7 +95,7 @@ pub(crate) async fn submit(
         Ok(()) => {
             entrance
                 .sign_in
-                .reset_password(&typed.link, &password)
+                .reset_password(&typed.link, &password, end_tokens)
                 .await
         }
         Err(error) => Err(error),
@@ -100,7 +114,7 @@ pub(crate) async fn submit(
 
 fn page(
     locale: &Locale,
-    link: &str,
+    (link, end_tokens): (&str, bool),
     person: &Invitee,
     status: StatusCode,
     error: Option<&'static str>,
@@ -109,6 +123,7 @@ fn page(
         locale,
         link,
         person,
+        end_tokens,
         error,
     };
     letter_link::page(locale, status, &locale.t("reset-title"), &content)

@@ -2,12 +2,12 @@
 
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderValue, Method, Uri, header},
+    http::{HeaderMap, Method, Uri},
     response::{IntoResponse as _, Redirect, Response},
 };
 
 use super::Entrance;
-use crate::identity::{IdentityError, session::clear_cookie};
+use crate::identity::{IdentityError, session::forget_browser};
 
 /// `POST /sign-out`.
 pub(crate) async fn submit(
@@ -38,11 +38,6 @@ pub(crate) async fn submit(
         Err(_) => {}
     }
     let mut response = Redirect::to("/sign-in?after=out").into_response();
-    if let Ok(cookie) = HeaderValue::from_str(&clear_cookie()) {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
-    response
-        .headers_mut()
-        .insert("clear-site-data", HeaderValue::from_static("\"cache\""));
+    forget_browser(response.headers_mut());
     response
 }

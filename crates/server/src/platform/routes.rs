@@ -8,7 +8,7 @@ use axum::extract::{DefaultBodyLimit, FromRef, State};
 use axum::middleware;
 use axum::{Extension, Router};
 use fieldstone_model::{
-    Capability::{self, RecordsRead, RecordsWrite, UsersManage, WorkspaceManage},
+    Capability::{self, RecordsRead, RecordsWrite, SchemaManage, UsersManage, WorkspaceManage},
     Needs,
 };
 use fieldstone_ui::page::{Page, get, mount, post};
@@ -128,10 +128,28 @@ pub fn pages() -> Vec<Page<Site>> {
         post("/settings/membership/email/stop", Needs::Session, membership::stop),
         get("/settings/membership/departure", Needs::Proof, membership::departure),
         post("/settings/membership/departure", Needs::Proof, membership::leave),
+        get("/settings/devices",                                Needs::Session, settings::devices::show),
+        post("/settings/devices/{id}/revocation",               Needs::Session, settings::devices::revoke),
+        get("/settings/devices/{id}/wipe",                      Needs::Proof,   settings::devices::ask),
+        post("/settings/devices/{id}/wipe",                     Needs::Proof,   settings::devices::wipe),
+        get("/settings/device-policy",                          proven(WorkspaceManage), settings::device_policy::show),
+        post("/settings/device-policy",                         proven(WorkspaceManage), settings::device_policy::submit),
+        post("/settings/device-policy/keys",                    proven(WorkspaceManage), settings::device_policy::replace_key),
+        get("/settings/record-sets",                            needs(SchemaManage), settings::record_sets::list),
+        post("/settings/record-sets",                           needs(SchemaManage), settings::record_sets::create),
+        get("/settings/record-sets/new",                        needs(SchemaManage), settings::record_sets::new),
+        post("/settings/record-sets/preview",                   needs(SchemaManage), settings::record_sets::preview),
+        get("/settings/record-sets/{id}",                       needs(SchemaManage), settings::record_sets::edit),
+        post("/settings/record-sets/{id}",                      needs(SchemaManage), settings::record_sets::update),
+        post("/settings/record-sets/{id}/deletion",             needs(SchemaManage), settings::record_sets::delete),
+        get("/settings/sealed",                                 needs(UsersManage),  settings::sealed::show),
+        post("/settings/sealed/{id}/release",                   proven(UsersManage), settings::sealed::release),
+        post("/settings/sealed/{id}/dismissal",                 proven(UsersManage), settings::sealed::dismiss),
         get("/settings/members",          Needs::Capability(UsersManage), members::list),
         get("/settings/members/{id}",     Needs::ProvenCapability(UsersManage), members::show),
         post("/settings/members/{id}/role", Needs::ProvenCapability(UsersManage), members::set_role),
         post("/settings/members/{id}/access", Needs::ProvenCapability(UsersManage), members::set_access),
+        post("/settings/members/{id}/two-step-reset", Needs::ProvenCapability(UsersManage), members::reset_two_step),
         get("/settings/invitations",      Needs::Capability(UsersManage), invitations::list),
         get("/settings/invitations/new",  Needs::ProvenCapability(UsersManage), invitations::new),
         post("/settings/invitations",     Needs::ProvenCapability(UsersManage), invitations::create),
@@ -203,7 +221,11 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
     };
     let own = mount::<PgStore, Site>(pages());
     let gated = fieldstone_ui::router::<PgStore>(own.gated.with_state(site.clone()))
-        .merge(api::router::<PgStore>().layer(Extension(entrance)))
+        .merge(
+            api::router::<PgStore>()
+                .layer(Extension(entrance))
+                .layer(Extension(application.standings.clone())),
+        )
         .layer(middleware::from_fn_with_state(application, gate::admit));
     let router = own
         .open

@@ -19,8 +19,23 @@ const TAKEN: Problem = Problem::Rule {
 
 /// Page addresses and API paths that an object's plural would hide.
 const RESERVED: &[&str] = &[
-    "api", "assets", "search", "settings", "sign-in", "sign_in", "sign-out", "sign_out",
-    "security", "healthz", "readyz", "services", "security", "set-up", "new", "home",
+    "api",
+    "assets",
+    "search",
+    "settings",
+    "sign-in",
+    "sign_in",
+    "sign-out",
+    "sign_out",
+    "security",
+    "healthz",
+    "readyz",
+    "services",
+    "security",
+    "set-up",
+    "new",
+    "home",
+    "conflicts",
 ];
 
 pub(super) fn object(registry: &Registry, new: &NewObject) -> Result<(), SchemaError> {

@@ -28,6 +28,8 @@ pub struct Member {
     pub active: bool,
     /// When they last used the product in a browser or on a device.
     pub last_seen_at: Option<Timestamp>,
+    /// Whether signing in takes a code besides the password.
+    pub second_factor: bool,
 }
 
 /// An invitation as whoever manages people sees it.
@@ -85,13 +87,13 @@ pub struct PendingEmail {
     pub old_confirmed: bool,
 }
 
-const MEMBERS: &str = "SELECT u.id, u.name, u.email, u.role, u.active, s.last_seen_at \
-    FROM app.\"user\" u LEFT JOIN app.members_seen() s ON s.user_id = u.id \
+const MEMBERS: &str = "SELECT u.id, u.name, u.email, u.role, u.active, s.last_seen_at, coalesce(s.two_step, false) \
+    FROM app.\"user\" u LEFT JOIN app.members_guarded() s ON s.user_id = u.id \
     WHERE u.deleted_at IS NULL AND u.kind = 'person' AND (strpos(u.name_key, $1) > 0 OR strpos(u.email_key, $2) > 0) \
     AND ($3::text IS NULL OR (u.name_key, u.id) > (SELECT a.name_key, a.id FROM app.\"user\" a WHERE a.id = $3)) \
     ORDER BY u.name_key, u.id LIMIT $4";
-const MEMBER: &str = "SELECT u.id, u.name, u.email, u.role, u.active, s.last_seen_at \
-    FROM app.\"user\" u LEFT JOIN app.members_seen() s ON s.user_id = u.id WHERE u.deleted_at IS NULL AND u.kind = 'person' AND u.id = $1";
+const MEMBER: &str = "SELECT u.id, u.name, u.email, u.role, u.active, s.last_seen_at, coalesce(s.two_step, false) \
+    FROM app.\"user\" u LEFT JOIN app.members_guarded() s ON s.user_id = u.id WHERE u.deleted_at IS NULL AND u.kind = 'person' AND u.id = $1";
 const CHANGE_MEMBER: &str = "UPDATE app.\"user\" u SET role = coalesce($2, u.role), active = coalesce($3, u.active), updated_at = transaction_timestamp(), \
     updated_by_id = (SELECT app.user_id()), version = u.version + 1 WHERE u.id = $1 AND u.deleted_at IS NULL AND u.kind = 'person' RETURNING u.id";
 const INVITATIONS: &str = "SELECT i.id, i.email, i.role, u.name, i.sent_at, i.expires_at, i.accepted_at IS NOT NULL, i.withdrawn_at IS NOT NULL, \
@@ -138,6 +140,15 @@ impl PgStore {
         rows.first()
             .map(drop)
             .ok_or(IdentityError::Missing("member"))
+    }
+
+    /// Takes the lost second factor from somebody else who is not above the caller, and writes them a letter; false when they have none.
+    pub async fn reset_totp(&self, person: RecordId) -> Result<bool, IdentityError> {
+        let rows = self
+            .change("SELECT app.reset_totp($1)", &[&person.as_str()])
+            .await?;
+        let reset = rows.first().map(|row| row.try_get(0));
+        Ok(reset.transpose()?.unwrap_or(false))
     }
 
     /// The caller leaves the workspace.
@@ -282,6 +293,7 @@ fn member(row: &Row) -> Result<Member, IdentityError> {
         role: parsed(row, 3)?,
         active: row.try_get(4)?,
         last_seen_at: row.try_get(5)?,
+        second_factor: row.try_get(6)?,
     })
 }
 

@@ -119,15 +119,6 @@ impl PgStore {
         Ok(())
     }
 
-    /// Takes the lost second factor from somebody else who is not above the caller; false when they have none.
-    pub(crate) async fn reset_totp(&self, person: RecordId) -> Result<bool, StoreError> {
-        let sql = "SELECT app.reset_totp($1)";
-        let rows = self.run_step(sql, &[&person.as_str()]).await?;
-        let reset = rows.first().map_or(Ok(false), |row| row.try_get(0));
-        self.note_written();
-        reset.map_err(StoreError::internal)
-    }
-
     /// The profile of whoever the store acts for.
     pub(crate) async fn own_profile(&self) -> Result<OwnProfile, StoreError> {
         let sql =

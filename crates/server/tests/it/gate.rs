@@ -116,7 +116,17 @@ impl House {
         self.ask(request, form).await
     }
 
-    /// The same, served by another process: it remembers nobody and has counted nothing.
+    /// The same after a while in which nobody tried to sign in.
+    pub(crate) async fn rested(&self) -> Self {
+        let owner = connect(&self.database.owner()).await.unwrap();
+        owner
+            .batch_execute("DELETE FROM app.attempt")
+            .await
+            .unwrap();
+        self.restarted()
+    }
+
+    /// The same, served by another process: it remembers nobody.
     pub(crate) fn restarted(&self) -> Self {
         Self {
             database: Arc::clone(&self.database),
@@ -271,7 +281,41 @@ async fn a_program_signs_out_once() {
         .header("sec-fetch-site", "same-origin");
     let response = house.ask(request, Body::empty()).await;
     assert_eq!(response.status(), StatusCode::NO_CONTENT);
+    forgets(&response);
     assert_eq!(house.get("/deals", &cookie).await, StatusCode::SEE_OTHER);
+}
+
+/// Checks that an answer takes from the browser what it keeps of whoever has left, and nothing of other sites of its domain.
+#[track_caller]
+fn forgets(response: &Response) {
+    let headers = response.headers();
+    assert_eq!(headers["clear-site-data"], "\"cache\", \"storage\"");
+    let cookie = headers[header::SET_COOKIE].to_str().unwrap();
+    assert!(
+        cookie.starts_with("__Host-fieldstone=;") && cookie.ends_with("; Max-Age=0"),
+        "{cookie}"
+    );
+}
+
+#[tokio::test]
+async fn a_browser_that_signs_out_or_leaves_keeps_nothing() {
+    let house = House::new().await;
+    let cookie = house.cookie().await;
+    let response = house.post("/sign-out", &cookie, "").await;
+    assert_eq!(response.headers()[header::LOCATION], "/sign-in?after=out");
+    forgets(&response);
+    assert_eq!(house.get("/deals", &cookie).await, StatusCode::SEE_OTHER);
+    let leaving = house.join("bob@north.example", "viewer").await;
+    let response = house
+        .post("/settings/membership/departure", &leaving, "leave=yes")
+        .await;
+    assert_eq!(response.headers()[header::LOCATION], "/sign-in?after=left");
+    forgets(&response);
+    let leaving = house.join("eve@north.example", "viewer").await;
+    let request = Request::delete("/api/v1/membership")
+        .header(header::COOKIE, &leaving)
+        .header("sec-fetch-site", "same-origin");
+    forgets(&house.ask(request, Body::empty()).await);
 }
 
 #[tokio::test]

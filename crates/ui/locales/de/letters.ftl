@@ -43,6 +43,18 @@ letter-email-changed-subject = Ihre Adresse für { $workspace } wurde geändert
 letter-email-changed-lead = Von jetzt an melden Sie sich im Arbeitsbereich { $workspace } mit { $email } an. Die Adresse { $address } öffnet nichts mehr.
 letter-email-changed-end = Wenn Sie das nicht waren, sagen Sie sofort einem Admin Ihres Arbeitsbereichs Bescheid.
 
+letter-second-factor-added-subject = Anmeldung in zwei Schritten ist an
+letter-second-factor-added-lead = Die Anmeldung im Arbeitsbereich { $workspace } als { $address } verlangt außer dem Passwort jetzt einen Code einer Authentifizierungs-App: { $when }. Alle anderen Geräte wurden abgemeldet.
+letter-second-factor-added-end = Bewahren Sie die Wiederherstellungscodes so auf, dass Sie sie ohne Ihr Telefon finden. Wenn Sie das nicht waren, sagen Sie sofort einem Admin Ihres Arbeitsbereichs Bescheid.
+
+letter-second-factor-removed-subject = Anmeldung in zwei Schritten ist aus
+letter-second-factor-removed-lead = Die Anmeldung im Arbeitsbereich { $workspace } als { $address } verlangt jetzt nur noch das Passwort: { $when }. Alle anderen Geräte wurden abgemeldet.
+letter-second-factor-removed-end = Wenn Sie das nicht waren, wählen Sie sofort über „Passwort vergessen?“ auf der Anmeldeseite ein neues Passwort und sagen Sie einem Admin Ihres Arbeitsbereichs Bescheid.
+
+letter-recovery-code-used-subject = Ein Wiederherstellungscode wurde benutzt
+letter-recovery-code-used-lead = Ein Wiederherstellungscode hat die Authentifizierungs-App von { $address } im Arbeitsbereich { $workspace } vertreten: { $when }. Er gilt nicht mehr; übrig sind { $left }.
+letter-recovery-code-used-end = Wenn Ihr Telefon weg ist, richten Sie unter Einstellungen eine neue Authentifizierungs-App ein. Wenn Sie das nicht waren, wählen Sie sofort ein neues Passwort und sagen Sie einem Admin Ihres Arbeitsbereichs Bescheid.
+
 letter-second-factor-reset-subject = Ihr zweiter Faktor wurde entfernt
 letter-second-factor-reset-lead = { $by } hat die Authentifizierungs-App Ihres Kontos im Arbeitsbereich { $workspace } entfernt: { $when }. Alle Geräte wurden abgemeldet.
 letter-second-factor-reset-end = Melden Sie sich mit Ihrem Passwort an und richten Sie eine neue Authentifizierungs-App ein. Wenn Sie nicht darum gebeten haben, sagen Sie sofort einem Inhaber Ihres Arbeitsbereichs Bescheid.

@@ -20,7 +20,7 @@ letter-password-reset-end =
     If this wasn’t you, you need not do anything: your password stays as it is.
 
 letter-password-changed-subject = Your password was changed
-letter-password-changed-lead = The password of { $address } in the workspace { $workspace } was changed on { $when }. All other devices have been signed out.
+letter-password-changed-lead = The password of { $address } in the workspace { $workspace } was changed on { $when }. All other devices and applications have been signed out.
 letter-password-changed-end = If this wasn’t you, choose a new password at once with “Forgot your password?” on the sign-in page, and tell an admin of your workspace.
 
 letter-email-new-subject = Confirm your new address for { $workspace }
@@ -42,6 +42,18 @@ letter-email-old-end = The link works once, within a day. If this wasn’t you, 
 letter-email-changed-subject = Your address for { $workspace } has changed
 letter-email-changed-lead = From now on you sign in to the workspace { $workspace } with { $email }. The address { $address } opens nothing any more.
 letter-email-changed-end = If this wasn’t you, tell an admin of your workspace at once.
+
+letter-second-factor-added-subject = Two-step sign-in is on
+letter-second-factor-added-lead = Since { $when }, signing in to the workspace { $workspace } as { $address } takes a code of an authenticator app besides the password. All other devices have been signed out.
+letter-second-factor-added-end = Keep the recovery codes where you find them without your phone. If this wasn’t you, tell an admin of your workspace at once.
+
+letter-second-factor-removed-subject = Two-step sign-in is off
+letter-second-factor-removed-lead = Since { $when }, signing in to the workspace { $workspace } as { $address } takes the password alone. All other devices have been signed out.
+letter-second-factor-removed-end = If this wasn’t you, choose a new password at once with “Forgot your password?” on the sign-in page, and tell an admin of your workspace.
+
+letter-recovery-code-used-subject = A recovery code was used
+letter-recovery-code-used-lead = On { $when }, a recovery code stood in for the authenticator app of { $address } in the workspace { $workspace }. It works no more; { $left } are left.
+letter-recovery-code-used-end = If your phone is gone, set up a new authenticator app under Settings. If this wasn’t you, choose a new password at once and tell an admin of your workspace.
 
 letter-second-factor-reset-subject = Your second factor was removed
 letter-second-factor-reset-lead = { $by } removed the authenticator app from your account in the workspace { $workspace } on { $when }. All devices have been signed out.

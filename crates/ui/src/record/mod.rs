@@ -6,7 +6,7 @@ mod related;
 use askama::Template;
 use axum::response::{IntoResponse as _, Redirect};
 use fieldstone_model::{Change, Object, Record};
-use fieldstone_store::Store;
+use fieldstone_store::{Store, conflict::ConflictStore};
 
 pub(crate) use history::show as show_history;
 
@@ -34,6 +34,8 @@ struct Page<'a, S: Store> {
     addable: Vec<(String, String)>,
     timeline: Timeline,
     convertible: bool,
+    /// Where a change of it waits for a decision.
+    conflict: Option<String>,
     file: Option<File>,
 }
 
@@ -73,7 +75,7 @@ struct Fact {
 }
 
 /// `GET /{objects}/{id}`: the record, deleted or not.
-pub(crate) async fn show<S: Store + Clone + 'static>(at: AtRecord<S>) -> PageResult {
+pub(crate) async fn show<S: ConflictStore + Clone + 'static>(at: AtRecord<S>) -> PageResult {
     let record = at.store.get(&at.object.name, at.id, &[]).await?;
     let names = names_in(&at.store, &[&record]).await?;
     let locale = &at.viewer.locale;
@@ -136,6 +138,11 @@ pub(crate) async fn show<S: Store + Clone + 'static>(at: AtRecord<S>) -> PageRes
             && !record.deleted
             && record.get("status").as_text() != Some("converted")
             && at.may_write(object),
+        conflict: at
+            .store
+            .conflict_of(at.id)
+            .await?
+            .map(|id| format!("{}/{id}", crate::conflict::PATH)),
         file: File::of(&at, &record),
         name: name.clone(),
         record: &record,

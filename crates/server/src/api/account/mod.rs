@@ -7,7 +7,10 @@ pub(super) mod sessions;
 use fieldstone_model::RecordId;
 use fieldstone_store::StoreError;
 
-use crate::store::{OwnSession, PgStore, SignInPolicy};
+use crate::{
+    identity::IdentityError,
+    store::{OwnSession, PgStore, SignInPolicy},
+};
 
 /// Keeps what guards the accounts of a workspace.
 pub trait AccountStore: Send + Sync {
@@ -36,8 +39,10 @@ pub trait AccountStore: Send + Sync {
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Takes the second factor from somebody else; false when they have none.
-    fn reset_totp(&self, person: RecordId)
-    -> impl Future<Output = Result<bool, StoreError>> + Send;
+    fn reset_totp(
+        &self,
+        person: RecordId,
+    ) -> impl Future<Output = Result<bool, IdentityError>> + Send;
 }
 
 impl AccountStore for PgStore {
@@ -79,7 +84,7 @@ impl AccountStore for PgStore {
         Ok(true)
     }
 
-    async fn reset_totp(&self, person: RecordId) -> Result<bool, StoreError> {
+    async fn reset_totp(&self, person: RecordId) -> Result<bool, IdentityError> {
         Self::reset_totp(self, person).await
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, StatusCode, header::SET_COOKIE};
+use http::StatusCode;
 
 use crate::{
     api::{ApiStore, call::Call, error::ApiResult, written},
@@ -21,9 +21,7 @@ pub(in crate::api) async fn delete<S: ApiStore>(call: Call<S>) -> ApiResult {
         entrance.authenticator.forget(identity);
     }
     let mut response = written::nothing(StatusCode::NO_CONTENT);
-    let cookie = HeaderValue::from_str(&session::clear_cookie())
-        .map_err(fieldstone_store::StoreError::internal)?;
-    response.headers_mut().insert(SET_COOKIE, cookie);
+    session::forget_browser(response.headers_mut());
     response.extensions_mut().insert(AccessEnded);
     Ok(response)
 }

@@ -36,7 +36,10 @@ fn proofs() -> Vec<Named> {
             "NewPassword",
             closed(
                 vec![("present", one(secret())), ("new", one(secret()))],
-                vec![],
+                vec![(
+                    "end_tokens",
+                    one(truth().description(Some("Whether the caller's API tokens end too."))),
+                )],
             ),
         ),
         ("Code", closed(vec![("totp", one(text()))], vec![])),

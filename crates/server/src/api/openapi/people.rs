@@ -25,6 +25,7 @@ pub(super) fn all() -> Vec<Named> {
                 ("role", one(role())),
                 ("active", one(boolean())),
                 ("last_seen_at", one(instant_or_null())),
+                ("second_factor", one(boolean())),
             ]),
         ),
         (

@@ -406,6 +406,24 @@ pub(super) fn shape(members: Vec<(&str, RefOr<Schema>)>) -> RefOr<Schema> {
     Schema::from(builder.build()).into()
 }
 
+/// The same with members that may be there.
+pub(super) fn shape_with(
+    members: Vec<(&str, RefOr<Schema>)>,
+    optional: Vec<(&str, RefOr<Schema>)>,
+) -> RefOr<Schema> {
+    let builder = members
+        .into_iter()
+        .fold(ObjectBuilder::new(), |builder, (name, schema)| {
+            builder.property(name, schema).required(name)
+        });
+    let builder = optional
+        .into_iter()
+        .fold(builder, |builder, (name, schema)| {
+            builder.property(name, schema)
+        });
+    Schema::from(builder.build()).into()
+}
+
 /// An object that takes these members and no others.
 pub(super) fn closed(
     required: Vec<(&str, RefOr<Schema>)>,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, StatusCode, header::SET_COOKIE};
+use http::StatusCode;
 
 use crate::{
     api::{
@@ -49,13 +49,6 @@ pub(in crate::api) async fn delete<S: ApiStore>(call: Call<S>) -> ApiResult {
     entrance.authenticator.forget(identity);
     let mut response = written::nothing(StatusCode::NO_CONTENT);
     response.extensions_mut().insert(AccessEnded);
-    let headers = response.headers_mut();
-    let cookie = HeaderValue::from_str(&session::clear_cookie())
-        .map_err(fieldstone_store::StoreError::internal)?;
-    headers.insert(SET_COOKIE, cookie);
-    headers.insert(
-        "clear-site-data",
-        HeaderValue::from_static("\"cache\", \"cookies\", \"storage\""),
-    );
+    session::forget_browser(response.headers_mut());
     Ok(response)
 }

@@ -77,7 +77,7 @@ pub(in crate::api) fn refused(error: IdentityError) -> ApiError {
     }
 }
 
-/// A body whose members are texts: those that are `required`, those that may be there, and no others.
+/// A body whose members are texts: those that are `required`, those that may be there, flags, and no others.
 pub(in crate::api) struct Texts(Map<String, Json>);
 
 impl Texts {
@@ -85,6 +85,16 @@ impl Texts {
         call: &Call<S>,
         required: &[&str],
         optional: &[&str],
+    ) -> Result<Self, ApiError> {
+        Self::read_with(call, required, optional, &[])
+    }
+
+    /// The same with members that are true or false.
+    pub(in crate::api) fn read_with<S: ApiStore>(
+        call: &Call<S>,
+        required: &[&str],
+        optional: &[&str],
+        flags: &[&str],
     ) -> Result<Self, ApiError> {
         let bytes = call.json(BYTES_MAX)?;
         let members = body::object(&bytes)?;
@@ -95,7 +105,15 @@ impl Texts {
             }
         }
         for (name, value) in &members {
-            if !required.contains(&name.as_str()) && !optional.contains(&name.as_str()) {
+            if flags.contains(&name.as_str()) {
+                if !value.is_boolean() {
+                    let expected = "true or false";
+                    errors.push(FieldError::new(
+                        name.clone(),
+                        Problem::WrongType { expected },
+                    ));
+                }
+            } else if !required.contains(&name.as_str()) && !optional.contains(&name.as_str()) {
                 errors.push(FieldError::new(name.clone(), Problem::UnknownField));
             } else if !value.is_null() && !value.is_string() {
                 let expected = "a text";
@@ -120,6 +138,11 @@ impl Texts {
     /// The text of a member that is there.
     pub(in crate::api) fn find(&self, name: &str) -> Option<&str> {
         self.0.get(name).and_then(Json::as_str)
+    }
+
+    /// Whether a flag is set.
+    pub(in crate::api) fn is_set(&self, name: &str) -> bool {
+        self.0.get(name).and_then(Json::as_bool).unwrap_or(false)
     }
 
     /// A member that is not to be printed.

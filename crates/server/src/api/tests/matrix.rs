@@ -130,6 +130,13 @@ async fn what_a_viewer_may_not_do_stays_undone() {
             .await
             .refused(403);
     }
+    // Nothing to do is no way past the question whether one may.
+    let nothing = Some(json!({ "changes": [] }));
+    let batch = request(Method::POST, "/api/v1/records/account/batch", &[], nothing);
+    world
+        .send(Some(&world.team.viewer), batch)
+        .await
+        .refused(403);
     let shown = world.get(&account).await.json();
     assert_eq!(
         (&shown["name"], &shown["version"]),

@@ -26,12 +26,16 @@ use tower::ServiceExt as _;
 
 use zeroize::Zeroizing;
 
-use super::{AccountStore, AuditStore, GrantStore, PeopleStore, SchemaStore, TokenStore, router};
+use super::{
+    AccountStore, AuditStore, GrantStore, PeopleStore, ProgramStore, SchemaStore, TokenStore,
+    router,
+};
 use crate::{
     identity::{
         IdentityError,
         audit::{AuditEvent, Filter, Verdict},
-        oauth::{GrantSummary, NewGrant, TokenSet},
+        oauth::{Application, GrantSummary, NewApplication, NewGrant, TokenSet},
+        service_account::{ServiceAccount, TokenPolicy},
         token::ApiTokenSummary,
     },
     schema::{NewField, NewObject, SchemaError},
@@ -135,8 +139,96 @@ impl AccountStore for MemoryStore {
         Ok(true)
     }
 
-    async fn reset_totp(&self, _: RecordId) -> Result<bool, StoreError> {
+    async fn reset_totp(&self, _: RecordId) -> Result<bool, IdentityError> {
         Ok(false)
+    }
+}
+
+/// The memory store has no programs, and a policy that stays as it is.
+impl ProgramStore for MemoryStore {
+    async fn service_accounts(&self) -> Result<Vec<ServiceAccount>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn service_account(&self, _: RecordId) -> Result<Option<ServiceAccount>, StoreError> {
+        Ok(None)
+    }
+
+    async fn add_service_account(&self, _: &str, _: Role) -> Result<RecordId, StoreError> {
+        Ok("0050000000000Aa".parse().unwrap())
+    }
+
+    async fn update_service_account(
+        &self,
+        _: RecordId,
+        _: &str,
+        _: Role,
+    ) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn switch_service_account(&self, _: RecordId, _: bool) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn service_tokens(&self, _: RecordId) -> Result<Vec<ApiTokenSummary>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn add_service_token(
+        &self,
+        _: RecordId,
+        name: &str,
+        scopes: &[&str],
+        expires_at: Timestamp,
+    ) -> Result<(RecordId, Zeroizing<String>), StoreError> {
+        self.add_token(name, scopes, expires_at).await
+    }
+
+    async fn applications(&self) -> Result<Vec<Application>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn application(&self, _: RecordId) -> Result<Option<Application>, StoreError> {
+        Ok(None)
+    }
+
+    async fn add_application(
+        &self,
+        _: &NewApplication,
+    ) -> Result<(RecordId, Option<Zeroizing<String>>), StoreError> {
+        Ok(("0OC0000000000Aa".parse().unwrap(), None))
+    }
+
+    async fn update_application(
+        &self,
+        _: RecordId,
+        _: &NewApplication,
+    ) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn switch_application(&self, _: RecordId, _: bool) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn remove_application(&self, _: RecordId) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn renew_secret(&self, _: RecordId) -> Result<Option<Zeroizing<String>>, StoreError> {
+        Ok(None)
+    }
+
+    async fn token_policy(&self) -> Result<TokenPolicy, StoreError> {
+        Ok(TokenPolicy {
+            days_max: 366,
+            access_minutes: 30,
+        })
+    }
+
+    async fn set_token_policy(&self, _: TokenPolicy) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 

@@ -33,14 +33,21 @@ pub(in crate::api) async fn create<S: ApiStore>(call: Call<S>) -> ApiResult {
     written::value(StatusCode::CREATED, &token)
 }
 
-struct Wanted {
-    name: String,
-    scopes: Vec<String>,
-    days: i64,
+/// What a token is to be.
+pub(in crate::api) struct Wanted {
+    pub(in crate::api) name: String,
+    /// Names of capabilities.
+    pub(in crate::api) scopes: Vec<String>,
+    pub(in crate::api) days: i64,
 }
 
 impl Wanted {
-    fn read(members: &Map<String, Json>, rights: &Rights, days_max: i64) -> Result<Self, ApiError> {
+    /// Reads the body; a token is never made for more than `rights`.
+    pub(in crate::api) fn read(
+        members: &Map<String, Json>,
+        rights: &Rights,
+        days_max: i64,
+    ) -> Result<Self, ApiError> {
         let mut wanted = Self {
             name: String::new(),
             scopes: rights
@@ -73,7 +80,8 @@ impl Wanted {
     }
 }
 
-fn name(json: &Json) -> Result<String, Problem> {
+/// What something is called: one line.
+pub(in crate::api) fn name(json: &Json) -> Result<String, Problem> {
     let name = json
         .as_str()
         .ok_or(Problem::WrongType { expected: "a text" })?

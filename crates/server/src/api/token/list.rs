@@ -16,7 +16,8 @@ pub(in crate::api) async fn list<S: ApiStore>(call: Call<S>) -> ApiResult {
     written::value(StatusCode::OK, &json!({ "tokens": tokens }))
 }
 
-fn token(token: &ApiTokenSummary) -> Json {
+/// A token without its secret.
+pub(in crate::api) fn token(token: &ApiTokenSummary) -> Json {
     json!({
         "id": token.id,
         "name": token.name,

@@ -158,6 +158,19 @@ pub(crate) async fn set_access(
     }
 }
 
+/// `POST /settings/members/{id}/two-step-reset`: somebody has lost what their second factor was.
+pub(crate) async fn reset_two_step(settings: Settings, PathId(id): PathId) -> PageResult {
+    if id == settings.viewer.user_id {
+        return Err(PageError::Forbidden);
+    }
+    match settings.store.reset_totp(id).await {
+        Ok(true) => Ok(Settings::done_at(&format!("{PATH}/{id}"), "two-step-reset")),
+        Ok(false) => Err(PageError::NotFound),
+        Err(IdentityError::AboveOwnRole) => Err(PageError::Forbidden),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Whoever changes themselves is looked up anew.
 fn forget_me(entrance: &Entrance, settings: &Settings, id: RecordId) {
     if id == settings.viewer.user_id {

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{
     Form,
     extract::{State, rejection::FormRejection},
-    http::{HeaderValue, StatusCode, header},
+    http::StatusCode,
     response::{IntoResponse as _, Redirect},
 };
 use fieldstone_ui::{PageError, PageResult, locale::Locale};
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::Settings;
 use crate::{
     identity::{
-        AccessEnded, IdentityError, email_key, session::clear_cookie, workspace::check_email,
+        AccessEnded, IdentityError, email_key, session::forget_browser, workspace::check_email,
     },
     pages::Entrance,
     store::OwnEmail,
@@ -145,11 +145,7 @@ pub(crate) async fn leave(
     }
     entrance.authenticator.forget(&settings.identity);
     let mut response = Redirect::to("/sign-in?after=left").into_response();
-    let cookie = HeaderValue::from_str(&clear_cookie()).map_err(|_| PageError::Failed)?;
-    response.headers_mut().insert(header::SET_COOKIE, cookie);
-    response
-        .headers_mut()
-        .insert("clear-site-data", HeaderValue::from_static("\"cache\""));
+    forget_browser(response.headers_mut());
     response.extensions_mut().insert(AccessEnded);
     Ok(response)
 }

@@ -25,6 +25,8 @@ pub(crate) struct Typed {
     new: String,
     #[serde(default)]
     repeat: String,
+    /// There when the API tokens are to end too.
+    end_tokens: Option<String>,
 }
 
 #[derive(Template)]
@@ -32,6 +34,10 @@ pub(crate) struct Typed {
 struct Page<'a> {
     locale: &'a Locale,
     email: &'a str,
+    /// One's own API tokens: name and first characters.
+    tokens: Vec<(String, String)>,
+    /// Whether they are to end.
+    end_tokens: bool,
     present_error: Option<&'static str>,
     new_error: Option<&'static str>,
     repeat_error: Option<&'static str>,
@@ -42,7 +48,8 @@ struct Page<'a> {
 /// `GET /settings/password`.
 pub(crate) async fn show(settings: Settings) -> PageResult {
     let profile = settings.store.own_profile().await?;
-    settings.page(&Page::of(&settings, &profile.email))
+    let tokens = tokens(&settings).await?;
+    settings.page(&Page::of(&settings, &profile.email, tokens))
 }
 
 /// `POST /settings/password`.
@@ -54,7 +61,10 @@ pub(crate) async fn submit(
 ) -> PageResult {
     let Form(typed) = typed.map_err(|_| PageError::Invalid)?;
     let profile = settings.store.own_profile().await?;
-    let mut page = Page::of(&settings, &profile.email);
+    let tokens = tokens(&settings).await?;
+    let end_tokens = typed.end_tokens.is_some() && !tokens.is_empty();
+    let mut page = Page::of(&settings, &profile.email, tokens);
+    page.end_tokens = end_tokens;
     if typed.new != typed.repeat {
         page.repeat_error = Some("set-up-different");
         return settings.page_with(StatusCode::UNPROCESSABLE_ENTITY, &page);
@@ -66,12 +76,17 @@ pub(crate) async fn submit(
     let (address, now) = (visitor.address, entrance.clock.now());
     let changed = entrance
         .sign_in
-        .change_password(&settings.identity, passwords, address, now)
+        .change_password(&settings.identity, passwords, end_tokens, address, now)
         .await;
     let error = match changed {
         Ok(token) => {
             entrance.authenticator.forget(&settings.identity);
-            let done = Settings::done_at("/settings/password", "password");
+            let notice = if end_tokens {
+                "password-tokens"
+            } else {
+                "password"
+            };
+            let done = Settings::done_at("/settings/password", notice);
             return Ok(renewed(done, &token));
         }
         Err(error @ IdentityError::Unauthenticated) => return Err(error.into()),
@@ -91,11 +106,20 @@ pub(crate) async fn submit(
     Ok(response)
 }
 
+/// One's own API tokens, the newest first: name and first characters.
+async fn tokens(settings: &Settings) -> Result<Vec<(String, String)>, PageError> {
+    let tokens = settings.store.tokens_of(settings.viewer.user_id).await?;
+    let shown = tokens.into_iter().rev();
+    Ok(shown.map(|token| (token.name, token.prefix)).collect())
+}
+
 impl<'a> Page<'a> {
-    fn of(settings: &'a Settings, email: &'a str) -> Self {
+    fn of(settings: &'a Settings, email: &'a str, tokens: Vec<(String, String)>) -> Self {
         Self {
             locale: settings.locale(),
             email,
+            tokens,
+            end_tokens: false,
             present_error: None,
             new_error: None,
             repeat_error: None,

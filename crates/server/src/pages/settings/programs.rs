@@ -59,6 +59,12 @@ impl Fields {
         found.map_or("", |(_, value)| value.trim())
     }
 
+    /// All values of this name.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = self.0.iter().filter(move |(known, _)| known == name);
+        named.map(|(_, value)| value.as_str())
+    }
+
     /// The scopes that are ticked; unknown names count for nothing.
     pub(crate) fn scopes(&self) -> Vec<Capability> {
         let names: Vec<String> = self

@@ -5,4 +5,5 @@ mod policy;
 mod profile;
 mod proof;
 mod sessions;
-mod two_step;
+mod together;
+pub(crate) mod two_step;

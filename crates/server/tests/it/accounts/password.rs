@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use fieldstone_server::database::connect;
 use fieldstone_server::identity::{PasswordHasher, PasswordPolicy};
-use http::{StatusCode, header};
+use http::{Request, StatusCode, header};
 use secrecy::SecretString;
+use serde_json::Value as Json;
 
 use crate::gate::{House, cookie_of, text_of};
 
@@ -149,4 +150,80 @@ async fn a_cheaper_hash_is_replaced_at_sign_in() {
             .starts_with("$argon2id$v=19$m=19456,t=2,p=1$")
     );
     house.cookie().await;
+}
+
+/// Signs the field app in; answers its access token.
+async fn device(house: &House, cookie: &str) -> String {
+    let request = Request::post("/api/v1/oauth/grants")
+        .header("sec-fetch-site", "same-origin")
+        .header(header::COOKIE, cookie)
+        .header(header::CONTENT_TYPE, "application/json");
+    let answer = house
+        .ask(request, r#"{"client_id":"fieldstone-device"}"#)
+        .await;
+    let answer: Json = serde_json::from_str(&text_of(answer).await).unwrap();
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_new_password_signs_devices_out_and_ends_tokens_when_asked() {
+    const ACCOUNTS: &str = "/api/v1/records/account";
+    let house = House::new().await;
+    let mut cookie = house.cookie().await;
+    let token = house.token(&cookie).await;
+    let mut present = "correct+horse+battery".to_owned();
+    for (at, (end, left)) in [
+        ("", StatusCode::OK),
+        ("&end_tokens=yes", StatusCode::UNAUTHORIZED),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let page = house.page("/settings/password", &cookie).await;
+        assert!(
+            page.contains("a program") && page.contains("name=\"end_tokens\""),
+            "{page}"
+        );
+        let access = device(&house, &cookie).await;
+        assert_eq!(house.call(ACCOUNTS, &access).await, StatusCode::OK);
+        let new = format!("{NEW}+{at}");
+        let form = format!("{}{end}", form(&present, &new, &new));
+        let changed = house.post("/settings/password", &cookie, form).await;
+        assert_eq!(changed.status(), StatusCode::SEE_OTHER);
+        cookie = cookie_of(&changed);
+        present = new;
+        assert_eq!(
+            house.call(ACCOUNTS, &access).await,
+            StatusCode::UNAUTHORIZED
+        );
+        assert_eq!(house.call(ACCOUNTS, &token).await, left, "{end:?}");
+    }
+    let page = house.page("/settings/password", &cookie).await;
+    assert!(
+        !page.contains("name=\"end_tokens\""),
+        "there is nothing to end"
+    );
+
+    // By the API, too.
+    let token = house.token(&cookie).await;
+    let change = async |body: &str| {
+        let request = Request::post("/api/v1/session/password")
+            .header("sec-fetch-site", "same-origin")
+            .header(header::COOKIE, &cookie)
+            .header(header::CONTENT_TYPE, "application/json");
+        house.ask(request, body.to_owned()).await.status()
+    };
+    let present = present.replace('+', " ");
+    let body = |flag: &str| {
+        format!(
+            r#"{{"present":"{present}","new":"one more sentence of mine","end_tokens":{flag}}}"#
+        )
+    };
+    assert_eq!(
+        change(&body("\"yes\"")).await,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    assert_eq!(house.call(ACCOUNTS, &token).await, StatusCode::OK);
+    assert_eq!(change(&body("true")).await, StatusCode::NO_CONTENT);
+    assert_eq!(house.call(ACCOUNTS, &token).await, StatusCode::UNAUTHORIZED);
 }

@@ -10,11 +10,11 @@ use serde_json::{Value as Json, json};
 use crate::gate::{House, PASSWORD, cookie_of, text_of};
 
 /// An authenticator: `oathtool` with a seed.
-pub(super) struct Phone(String);
+pub(crate) struct Phone(String);
 
 impl Phone {
     /// Sets a second factor up on the pages; answers the authenticator, the recovery codes and the new cookie.
-    pub(super) async fn enrol(house: &House, cookie: &str) -> (Self, Vec<String>, String) {
+    pub(crate) async fn enrol(house: &House, cookie: &str) -> (Self, Vec<String>, String) {
         let started = house.post("/settings/two-step/setup", cookie, "").await;
         assert_eq!(started.status(), StatusCode::SEE_OTHER);
         let page = house.page("/settings/two-step/setup", cookie).await;
@@ -135,11 +135,13 @@ async fn a_code_opens_once_and_only_as_six_digits_of_now() {
         phone.code(&house, 0)[..5].to_owned(),
         format!("0{}", phone.code(&house, 0)),
         full_width,
+        format!("{}\u{a0}", phone.code(&house, 0)),
+        format!("{}\u{200b}", phone.code(&house, 0)),
         phone.code(&house, -1),
         phone.code(&house, 1),
     ] {
         // Not to be slowed down here.
-        let house = house.restarted();
+        let house = house.rested().await;
         let (status, _, cookie) = sign_in(&house, credentials(&[("totp", &refused)])).await;
         assert_eq!(
             (status, cookie),
@@ -147,7 +149,7 @@ async fn a_code_opens_once_and_only_as_six_digits_of_now() {
             "{refused:?}"
         );
     }
-    let house = house.restarted();
+    let house = house.rested().await;
     let code = phone.code(&house, 0);
     let (status, _, cookie) = sign_in(&house, credentials(&[("totp", &code)])).await;
     assert_eq!(status, StatusCode::CREATED);
@@ -229,7 +231,7 @@ async fn the_fifth_wrong_code_ends_the_sign_in() {
     assert_eq!(over.headers()[header::LOCATION], "/sign-in?after=late");
 
     // A new password in between ends it too.
-    let house = house.restarted();
+    let house = house.rested().await;
     let step = cookie_of(&house.sign_in(form).await);
     let owner = connect(&house.database.owner()).await.unwrap();
     let changed = "SELECT app.set_password(tenant_id, user_id, password_phc) FROM app.user_secret";

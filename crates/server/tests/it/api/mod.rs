@@ -1,6 +1,8 @@
 //! The API as it is served: through the gate, on PostgreSQL, with a session or a token.
 
 mod attachments;
+mod narrowed;
+mod programs;
 
 use std::sync::Arc;
 

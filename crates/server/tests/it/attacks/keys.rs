@@ -51,12 +51,21 @@ const UNIQUE_KEY_ORACLE: Attack = Attack {
         }
         .boxed()
     },
-    defences: &[Defence {
-        name: "the tenant in the unique key",
-        remove: Removal::Sql(
-            "DROP INDEX app.user_email; CREATE UNIQUE INDEX user_email ON app.\"user\" (email_key) WHERE deleted_at IS NULL",
-        ),
-    }],
+    defences: &[
+        Defence {
+            name: "the tenant in the unique key",
+            remove: Removal::Sql(
+                "DROP INDEX app.user_email; CREATE UNIQUE INDEX user_email ON app.\"user\" (email_key) WHERE deleted_at IS NULL",
+            ),
+        },
+        Defence {
+            name: "people come by invitation",
+            remove: Removal::Refusal {
+                functions: &["user_keep"],
+                message: "people come by invitation",
+            },
+        },
+    ],
 };
 
 const SLUG_ORACLE: Attack = Attack {
@@ -75,6 +84,10 @@ const SLUG_ORACLE: Attack = Attack {
         .boxed()
     },
     defences: &[
+        Defence {
+            name: "no UPDATE of an address",
+            remove: Removal::Sql("GRANT UPDATE (slug) ON app.workspace TO fieldstone_app"),
+        },
         Defence {
             name: "only an operator changes an address",
             remove: Removal::Refusal {

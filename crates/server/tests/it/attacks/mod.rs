@@ -4,6 +4,7 @@
 //! defences it has to fail; without any it has to *succeed*, or it would prove nothing; and with each defence alone it has
 //! to fail, or that defence would be none.
 
+mod accounts;
 mod catalog;
 mod forgery;
 mod keys;

@@ -252,8 +252,14 @@ const FROZEN_MEMBERSHIP: Attack = Attack {
         }
         .boxed()
     },
-    defences: &[Defence {
-        name: "the guard on member_version",
-        remove: Removal::Sql("ALTER TABLE app.\"user\" DISABLE TRIGGER guard"),
-    }],
+    defences: &[
+        Defence {
+            name: "the guard on member_version",
+            remove: Removal::Sql("ALTER TABLE app.\"user\" DISABLE TRIGGER guard"),
+        },
+        Defence {
+            name: "no UPDATE of member_version",
+            remove: Removal::Sql("GRANT UPDATE (member_version) ON app.\"user\" TO fieldstone_app"),
+        },
+    ],
 };

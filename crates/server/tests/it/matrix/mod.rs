@@ -95,9 +95,9 @@ fn expected(route: &Route, sample: &Sample, persona: Persona) -> Expected {
     if session && is_token {
         return Expected::Denied("session-needed");
     }
-    // Whoever may do more than before is asked again.
+    // Whoever may do more than before is asked again, and whoever proved themselves long ago.
     if matches!(route.needs, Needs::Proof | Needs::ProvenCapability(_))
-        && persona == Persona::Raised
+        && matches!(persona, Persona::Raised | Persona::Stale)
     {
         return Expected::Proof;
     }
@@ -351,13 +351,16 @@ async fn everybody_gets_what_the_tables_say_on_every_route() {
             Persona::Anonymous | Persona::Token => vec![Proof::Nothing; pairs.len()],
             persona => {
                 site.sign_in(persona).await;
+                if persona == Persona::Stale {
+                    site.age_proof(persona).await;
+                }
                 site.copies(persona, pairs.len()).await
             }
         };
         proofs.insert(at, supply);
     }
     let owner = site.sign_in(Persona::Owner).await;
-    let things = Things::make(&site, &owner, pairs.len() * 4).await;
+    let things = Things::make(&site, &owner, pairs.len() * 5).await;
     let tokens = Tokens::make(&site, &owner).await;
     let mut cases = Vec::new();
     for (at, persona) in Persona::ALL.into_iter().enumerate() {

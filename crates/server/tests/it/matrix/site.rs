@@ -42,10 +42,12 @@ pub(super) enum Persona {
     Lowered,
     /// A viewer when the session began, a member now.
     Raised,
+    /// An owner who proved who they are eleven minutes ago.
+    Stale,
 }
 
 impl Persona {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Anonymous,
         Self::Viewer,
         Self::Member,
@@ -56,6 +58,7 @@ impl Persona {
         Self::Token,
         Self::Lowered,
         Self::Raised,
+        Self::Stale,
     ];
 
     /// The role they signed in with.
@@ -65,7 +68,7 @@ impl Persona {
             Self::Viewer | Self::Raised => Some(Role::Viewer),
             Self::Member | Self::Deactivated => Some(Role::Member),
             Self::Admin | Self::Lowered => Some(Role::Admin),
-            Self::Owner | Self::Stranger => Some(Role::Owner),
+            Self::Owner | Self::Stranger | Self::Stale => Some(Role::Owner),
         }
     }
 
@@ -223,6 +226,14 @@ impl Site {
         assert_eq!(response.status(), StatusCode::CREATED, "{persona:?}");
         let cookie = response.headers()["set-cookie"].to_str().unwrap();
         Proof::Cookie(cookie.split(';').next().unwrap().to_owned())
+    }
+
+    /// Lets the proof of somebody be of eleven minutes ago.
+    pub(super) async fn age_proof(&self, persona: Persona) {
+        let owner = connect(&self.database.owner()).await.unwrap();
+        let sql = "UPDATE app.session s SET proved_at = now() - interval '11 minutes' FROM app.\"user\" u \
+            WHERE u.tenant_id = s.tenant_id AND u.id = s.user_id AND u.email = $1";
+        assert_eq!(owner.execute(sql, &[&persona.email()]).await.unwrap(), 1);
     }
 
     /// Copies of a person's session, so that a request that ends its session ends no other's.

@@ -41,13 +41,29 @@ async fn a_removed_member_comes_back_with_nothing_they_had() {
             .header(header::AUTHORIZATION, format!("Bearer {token}"));
         team.house.ask(request, "").await.status()
     };
+    let grant = json!({ "client_id": "fieldstone-device" });
+    let (_, tokens) = team.call(&cookie, "POST", "/oauth/grants", grant).await;
+    let text = |name: &str| tokens[name].as_str().unwrap().to_owned();
+    let (access, refresh) = (text("access_token"), text("refresh_token"));
+    let by_device = async |team: &Team| team.house.call("/api/v1/records/account", &access).await;
+    let by_refresh = async |team: &Team| {
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("client_id", "fieldstone-device"),
+            ("refresh_token", refresh.as_str()),
+        ];
+        team.send("/oauth/token", &form).await.status()
+    };
     assert_eq!(team.house.get("/deals", &cookie).await, StatusCode::OK);
     assert_eq!(by_token(&team).await, StatusCode::OK);
+    assert_eq!(by_device(&team).await, StatusCode::OK);
 
     assert_eq!(
         set_active(&team, &ann, bob, "no").await.0,
         StatusCode::SEE_OTHER
     );
+    assert_eq!(by_device(&team).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(by_refresh(&team).await, StatusCode::BAD_REQUEST);
     assert_eq!(
         team.house.get("/deals", &cookie).await,
         StatusCode::SEE_OTHER,
@@ -77,6 +93,8 @@ async fn a_removed_member_comes_back_with_nothing_they_had() {
         StatusCode::UNAUTHORIZED,
         "so does the token"
     );
+    assert_eq!(by_device(&team).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(by_refresh(&team).await, StatusCode::BAD_REQUEST);
     team.cookie("bob").await;
     let events = team.events(4).await;
     assert!(

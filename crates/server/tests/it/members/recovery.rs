@@ -244,3 +244,35 @@ async fn a_link_is_good_for_an_hour_and_for_somebody_who_may_sign_in() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_letter_ends_tokens_when_asked() {
+    let mut team = Team::new().await;
+    for (end, left) in [
+        (None, StatusCode::OK),
+        (Some("yes"), StatusCode::UNAUTHORIZED),
+    ] {
+        let house = team.house.restarted();
+        let link = team.house.setup_link("ann@north.example").await;
+        let form =
+            format!("link={link}&password=correct+horse+battery&repeat=correct+horse+battery");
+        let cookie = crate::gate::cookie_of(&house.post("/set-up", "", form).await);
+        let token = house.token(&cookie).await;
+        assert_eq!(ask(&team, "ann@north.example").await.0, StatusCode::OK);
+        let letters = team.letters().await;
+        let letter = letters.iter().find(|letter| letter.link.is_some()).unwrap();
+        let mut form = vec![
+            ("link", letter.secret()),
+            ("password", NEW_PASSWORD),
+            ("repeat", NEW_PASSWORD),
+        ];
+        form.extend(end.map(|end| ("end_tokens", end)));
+        let done = team.send("/password-reset", &form).await;
+        assert_eq!(done.status(), StatusCode::SEE_OTHER);
+        assert_eq!(
+            house.call("/api/v1/records/account", &token).await,
+            left,
+            "{end:?}"
+        );
+    }
+}

@@ -183,6 +183,16 @@ const CASES: &[(&str, &str, &str)] = &[
     ),
     (
         "table grant",
+        "GRANT UPDATE ON app.\"user\" TO fieldstone_app",
+        "app.\"user\"",
+    ),
+    (
+        "table grant",
+        "SELECT app.protect('app.workspace', 'managed')",
+        "app.workspace",
+    ),
+    (
+        "table grant",
         "GRANT SELECT ON app.account TO fieldstone_auth",
         "app.account",
     ),

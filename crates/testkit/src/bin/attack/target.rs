@@ -16,7 +16,7 @@ pub(crate) struct Site {
     pub(crate) device: PathBuf,
     pub(crate) python: Option<PathBuf>,
     pub(crate) folder: TempDir,
-    _server: Server,
+    server: Server,
 }
 
 impl Site {
@@ -29,21 +29,21 @@ impl Site {
             device: device.to_owned(),
             python: python.map(Path::to_owned),
             folder,
-            _server: server,
+            server: server,
         };
         site.log_in()?;
         Ok(site)
     }
 
     fn log_in(&self) -> anyhow::Result<()> {
-        let demo = self._server.demo();
+        let demo = self.server.demo();
         let user = demo.pointer("/users/0").context("a user of the demo")?;
         let text = |name: &str| {
             user.get(name)
                 .and_then(serde_json::Value::as_str)
                 .context("a text of the demo")
         };
-        let ca = self._server.ca();
+        let ca = self.server.ca();
         let mut child = self
             .command(&self.device)
             .arg("--ca")
@@ -51,7 +51,7 @@ impl Site {
             .args([
                 "--ephemeral",
                 "login",
-                self._server.url(),
+                self.server.url(),
                 "--email",
                 text("email")?,
                 "--workspace",

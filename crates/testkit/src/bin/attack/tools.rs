@@ -167,7 +167,7 @@ fn victim(watch: &Watch) -> u32 {
 fn judge(watch: &mut Watch, since: Instant, turned_away: bool) -> anyhow::Result<Outcome> {
     if turned_away {
         // It has looked again since, and found nothing to end for.
-        thread::sleep(Duration::from_millis(1000));
+        thread::sleep(Duration::from_secs(1));
         return Ok(if watch.is_running()? {
             Outcome::TurnedAway
         } else {

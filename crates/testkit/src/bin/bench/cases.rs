@@ -44,6 +44,8 @@ pub(crate) enum Among {
     Large,
     /// So many of the tenants with a thousand.
     Small(usize),
+    /// Of the tenant with a million, by somebody who sees less: who that is says `load.sql`.
+    Seeing(&'static str),
 }
 
 /// What is asked.
@@ -78,7 +80,7 @@ pub(crate) enum Way {
 pub(crate) fn all() -> Vec<Case> {
     use Among::{Large, Small};
     let case = |name, among, ask| Case { name, among, ask };
-    vec![
+    let mut cases = vec![
         case("get, 1,000,000 deals", Large, Ask::Get),
         case("get, among 10 tenants", Small(10), Ask::Get),
         case("get, among 1,000 tenants", Small(1_000), Ask::Get),
@@ -165,6 +167,51 @@ pub(crate) fn all() -> Vec<Case> {
         ),
         case("update", Large, Ask::Update),
         case("create", Large, Ask::Create),
+    ];
+    cases.extend(seeing());
+    cases
+}
+
+/// Lists and figures of people who see less than all.
+fn seeing() -> Vec<Case> {
+    use Among::Seeing;
+    let case = |name, among, ask| Case { name, among, ask };
+    vec![
+        case(
+            "list of 50, own records, 50 of 1,000,000",
+            Seeing("own, few"),
+            Ask::List(|_| list()),
+        ),
+        case(
+            "list of 50, own records, 250,000 of 1,000,000",
+            Seeing("own, many"),
+            Ask::List(|_| list()),
+        ),
+        case(
+            "list of 50, a team's records, 150 of 1,000,000",
+            Seeing("team, few"),
+            Ask::List(|_| list()),
+        ),
+        case(
+            "list of 50 by amount, a team's records",
+            Seeing("team, few"),
+            Ask::List(|_| by("amount")),
+        ),
+        case(
+            "list of 50 by amount, own records, 250,000",
+            Seeing("own, many"),
+            Ask::List(|_| by("amount")),
+        ),
+        case(
+            "search of a common word, own records, 50",
+            Seeing("own, few"),
+            Ask::Search(|_| search("renewal"), &[Way::Newest]),
+        ),
+        case(
+            "count of own records, 50",
+            Seeing("own, few"),
+            Ask::Count(|_| Query::new("deal")),
+        ),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! The lightest client that is fair: one HTTP/1.1 connection over TLS, kept alive, answers read and thrown away.
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use anyhow::{Context as _, bail};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -54,7 +55,16 @@ impl Client {
 
     /// A new connection.
     pub(crate) async fn connect(&self) -> anyhow::Result<Connection> {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        self.connect_from(Ipv4Addr::LOCALHOST).await
+    }
+
+    /// A new connection from another address of the loopback network.
+    pub(crate) async fn connect_from(&self, source: Ipv4Addr) -> anyhow::Result<Connection> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from((source, 0)))?;
+        let stream = socket
+            .connect(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)))
+            .await?;
         stream.set_nodelay(true)?;
         let stream = self
             .tls

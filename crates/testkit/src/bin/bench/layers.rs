@@ -28,7 +28,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use super::cases::{Among, Ask, Case, Way};
 use super::http::Client;
-use super::sample::{Deal, Random, Tenant, tenants};
+use super::sample::{Deal, Random, Tenant, askers, tenants};
 use super::writes;
 
 /// As many connections as the server keeps.
@@ -77,6 +77,8 @@ pub(crate) struct Layers {
     stores: Stores,
     pub(crate) client: Client,
     tenants: Vec<Tenant>,
+    /// Of the large tenant, who sees less than all.
+    askers: Vec<(String, Tenant)>,
 }
 
 impl Layers {
@@ -104,13 +106,18 @@ impl Layers {
         let keys = ContextKeys::own(data_dir.context_key(), clock.now())?;
         let sign: Sign = Arc::new(move |actor, backend, now| keys.sign(actor, backend, now));
         let context = Pool::new(app, CONNECTIONS, sign, clock.clone())?;
-        let tenants = tenants(&*plain_connection(&plain).await?).await?;
+        let admin = plain_connection(&plain).await?;
+        let tenants = tenants(&admin).await?;
+        let deals = tenants.first().map(|large| large.deals.as_slice());
+        let askers = askers(&admin, deals.unwrap_or_default()).await?;
+        drop(admin);
         Ok(Self {
             plain,
             stores: Stores::new(context.clone(), clock, None),
             context,
             client: Client::new(&server.ca(), server.port())?,
             tenants,
+            askers,
         })
     }
 
@@ -140,6 +147,10 @@ impl Layers {
         let among = match case.among {
             Among::Large => self.tenants.get(..1),
             Among::Small(count) => self.tenants.get(1..=count.min(self.tenants.len() - 1)),
+            Among::Seeing(name) => {
+                let asker = self.askers.iter().find(|(known, _)| known == name);
+                asker.map(|(_, tenant)| std::slice::from_ref(tenant))
+            }
         };
         let registry = self.store(&self.large()?.actor).await?.registry().clone();
         let mut questions = Vec::with_capacity(QUESTIONS);

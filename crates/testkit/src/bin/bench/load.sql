@@ -39,14 +39,29 @@ INSERT INTO app.workspace (tenant_id, name, slug, schema_version, created_at, up
 SELECT tenant_id, 'Workspace ' || n, 'bench-' || n, 2, '2023-01-01', '2023-01-01' FROM bench.tenant;
 INSERT INTO app.workspace_slug (tenant_id, slug) SELECT tenant_id, 'bench-' || n FROM bench.tenant;
 
-INSERT INTO app."user" (tenant_id, id, email, email_key, name, name_key, role, created_at, updated_at)
+-- The large tenant has four more: they own 50 deals each, one sees nothing else, and three are a team.
+INSERT INTO app."user" (tenant_id, id, email, email_key, name, name_key, role, visibility, changed_xid, row_tag, created_at, updated_at)
 SELECT t.tenant_id, bench.id('005', 94694400000 + t.n * 1000 + k, t.n * 11 + k), format('user%s@bench-%s.example', k, t.n),
-    format('user%s@bench-%s.example', k, t.n), p.name, lower(p.name), CASE k WHEN 0 THEN 'owner' ELSE 'member' END, '2023-01-01', '2023-01-01'
-FROM bench.tenant t, (VALUES (0, 'Moses Frase'), (1, 'Darcel Schlecht'), (2, 'Zane Levy'), (3, 'Anna Snelling')) AS p (k, name);
+    format('user%s@bench-%s.example', k, t.n), p.name, lower(p.name), CASE k WHEN 0 THEN 'owner' ELSE 'member' END,
+    CASE WHEN t.n > 0 THEN 'all' WHEN k IN (3, 4) THEN 'own' WHEN k >= 5 THEN 'team' ELSE 'all' END, pg_current_xact_id(), (random() * 9e18)::bigint, '2023-01-01', '2023-01-01'
+FROM bench.tenant t, (VALUES (0, 'Moses Frase'), (1, 'Darcel Schlecht'), (2, 'Zane Levy'), (3, 'Anna Snelling'), (4, 'Cecily Lampkin'), (5, 'Versie Hillebrand'),
+    (6, 'Kami Bicknell'), (7, 'Niesha Huffines')) AS p (k, name)
+WHERE t.n = 0 OR k < 4;
+INSERT INTO app.team (tenant_id, id, name, name_key, created_at) SELECT tenant_id, '0TE000000000001', 'East', 'east', '2023-01-01' FROM bench.tenant WHERE n = 0;
+INSERT INTO app.team_member (tenant_id, team_id, user_id)
+SELECT t.tenant_id, '0TE000000000001', bench.id('005', 94694400000 + k, k) FROM bench.tenant t, generate_series(5, 7) k WHERE t.n = 0;
 INSERT INTO app.user_secret (tenant_id, user_id, email_key, changed_at) SELECT tenant_id, id, email_key, created_at FROM app."user" ON CONFLICT DO NOTHING;
 INSERT INTO app.api_token (tenant_id, id, user_id, name, prefix, token_hash, scopes, created_at, expires_at)
 SELECT tenant_id, bench.id('0AT', 94694400000 + n, n), user_id, 'bench', left(token, 8), sha256(convert_to(token, 'UTF8')), '{}', '2023-01-01', '2100-01-01'
 FROM bench.tenant;
+-- Whoever sees less than all: 250,000 of their own, 50 of their own, 150 of their team's.
+CREATE TABLE bench.asker AS
+SELECT a.name, t.tenant_id, bench.id('005', 94694400000 + a.k, a.k) COLLATE "C" AS user_id,
+    'fst_' || translate(rtrim(encode(sha256(convert_to('fieldstone bench ' || a.name, 'UTF8')), 'base64'), '='), '+/', '-_') AS token
+FROM bench.tenant t, (VALUES ('own, many', 3), ('own, few', 4), ('team, few', 5)) AS a (name, k) WHERE t.n = 0;
+INSERT INTO app.api_token (tenant_id, id, user_id, name, prefix, token_hash, scopes, created_at, expires_at)
+SELECT tenant_id, '0AT' || substr(user_id, 4), user_id, 'bench', left(token, 8), sha256(convert_to(token, 'UTF8')), '{}', '2023-01-01', '2100-01-01'
+FROM bench.asker;
 
 INSERT INTO app.custom_field (tenant_id, object, id, name, facts, created_at)
 SELECT tenant_id, 'deal', 1000, 'score', current_setting('bench.facts')::jsonb, '2023-01-01' FROM bench.tenant;
@@ -95,13 +110,13 @@ SELECT d.tenant_id, d.id, 1, d.at, d.owner_id, d.at, d.owner_id, pg_current_xact
 FROM (
     SELECT t.n, t.tenant_id, t.pipeline_id, bench.id('006', 94694400000 + i * (86400000000 / t.deals), (i * 7919 + t.n * 104729) % 916132832) AS id,
         timestamptz '2023-01-01' + i * (interval '1000 days' / t.deals) AS at,
-        bench.id('005', 94694400000 + t.n * 1000 + i % 4, t.n * 11 + i % 4) AS owner_id,
+        bench.id('005', 94694400000 + t.n * 1000 + o.k, t.n * 11 + o.k) AS owner_id,
         format('%s %s %s %s', bench.word('{Aurora,Borealis,Cascade,Dynamo,Everest,Falcon,Granite,Horizon,Indigo,Juniper,Kestrel,Lumen,Meridian,Nimbus,Orchid,Pinnacle,Quartz,Raven,Summit,Tundra,Umbra,Vertex,Willow,Xenon,Yonder,Zephyr}', random()),
             bench.word('{Basic,Plus,Pro,Special,Advanced,Premium}', random()), bench.word('{renewal,upgrade,licence,pilot}', random()), 100000 + i) AS name,
         1 + floor(random() * greatest(t.deals / 20, 1))::bigint AS account,
         1 + floor(random() * 6)::int AS stage, (1000 + power(random(), 4) * 50000000)::bigint AS amount,
         bench.word('{website,referral,partner,event,phone}', random()) AS source, floor(random() * 1000000)::bigint AS score
-    FROM bench.tenant t, generate_series(1, t.deals::bigint) AS i
+    FROM bench.tenant t, generate_series(1, t.deals::bigint) AS i, LATERAL (SELECT CASE WHEN t.n = 0 AND i % 20000 < 4 THEN 4 + i % 20000 ELSE i % 4 END) AS o (k)
 ) AS d JOIN bench.stage s ON s.k = d.stage;
 
 INSERT INTO app.field_value (tenant_id, record_id, field, ordinal, object, key_int, is_unique, living)

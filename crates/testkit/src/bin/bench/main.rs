@@ -17,6 +17,7 @@ mod measure;
 mod processes;
 mod report;
 mod sample;
+mod sign_in;
 mod writes;
 
 use std::fs;
@@ -116,6 +117,9 @@ async fn main() -> anyhow::Result<()> {
         if wanted(case.name) {
             report.add(measure::case(&layers, &processes, &case, effort).await?);
         }
+    }
+    if wanted("sign-in") {
+        report.sign_ins = Some(sign_in::measure(&layers, &processes, effort.whole()).await?);
     }
     report.facts.loaded_kib = processes.server_memory_kib()?;
     if wanted("import") {

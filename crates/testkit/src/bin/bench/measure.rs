@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use futures_util::future::try_join_all;
 
-use super::cases::{Ask, Case};
+use super::cases::{Among, Ask, Case};
 use super::layers::{Layer, Layers, Question};
 use super::processes::{Processes, Used};
 
@@ -26,6 +26,11 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
+    /// How long a figure takes.
+    pub(crate) fn whole(self) -> Duration {
+        self.turn * TURNS
+    }
+
     /// So long for each figure.
     pub(crate) fn of(figure: Duration) -> Self {
         Self {
@@ -65,8 +70,10 @@ pub(crate) async fn case(
     effort: Effort,
 ) -> anyhow::Result<Outcome> {
     let questions = layers.questions(case).await?;
-    let depths: &[Layer] = match case.ask {
-        Ask::Update | Ask::Create => &[Layer::Plain, Layer::Store, Layer::Api],
+    let depths: &[Layer] = match (case.ask, case.among) {
+        (Ask::Update | Ask::Create, _) => &[Layer::Plain, Layer::Store, Layer::Api],
+        // The store adds whose records are in sight.
+        (_, Among::Seeing(_)) => &[Layer::Store, Layer::Api],
         _ => &[Layer::Plain, Layer::Context, Layer::Store, Layer::Api],
     };
     let mut figures: Vec<Figure> = Vec::new();

@@ -8,6 +8,7 @@ use super::import::Imported;
 use super::layers::Layer;
 use super::load::Size;
 use super::measure::{ASKERS, Outcome};
+use super::sign_in::SignIns;
 
 /// What the figures were measured on.
 #[derive(Debug)]
@@ -67,6 +68,8 @@ pub(crate) struct Report {
     outcomes: Vec<Outcome>,
     /// What importing showed.
     pub(crate) imports: Vec<Imported>,
+    /// What signing in showed.
+    pub(crate) sign_ins: Option<SignIns>,
 }
 
 impl Report {
@@ -76,6 +79,7 @@ impl Report {
             facts,
             outcomes: Vec::new(),
             imports: Vec::new(),
+            sign_ins: None,
         }
     }
 
@@ -128,6 +132,9 @@ impl Report {
                 )?;
             }
             writeln!(out)?;
+        }
+        if let Some(sign_ins) = &self.sign_ins {
+            write_sign_ins(out, sign_ins)?;
         }
         writeln!(out, "## Start and memory\n")?;
         let seconds = |time: Option<Duration>| {
@@ -206,6 +213,59 @@ impl Report {
         }
         writeln!(out)
     }
+}
+
+fn write_sign_ins(out: &mut String, found: &SignIns) -> std::fmt::Result {
+    let flood = &found.flood;
+    let ms = |time: Duration| format!("{:.0} ms", time.as_secs_f64() * 1e3);
+    writeln!(out, "## Sign-in\n\n| what | |\n|---|---:|")?;
+    for (what, figure) in [
+        (
+            "Argon2id alone on all cores, hashes/s",
+            format!("{:.1}", found.hashes_per_second),
+        ),
+        (
+            "sign-ins/s through the API",
+            format!("{:.1}", found.per_second),
+        ),
+        (
+            "sign-ins ÷ hashes",
+            format!("{:.3}", found.per_second / found.hashes_per_second),
+        ),
+        ("processor ms of a sign-in", found.processor_ms()),
+        (
+            "refusal of an unknown address, median of 200",
+            format!("{:.2} ms", found.unknown_ms),
+        ),
+        (
+            "refusal of a wrong password, median of 200",
+            format!("{:.2} ms", found.wrong_ms),
+        ),
+        (
+            "unknown ÷ wrong",
+            format!("{:.3}", found.unknown_ms / found.wrong_ms),
+        ),
+        (
+            "of 500 at the same moment: let in, told to come back",
+            format!("{}, {}", flood.let_in, flood.sent_back),
+        ),
+        (
+            "slowest of those let in, of those told to come back",
+            format!("{}, {}", ms(flood.slowest_in), ms(flood.slowest_back)),
+        ),
+        ("slowest /healthz meanwhile", ms(flood.slowest_health)),
+        (
+            "server's memory before, and at most",
+            format!(
+                "{:.0} MiB, {:.0} MiB",
+                mib(flood.before_kib),
+                mib(flood.most_kib)
+            ),
+        ),
+    ] {
+        writeln!(out, "| {what} | {figure} |")?;
+    }
+    writeln!(out)
 }
 
 fn mib(kib: u64) -> f64 {

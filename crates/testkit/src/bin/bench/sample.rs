@@ -93,3 +93,32 @@ pub(crate) async fn tenants(admin: &Client) -> anyhow::Result<Vec<Tenant>> {
     }
     Ok(tenants)
 }
+
+/// Who sees less than all of the large tenant, by name; `deals` are some of its deals.
+pub(crate) async fn askers(
+    admin: &Client,
+    deals: &[Deal],
+) -> anyhow::Result<Vec<(String, Tenant)>> {
+    let sql = "SELECT k.name, k.tenant_id, k.user_id, k.token, a.id, u.member_version FROM bench.asker k \
+        JOIN app.api_token a ON a.tenant_id = k.tenant_id AND a.user_id = k.user_id \
+        JOIN app.\"user\" u ON u.tenant_id = k.tenant_id AND u.id = k.user_id";
+    let rows = admin.query(sql, &[]).await?;
+    let read = |row: &tokio_postgres::Row| {
+        let id =
+            |at: usize| -> anyhow::Result<RecordId> { Ok(row.try_get::<_, &str>(at)?.parse()?) };
+        let actor = Actor {
+            tenant: id(1)?,
+            user: id(2)?,
+            role: Role::Member,
+            member_version: row.try_get(5)?,
+            credential: Some(id(4)?),
+        };
+        let tenant = Tenant {
+            actor,
+            token: row.try_get(3)?,
+            deals: deals.to_vec(),
+        };
+        Ok((row.try_get(0)?, tenant))
+    };
+    rows.iter().map(read).collect()
+}
