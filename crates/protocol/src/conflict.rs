@@ -10,7 +10,7 @@ use serde_json::Value;
 /// The name of the object.
 pub const OBJECT: &str = "sync_conflict";
 /// The prefix of its ids.
-pub const PREFIX: [u8; 3] = *b"fC0";
+pub const PREFIX: [u8; 3] = *b"fX0";
 /// The field that settles a conflict.
 pub const RESOLUTION: &str = "resolution";
 /// What the device wanted is written after all.

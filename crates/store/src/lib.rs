@@ -5,6 +5,7 @@
 
 mod aggregate;
 pub mod compile;
+pub mod conflict;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod cursor;

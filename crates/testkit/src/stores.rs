@@ -9,6 +9,7 @@ use fieldstone_server::database::{
 };
 use fieldstone_server::identity::workspace::{self, NewUser, NewWorkspace};
 use fieldstone_server::store::{PgStore, Stores};
+use fieldstone_vault::{MemoryKeys, Vault};
 
 use crate::TestDatabase;
 
@@ -34,7 +35,8 @@ impl TestStores {
         let pool = Pool::new(database.app(), 8, sign, clock.clone()).unwrap();
         Self {
             database,
-            stores: Stores::new(pool, clock, None),
+            stores: Stores::new(pool, clock, None)
+                .sealing(Vault::new(Arc::new(MemoryKeys::default()))),
         }
     }
 
@@ -69,6 +71,21 @@ impl TestStores {
         .await
         .unwrap();
         self.open(tenant, user, role).await
+    }
+
+    /// The store of the same person with the access they have now.
+    pub async fn reopen(&self, store: &PgStore) -> PgStore {
+        let owner = connect(&self.database.owner()).await.unwrap();
+        let actor = store.actor();
+        let sql = "SELECT member_version FROM app.\"user\" WHERE tenant_id = $1 AND id = $2";
+        let params: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
+            [&actor.tenant.as_str(), &actor.user.as_str()];
+        let row = owner.query_one(sql, &params).await.unwrap();
+        let actor = Actor {
+            member_version: row.get(0),
+            ..actor.clone()
+        };
+        self.stores.open(actor).await.unwrap()
     }
 
     /// The store of somebody whose access has never changed.

@@ -5,6 +5,7 @@
 mod access;
 mod base;
 mod cell;
+mod conflicts;
 mod connection;
 mod database;
 mod engine_local;
@@ -306,7 +307,7 @@ impl Local {
         .await
     }
 
-    /// Puts a change of a row of such an object into the outbox: field, value seen, value wanted.
+    /// Puts a change of a row of such an object into the outbox: field and value wanted.
     pub async fn change_other(
         &self,
         object: &'static str,
@@ -315,13 +316,28 @@ impl Local {
         field: &'static str,
         wanted: &'static str,
     ) -> Result<(), DatabaseError> {
+        let wanted = vec![(field.to_owned(), wanted.into())];
+        self.change_other_fields(object, record, user, wanted).await
+    }
+
+    /// The same with several fields.
+    pub async fn change_other_fields(
+        &self,
+        object: &'static str,
+        record: RecordId,
+        user: RecordId,
+        wanted: Vec<(String, serde_json::Value)>,
+    ) -> Result<(), DatabaseError> {
         use fieldstone_protocol::push::{Edit, Kind};
         let now = self.shared.clock.now();
-        let edit = Edit {
+        let edit = |wanted| Edit {
             base: serde_json::Value::Null,
-            wanted: wanted.into(),
+            wanted,
         };
-        let fields = std::collections::BTreeMap::from([(field.to_owned(), edit)]);
+        let fields: std::collections::BTreeMap<String, Edit> = wanted
+            .into_iter()
+            .map(|(field, wanted)| (field, edit(wanted)))
+            .collect();
         self.write(move |transaction, _| {
             outbox::insert(
                 transaction,

@@ -14,7 +14,9 @@ use fieldstone_client::{
     store::{Local, PlatformRow, Unknown},
 };
 use fieldstone_model::{Change, Field, RecordId, Registry, Role, Value, Values, clock::FixedClock};
-use fieldstone_store::{MemoryStore, Store, User, Workspace, conformance::schema};
+use fieldstone_store::{
+    MemoryStore, Store, User, Workspace, conflict::ConflictStore, conformance::schema,
+};
 use fieldstone_ui::{Viewer, locale::Locale, router};
 use jiff::{Timestamp, tz::TimeZone};
 use tower::ServiceExt as _;
@@ -163,7 +165,7 @@ async fn device(folder: &std::path::Path) -> fieldstone_client::store::DeviceSto
     local.store(user())
 }
 
-fn pages<S: Store + Clone + Send + Sync + 'static>(store: S) -> Router {
+fn pages<S: ConflictStore + Clone + Send + Sync + 'static>(store: S) -> Router {
     router::<S>(Router::new()).layer(middleware::from_fn(
         move |mut request: Request, next: Next| {
             let store = store.clone();

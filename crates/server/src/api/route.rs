@@ -152,6 +152,13 @@ routes! {
     GET    "/sync/devices"                          (Needs::Session)        "listDevices"       => sync::devices;
     POST   "/sync/devices"                          (Needs::Session)        "registerDevice"    => sync::register;
     DELETE "/sync/devices/{id}"                     (Needs::Session)        "revokeDevice"      => sync::revoke;
+    POST   "/sync/devices/{id}/wipe"                (Needs::Proof)          "wipeDevice"        => sync::wipe;
+    GET    "/sync/devices/{id}/standing"            (Needs::Nothing)        "showDeviceStanding" => sync::standing;
+    POST   "/sync/devices/{id}/erasure"             (Needs::Nothing)        "noteDeviceErasure" => sync::erasure;
+    GET    "/devices"                               (needs(UsersManage))    "listAllDevices"    => sync::all_devices;
+    GET    "/workspace/device-policy"               (needs(WorkspaceManage)) "showDevicePolicy" => sync::rules;
+    PUT    "/workspace/device-policy"               (proven(WorkspaceManage)) "setDevicePolicy" => sync::set_rules;
+    POST   "/sync/sealed"                           (Needs::Session)        "syncSealed"        => sync::deliver;
     POST   "/sync/pull"                             (needs(RecordsRead))    "syncPull"          => sync::pull;
     POST   "/sync/push"                             (needs(RecordsRead))    "syncPush"          => sync::push;
     POST   "/sync/sightings"                        (Needs::Session)        "syncSightings"     => sync::sightings;

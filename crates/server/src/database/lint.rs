@@ -37,6 +37,7 @@ const LOOKUP_INDEXES: &[&str] = &[
     "oauth_token_lookup",
     "mail_link_lookup",
     "letter_due_lookup",
+    "sync_standing_lookup",
 ];
 
 const RULES: [Rule; 13] = [

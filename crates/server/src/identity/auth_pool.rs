@@ -24,7 +24,7 @@ impl AuthPool {
         clippy::disallowed_methods,
         reason = "this role reads no table: it has no tenant, and calls fixed functions by prepared statements"
     )]
-    pub(super) async fn get(&self) -> Result<Object, IdentityError> {
+    pub(crate) async fn get(&self) -> Result<Object, IdentityError> {
         Ok(self.0.get().await?)
     }
 }

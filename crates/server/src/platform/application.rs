@@ -13,6 +13,7 @@ use crate::database::{self, DatabaseError, serving};
 use crate::identity::oauth::AuthorizationServer;
 use crate::identity::{AuthPool, Authenticator, PasswordHasher, SignIn};
 use crate::store::Stores;
+use crate::sync::Standings;
 
 /// Connections that serve requests.
 const SERVING: usize = 24;
@@ -28,6 +29,8 @@ pub struct Application {
     pub authenticator: Authenticator,
     /// Signing in.
     pub sign_in: SignIn,
+    /// Telling devices how they stand.
+    pub standings: Standings,
     /// Giving tokens to applications.
     pub authorization: AuthorizationServer,
     /// How people are addressed.
@@ -59,8 +62,10 @@ impl Application {
         let passwords = PasswordHasher::new(&platform.accounts.passwords)?;
         let vault = platform.accounts.vault.clone();
         Ok(Self {
-            stores: Stores::new(pool, Arc::clone(&clock), platform.objects.clone()),
+            stores: Stores::new(pool, Arc::clone(&clock), platform.objects.clone())
+                .sealing(vault.clone()),
             authenticator: Authenticator::new(auth.clone()),
+            standings: Standings::new(auth.clone(), vault.clone()),
             sign_in: SignIn::new(auth.clone(), Arc::clone(&ids), passwords, vault),
             authorization: AuthorizationServer::new(auth, ids),
             profiles: Profiles::default(),

@@ -8,7 +8,9 @@ use axum::extract::{DefaultBodyLimit, FromRef, State};
 use axum::middleware;
 use axum::{Extension, Router};
 use fieldstone_model::{
-    Capability::{self, RecordsRead, RecordsWrite, UsersManage, WorkspaceManage},
+    Capability::{
+        self, RecordsImport, RecordsRead, RecordsWrite, SchemaManage, UsersManage, WorkspaceManage,
+    },
     Needs,
 };
 use fieldstone_ui::page::{Page, get, mount, post};
@@ -23,8 +25,8 @@ use crate::identity::oauth::AuthorizationServer;
 use crate::oauth::{self, Issuer};
 use crate::pages::settings::{invitations, members, membership};
 use crate::pages::{
-    Entrance, attachments, confirm, email_change, forgotten_password, invitation, password_reset,
-    second_step, security, set_up, settings, sign_in, sign_out,
+    Entrance, attachments, confirm, email_change, exports, forgotten_password, imports, invitation,
+    password_reset, second_step, security, set_up, settings, sign_in, sign_out,
 };
 use crate::store::PgStore;
 
@@ -74,6 +76,14 @@ parts! {
 #[rustfmt::skip]
 #[expect(clippy::too_many_lines, reason = "one row per page")]
 pub fn pages() -> Vec<Page<Site>> {
+    let mut pages = carrying();
+    pages.extend(people());
+    pages
+}
+
+/// The pages for signing in, and Settings.
+#[rustfmt::skip]
+fn people() -> Vec<Page<Site>> {
     vec![
         get("/healthz",                   Needs::Nothing, health::alive),
         get("/readyz",                    Needs::Nothing, health::ready),
@@ -128,6 +138,23 @@ pub fn pages() -> Vec<Page<Site>> {
         post("/settings/membership/email/stop", Needs::Session, membership::stop),
         get("/settings/membership/departure", Needs::Proof, membership::departure),
         post("/settings/membership/departure", Needs::Proof, membership::leave),
+        get("/settings/devices",                                Needs::Session, settings::devices::show),
+        post("/settings/devices/{id}/revocation",               Needs::Session, settings::devices::revoke),
+        get("/settings/devices/{id}/wipe",                      Needs::Proof,   settings::devices::ask),
+        post("/settings/devices/{id}/wipe",                     Needs::Proof,   settings::devices::wipe),
+        get("/settings/device-policy",                          proven(WorkspaceManage), settings::device_policy::show),
+        post("/settings/device-policy",                         proven(WorkspaceManage), settings::device_policy::submit),
+        post("/settings/device-policy/keys",                    proven(WorkspaceManage), settings::device_policy::replace_key),
+        get("/settings/record-sets",                            needs(SchemaManage), settings::record_sets::list),
+        post("/settings/record-sets",                           needs(SchemaManage), settings::record_sets::create),
+        get("/settings/record-sets/new",                        needs(SchemaManage), settings::record_sets::new),
+        post("/settings/record-sets/preview",                   needs(SchemaManage), settings::record_sets::preview),
+        get("/settings/record-sets/{id}",                       needs(SchemaManage), settings::record_sets::edit),
+        post("/settings/record-sets/{id}",                      needs(SchemaManage), settings::record_sets::update),
+        post("/settings/record-sets/{id}/deletion",             needs(SchemaManage), settings::record_sets::delete),
+        get("/settings/sealed",                                 needs(UsersManage),  settings::sealed::show),
+        post("/settings/sealed/{id}/release",                   proven(UsersManage), settings::sealed::release),
+        post("/settings/sealed/{id}/dismissal",                 proven(UsersManage), settings::sealed::dismiss),
         get("/settings/members",          Needs::Capability(UsersManage), members::list),
         get("/settings/members/{id}",     Needs::ProvenCapability(UsersManage), members::show),
         post("/settings/members/{id}/role", Needs::ProvenCapability(UsersManage), members::set_role),
@@ -178,6 +205,34 @@ pub fn pages() -> Vec<Page<Site>> {
     ]
 }
 
+/// The pages for bringing records in and taking them away, and for what records are.
+#[rustfmt::skip]
+fn carrying() -> Vec<Page<Site>> {
+    vec![
+        get("/imports",                   needs(RecordsImport), imports::list),
+        get("/imports/new",               needs(RecordsImport), imports::new),
+        post("/imports",                  needs(RecordsImport), imports::create),
+        get("/imports/{id}",              needs(RecordsImport), imports::show),
+        post("/imports/{id}",             needs(RecordsImport), imports::choose),
+        get("/imports/{id}/progress",     needs(RecordsImport), imports::progress),
+        post("/imports/{id}/cancellation", needs(RecordsImport), imports::cancel),
+        post("/imports/{id}/again",       needs(RecordsImport), imports::again),
+        post("/imports/{id}/removal",     needs(RecordsImport), imports::discard),
+        get("/imports/{id}/failed",       needs(RecordsImport), imports::failed_rows),
+        post("/imports/{id}/undo",        needs(RecordsImport), imports::undo),
+        get("/settings/objects",                                        needs(SchemaManage),  settings::objects::list),
+        post("/settings/objects",                                       needs(SchemaManage),  settings::objects::create),
+        get("/settings/objects/{object}",                               needs(SchemaManage),  settings::objects::show),
+        post("/settings/objects/{object}/removal",                      proven(SchemaManage), settings::objects::remove_object),
+        post("/settings/objects/{object}/fields",                       needs(SchemaManage),  settings::objects::add),
+        get("/settings/objects/{object}/fields/{field}",                needs(SchemaManage),  settings::objects::field),
+        post("/settings/objects/{object}/fields/{field}",               needs(SchemaManage),  settings::objects::update),
+        post("/settings/objects/{object}/fields/{field}/removal",       needs(SchemaManage),  settings::objects::remove),
+        post("/settings/objects/{object}/fields/{field}/restoration",   needs(SchemaManage),  settings::objects::restore),
+        post("/exports/{objects}",        proven(UsersManage),  exports::submit),
+    ]
+}
+
 const fn needs(capability: Capability) -> Needs {
     Needs::Capability(capability)
 }
@@ -204,7 +259,11 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
     };
     let own = mount::<PgStore, Site>(pages());
     let gated = fieldstone_ui::router::<PgStore>(own.gated.with_state(site.clone()))
-        .merge(api::router::<PgStore>().layer(Extension(entrance)))
+        .merge(
+            api::router::<PgStore>()
+                .layer(Extension(entrance))
+                .layer(Extension(application.standings.clone())),
+        )
         .layer(middleware::from_fn_with_state(application, gate::admit));
     let router = own
         .open

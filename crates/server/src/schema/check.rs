@@ -12,15 +12,41 @@ const NAME: Problem = Problem::Rule {
     code: "not_an_api_name",
     advice: "Begin with a small letter; go on with small letters, digits and underscores.",
 };
-const TAKEN: Problem = Problem::Rule {
+pub(super) const TAKEN: Problem = Problem::Rule {
     code: "name_taken",
     advice: "This name is taken. Choose another one.",
 };
 
 /// Page addresses and API paths that an object's plural would hide.
 const RESERVED: &[&str] = &[
-    "api", "assets", "search", "settings", "sign-in", "sign_in", "sign-out", "sign_out",
-    "security", "healthz", "readyz", "services", "security", "set-up", "new", "home",
+    "api",
+    "assets",
+    "search",
+    "settings",
+    "sign-in",
+    "sign_in",
+    "sign-out",
+    "sign_out",
+    "security",
+    "healthz",
+    "readyz",
+    "services",
+    "security",
+    "set-up",
+    "new",
+    "home",
+    "conflicts",
+    "imports",
+    "reports",
+    "calendar",
+    "palette",
+    "automations",
+    "notifications",
+    "forgotten-password",
+    "password-reset",
+    "invitation",
+    "oauth",
+    "confirm",
 ];
 
 pub(super) fn object(registry: &Registry, new: &NewObject) -> Result<(), SchemaError> {

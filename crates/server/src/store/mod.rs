@@ -10,6 +10,7 @@ mod page;
 mod person;
 mod read;
 mod registry;
+mod shelf;
 mod sight;
 mod token;
 mod wire;
@@ -18,7 +19,7 @@ mod write;
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -31,6 +32,8 @@ use fieldstone_store::{
     Aggregate, AggregateRow, Applied, ChangeMark, Changes, Coverage, HistoryEntry, Page, Scope,
     Store, StoreError, User,
 };
+
+use fieldstone_vault::Vault;
 
 use crate::attachments::ObjectStorage;
 use crate::database::{Actor, pool::Pool};
@@ -53,6 +56,8 @@ struct Shared {
     sights: Sights,
     ids: IdSource,
     clock: Arc<dyn Clock>,
+    /// Seals what the database keeps of secrets; none where nothing does.
+    vault: OnceLock<Vault>,
     objects: Option<ObjectStorage>,
 }
 
@@ -76,9 +81,17 @@ impl Stores {
                 sights: Sights::default(),
                 ids: IdSource::default(),
                 clock,
+                vault: OnceLock::new(),
                 objects,
             }),
         }
+    }
+
+    /// The same, with a vault that seals secrets: without one, devices are given no keys. The first one stays.
+    #[must_use]
+    pub fn sealing(self, vault: Vault) -> Self {
+        let _ = self.shared.vault.set(vault);
+        self
     }
 
     /// The store of `actor`.
@@ -96,6 +109,13 @@ impl Stores {
             registry,
             scope,
         })
+    }
+
+    /// What `store` was opened from.
+    pub(crate) fn of(store: &PgStore) -> Self {
+        Self {
+            shared: Arc::clone(&store.shared),
+        }
     }
 
     /// A fresh id with this prefix.
@@ -213,6 +233,19 @@ impl PgStore {
 
     pub(crate) fn pool(&self) -> &Pool {
         &self.shared.pool
+    }
+
+    /// What seals secrets, if anything does.
+    pub(crate) fn vault(&self) -> Option<&Vault> {
+        self.shared.vault.get()
+    }
+
+    /// The store of another person of the workspace, with their own rights. The caller has made sure that this is meant.
+    pub(crate) async fn of_person(&self, actor: Actor) -> Result<Self, StoreError> {
+        let stores = Stores {
+            shared: Arc::clone(&self.shared),
+        };
+        stores.open(actor).await
     }
 
     /// Where the content of files lies.

@@ -131,6 +131,37 @@ impl PgStore {
         record(&shown, rows.first().ok_or(StoreError::NotFound(id))?, 0)
     }
 
+    /// Those of the records that are there and seen, deleted or not, with all their fields; in no order.
+    pub(crate) async fn read_many(
+        &self,
+        registry: &Registry,
+        object: &Object,
+        ids: &[RecordId],
+    ) -> Result<Vec<Record>, StoreError> {
+        let prefix = object.prefix_str();
+        let ids: Vec<Value> = ids
+            .iter()
+            .filter(|id| id.prefix() == prefix)
+            .map(|id| Value::Id(*id))
+            .collect();
+        let shown = Shown::new(registry, object, &[])?;
+        let limit = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+        let mut query = Query::new(object.name.clone()).limit(limit);
+        query.presence = fieldstone_model::query::Presence::All;
+        query.order.clear();
+        query.filter = fieldstone_model::Filter::In {
+            path: Path::from_text("id"),
+            values: ids,
+        };
+        let mut records = Vec::new();
+        for sql in &select(registry, &query, &shown, &self.scope, limit)? {
+            for row in &self.run_one(registry, sql).await? {
+                records.push(record(&shown, row, 0)?);
+            }
+        }
+        Ok(records)
+    }
+
     pub(super) async fn read_page(
         &self,
         registry: &Registry,

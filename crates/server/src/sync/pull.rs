@@ -10,12 +10,13 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use fieldstone_model::{RecordId, Registry, query::Environment};
 use fieldstone_protocol::{
     pull::{
-        Cursor, Epoch, Inventory, Next, Page, PageToken, PullAnswer, PullRequest, Restart, Row,
-        Want,
+        Cursor, Epoch, Inventory, Next, Page, PageToken, Proof, PullAnswer, PullRequest, Restart,
+        Row, Want,
     },
     tag::{Blind, Tag},
 };
 use fieldstone_store::{Store as _, StoreError};
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     SyncError,
@@ -34,6 +35,13 @@ const WALKED: usize = 2_000;
 const LATE: usize = 2_000;
 /// Cursors kept for each device besides the one it has said that it has.
 const KEPT: i64 = 4;
+
+/// How stale the time may be at which a device was last seen, before a pull that brings nothing writes it.
+const SEEN: SignedDuration = SignedDuration::from_mins(10);
+/// Counts a page for a device, and notes what it said of itself.
+const COUNT: &str = "UPDATE app.sync_device d SET last_seen_at = $2, pulls = d.pulls + $3, rows_sent = d.rows_sent + $4, \
+    proven = coalesce($5, d.proven), proven_at = CASE WHEN $5::boolean IS NULL THEN d.proven_at ELSE $2 END, \
+    repairs = d.repairs + CASE WHEN $5 = false THEN 1 ELSE 0 END WHERE d.id = $1";
 
 /// What became of one page.
 struct Outcome {
@@ -102,6 +110,16 @@ impl PgStore {
             reading.finish().await?;
             return Ok(PullAnswer::Restart { reason, epoch });
         }
+        let is_first = page.is_none();
+        let totals = match &request.want {
+            // A device that has nothing shows how far it has got.
+            Want::Walk(Inventory {
+                after: None,
+                entries,
+                ..
+            }) if is_first && entries.is_empty() => Some(reading.totals().await?),
+            _ => None,
+        };
         let first = page.and_then(|page| kept.get(&page));
         let since = cursor.as_ref().and_then(|cursor| kept.get(cursor));
         let outcome = match (&request.want, since) {
@@ -124,7 +142,7 @@ impl PgStore {
                 });
             }
             Onward::Unchanged { cursor } => {
-                reading.finish().await?;
+                reading.note_seen(request, self.now()).await?;
                 Next::Done {
                     cursor: Cursor(cursor),
                     digest,
@@ -136,7 +154,14 @@ impl PgStore {
                 reached,
             } => {
                 let token = self
-                    .keep(reading, request.device, cursor.as_deref(), &began, position)
+                    .keep(
+                        reading,
+                        request,
+                        cursor.as_deref(),
+                        &began,
+                        position,
+                        outcome.rows.len(),
+                    )
                     .await?;
                 Next::More {
                     page: PageToken(token),
@@ -145,7 +170,14 @@ impl PgStore {
             }
             Onward::Done { snapshot, .. } => {
                 let token = self
-                    .keep(reading, request.device, cursor.as_deref(), &snapshot, None)
+                    .keep(
+                        reading,
+                        request,
+                        cursor.as_deref(),
+                        &snapshot,
+                        None,
+                        outcome.rows.len(),
+                    )
                     .await?;
                 Next::Done {
                     cursor: Cursor(token),
@@ -156,7 +188,7 @@ impl PgStore {
         Ok(PullAnswer::Page(Page {
             epoch,
             schema: registry.version(),
-            totals: None,
+            totals,
             rows: outcome.rows,
             gone: outcome.gone,
             next,
@@ -167,15 +199,18 @@ impl PgStore {
     async fn keep(
         &self,
         mut reading: Reading<'_>,
-        device: RecordId,
+        request: &PullRequest,
         presented: Option<&str>,
         snapshot: &str,
         position: Option<RecordId>,
+        rows: usize,
     ) -> Result<String, SyncError> {
         let mut random = [0; 16];
         rand::fill(&mut random).map_err(|_| StoreError::internal("no randomness"))?;
         let id = URL_SAFE_NO_PAD.encode(random);
-        let (device, now) = (device.to_string(), self.now());
+        let (device, now) = (request.device.to_string(), self.now());
+        let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+        let proven = request.proof.map(|proof| proof == Proof::Equal);
         let position = position.map(|id| id.to_string());
         let steps = [
             Step {
@@ -196,8 +231,8 @@ impl PgStore {
                 params: &[&device, &presented, &KEPT],
             },
             Step {
-                sql: "UPDATE app.sync_device d SET last_seen_at = $2 WHERE d.id = $1",
-                params: &[&device, &now],
+                sql: COUNT,
+                params: &[&device, &now, &1_i64, &rows, &proven],
             },
         ];
         reading
@@ -235,10 +270,33 @@ fn restart(
 }
 
 impl Reading<'_> {
+    /// Ends a pull that brought nothing. It writes only what the list of devices would be wrong without.
+    async fn note_seen(mut self, request: &PullRequest, now: Timestamp) -> Result<(), SyncError> {
+        let proven = request.proof.map(|proof| proof == Proof::Equal);
+        let is_news = proven.is_some_and(|proven| self.proven != Some(proven));
+        if !is_news && now.duration_since(self.seen_at) < SEEN {
+            return self.finish().await;
+        }
+        let device = request.device.to_string();
+        let count = Step {
+            sql: COUNT,
+            params: &[&device, &now, &0_i64, &0_i64, &proven],
+        };
+        let noted = self.transaction.run(&[count], true).await;
+        noted.map(drop).map_err(|error| store_error(error).into())
+    }
+
     async fn delta(&mut self, since: &Kept, first: Option<&Kept>) -> Result<Outcome, SyncError> {
         let position = first.and_then(|first| first.position);
-        let mut changed = self.changed(&since.snapshot, position, CHANGES + 1).await?;
-        if first.is_none() && changed.is_empty() {
+        let (mut changed, unlinked) = if first.is_none() {
+            let (changed, unlinked) = self.news(&since.snapshot, CHANGES + 1).await?;
+            (changed, Some(unlinked))
+        } else {
+            let changed = self.changed(&since.snapshot, position, CHANGES + 1).await?;
+            (changed, None)
+        };
+        // A record that went out of sight doesn't show that it has changed.
+        if changed.is_empty() && unlinked.as_ref().is_some_and(Vec::is_empty) {
             let next = Onward::Unchanged {
                 cursor: since.id.clone(),
             };
@@ -259,7 +317,10 @@ impl Reading<'_> {
             };
             return self.sort_out(changed, Vec::new(), next).await;
         }
-        changed.extend(self.unlinked(&since.snapshot).await?);
+        changed.extend(match unlinked {
+            Some(unlinked) => unlinked,
+            None => self.unlinked(&since.snapshot).await?,
+        });
         match first {
             None => {
                 let next = Onward::Done {

@@ -1,30 +1,30 @@
-//! Push: every mutation in a transaction of its own, with its result beside what it did.
+//! Push: every mutation with its result beside what it did, in one transaction. Those that have nothing to do with one another share one;
+//! as soon as one of them can't be written as it was planned, each has its own.
 //!
-//! Rights and rules are checked as for any other change. What the person saw decides what may be written ([`judge`]); a record that moves
-//! on between looking and writing is looked at again.
+//! Rights and rules are checked as for any other change. A record that moves on between looking and writing is looked at again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use fieldstone_model::{
-    Change, Object, Record, Registry, Value, Values,
-    merge::{Conflict, Deleted, Intent, Verdict, judge},
-};
+use fieldstone_model::{Change, RecordId, Registry};
 use fieldstone_protocol::{
     conflict,
-    push::{
-        Edit, FieldRejection, Kind, Mutation, MutationResult, Outcome, PushAnswer, PushRequest,
-        Rejection,
-    },
+    push::{Mutation, MutationResult, Outcome, PushAnswer, PushRequest},
 };
 use fieldstone_store::{ChangeError, Store as _, StoreError};
-use serde_json::{Value as Json, json};
 use tokio_postgres::types::ToSql;
 
-use super::{SyncError, reading::column, rows::to_json};
+use super::{
+    SyncError,
+    plan::{Plan, rejected, rejected_change},
+    reading::column,
+    sealed::Taken,
+};
 use crate::store::PgStore;
 
 /// How often a mutation is tried while others write the same record.
 const TRIES: u32 = 5;
+/// Most mutations taken in by one transaction.
+const TOGETHER: usize = 100;
 
 /// One statement more in the transaction of a change.
 pub(crate) struct Extra {
@@ -32,11 +32,28 @@ pub(crate) struct Extra {
     pub(crate) params: Vec<Box<dyn ToSql + Sync + Send>>,
 }
 
-/// What a mutation comes to: changes, a conflict to keep, and what is answered. The version is the one before the changes.
-struct Plan {
-    changes: Vec<Change>,
-    extras: Vec<Extra>,
-    outcome: Outcome,
+/// Where a mutation comes from.
+pub(super) enum Source<'a> {
+    /// A device that is there.
+    Device(RecordId),
+    /// A device that sealed it earlier.
+    Sealed(&'a Taken<'a>),
+    /// Quarantine, from where whoever manages people releases it.
+    Released {
+        /// The device that sealed it.
+        device: RecordId,
+        /// Its number.
+        sequence: i64,
+    },
+}
+
+impl Source<'_> {
+    pub(super) fn device(&self) -> String {
+        match self {
+            Self::Device(device) | Self::Released { device, .. } => device.to_string(),
+            Self::Sealed(taken) => taken.device().to_owned(),
+        }
+    }
 }
 
 impl PgStore {
@@ -47,13 +64,25 @@ impl PgStore {
             return Err(SyncError::Incompatible);
         }
         let mut known = self.known_results(request).await?;
+        let source = Source::Device(request.device);
         let mut results = Vec::with_capacity(request.mutations.len());
+        let mut together = self
+            .take_in_together(&source, &request.mutations, &known)
+            .await?;
         for mutation in &request.mutations {
+            if let Some(outcome) = together.remove(&mutation.uuid) {
+                results.push(MutationResult {
+                    uuid: mutation.uuid.clone(),
+                    duplicate: false,
+                    outcome,
+                });
+                continue;
+            }
             let before = known.remove(&mutation.uuid);
             let duplicate = before.is_some();
             let outcome = match before {
                 Some(outcome) => outcome,
-                None => match self.take_in(request, mutation).await {
+                None => match self.take_in(&source, mutation).await {
                     Ok(outcome) => outcome,
                     // What was answered so far is done; the device sends the rest again.
                     Err(SyncError::Store(StoreError::Busy)) if !results.is_empty() => break,
@@ -71,7 +100,113 @@ impl PgStore {
                 break;
             }
         }
+        self.count_push(request.device, &results).await?;
         Ok(PushAnswer { results })
+    }
+
+    /// Takes in the first of the mutations, as many as have nothing to do with one another, in one transaction; answers what became of
+    /// them. None of them when one of them has to be looked at by itself: then nothing was written, and each is taken in alone.
+    async fn take_in_together(
+        &self,
+        source: &Source<'_>,
+        mutations: &[Mutation],
+        known: &HashMap<String, Outcome>,
+    ) -> Result<HashMap<String, Outcome>, SyncError> {
+        let mut taken = HashMap::new();
+        for chunk in mutations.chunks(TOGETHER) {
+            let mut records = HashSet::new();
+            let is_plain = |mutation: &Mutation| {
+                is_named(mutation)
+                    && mutation.object != conflict::OBJECT
+                    && !known.contains_key(&mutation.uuid)
+            };
+            let apart = chunk.len() < 2
+                || !chunk
+                    .iter()
+                    .all(|mutation| is_plain(mutation) && records.insert(mutation.record));
+            if apart {
+                break;
+            }
+            match self.take_in_chunk(source, chunk).await? {
+                Some(outcomes) => taken.extend(outcomes),
+                None => break,
+            }
+        }
+        Ok(taken)
+    }
+
+    async fn take_in_chunk(
+        &self,
+        source: &Source<'_>,
+        chunk: &[Mutation],
+    ) -> Result<Option<HashMap<String, Outcome>>, SyncError> {
+        let registry = self.registry().clone();
+        let mut ids: HashMap<&str, Vec<RecordId>> = HashMap::new();
+        for mutation in chunk {
+            ids.entry(&mutation.object)
+                .or_default()
+                .push(mutation.record);
+        }
+        let mut records = HashMap::new();
+        for (name, ids) in ids {
+            let Some(object) = registry.object(name) else {
+                return Ok(None);
+            };
+            match self.read_many(&registry, object, &ids).await {
+                Ok(found) => records.extend(found.into_iter().map(|record| (record.id, record))),
+                // Whoever takes them in one by one looks at the schema anew.
+                Err(StoreError::SchemaChanged) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let (mut changes, mut extras) = (Vec::new(), Vec::new());
+        let mut outcomes = HashMap::new();
+        for mutation in chunk {
+            let record = records.get(&mutation.record);
+            let plan = self.plan_change(&registry, source, mutation, record);
+            let outcome = with_version(plan.outcome, &plan.changes);
+            // What takes an id that is taken ends the request.
+            if outcome == Outcome::IdTaken {
+                return Ok(None);
+            }
+            changes.extend(plan.changes);
+            extras.extend(plan.extras);
+            extras.extend(self.beside(source, mutation, &outcome)?);
+            outcomes.insert(mutation.uuid.clone(), outcome);
+        }
+        match self.write_with(&registry, &changes, extras).await {
+            Ok(Some(_)) => Ok(Some(outcomes)),
+            Ok(None)
+            | Err(
+                StoreError::Change(..)
+                | StoreError::Denied
+                | StoreError::SchemaChanged
+                | StoreError::UnknownObject(_)
+                | StoreError::Busy,
+            ) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Counts what came from a device.
+    async fn count_push(
+        &self,
+        device: RecordId,
+        results: &[MutationResult],
+    ) -> Result<(), SyncError> {
+        let count = |of: fn(&MutationResult) -> bool| {
+            let count = results.iter().filter(|result| of(result)).count();
+            i64::try_from(count).unwrap_or(i64::MAX)
+        };
+        let changes = count(|result| !result.duplicate);
+        let conflicts =
+            count(|result| !result.duplicate && matches!(result.outcome, Outcome::Conflict { .. }));
+        self.run_step(
+            "UPDATE app.sync_device d SET pushes = d.pushes + 1, changes = d.changes + $2, conflicts = d.conflicts + $3, last_seen_at = $4 WHERE d.id = $1",
+            &[&device.as_str(), &changes, &conflicts, &self.now()],
+        )
+        .await?;
+        Ok(())
     }
 
     /// Results of mutations that were here before; and whether the device may push at all.
@@ -121,17 +256,17 @@ impl PgStore {
         ))
     }
 
-    async fn take_in(
+    pub(super) async fn take_in(
         &self,
-        request: &PushRequest,
+        source: &Source<'_>,
         mutation: &Mutation,
     ) -> Result<Outcome, SyncError> {
-        if !(32..=36).contains(&mutation.uuid.len()) || i64::try_from(mutation.sequence).is_err() {
+        if !is_named(mutation) {
             return Err(SyncError::BadRequest("A change has no proper name."));
         }
         let mut registry = self.registry().clone();
         for _ in 0..TRIES {
-            let plan = self.plan_mutation(&registry, mutation).await?;
+            let plan = self.plan_mutation(&registry, source, mutation).await?;
             let Plan {
                 changes,
                 mut extras,
@@ -139,7 +274,7 @@ impl PgStore {
             } = plan;
             // The version is known only once the changes are written; everything else is decided.
             let outcome = with_version(outcome, &changes);
-            extras.push(self.result_row(request, mutation, &outcome)?);
+            extras.extend(self.beside(source, mutation, &outcome)?);
             match self.write_with(&registry, &changes, extras).await {
                 Ok(Some(_)) => return Ok(outcome),
                 // The same mutation, on its way a second time.
@@ -153,12 +288,12 @@ impl PgStore {
                 Err(StoreError::Change(_, ChangeError::IdTaken)) => {
                     // Taken by a record that can't be seen, or just now.
                     return self
-                        .refuse(request, mutation, &registry, Outcome::IdTaken)
+                        .refuse(source, mutation, &registry, Outcome::IdTaken)
                         .await;
                 }
                 Err(StoreError::Change(_, error)) => {
                     return self
-                        .refuse(request, mutation, &registry, rejected_change(&error))
+                        .refuse(source, mutation, &registry, rejected_change(&error))
                         .await;
                 }
                 Err(StoreError::Denied) => {
@@ -166,14 +301,14 @@ impl PgStore {
                         "forbidden",
                         "Your role doesn't allow this. Ask an administrator of your workspace.",
                     );
-                    return self.refuse(request, mutation, &registry, outcome).await;
+                    return self.refuse(source, mutation, &registry, outcome).await;
                 }
                 Err(StoreError::UnknownObject(_)) => {
                     let outcome = rejected(
                         "unknown_object",
                         "The workspace has no such kind of record any more.",
                     );
-                    return self.refuse(request, mutation, &registry, outcome).await;
+                    return self.refuse(source, mutation, &registry, outcome).await;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -184,21 +319,48 @@ impl PgStore {
     /// Keeps a result that nothing was written for.
     async fn refuse(
         &self,
-        request: &PushRequest,
+        source: &Source<'_>,
         mutation: &Mutation,
         registry: &Registry,
         outcome: Outcome,
     ) -> Result<Outcome, SyncError> {
-        let extra = self.result_row(request, mutation, &outcome)?;
-        match self.write_with(registry, &[], vec![extra]).await? {
+        let extras = self.beside(source, mutation, &outcome)?;
+        match self.write_with(registry, &[], extras).await? {
             Some(_) => Ok(outcome),
             None => Ok(self.known_result(&mutation.uuid).await?.unwrap_or(outcome)),
         }
     }
 
+    /// What is kept beside what a mutation does: its result, and that a sealed one was taken.
+    fn beside(
+        &self,
+        source: &Source<'_>,
+        mutation: &Mutation,
+        outcome: &Outcome,
+    ) -> Result<Vec<Extra>, SyncError> {
+        let result = self.result_row(source, mutation, outcome)?;
+        Ok(match source {
+            Source::Device(_) => vec![result],
+            Source::Sealed(taken) => vec![result, taken.after(outcome)],
+            // What is refused stays where it is, and can be tried again: no result is kept.
+            Source::Released { .. }
+                if matches!(outcome, Outcome::Rejected { .. } | Outcome::IdTaken) =>
+            {
+                Vec::new()
+            }
+            Source::Released { device, sequence } => {
+                let settle = Extra {
+                    sql: "SELECT app.settle_sealed($1, $2, 'released')",
+                    params: vec![Box::new(device.to_string()), Box::new(*sequence)],
+                };
+                vec![result, settle]
+            }
+        })
+    }
+
     fn result_row(
         &self,
-        request: &PushRequest,
+        source: &Source<'_>,
         mutation: &Mutation,
         outcome: &Outcome,
     ) -> Result<Extra, SyncError> {
@@ -207,210 +369,18 @@ impl PgStore {
                   SELECT (SELECT app.tenant_id()), (SELECT app.user_id()), $1, $2, $3, $4::text::jsonb, $5",
             params: vec![
                 Box::new(mutation.uuid.clone()),
-                Box::new(request.device.to_string()),
+                Box::new(source.device()),
                 Box::new(i64::try_from(mutation.sequence).unwrap_or(i64::MAX)),
                 Box::new(serde_json::to_string(outcome).map_err(StoreError::internal)?),
                 Box::new(self.now()),
             ],
         })
     }
+}
 
-    async fn plan_mutation(
-        &self,
-        registry: &Registry,
-        mutation: &Mutation,
-    ) -> Result<Plan, SyncError> {
-        let done = |outcome| Plan {
-            changes: Vec::new(),
-            extras: Vec::new(),
-            outcome,
-        };
-        if mutation.object == conflict::OBJECT {
-            return Ok(match self.settling(mutation).await? {
-                Ok((changes, extra)) => Plan {
-                    changes,
-                    extras: vec![extra],
-                    outcome: Outcome::Applied { version: 2 },
-                },
-                Err(outcome) => done(outcome),
-            });
-        }
-        let Some(object) = registry.object(&mutation.object).cloned() else {
-            return Ok(done(rejected(
-                "unknown_object",
-                "The workspace has no such kind of record any more.",
-            )));
-        };
-        let (seen, wanted) = match (
-            side(&object, mutation, |edit| &edit.base),
-            side(&object, mutation, |edit| &edit.wanted),
-        ) {
-            (Ok(seen), Ok(wanted)) => (seen, wanted),
-            (_, Err(field)) | (Err(field), _) => return Ok(done(field)),
-        };
-        let record = match self.get(&object.name, mutation.record, &[]).await {
-            Ok(record) => Some(record),
-            Err(StoreError::NotFound(_)) => None,
-            Err(error) => return Err(error.into()),
-        };
-        let intent = match mutation.kind {
-            Kind::Create => Intent::Create,
-            Kind::Update => Intent::Update {
-                seen: &seen,
-                wanted: &wanted,
-            },
-            Kind::Delete => Intent::Delete { seen: &seen },
-        };
-        let current = record.as_ref().map(|record| {
-            (
-                values(record),
-                if record.deleted {
-                    Deleted::Yes
-                } else {
-                    Deleted::No
-                },
-            )
-        });
-        let verdict = judge(
-            &object,
-            intent,
-            current.as_ref().map(|(values, deleted)| (values, *deleted)),
-        );
-        Ok(self.carry_out(&object, mutation, wanted, record.as_ref(), verdict))
-    }
-
-    fn carry_out(
-        &self,
-        object: &Object,
-        mutation: &Mutation,
-        wanted: Values,
-        record: Option<&Record>,
-        verdict: Verdict,
-    ) -> Plan {
-        let (name, id) = (object.name.to_string(), mutation.record);
-        let version = record.map_or(0, |record| record.version);
-        let expected = Some(version);
-        let plan = |changes, outcome| Plan {
-            changes,
-            extras: Vec::new(),
-            outcome,
-        };
-        let waits = |changes, kind, conflicts: &[Conflict], fields: Vec<String>| {
-            let (conflict, extra) = self.conflict_row(object, mutation, kind, conflicts);
-            let outcome = Outcome::Conflict {
-                version,
-                conflict,
-                fields,
-            };
-            Plan {
-                changes,
-                extras: vec![extra],
-                outcome,
-            }
-        };
-        match verdict {
-            Verdict::Create => plan(
-                vec![Change::Create {
-                    object: name,
-                    id,
-                    values: wanted,
-                }],
-                Outcome::Applied { version },
-            ),
-            Verdict::IdTaken => plan(Vec::new(), Outcome::IdTaken),
-            Verdict::NotFound => plan(
-                Vec::new(),
-                rejected(
-                    "not_found",
-                    "This record doesn't exist any more, or you can't see it.",
-                ),
-            ),
-            Verdict::Write(merged) => {
-                let fields: Vec<String> = merged
-                    .conflicts
-                    .iter()
-                    .map(|conflict| conflict.field.clone())
-                    .collect();
-                let changes = if merged.apply.is_empty() {
-                    Vec::new()
-                } else {
-                    vec![Change::Update {
-                        object: name,
-                        id,
-                        expected,
-                        values: merged.apply,
-                    }]
-                };
-                if fields.is_empty() {
-                    plan(changes, Outcome::Applied { version })
-                } else {
-                    waits(changes, conflict::Kind::Edit, &merged.conflicts, fields)
-                }
-            }
-            Verdict::Delete => plan(
-                vec![Change::Delete {
-                    object: name,
-                    id,
-                    expected,
-                }],
-                Outcome::Applied { version },
-            ),
-            Verdict::AlreadyDeleted => plan(Vec::new(), Outcome::Applied { version }),
-            Verdict::EditOfDeleted(conflicts) => waits(
-                Vec::new(),
-                conflict::Kind::EditOfDeleted,
-                &conflicts,
-                Vec::new(),
-            ),
-            Verdict::DeleteOfEdited(conflicts) => waits(
-                Vec::new(),
-                conflict::Kind::DeleteOfEdited,
-                &conflicts,
-                Vec::new(),
-            ),
-        }
-    }
-
-    fn conflict_row(
-        &self,
-        object: &Object,
-        mutation: &Mutation,
-        kind: conflict::Kind,
-        conflicts: &[Conflict],
-    ) -> (fieldstone_model::RecordId, Extra) {
-        let id = self.fresh_id(conflict::PREFIX);
-        let field = |conflict: &Conflict| {
-            let scale = object
-                .field(&conflict.field)
-                .and_then(|field| field.kind.scale());
-            let plain = |value: &Value| to_json(value, scale);
-            json!({
-                "field": conflict.field,
-                "seen": plain(&conflict.seen),
-                "current": plain(&conflict.current),
-                "wanted": plain(&conflict.wanted),
-            })
-        };
-        let fields: Vec<Json> = conflicts.iter().map(field).collect();
-        let kind = match kind {
-            conflict::Kind::Edit => "edit",
-            conflict::Kind::EditOfDeleted => "edit_of_deleted",
-            conflict::Kind::DeleteOfEdited => "delete_of_edited",
-        };
-        let extra = Extra {
-            sql: "INSERT INTO app.sync_conflict (tenant_id, user_id, id, object, record_id, kind, fields, created_at) \
-                  SELECT (SELECT app.tenant_id()), (SELECT app.user_id()), $1, $2, $3, $4, $5::text::jsonb, $6",
-            params: vec![
-                Box::new(id.to_string()),
-                Box::new(object.name.to_string()),
-                Box::new(mutation.record.to_string()),
-                Box::new(kind.to_owned()),
-                Box::new(Json::Array(fields).to_string()),
-                Box::new(self.now()),
-            ],
-        };
-        (id, extra)
-    }
+/// Whether a mutation's name and number can be kept.
+fn is_named(mutation: &Mutation) -> bool {
+    (32..=36).contains(&mutation.uuid.len()) && i64::try_from(mutation.sequence).is_ok()
 }
 
 /// The version that the record has once its changes are written: each counts one.
@@ -423,86 +393,4 @@ fn with_version(mut outcome: Outcome, changes: &[Change]) -> Outcome {
         Outcome::Rejected { .. } | Outcome::IdTaken => {}
     }
     outcome
-}
-
-fn values(record: &Record) -> Values {
-    record
-        .iter()
-        .map(|(column, value)| (column.name.clone(), value.clone()))
-        .collect()
-}
-
-/// One side of a mutation's fields, or why there is none. What was seen of a record that is to be deleted may name fields that are no more.
-fn side(object: &Object, mutation: &Mutation, side: fn(&Edit) -> &Json) -> Result<Values, Outcome> {
-    let mut values = Values::new();
-    for (name, edit) in &mutation.fields {
-        let Some(field) = object
-            .field(name)
-            .filter(|field| field.is_writable() || mutation.kind == Kind::Delete)
-        else {
-            if mutation.kind == Kind::Delete {
-                continue;
-            }
-            return Err(rejected_field(
-                name,
-                "unknown_field",
-                "This field can't be changed. Take the change back.",
-            ));
-        };
-        if mutation.kind == Kind::Delete && !field.is_writable() {
-            continue;
-        }
-        match Value::from_json(field, side(edit)) {
-            Ok(value) => values.set(name.clone(), value),
-            Err(problem) => return Err(rejected_field(name, problem.code(), &problem.to_string())),
-        }
-    }
-    Ok(values)
-}
-
-pub(super) fn rejected(code: &str, message: &str) -> Outcome {
-    let rejection = Rejection {
-        code: code.to_owned(),
-        message: message.to_owned(),
-        fields: Vec::new(),
-    };
-    Outcome::Rejected { rejection }
-}
-
-fn rejected_field(field: &str, code: &str, message: &str) -> Outcome {
-    let of_field = FieldRejection {
-        field: field.to_owned(),
-        code: code.to_owned(),
-        message: message.to_owned(),
-    };
-    let rejection = Rejection {
-        code: "invalid".to_owned(),
-        message: message.to_owned(),
-        fields: vec![of_field],
-    };
-    Outcome::Rejected { rejection }
-}
-
-fn rejected_change(error: &ChangeError) -> Outcome {
-    let ChangeError::Invalid(errors) = error else {
-        let code = match error {
-            ChangeError::NotFound => "not_found",
-            ChangeError::Deleted => "deleted",
-            ChangeError::WrongObject => "wrong_object",
-            ChangeError::ReadOnlyObject => "read_only",
-            _ => "refused",
-        };
-        return rejected(code, &error.to_string());
-    };
-    let fields = errors.iter().map(|error| FieldRejection {
-        field: error.field.clone(),
-        code: error.problem.code().to_owned(),
-        message: error.problem.to_string(),
-    });
-    let rejection = Rejection {
-        code: "invalid".to_owned(),
-        message: error.to_string(),
-        fields: fields.collect(),
-    };
-    Outcome::Rejected { rejection }
 }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use fieldstone_model::{Object, RecordId, Registry, query::Environment};
 use fieldstone_protocol::{
     conflict,
-    digest::{Digest, Sum},
     tag::{BlindKey, Tag, Withheld},
 };
 use fieldstone_store::{
@@ -41,6 +40,8 @@ pub(super) struct Kept {
 pub(super) struct Opened {
     pub(super) transaction: Transaction,
     pub(super) blind: BlindKey,
+    seen_at: jiff::Timestamp,
+    proven: Option<bool>,
     pub(super) kept: Vec<Kept>,
     pub(super) sets: Vec<RecordSet>,
     pub(super) set_versions: Vec<(String, i64)>,
@@ -53,9 +54,14 @@ pub(super) struct Reading<'a> {
     pub(super) registry: &'a Registry,
     pub(super) scope: Scope<'a>,
     pub(super) blind: BlindKey,
+    /// When the device was last seen, and what it said of itself, as far as the database knows.
+    pub(super) seen_at: jiff::Timestamp,
+    pub(super) proven: Option<bool>,
     /// What this transaction sees.
     pub(super) snapshot: String,
     pub(super) epoch: String,
+    /// What is kept from the reader, by API name of the object.
+    withheld: BTreeMap<String, Withheld>,
 }
 
 /// Ids by the API name of their object.
@@ -63,8 +69,7 @@ pub(super) type Ids = BTreeMap<String, BTreeSet<RecordId>>;
 
 /// Plans for the values at hand: kept plans are those of small tables, and compiling takes longer than an empty page.
 const PLANS: &str = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)";
-const DEVICE: &str =
-    "SELECT d.blind_key FROM app.sync_device d WHERE d.id = $1 AND d.revoked_at IS NULL";
+const DEVICE: &str = "SELECT d.blind_key, d.last_seen_at, d.proven FROM app.sync_device d WHERE d.id = $1 AND d.revoked_at IS NULL";
 const KEPT: &str = "SELECT c.id, c.snapshot, c.epoch, c.position, \
     coalesce((SELECT p.purged_xid FROM app.sync_purge p) >= pg_snapshot_xmin(c.snapshot::pg_snapshot), false) \
     FROM app.sync_cursor c WHERE c.device_id = $1 AND c.id = ANY ($2)";
@@ -111,11 +116,8 @@ pub(super) async fn open(
     let [_, devices, kept, sets, snapshots] = &results[..] else {
         return Err(StoreError::internal("a flight lost an answer").into());
     };
-    let key: &[u8] = devices
-        .first()
-        .ok_or(SyncError::UnknownDevice)?
-        .try_get(0)
-        .map_err(StoreError::internal)?;
+    let known = devices.first().ok_or(SyncError::UnknownDevice)?;
+    let key: &[u8] = column(known, 0)?;
     let blind = BlindKey(key.try_into().map_err(StoreError::internal)?);
     let (mut chosen, mut set_versions) = (Vec::new(), Vec::new());
     for row in sets {
@@ -124,8 +126,10 @@ pub(super) async fn open(
             .push(serde_json::from_str(&column::<String>(row, 2)?).map_err(StoreError::internal)?);
     }
     Ok(Opened {
-        transaction,
         blind,
+        seen_at: column(known, 1)?,
+        proven: column(known, 2)?,
+        transaction,
         kept: kept.iter().map(kept_row).collect::<Result<_, _>>()?,
         sets: if chosen.is_empty() {
             default_sets()
@@ -168,9 +172,9 @@ fn id_of(row: &Row) -> Result<RecordId, SyncError> {
 }
 
 /// A statement with the parameters of a scope and some more.
-struct Statement {
-    text: String,
-    params: Vec<Param>,
+pub(super) struct Statement {
+    pub(super) text: String,
+    pub(super) params: Vec<Param>,
 }
 
 impl<'a> Reading<'a> {
@@ -194,9 +198,17 @@ impl<'a> Reading<'a> {
             registry,
             scope,
             blind: opened.blind,
+            seen_at: opened.seen_at,
+            proven: opened.proven,
             snapshot: opened.snapshot,
             epoch,
+            withheld: kept_from(registry),
         }
+    }
+
+    /// What is kept from the reader of records of this object.
+    pub(super) fn withheld(&self, object: &str) -> Withheld {
+        self.withheld.get(object).copied().unwrap_or_default()
     }
 
     /// Ends the transaction with nothing more to do in it.
@@ -205,7 +217,10 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    async fn run(&mut self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, SyncError> {
+    pub(super) async fn run(
+        &mut self,
+        statements: &[Statement],
+    ) -> Result<Vec<Vec<Row>>, SyncError> {
         let sent: Vec<Vec<Sent<'_>>> = statements
             .iter()
             .map(|statement| statement.params.iter().map(Sent).collect())
@@ -248,6 +263,33 @@ impl<'a> Reading<'a> {
         after: Option<RecordId>,
         limit: usize,
     ) -> Result<Vec<RecordId>, SyncError> {
+        let statement = self.changed_sql(since, after, limit);
+        let results = self.run(&[statement]).await?;
+        results.iter().flatten().map(id_of).collect()
+    }
+
+    /// What records led to until changes that `since` doesn't see, and records that went out of somebody's sight by one.
+    pub(super) async fn unlinked(&mut self, since: &str) -> Result<Vec<RecordId>, SyncError> {
+        let results = self.run(&[unlinked_sql(since)]).await?;
+        ids_of(results.iter().flatten())
+    }
+
+    /// Both, from the beginning, in one flight.
+    pub(super) async fn news(
+        &mut self,
+        since: &str,
+        limit: usize,
+    ) -> Result<(Vec<RecordId>, Vec<RecordId>), SyncError> {
+        let statements = [self.changed_sql(since, None, limit), unlinked_sql(since)];
+        let results = self.run(&statements).await?;
+        let [changed, unlinked] = &results[..] else {
+            return Err(StoreError::internal("a flight lost an answer").into());
+        };
+        let changed = changed.iter().map(id_of).collect::<Result<_, _>>()?;
+        Ok((changed, ids_of(unlinked)?))
+    }
+
+    fn changed_sql(&self, since: &str, after: Option<RecordId>, limit: usize) -> Statement {
         let part = |table: &String| {
             format!(
                 "SELECT t.id FROM {table} t WHERE t.changed_xid >= pg_snapshot_xmax($1::text::pg_snapshot) AND t.id > $2 \
@@ -262,30 +304,7 @@ impl<'a> Reading<'a> {
         );
         let after = after.map(|id| id.to_string()).unwrap_or_default();
         let params = vec![Param::Text(since.to_owned()), Param::Text(after)];
-        let results = self.run(&[Statement { text, params }]).await?;
-        results.iter().flatten().map(id_of).collect()
-    }
-
-    /// What records led to until changes that `since` doesn't see.
-    pub(super) async fn unlinked(&mut self, since: &str) -> Result<Vec<RecordId>, SyncError> {
-        let text = format!(
-            "SELECT u.target FROM app.sync_unlinked u WHERE u.changed_xid >= pg_snapshot_xmax($1::text::pg_snapshot) \
-             UNION SELECT q.target FROM pg_snapshot_xip($1::text::pg_snapshot) x CROSS JOIN LATERAL \
-             (SELECT r.target FROM app.sync_unlinked r WHERE r.changed_xid = x OFFSET 0) q LIMIT {}",
-            CANDIDATES_MAX + 1
-        );
-        let results = self
-            .run(&[Statement {
-                text,
-                params: vec![Param::Text(since.to_owned())],
-            }])
-            .await?;
-        let ids = results.iter().flatten().map(column_id);
-        Ok(ids
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter()
-            .flatten()
-            .collect())
+        Statement { text, params }
     }
 
     /// The API name of the object that an id belongs to, if a scope can have it.
@@ -447,7 +466,8 @@ impl<'a> Reading<'a> {
                 until.map_or_else(|| "~".to_owned(), |id| id.to_string()),
             ));
             let text = format!(
-                "SELECT t.id, t.row_tag FROM {table} t WHERE t.id IN ({scope}) AND t.id > ${behind} AND t.id <= ${} ORDER BY t.id LIMIT {}",
+                "SELECT t.id, t.row_tag{} FROM {table} t WHERE t.id IN ({scope}) AND t.id > ${behind} AND t.id <= ${} ORDER BY t.id LIMIT {}",
+                of_object(&name),
                 behind + 1,
                 limit - found.len(),
             );
@@ -457,17 +477,20 @@ impl<'a> Reading<'a> {
                 .iter()
                 .flatten()
             {
-                found.push((
-                    name.clone(),
-                    id_of(row)?,
-                    Tag::new(column(row, 1)?, Withheld::default()),
-                ));
+                let of = match row.len() {
+                    2 => self.withheld(&name),
+                    _ => self.withheld(column(row, 2)?),
+                };
+                found.push((name.clone(), id_of(row)?, Tag::new(column(row, 1)?, of)));
             }
         }
         Ok(found)
     }
 
-    fn in_scope(&self, name: &str) -> Result<Option<(String, String, Vec<Param>)>, SyncError> {
+    pub(super) fn in_scope(
+        &self,
+        name: &str,
+    ) -> Result<Option<(String, String, Vec<Param>)>, SyncError> {
         if name == conflict::OBJECT {
             let scope =
                 "SELECT c.id FROM app.sync_conflict c WHERE c.deleted_at IS NULL".to_owned();
@@ -480,42 +503,6 @@ impl<'a> Reading<'a> {
         Ok(self
             .scope_sql(&object)?
             .map(|(scope, params)| (scope, table, params)))
-    }
-
-    /// What the whole scope adds up to.
-    pub(super) async fn digest(&mut self) -> Result<Digest, SyncError> {
-        let mut names: Vec<String> = self
-            .scope
-            .objects()
-            .into_iter()
-            .map(|object| object.name.to_string())
-            .collect();
-        names.push(conflict::OBJECT.to_owned());
-        let mut statements = Vec::new();
-        for name in &names {
-            let Some((scope, table, params)) = self.in_scope(name)? else {
-                continue;
-            };
-            let text = format!(
-                "SELECT string_agg(int8send(t.row_tag), ''::bytea) FROM {table} t WHERE t.id IN ({scope})"
-            );
-            statements.push(Statement { text, params });
-        }
-        let results = self.run(&statements).await?;
-        let mut digest = Digest::default();
-        for (name, rows) in names.iter().zip(&results) {
-            let Some(row) = rows.first() else { continue };
-            let tags: Option<&[u8]> = column(row, 0)?;
-            let mut sum = Sum::default();
-            for bytes in tags.unwrap_or_default().chunks_exact(8) {
-                let bytes: [u8; 8] = bytes.try_into().map_err(StoreError::internal)?;
-                sum.count += 1;
-                sum.tags =
-                    Tag(sum.tags.0 ^ Tag::new(i64::from_be_bytes(bytes), Withheld::default()).0);
-            }
-            digest.add_sum(name, sum);
-        }
-        Ok(digest)
     }
 
     /// Whole rows in scope, by id.
@@ -544,13 +531,57 @@ impl<'a> Reading<'a> {
         for (object, found) in shapes.iter().zip(&results) {
             for row in found {
                 rows.push(match object {
-                    Some(object) => super::rows::record(object, row)?,
-                    None => super::rows::conflict(row)?,
+                    Some(object) => super::rows::record(object, self.withheld(&object.name), row)?,
+                    None => {
+                        let of: &str = column(row, 3)?;
+                        let object = self.registry.object(of).map(AsRef::as_ref);
+                        super::rows::conflict(object, self.withheld(of), row)?
+                    }
                 });
             }
         }
         Ok(rows)
     }
+}
+
+/// What is kept from a reader with this registry, by API name of the object; nothing where it isn't named.
+fn kept_from(registry: &Registry) -> BTreeMap<String, Withheld> {
+    let whole = registry.whole();
+    let kept = |object: &std::sync::Arc<Object>| {
+        let names = super::device::withheld(&whole, object, true);
+        let names = names.iter().map(String::as_str);
+        (object.name.to_string(), Withheld::new(&object.name, names))
+    };
+    registry.objects().map(kept).collect()
+}
+
+/// One column more of what has no fields of its own: the object of its record.
+fn of_object(name: &str) -> &'static str {
+    if name == conflict::OBJECT {
+        ", t.object"
+    } else {
+        ""
+    }
+}
+
+fn unlinked_sql(since: &str) -> Statement {
+    let text = format!(
+        "SELECT u.target FROM app.sync_unlinked u WHERE u.changed_xid >= pg_snapshot_xmax($1::text::pg_snapshot) \
+         UNION SELECT q.target FROM pg_snapshot_xip($1::text::pg_snapshot) x CROSS JOIN LATERAL \
+         (SELECT r.target FROM app.sync_unlinked r WHERE r.changed_xid = x OFFSET 0) q LIMIT {}",
+        CANDIDATES_MAX + 1
+    );
+    Statement {
+        text,
+        params: vec![Param::Text(since.to_owned())],
+    }
+}
+
+/// Those of a column that are ids.
+fn ids_of<'r>(rows: impl IntoIterator<Item = &'r Row>) -> Result<Vec<RecordId>, SyncError> {
+    let ids = rows.into_iter().map(column_id);
+    let ids = ids.collect::<Result<Vec<_>, _>>()?;
+    Ok(ids.into_iter().flatten().collect())
 }
 
 /// A relation's value: a column, or a member of the custom values.

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use fieldstone_model::{Object, RecordId, Value, value::push_scaled};
 use fieldstone_protocol::{
-    Columns, conflict,
+    Columns,
+    conflict::{self, ConflictField},
     pull::Row,
     tag::{Tag, Withheld},
 };
@@ -50,7 +51,11 @@ pub(super) fn each(object: &Object, is_it: &str) -> String {
     )
 }
 
-pub(super) fn record(object: &Object, row: &tokio_postgres::Row) -> Result<Row, SyncError> {
+pub(super) fn record(
+    object: &Object,
+    withheld: Withheld,
+    row: &tokio_postgres::Row,
+) -> Result<Row, SyncError> {
     let mut columns = Columns::new();
     let fields = object
         .fields
@@ -63,29 +68,42 @@ pub(super) fn record(object: &Object, row: &tokio_postgres::Row) -> Result<Row, 
             columns.insert(field.name.to_string(), to_json(&value, field.kind.scale()));
         }
     }
-    whole(&object.name, row, columns)
+    whole(&object.name, withheld, row, columns)
 }
 
-pub(super) fn conflict(row: &tokio_postgres::Row) -> Result<Row, SyncError> {
+/// A conflict, of whose record `object` is what its reader may see.
+pub(super) fn conflict(
+    object: Option<&Object>,
+    withheld: Withheld,
+    row: &tokio_postgres::Row,
+) -> Result<Row, SyncError> {
     let mut columns = Columns::new();
     for (at, name) in [(3, "object"), (4, "record"), (5, "kind")] {
         columns.insert(name.to_owned(), column::<String>(row, at)?.into());
     }
-    let fields = serde_json::from_str(column(row, 6)?).map_err(StoreError::internal)?;
+    let mut fields: Vec<ConflictField> =
+        serde_json::from_str(column(row, 6)?).map_err(StoreError::internal)?;
+    fields.retain(|field| object.is_some_and(|object| object.field(&field.field).is_some()));
+    let fields = serde_json::to_value(fields).map_err(StoreError::internal)?;
     columns.insert("fields".to_owned(), fields);
     let at: jiff::Timestamp = column(row, 7)?;
     columns.insert("created_at".to_owned(), at.to_string().into());
-    whole(conflict::OBJECT, row, columns)
+    whole(conflict::OBJECT, withheld, row, columns)
 }
 
-fn whole(object: &str, row: &tokio_postgres::Row, columns: Columns) -> Result<Row, SyncError> {
+fn whole(
+    object: &str,
+    withheld: Withheld,
+    row: &tokio_postgres::Row,
+    columns: Columns,
+) -> Result<Row, SyncError> {
     let id: RecordId = column::<&str>(row, 0)?
         .parse()
         .map_err(StoreError::internal)?;
     Ok(Row {
         object: object.to_owned(),
         id,
-        tag: Tag::new(column(row, 2)?, Withheld::default()),
+        tag: Tag::new(column(row, 2)?, withheld),
         version: column(row, 1)?,
         columns,
     })

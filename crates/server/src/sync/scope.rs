@@ -67,6 +67,7 @@ pub(crate) fn default_sets() -> Vec<RecordSet> {
             "event.about_id",
             "call.about_id",
             "note.about_id",
+            "attachment.about_id",
         ]
         .map(leaf)
         .to_vec()
@@ -101,6 +102,7 @@ pub(crate) fn default_sets() -> Vec<RecordSet> {
         ),
         set("task", "owner_id = :me and status != \"done\"", Vec::new()),
         set("event", mine, Vec::new()),
+        set("attachment", mine, Vec::new()),
     ]
 }
 
@@ -143,17 +145,7 @@ impl<'a> Scope<'a> {
             let Some(at) = self.places.get(parent).map(|place| place.object) else {
                 return;
             };
-            let step = match branch.via.split_once('.') {
-                Some((object, field)) => registry.object(object).and_then(|object| {
-                    let field = object.field(field)?;
-                    leads_to(field, &at.name).then_some((object.as_ref(), field, true))
-                }),
-                None => at.field(&branch.via).and_then(|field| {
-                    let object = registry.object(field.target()?)?;
-                    Some((object.as_ref(), field, false))
-                }),
-            };
-            let Some((object, field, down)) = step else {
+            let Some((object, field, down)) = step(registry, at, &branch.via) else {
                 continue;
             };
             if self.places.len() >= NODES_MAX {
@@ -261,6 +253,57 @@ impl<'a> Scope<'a> {
             .take(12)
             .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
     }
+}
+
+/// Where a step leads from `at`: to which object, by which field of which side, down or up. None when it leads nowhere.
+pub(crate) fn step<'a>(
+    registry: &'a Registry,
+    at: &'a Object,
+    via: &str,
+) -> Option<(&'a Object, &'a Field, bool)> {
+    match via.split_once('.') {
+        Some((object, field)) => {
+            let object = registry.object(object)?;
+            let field = object.field(field)?;
+            leads_to(field, &at.name).then_some((object.as_ref(), field, true))
+        }
+        None => {
+            let field = at.field(via)?;
+            let object = registry.object(field.target()?)?;
+            Some((object.as_ref(), field, false))
+        }
+    }
+}
+
+/// Every step that leads from `at`, first up, then down.
+pub(crate) fn steps_from<'a>(
+    registry: &'a Registry,
+    at: &'a Object,
+) -> Vec<(String, &'a Object, &'a Field, bool)> {
+    let up = at.fields.iter().filter_map(|field| {
+        let object = registry.object(field.target()?)?;
+        // People are in every scope.
+        (object.name != "user").then(|| (field.name.to_string(), object.as_ref(), field, false))
+    });
+    let down = registry.objects().flat_map(|object| {
+        let leads = object
+            .fields
+            .iter()
+            .filter(|field| leads_to(field, &at.name));
+        leads.map(move |field| {
+            (
+                format!("{}.{}", object.name, field.name),
+                object.as_ref(),
+                field,
+                true,
+            )
+        })
+    });
+    let mut steps: Vec<_> = up.collect();
+    if at.name != "user" {
+        steps.extend(down);
+    }
+    steps
 }
 
 /// One step of a tree.

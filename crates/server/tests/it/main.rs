@@ -13,6 +13,7 @@ mod api;
 mod attacks;
 mod backup;
 mod browser;
+mod devices;
 mod embedded;
 mod external;
 mod gate;

@@ -57,7 +57,7 @@ impl World {
             }
             (2..=4, ..) | (_, None, _) => self.person_creates(at, person, &ids)?,
             (5, Some(record), _) => {
-                if self.device(at)?.local.view(record).is_some() && record.prefix() != "fC0" {
+                if self.device(at)?.local.view(record).is_some() && record.prefix() != "fX0" {
                     let object = object_of(record);
                     let uuid = self
                         .device(at)?
@@ -213,7 +213,7 @@ impl World {
             .rows
             .keys()
             .copied()
-            .filter(|id| id.prefix() != "fC0")
+            .filter(|id| id.prefix() != "fX0")
             .collect();
         let existing = self
             .random
@@ -336,7 +336,7 @@ fn object_of(id: RecordId) -> &'static str {
         "003" => "contact",
         "006" => "deal",
         "00T" => "task",
-        "fC0" => conflict::OBJECT,
+        "fX0" => conflict::OBJECT,
         _ => "account",
     }
 }

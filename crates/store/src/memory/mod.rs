@@ -348,6 +348,9 @@ fn duplicates(state: &State, object: &Object, write: &Write) -> Vec<FieldError> 
         .collect()
 }
 
+/// Memory has no devices, and so nothing that met another change.
+impl crate::conflict::ConflictStore for MemoryStore {}
+
 impl Store for MemoryStore {
     fn registry(&self) -> &Registry {
         &self.registry

@@ -9,6 +9,7 @@
 
 mod cli;
 mod device;
+mod devices;
 mod late_commits;
 mod rounds;
 mod sync;

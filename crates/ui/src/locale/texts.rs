@@ -27,6 +27,8 @@ macro_rules! sources {
             include_str!(concat!("../../locales/", $language, "/letters.ftl")),
             include_str!(concat!("../../locales/", $language, "/members.ftl")),
             include_str!(concat!("../../locales/", $language, "/security.ftl")),
+            include_str!(concat!("../../locales/", $language, "/devices.ftl")),
+            include_str!(concat!("../../locales/", $language, "/imports.ftl")),
         ]
     };
 }

@@ -107,12 +107,40 @@ actions! {
     GrantRefuse = "grant.refuse";
     /// The audit log was exported.
     AuditExport = "audit.export";
+    /// A file was imported; the target is its upload.
+    ImportStart = "import.start";
+    /// An import was taken back; the target is the import.
+    ImportUndo = "import.undo";
+    /// Records were exported.
+    RecordsExport = "records.export";
     /// The chain of the audit log was checked.
     AuditVerify = "audit.verify";
     /// Somebody signed in on a device that keeps records; the target is its id.
     DeviceRegister = "device.register";
     /// A device was taken off the list; the target is its id.
     DeviceRevoke = "device.revoke";
+    /// A device was ordered to erase everything; the target is its id.
+    DeviceWipe = "device.wipe";
+    /// A device said that it has erased everything; the target is its id.
+    DeviceErase = "device.erase";
+    /// Another key signs for devices, or is sealed to.
+    DeviceKeyReplace = "device_key.replace";
+    /// What the workspace asks of its devices was changed.
+    DevicePolicyUpdate = "device_policy.update";
+    /// What devices get was published; the target is the record set.
+    RecordSetPublish = "record_set.publish";
+    /// A record set was removed.
+    RecordSetRemove = "record_set.remove";
+    /// A change that a device had sealed was delivered; the target is the device.
+    SealedChangeTake = "sealed_change.take";
+    /// A change that a device had sealed waits for somebody who manages people.
+    SealedChangeQuarantine = "sealed_change.quarantine";
+    /// A change in quarantine was applied.
+    SealedChangeRelease = "sealed_change.release";
+    /// A change that had been sealed was given up.
+    SealedChangeDismiss = "sealed_change.dismiss";
+    /// A conflict was settled for somebody else; the target is the conflict.
+    ConflictSettle = "conflict.settle";
     /// The guard of a device has seen a debugger, tools, a virtual machine or a rooted system; the target is the device.
     DeviceThreat = "device.threat";
     /// A letter could not be delivered; the target is its id.

@@ -6,13 +6,18 @@
 pub(crate) mod applications;
 pub(crate) mod audit;
 pub(crate) mod connected;
+pub(crate) mod device_policy;
+pub(crate) mod devices;
 pub(crate) mod invitations;
 pub(crate) mod members;
 pub(crate) mod membership;
+pub(crate) mod objects;
 pub(crate) mod password;
 pub(crate) mod profile;
 mod programs;
+pub(crate) mod record_sets;
 pub(crate) mod roles;
+pub(crate) mod sealed;
 pub(crate) mod service_accounts;
 pub(crate) mod sessions;
 pub(crate) mod sign_in;
@@ -29,8 +34,10 @@ use axum::{
     http::{StatusCode, request::Parts},
     response::{IntoResponse as _, Redirect, Response},
 };
-use fieldstone_model::Capability::{self, RecordsRead, UsersManage, WorkspaceManage};
+use fieldstone_model::Capability::{self, RecordsRead, SchemaManage, UsersManage, WorkspaceManage};
 use fieldstone_ui::{PageError, PageResult, locale::Locale};
+
+pub(crate) use programs::{Fields, Submitted};
 
 use super::inside::Inside;
 
@@ -55,14 +62,19 @@ pub const SECTIONS: &[Section] = &[
     own(membership::PATH,                      "settings-membership"),
     own("/settings/tokens",                    "settings-tokens"),
     own("/settings/connected",                 "settings-connected"),
+    own("/settings/devices",                   "settings-devices"),
     shared(members::PATH,                      "settings-members",          UsersManage),
     shared("/settings/invitations",            "settings-invitations",      UsersManage),
     shared("/settings/teams",                  "settings-teams",            UsersManage),
     shared("/settings/roles",                  "settings-roles",            RecordsRead),
+    shared(objects::PATH,                      "settings-objects",          SchemaManage),
     shared("/settings/sign-in",                "settings-sign-in",          WorkspaceManage),
     shared("/settings/applications",           "settings-applications",     WorkspaceManage),
     shared("/settings/service-accounts",       "settings-service-accounts", WorkspaceManage),
     shared("/settings/token-policy",           "settings-token-policy",     WorkspaceManage),
+    shared("/settings/record-sets",            "settings-record-sets",      SchemaManage),
+    shared("/settings/device-policy",          "settings-device-policy",    WorkspaceManage),
+    shared("/settings/sealed",                 "settings-sealed",           UsersManage),
     shared("/settings/audit",                  "settings-audit",            UsersManage),
 ];
 
@@ -103,6 +115,7 @@ pub(crate) struct Settings {
     inside: Inside,
     section: &'static Section,
     notice: Option<String>,
+    query: Vec<(String, String)>,
 }
 
 impl Deref for Settings {
@@ -119,19 +132,17 @@ impl<T: Send + Sync> FromRequestParts<T> for Settings {
     async fn from_request_parts(parts: &mut Parts, state: &T) -> Result<Self, PageError> {
         let inside = Inside::from_request_parts(parts, state).await?;
         let section = Section::of(&inside.path).ok_or(PageError::NotFound)?;
-        let notice = parts
+        let query: Vec<(String, String)> = parts
             .uri
             .query()
-            .and_then(|query| {
-                query
-                    .split('&')
-                    .find_map(|pair| pair.strip_prefix("notice="))
-            })
-            .map(str::to_owned);
+            .and_then(|query| serde_urlencoded::from_str(query).ok())
+            .unwrap_or_default();
+        let find = |wanted: &str| query.iter().find(|(name, _)| name == wanted);
         Ok(Self {
             inside,
             section,
-            notice,
+            notice: find("notice").map(|(_, notice)| notice.clone()),
+            query,
         })
     }
 }
@@ -151,6 +162,12 @@ impl Settings {
     /// How the person reads.
     pub(crate) fn locale(&self) -> &Locale {
         &self.inside.viewer.locale
+    }
+
+    /// A parameter of the address.
+    pub(crate) fn query(&self, name: &str) -> Option<String> {
+        let found = self.query.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone())
     }
 
     /// Answers with `content` beside the navigation of Settings.

@@ -188,23 +188,23 @@ async fn a_backfill_by_the_owner_reaches_every_tenant() {
     let owner = workspaces.connect("fieldstone_owner").await;
     owner
         .batch_execute(
-            "INSERT INTO app.search_token VALUES ('00D00000000000a', '001000000000001', 'old', 'account'), ('00D00000000000b', '001000000000001', 'old', 'account')",
+            "INSERT INTO app.field_setting VALUES ('00D00000000000a', 'deal', 'amount', 'admin', 'admin'), ('00D00000000000b', 'deal', 'amount', 'admin', 'admin')",
         )
         .await
         .unwrap();
     let changed = owner
-        .execute("UPDATE app.search_token SET token = 'new'", &[])
+        .execute("UPDATE app.field_setting SET read_role = 'member'", &[])
         .await
         .unwrap();
     assert_eq!(changed, 2, "one row in each of two workspaces");
     // Without its policy the owner is bound by FORCE like anybody, and is not even told.
     owner
-        .batch_execute("DROP POLICY migrate ON app.search_token")
+        .batch_execute("DROP POLICY migrate ON app.field_setting")
         .await
         .unwrap();
     assert_eq!(
         owner
-            .execute("UPDATE app.search_token SET token = 'newer'", &[])
+            .execute("UPDATE app.field_setting SET read_role = 'viewer'", &[])
             .await
             .unwrap(),
         0
