@@ -4,6 +4,7 @@ pub mod cli;
 pub mod device;
 pub mod drive;
 pub mod engine;
+pub mod files;
 pub mod home;
 pub mod journal;
 pub mod keys;

@@ -4,6 +4,8 @@
 //! name a database, and never read the wall clock. An htmx request gets a page's own part, any other the whole document.
 
 mod assets;
+mod board;
+mod calendar;
 mod conflict;
 mod error;
 mod form;
@@ -13,20 +15,26 @@ mod layout;
 mod lead;
 mod list;
 pub mod locale;
+mod markdown;
 mod notice;
 pub mod page;
+mod palette;
 mod record;
+mod report;
 mod request;
 mod router;
 mod search;
+mod shelf;
 mod shown;
 mod viewer;
 
 pub use error::PageError;
 pub use form::local_path;
 pub use frame::{Ask, Frame, respond};
+pub use list::{Listed, listed};
 pub use request::{PageResult, Session};
 pub use router::{CONTENT_SECURITY_POLICY, assets, pages, router};
+pub use shelf::{Kept, OwnShelf, Shelf, View};
 pub use viewer::Viewer;
 
 /// Address of the icons: a symbol each, to be named after a `#`.

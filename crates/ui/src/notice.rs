@@ -9,7 +9,7 @@ use fieldstone_store::{Store, StoreError};
 use crate::{layout, list::table::name_of, request::Session};
 
 /// What can be announced, with the key of its text.
-const KINDS: [(&str, &str); 7] = [
+const KINDS: [(&str, &str); 10] = [
     ("created", "notice-created"),
     ("saved", "notice-saved"),
     ("merged", "notice-merged"),
@@ -17,6 +17,9 @@ const KINDS: [(&str, &str); 7] = [
     ("deleted", "notice-deleted"),
     ("restored", "notice-restored"),
     ("converted", "notice-converted"),
+    ("moved", "notice-moved"),
+    ("reverted", "notice-reverted"),
+    ("merged_records", "notice-merged_records"),
 ];
 
 /// A message with what can be done about it.
@@ -29,6 +32,8 @@ pub(crate) struct Notice {
     open: Option<(String, String)>,
     /// Where a POST takes it back.
     undo: Option<(String, String)>,
+    /// The version that undoing takes back.
+    version: i64,
     back: String,
 }
 
@@ -70,19 +75,33 @@ impl Notice {
         let name = name_of(session, object, &record);
         let page = format!("/{}/{id}", object.plural);
         let here = session.path == page;
-        let undoes = *kind == "deleted" && session.may_delete(object);
+        // What was deleted is restored; what was changed is set back, as long as nobody has changed it since.
+        let undo = match *kind {
+            "deleted" if session.may_delete(object) => Some("restoration"),
+            "saved" | "moved" if session.may_write(object) => Some("reversal"),
+            _ => None,
+        };
         Ok(Some(Self {
             text: locale.t2(key, ("object", locale.object(object)), ("name", name)),
             dismiss: locale.t("dismiss").into_owned(),
             open: (!here && *kind != "deleted")
                 .then(|| (page.clone(), locale.t("notice-open").into_owned())),
-            undo: undoes.then(|| {
+            undo: undo.map(|action| {
                 (
-                    format!("{page}/restoration"),
+                    format!("{page}/{action}"),
                     locale.t("notice-undo").into_owned(),
                 )
             }),
-            back: session.path.clone(),
+            version: record.version,
+            back: format!(
+                "{}{}",
+                session.path,
+                ["notice", "about", "moved"]
+                    .iter()
+                    .fold(session.parameters.clone(), |pairs, name| pairs
+                        .without(name))
+                    .to_query()
+            ),
         }))
     }
 }

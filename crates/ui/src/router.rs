@@ -13,11 +13,11 @@ use fieldstone_model::{
 use fieldstone_store::conflict::ConflictStore;
 
 use crate::{
-    conflict, error,
+    board, calendar, conflict, error,
     error::PageError,
     form, home, lead, list,
     page::{Page, get, mount, post},
-    record, search,
+    palette, record, report, search,
 };
 
 /// The policy the pages are written for: nothing inline, nothing from elsewhere.
@@ -32,6 +32,10 @@ where
     vec![
         get("/assets/{name}",                    Needs::Nothing,       asset),
         get("/",                                 needs(RecordsRead),   home::show::<S>),
+        get("/calendar",                         needs(RecordsRead),   calendar::show::<S>),
+        get("/palette",                          needs(RecordsRead),   palette::show::<S>),
+        get("/reports",                          needs(RecordsRead),   report::show::<S>),
+        post("/reports",                         needs(RecordsRead),   report::keep::<S>),
         get("/search",                           needs(RecordsRead),   search::show::<S>),
         get("/conflicts",                        needs(RecordsRead),   conflict::list::<S>),
         get("/conflicts/count",                  needs(RecordsRead),   conflict::count::<S>),
@@ -41,16 +45,29 @@ where
         get("/{objects}",                        needs(RecordsRead),   list::show::<S>),
         post("/{objects}",                       needs(RecordsWrite),  form::create::<S>),
         get("/{objects}/new",                    needs(RecordsWrite),  form::new::<S>),
+        get("/{objects}/board",                  needs(RecordsRead),   board::show::<S>),
         get("/{objects}/deleted",                needs(RecordsRead),   list::deleted::<S>),
         get("/{objects}/count",                  needs(RecordsRead),   list::count::<S>),
         get("/{objects}/tests",                  needs(RecordsRead),   list::tests::<S>),
+        post("/{objects}/bulk",                  needs(RecordsWrite),  list::bulk_submit::<S>),
+        get("/{objects}/bulk/field",             needs(RecordsWrite),  list::bulk_field::<S>),
+        post("/{objects}/bulk/reversal",         needs(RecordsWrite),  list::bulk_reverse::<S>),
+        post("/{objects}/views",                 needs(RecordsRead),   list::keep_view::<S>),
+        post("/{objects}/views/change",          needs(RecordsRead),   list::change_view::<S>),
         get("/{objects}/options/{field}",        needs(RecordsRead),   form::suggest::<S>),
         get("/{objects}/{id}",                   needs(RecordsRead),   record::show::<S>),
         post("/{objects}/{id}",                  needs(RecordsWrite),  form::update::<S>),
+        get("/{objects}/quick",                  needs(RecordsWrite),  form::quick::<S>),
+        get("/{objects}/alike",                  needs(RecordsRead),   form::alike::<S>),
+        get("/{objects}/{id}/field",             needs(RecordsWrite),  record::field::<S>),
+        get("/{objects}/{id}/merge",             needs(RecordsDelete), record::show_merge::<S>),
+        post("/{objects}/{id}/merge",            needs(RecordsDelete), record::merge::<S>),
         get("/{objects}/{id}/edit",              needs(RecordsWrite),  form::edit::<S>),
         get("/{objects}/{id}/history",           needs(RecordsRead),   record::show_history::<S>),
         post("/{objects}/{id}/deletion",         needs(RecordsDelete), record::delete::<S>),
         post("/{objects}/{id}/restoration",      needs(RecordsDelete), record::restore::<S>),
+        post("/{objects}/{id}/move",             needs(RecordsWrite),  board::submit::<S>),
+        post("/{objects}/{id}/reversal",         needs(RecordsWrite),  record::reverse::<S>),
         get("/{objects}/{id}/conversion",        needs(RecordsWrite),  lead::form::<S>),
         post("/{objects}/{id}/conversion",       needs(RecordsWrite),  lead::convert::<S>),
     ]

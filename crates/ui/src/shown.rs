@@ -114,6 +114,11 @@ impl Showing<'_> {
             (Value::Int(year), FieldType::Integer) if field.name == "founded" => {
                 number(year.to_string())
             }
+            (Value::Int(bytes), FieldType::Integer)
+                if object.name == "attachment" && field.name == "size" =>
+            {
+                number(self.locale.bytes(*bytes))
+            }
             (Value::Int(quantity), kind) => {
                 number(self.locale.number(*quantity, kind.scale().unwrap_or(0)))
             }

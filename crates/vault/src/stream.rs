@@ -49,18 +49,14 @@ impl std::fmt::Debug for Stream {
 
 impl Stream {
     /// A new one, under a data key of this version, for the place that `data` says.
-    pub(crate) fn begin(
-        data_key: &SecretKey,
-        version: u16,
-        data: &[u8],
-    ) -> Result<Self, VaultError> {
+    pub fn begin(data_key: &SecretKey, version: u16, data: &[u8]) -> Result<Self, VaultError> {
         let mut salt = [0; SALT_LEN];
         rand::fill(&mut salt).map_err(|_| VaultError::Crypto)?;
         Self::derive(data_key, version, &salt, data)
     }
 
-    /// The one that begins with `head`.
-    pub(crate) fn resume(
+    /// The one that begins with `head`; [`VaultError::DoesNotOpen`] when it was sealed with another key.
+    pub fn resume(
         data_key: &SecretKey,
         data: &[u8],
         head: &[u8; HEAD_LEN],

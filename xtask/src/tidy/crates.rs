@@ -33,7 +33,7 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
     ("app", &["model", "store", "ui", "client", "guard"]),
     (
         "testkit",
-        &["model", "store", "protocol", "server", "client"],
+        &["model", "store", "protocol", "vault", "server", "client"],
     ),
     ("simulation", &["model", "protocol", "client"]),
     ("xtask", &[]),

@@ -2,6 +2,7 @@
 
 mod crates;
 pub(crate) mod migrations;
+mod secrets;
 mod sources;
 mod words;
 
@@ -62,6 +63,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<Vec<Finding>> {
     for source in &sources {
         findings.extend(sources::check(source));
         findings.extend(words::check(source));
+        findings.extend(secrets::check(source));
     }
     findings.extend(sources::check_layout(&sources));
     findings.extend(crates::check(root)?);

@@ -53,6 +53,10 @@ pub(super) enum Command {
     Edit(Edit),
     /// Delete a record.
     Delete(Show),
+    /// Hang a file on a record; it is sent with the next sync.
+    Attach(Attach),
+    /// Save the content of a file; fetches it first if it isn't on this device.
+    Content(Content),
     /// Show what hasn't been sent yet; take one of it back, change it, or send it again.
     Pending(PendingWish),
     /// Show where somebody else changed the same.
@@ -148,6 +152,27 @@ pub(super) struct Edit {
     /// What changes: amount=1300 description= (nothing after “=” empties a field)
     #[arg(value_name = "FIELD=VALUE", required = true)]
     pub(super) fields: Vec<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Attach {
+    /// The id of the record that the file is about.
+    pub(super) id: String,
+    /// The file.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Another name than the file's own.
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Content {
+    /// The attachment's id.
+    pub(super) id: String,
+    /// Where to save it; a file that is there already stays as it is. Standard output unless it is said.
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
 }
 
 #[derive(Args)]

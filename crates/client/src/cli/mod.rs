@@ -1,6 +1,7 @@
 //! The command line of `fieldstone-device`: parses, calls, prints. Nothing secret is ever an argument or a variable of the environment.
 
 mod arguments;
+mod file;
 mod login;
 mod output;
 mod page;
@@ -140,6 +141,8 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), Failure> 
         Command::Create(what) => record::create(&home, what, output).await,
         Command::Edit(what) => record::edit(&home, what, output).await,
         Command::Delete(what) => record::delete(&home, what, output).await,
+        Command::Attach(what) => file::attach(&home, what, output).await,
+        Command::Content(what) => file::content(&home, what, output).await,
         Command::Pending(what) => pending::pending(&home, what, output).await,
         Command::Conflicts => pending::conflicts(&home, output).await,
         Command::Resolve(how) => pending::resolve(&home, how, output).await,

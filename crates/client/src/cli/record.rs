@@ -35,7 +35,7 @@ fn object<'a>(registry: &'a Registry, name: &str) -> Result<&'a Object, Failure>
         })
 }
 
-fn id(text: &str) -> Result<RecordId, Failure> {
+pub(super) fn id(text: &str) -> Result<RecordId, Failure> {
     text.parse().map_err(|_| {
         Failure::new(format!(
             "“{text}” is no id: an id has 15 letters and digits."
@@ -124,7 +124,7 @@ pub(super) async fn show(home: &Path, what: Show, output: &Output) -> Result<(),
     .await
 }
 
-async fn fetch(store: &DeviceStore, id: RecordId) -> Result<Record, Failure> {
+pub(super) async fn fetch(store: &DeviceStore, id: RecordId) -> Result<Record, Failure> {
     let object = store
         .registry()
         .object_of(id)

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::{Failure, arguments::Watch, output::Output, with_device};
@@ -10,6 +10,7 @@ use crate::{
     device::{self, Delivered, Device, DeviceError},
     drive::Ending,
     engine::{Failure as Network, Report},
+    files::FileReport,
     keystore::Keystore,
 };
 use fieldstone_protocol::device::WipeOrder;
@@ -39,6 +40,11 @@ pub(super) async fn run(device: &mut Device, output: &Output) -> Result<Ending, 
             }
         })
         .await;
+    if let Ok(Ending::UpToDate { .. }) = ending {
+        device
+            .exchange_files(|report| show_file(&bar, report))
+            .await?;
+    }
     bar.finish_and_clear();
     let ending = ending?;
     match &ending {
@@ -107,6 +113,15 @@ fn show(bar: &ProgressBar, report: &Report) {
         Report::Mismatch { .. } => bar.set_message("comparing with the platform"),
         _ => {}
     }
+}
+
+fn show_file(bar: &ProgressBar, report: &FileReport) {
+    let (doing, bytes, size) = match report {
+        FileReport::Sent { bytes, size, .. } => ("sending", bytes, size),
+        FileReport::Fetched { bytes, size, .. } => ("fetching", bytes, size),
+    };
+    let (bytes, size) = (HumanBytes(*bytes), HumanBytes(*size));
+    bar.set_message(format!("{doing} files: {bytes} of {size}"));
 }
 
 /// What a sync has come to.

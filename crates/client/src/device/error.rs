@@ -1,6 +1,9 @@
 //! Why a device doesn't do what it was asked, in words for the person who holds it.
 
+use fieldstone_store::StoreError;
+
 use crate::{
+    files::FileError,
     home::HomeError,
     journal::{JournalError, SealError},
     keys::NoRandomness,
@@ -77,6 +80,12 @@ pub enum DeviceError {
     /// The journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The records.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// No randomness.
     #[error(transparent)]
     Randomness(#[from] NoRandomness),

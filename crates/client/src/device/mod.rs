@@ -1,5 +1,6 @@
 //! A device in use: its folder, the open login, the way to the platform. What the command line and the app's window both stand on.
 
+mod attach;
 mod deliver;
 mod error;
 mod leave;
@@ -22,6 +23,7 @@ use zeroize::Zeroizing;
 use crate::{
     drive::{self, Ending},
     engine::{Engine, Report, Settings},
+    files::Files,
     home::{Home, Login, State},
     journal::LoginPair,
     keys::LoginKey,
@@ -62,6 +64,7 @@ pub struct Device {
     transport: Transport,
     profile: Profile,
     pair: LoginPair,
+    files: Files,
     clock: Arc<dyn Clock>,
 }
 
@@ -113,6 +116,7 @@ impl Device {
         transport.resume(&profile.session)?;
         transport.be(&profile.registered)?;
         sentry::adopt(&mut profile.guard, None, &transport);
+        let files = Files::new(home.attachments(), key.clone());
         let device = Self {
             home,
             keystore,
@@ -121,6 +125,7 @@ impl Device {
             transport,
             profile,
             pair: LoginPair::of(&key)?,
+            files,
             clock,
         };
         device.keep_sealed().await?;
@@ -193,6 +198,7 @@ impl Device {
                 return Err(error);
             }
         };
+        let files = Files::new(home.attachments(), key.clone());
         let device = Self {
             home,
             keystore,
@@ -201,6 +207,7 @@ impl Device {
             transport,
             profile,
             pair: LoginPair::of(&key)?,
+            files,
             clock,
         };
         device.keep_sealed().await?;

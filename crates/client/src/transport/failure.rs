@@ -89,7 +89,7 @@ fn or<'a>(detail: &'a str, otherwise: &'a str) -> &'a str {
 
 impl TransportError {
     /// Tells a refused certificate from a network that isn't there.
-    pub(super) fn connection(error: reqwest::Error) -> Self {
+    pub(crate) fn connection(error: reqwest::Error) -> Self {
         if is_of_tls(&error) {
             return Self::Untrusted(error);
         }

@@ -3,6 +3,7 @@
 //! No redirects, no proxies, no cookie jar. An answer counts only if it is what was asked for: of the right type, whole, within limits.
 
 mod failure;
+mod files;
 mod guard;
 
 use std::time::Duration;

@@ -94,7 +94,7 @@ pub(super) async fn announce<S: ApiStore>(mut call: Call<S>) -> ApiResult {
 pub(super) async fn show<S: ApiStore>(mut call: Call<S>) -> ApiResult {
     let id = attachment(&mut call).await?;
     call.parameters(&[])?;
-    written::value(StatusCode::OK, &call.store()?.upload(id).await?)
+    written::value(StatusCode::OK, &call.store()?.upload_state(id).await?)
 }
 
 /// `PUT /records/attachment/{id}/upload/parts/{number}`: 204 once the part is kept.

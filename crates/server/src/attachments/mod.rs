@@ -108,7 +108,7 @@ pub trait AttachmentStore: Send + Sync {
     }
 
     /// How an upload stands.
-    fn upload(
+    fn upload_state(
         &self,
         attachment: RecordId,
     ) -> impl Future<Output = Result<Upload, AttachmentError>> + Send {

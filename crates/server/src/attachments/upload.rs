@@ -80,7 +80,7 @@ impl PgStore {
     /// The upload, under way, of an attachment that the person sees.
     async fn under_way(&self, attachment: RecordId) -> Result<Upload, AttachmentError> {
         self.check_may_upload()?;
-        let upload = self.upload(attachment).await?;
+        let upload = self.upload_state(attachment).await?;
         if upload.stored_at.is_some() {
             return Err(AttachmentError::Complete);
         }
@@ -129,7 +129,7 @@ impl AttachmentStore for PgStore {
         Ok(upload)
     }
 
-    async fn upload(&self, attachment: RecordId) -> Result<Upload, AttachmentError> {
+    async fn upload_state(&self, attachment: RecordId) -> Result<Upload, AttachmentError> {
         if let Some(upload) = self.content_of(attachment).await? {
             return Ok(upload);
         }
@@ -176,7 +176,7 @@ impl AttachmentStore for PgStore {
 
     async fn complete(&self, attachment: RecordId) -> Result<Upload, AttachmentError> {
         self.check_may_upload()?;
-        let upload = self.upload(attachment).await?;
+        let upload = self.upload_state(attachment).await?;
         if upload.stored_at.is_some() {
             return Ok(upload);
         }
@@ -196,11 +196,11 @@ impl AttachmentStore for PgStore {
             return Err(AttachmentError::Different);
         }
         self.note_complete(attachment, &upload, &digest).await?;
-        self.upload(attachment).await
+        self.upload_state(attachment).await
     }
 
     async fn download(&self, attachment: RecordId) -> Result<Download, AttachmentError> {
-        let upload = self.upload(attachment).await?;
+        let upload = self.upload_state(attachment).await?;
         if upload.stored_at.is_none() {
             return Err(AttachmentError::NotThere);
         }

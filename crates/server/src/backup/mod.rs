@@ -118,6 +118,25 @@ pub enum BackupError {
     DataDir(#[from] DataDirError),
 }
 
+/// What backups are made of a data folder, in words, or why there are none. Changes nothing.
+pub fn examine(folder: &Path) -> Result<String, BackupError> {
+    let program = pgbackrest::program().ok_or(BackupError::NotInstalled)?;
+    let told = match std::fs::read(folder.join(repository::RECORD)) {
+        Ok(bytes) => serde_json::from_slice::<RepositoryOptions>(&bytes).ok(),
+        Err(_) => None,
+    };
+    match told {
+        Some(options) => Ok(format!(
+            "{} into {}, {} days",
+            program.display(),
+            options.repository.display(),
+            options.days
+        )),
+        None if folder.join("url").exists() => Err(BackupError::None(folder.to_owned())),
+        None => Ok(format!("{} would make them", program.display())),
+    }
+}
+
 impl BackupError {
     fn file(path: &Path, source: io::Error) -> Self {
         Self::File {

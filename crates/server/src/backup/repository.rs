@@ -16,7 +16,7 @@ const SECRET: &str = "backup";
 /// What pgBackRest calls this database.
 pub(super) const STANZA: &str = "fieldstone";
 /// Where a data folder says where its backups are.
-const RECORD: &str = "backup.json";
+pub(super) const RECORD: &str = "backup.json";
 
 /// Where backups go and how long they stay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,13 +1,16 @@
 //! `fieldstone doctor`: what this machine has and lacks for `fieldstone up`. It changes nothing.
 
+use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::failure::Failure;
 use super::output::say;
 use super::up::default_data_dir;
+use crate::backup;
 use crate::cluster::examine;
 use crate::storage;
 
@@ -42,12 +45,18 @@ impl Doctor {
                     .map_err(|error| format!("{}: {error}", self.listen)),
             ),
         ];
+        for (what, finding) in notices(&data) {
+            match finding {
+                Ok(text) => say(&format!("ok    {what}: {text}"))?,
+                Err(text) => say(&format!("note  {what}: {text}"))?,
+            }
+        }
         for (what, finding) in &findings {
             let (mark, text) = match finding {
-                Ok(text) => ("ok  ", text),
-                Err(text) => ("FAIL", text),
+                Ok(text) => ("ok   ", text),
+                Err(text) => ("FAIL ", text),
             };
-            say(&format!("{mark}  {what}: {text}"))?;
+            say(&format!("{mark} {what}: {text}"))?;
         }
         let lacking = findings
             .iter()
@@ -59,4 +68,57 @@ impl Doctor {
             Err(Failure::new("`fieldstone up` would not start; see above."))
         }
     }
+}
+
+/// What would not keep `up` from starting, and should be known all the same.
+fn notices(data: &Path) -> [(&'static str, Result<String, String>); 3] {
+    let swap = storage::unencrypted_swap();
+    [
+        (
+            "Backups",
+            backup::examine(data).map_err(|error| error.to_string()),
+        ),
+        ("Secrets", secrets(&data.join("secrets"))),
+        (
+            "Swap",
+            if swap.is_empty() {
+                Ok("memory is never written to a disk in the clear".to_owned())
+            } else {
+                Err(format!(
+                    "memory may be written in the clear to {}",
+                    swap.join(", ")
+                ))
+            },
+        ),
+    ]
+}
+
+/// Where each secret comes from; never what it is.
+fn secrets(folder: &Path) -> Result<String, String> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Ok(format!(
+            "made on the first start, as private files in {}",
+            folder.display()
+        ));
+    };
+    let mut names = Vec::new();
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let exposed = entry
+            .metadata()
+            .is_ok_and(|facts| facts.mode() & 0o077 != 0);
+        if exposed {
+            return Err(format!(
+                "{} can be read by other users",
+                entry.path().display()
+            ));
+        }
+        names.push(name);
+    }
+    names.sort();
+    Ok(format!(
+        "files of one user in {}: {}; keep a copy elsewhere",
+        folder.display(),
+        names.join(", ")
+    ))
 }

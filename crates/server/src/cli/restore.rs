@@ -57,7 +57,7 @@ impl Restore {
         let source = DataDir::open(&from)?;
         let target = DataDir::open(&self.into)?;
         let _lock = target.lock()?;
-        if DataDir::holds_data(target.root()) {
+        if !is_empty(target.root()) {
             return Err(BackupError::Occupied(target.root().to_owned()).into());
         }
         flush(&source).await;
@@ -111,6 +111,22 @@ impl Restore {
     }
 }
 
+/// Whether there is nothing in a folder but what opening it has made. Everything in it is removed when the restore fails.
+fn is_empty(folder: &Path) -> bool {
+    let Ok(mut entries) = fs::read_dir(folder) else {
+        return false;
+    };
+    entries.all(|entry| {
+        entry.is_ok_and(|entry| match entry.file_name().to_str() {
+            Some("lock") => true,
+            Some("secrets") => {
+                fs::read_dir(entry.path()).is_ok_and(|mut secrets| secrets.next().is_none())
+            }
+            _ => false,
+        })
+    })
+}
+
 /// What a running database has written since it last archived something goes along, too.
 async fn flush(source: &DataDir) {
     let flushed = async {
@@ -159,6 +175,7 @@ fn copy(from: &Path, into: &Path) -> Result<(), Failure> {
 fn clear(folder: &Path) {
     for name in [
         "postgres",
+        "pgbackrest",
         "log",
         "storage",
         "storage.img",

@@ -12,11 +12,17 @@ use tokio::sync::watch;
 use super::failure::Failure;
 use super::output::say;
 use crate::attachments::Sweep;
+use crate::database::pool::{Pool, Sign};
+use crate::import::Imports;
 use crate::jobs::{Job, Jobs, Purge, Tombstones};
 use crate::mail::{Mailer, Post};
 use crate::platform::Platform;
 use crate::serve::{Limits, serve};
+use crate::store::Stores;
 use crate::tls::Tls;
+
+/// Connections of the jobs that work in people's names.
+const JOB_CONNECTIONS: usize = 6;
 
 /// Whether somebody has told the server to stop.
 #[derive(Debug, Clone)]
@@ -91,7 +97,7 @@ pub(super) async fn serve_until_told(
             Arc::clone(&platform.clock),
         )),
     ];
-    let jobs = jobs(platform, mail).into_iter().chain(more).collect();
+    let jobs = jobs(platform, mail)?.into_iter().chain(more).collect();
     let jobs = Jobs::start(&platform.databases.worker, jobs);
     // The one line on standard output, for scripts to wait for.
     say(&format!("ready {}", url(&listener)?))?;
@@ -111,8 +117,10 @@ pub(super) async fn serve_until_told(
 }
 
 /// What a server does besides serving.
-fn jobs(platform: &Platform, mail: Option<(Post, String)>) -> Vec<Box<dyn Job>> {
-    let mut jobs: Vec<Box<dyn Job>> = vec![Box::new(Purge), Box::new(Tombstones)];
+fn jobs(platform: &Platform, mail: Option<(Post, String)>) -> Result<Vec<Box<dyn Job>>, Failure> {
+    let imports = Imports::new(stores(platform)?, Arc::clone(&platform.clock));
+    let mut jobs: Vec<Box<dyn Job>> =
+        vec![Box::new(Purge), Box::new(Tombstones), Box::new(imports)];
     if let Some(objects) = &platform.objects {
         jobs.push(Box::new(Sweep::new(objects.clone())));
     }
@@ -123,7 +131,24 @@ fn jobs(platform: &Platform, mail: Option<(Post, String)>) -> Vec<Box<dyn Job>> 
             Arc::clone(&platform.clock),
         )));
     }
-    jobs
+    Ok(jobs)
+}
+
+/// Stores for work in people's names, over a few connections of its own: serving must not wait for it.
+fn stores(platform: &Platform) -> Result<Stores, Failure> {
+    let keys = Arc::clone(&platform.context_keys);
+    let sign: Sign = Arc::new(move |actor, backend, now| keys.sign(actor, backend, now));
+    let pool = Pool::new(
+        platform.databases.app.clone(),
+        JOB_CONNECTIONS,
+        sign,
+        Arc::clone(&platform.clock),
+    )?;
+    Ok(Stores::new(
+        pool,
+        Arc::clone(&platform.clock),
+        platform.objects.clone(),
+    ))
 }
 
 #[expect(

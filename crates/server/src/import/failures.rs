@@ -2,28 +2,27 @@
 
 use std::{
     borrow::Cow,
-    fs::File,
-    io::{self, BufWriter},
-    path::{Path, PathBuf},
+    io::{self, Write},
+    path::Path,
 };
 
-use super::{ERROR_COLUMN, draft::Entry, rows::Cells};
+use super::{ERROR_COLUMN, draft::Entry, input::Output, rows::Cells};
 
 /// Writes failed rows; the file is made with the first of them.
 pub(super) struct Failures {
-    path: PathBuf,
+    output: Output,
     header: Vec<String>,
     /// Whether the rows' own last column is an earlier run's error.
     repeated: bool,
     /// Whether cells were escaped already.
-    writer: Option<csv::Writer<BufWriter<File>>>,
+    writer: Option<csv::Writer<Box<dyn Write + Send>>>,
     count: u64,
 }
 
 impl Failures {
-    pub(super) fn new(path: PathBuf, header: Vec<String>, repeated: bool) -> Self {
+    pub(super) fn new(output: Output, header: Vec<String>, repeated: bool) -> Self {
         Self {
-            path,
+            output,
             header,
             repeated,
             writer: None,
@@ -36,9 +35,12 @@ impl Failures {
         self.count
     }
 
-    /// The file, if any row failed.
+    /// The file on disk, if any row failed.
     pub(super) fn path(&self) -> Option<&Path> {
-        self.writer.as_ref().map(|_| self.path.as_path())
+        match &self.output {
+            Output::File(path) => self.writer.as_ref().map(|_| path.as_path()),
+            Output::Memory(_) => None,
+        }
     }
 
     /// Writes one row and why it failed.
@@ -58,10 +60,10 @@ impl Failures {
         self.writer.as_mut().map_or(Ok(()), csv::Writer::flush)
     }
 
-    fn begin(&self) -> io::Result<csv::Writer<BufWriter<File>>> {
+    fn begin(&self) -> io::Result<csv::Writer<Box<dyn Write + Send>>> {
         let mut writer = csv::WriterBuilder::new()
             .flexible(true)
-            .from_writer(BufWriter::new(File::create(&self.path)?));
+            .from_writer(self.output.create()?);
         let names = self.header.iter().map(String::as_str);
         let names = names.map(escape).chain([Cow::Borrowed(ERROR_COLUMN)]);
         writer.write_record(names.map(Cow::into_owned))?;

@@ -5,6 +5,7 @@
 
 mod apply;
 mod binding;
+mod choices;
 mod convert;
 mod decode;
 mod draft;
@@ -12,30 +13,45 @@ mod failures;
 mod find;
 mod guess;
 mod handle;
+mod input;
+pub(crate) mod job;
 mod journal;
 mod mapping;
 mod number;
+mod peek;
 mod plan;
 mod postgres;
 mod progress;
+mod propose;
 mod rows;
 mod run;
 mod setup;
 mod source;
 #[cfg(test)]
 mod tests;
+mod undo;
+pub(crate) mod uploads;
+mod workbook;
 
 use std::{io, path::PathBuf};
 
 use fieldstone_store::StoreError;
 
+pub(crate) use choices::object_name;
+pub use choices::{Choices, Dates, Existing, Missing};
+pub use input::{Input, Sink};
+pub use job::Imports;
 pub use journal::{Batch, Journal, Run, Written};
 pub use mapping::{Column, Dedupe, DedupeRule, Mapping, NewField, NewObject, NewStage, Rule};
 pub use number::NumberFormat;
+pub use peek::{Peek, peek};
 pub use postgres::PgWorkspace;
-pub use progress::{End, Progress, Report};
+pub use progress::{End, Fate, Progress, Report, Told};
+pub use propose::{places, propose};
 pub use run::{Request, run};
 pub use setup::Workspace;
+pub use undo::{Kept, Listener, Reason, Undoing, Undone, undo};
+pub use workbook::{WorkbookError, is_workbook, to_csv};
 
 /// Rows applied together unless a request says otherwise.
 pub const CHUNK: usize = 1_000;

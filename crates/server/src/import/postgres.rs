@@ -17,6 +17,7 @@ const RUN_PREFIX: [u8; 3] = *b"0IM";
 
 const BEGIN: &str = "INSERT INTO app.import_run (tenant_id, id, object, file, by_id, began_at) \
     SELECT (SELECT app.tenant_id()), $1, $2, $3, $4, transaction_timestamp()";
+const LINK: &str = "UPDATE app.import_upload u SET run_id = $2 WHERE u.id = $1";
 const BATCH: &str = "INSERT INTO app.import_batch (tenant_id, run_id, number, first_row, last_row, created, updated, versions) \
     SELECT (SELECT app.tenant_id()), $1, $2, $3, $4, $5, $6, $7";
 const END: &str = "UPDATE app.import_run SET ended_at = transaction_timestamp(), outcome = $2, created = $3, updated = $4, skipped = $5, failed = $6 WHERE id = $1";
@@ -35,10 +36,18 @@ impl PgWorkspace {
                 stores: stores.clone(),
                 actor,
                 owner,
+                upload: None,
                 batches: AtomicI32::new(0),
             },
             stores,
         }
+    }
+
+    /// The same for a file that was brought in the browser, which is told what came of it.
+    #[must_use]
+    pub(crate) fn of_upload(mut self, id: RecordId) -> Self {
+        self.journal.upload = Some(id);
+        self
     }
 
     async fn open(&self) -> Result<PgStore, StoreError> {
@@ -112,6 +121,7 @@ struct PgJournal {
     stores: Stores,
     actor: Actor,
     owner: Option<Client>,
+    upload: Option<RecordId>,
     batches: AtomicI32,
 }
 
@@ -157,6 +167,9 @@ impl Journal for PgJournal {
             let by = self.actor.user;
             self.write(BEGIN, &[&id.as_str(), &run.object, &file, &by.as_str()])
                 .await?;
+            if let Some(upload) = self.upload {
+                self.write(LINK, &[&upload.as_str(), &id.as_str()]).await?;
+            }
             Ok(id)
         })
     }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 /// How far an import is.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Progress {
     /// Rows read from the file.
     pub read: u64,
@@ -62,6 +63,36 @@ pub struct Report {
     pub made: Vec<String>,
     /// The first few failures: line and problem.
     pub first_problems: Vec<(u64, String)>,
+    /// What becomes of each row, when only the first rows were asked about.
+    pub told: Vec<Told>,
+}
+
+/// What becomes of one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Its number, from 1, the header not counted.
+    pub row: u64,
+    /// The line it begins on.
+    pub line: u64,
+    /// Its cells.
+    pub cells: Vec<String>,
+    /// What becomes of it.
+    pub fate: Fate,
+}
+
+/// What becomes of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// A record is made.
+    Create,
+    /// A record is changed.
+    Update,
+    /// Nothing: it is empty, or its record exists and is left alone.
+    Skip,
+    /// It can't be imported, and why.
+    Fail(String),
+    /// It depends on a row further down.
+    Waits,
 }
 
 /// Why an import ended.

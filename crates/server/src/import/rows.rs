@@ -68,6 +68,10 @@ pub(super) struct Rows<R> {
     reader: Reader,
     data: Vec<u8>,
     ends: Vec<usize>,
+    /// Whether the last row ended with a carriage return, so that a line feed still belongs to its end.
+    after_return: bool,
+    /// Line feeds passed over that the reader hasn't seen.
+    unseen_lines: u64,
 }
 
 impl<R: Read> Rows<R> {
@@ -77,6 +81,8 @@ impl<R: Read> Rows<R> {
             reader: ReaderBuilder::new().delimiter(delimiter).build(),
             data: vec![0; 4096],
             ends: vec![0; COLUMNS_MAX + 1],
+            after_return: false,
+            unseen_lines: 0,
         }
     }
 
@@ -89,7 +95,11 @@ impl<R: Read> Rows<R> {
     pub(super) fn next(&mut self) -> io::Result<Option<Row>> {
         let (mut filled, mut cells) = (0, 0);
         let mut overlong = false;
-        let mut line = self.reader.line();
+        if std::mem::take(&mut self.after_return) && self.source.fill()?.first() == Some(&b'\n') {
+            self.source.consume(1);
+            self.unseen_lines += 1;
+        }
+        let mut line = self.reader.line() + self.unseen_lines;
         loop {
             let input = self.source.fill()?;
             let out = self.data.get_mut(filled..).unwrap_or_default();
@@ -97,8 +107,9 @@ impl<R: Read> Rows<R> {
             let (result, read, wrote, ended) = self.reader.read_record(input, out, ends);
             if filled == 0 && cells == 0 && wrote + ended == 0 {
                 // Nothing of the row has come yet: what was passed over were empty lines.
-                line = self.reader.line();
+                line = self.reader.line() + self.unseen_lines;
             }
+            let ended_with = input.get(read.wrapping_sub(1)).copied();
             self.source.consume(read);
             filled += wrote;
             cells += ended;
@@ -117,6 +128,7 @@ impl<R: Read> Rows<R> {
                     cells = COLUMNS_MAX;
                 }
                 ReadRecordResult::Record => {
+                    self.after_return = ended_with == Some(b'\r');
                     let row = Row {
                         line,
                         cells: self.cells(filled, cells),
@@ -206,6 +218,14 @@ mod tests {
         assert_eq!(cells[2].1.len(), 1);
         assert_eq!(cells[3].1.len(), 3);
         assert_eq!(cells.len(), 4);
+    }
+
+    #[test]
+    fn lines_are_counted_whatever_ends_them() {
+        let lines = |text: &[u8]| rows(text).iter().map(|row| row.0).collect::<Vec<_>>();
+        assert_eq!(lines(b"a\nb\n\nc\n"), [1, 2, 4]);
+        assert_eq!(lines(b"a\r\nb\r\n\r\nc\r\n"), [1, 2, 4]);
+        assert_eq!(lines(b"\"a\r\n\"\r\nb\r\n"), [1, 3]);
     }
 
     #[test]

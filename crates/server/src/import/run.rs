@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    End, ImportError, Mapping, Progress, Report, Workspace,
+    End, Fate, ImportError, Input, Mapping, Progress, Report, Sink, Told, Workspace,
     apply::{Applier, Outcome, Settled},
     binding::Binding,
     draft::{Content, Draft, Entry},
@@ -21,6 +21,7 @@ use super::{
     find::{Answers, Ask, Found, Searcher},
     guess,
     handle::Handle,
+    input::Output,
     journal::{Journal, Run},
     plan,
     setup::{self, Ready},
@@ -38,15 +39,19 @@ pub struct Request {
     /// API name of the object.
     pub object: String,
     /// The file.
-    pub file: PathBuf,
+    pub input: Input,
     /// Where failed rows go; beside the file when nothing is said.
     pub errors: Option<PathBuf>,
+    /// Takes failed rows instead.
+    pub sink: Option<Sink>,
     /// The mapping.
     pub mapping: Mapping,
     /// Checks everything and changes nothing.
     pub trial: bool,
     /// Rows applied together.
     pub chunk: usize,
+    /// Reads no more rows than these and tells what becomes of each.
+    pub first: Option<u64>,
 }
 
 impl Request {
@@ -54,11 +59,20 @@ impl Request {
     pub fn new(object: impl Into<String>, file: impl Into<PathBuf>) -> Self {
         Self {
             object: object.into(),
-            file: file.into(),
+            input: Input::File(file.into()),
             errors: None,
+            sink: None,
             mapping: Mapping::default(),
             trial: false,
             chunk: super::CHUNK,
+            first: None,
+        }
+    }
+
+    fn output(&self) -> Output {
+        match &self.sink {
+            Some(sink) => Output::Memory(sink.clone()),
+            None => Output::File(self.errors_path()),
         }
     }
 
@@ -67,15 +81,16 @@ impl Request {
         if let Some(path) = &self.errors {
             return path.clone();
         }
+        let file = self.input.path();
         let is_table = |extension: &std::ffi::OsStr| {
             ["csv", "tsv", "txt", "tab"]
                 .iter()
                 .any(|known| extension.eq_ignore_ascii_case(known))
         };
-        if self.file.extension().is_some_and(is_table) {
-            return self.file.with_extension("errors.csv");
+        if file.extension().is_some_and(is_table) {
+            return file.with_extension("errors.csv");
         }
-        let mut name = self.file.as_os_str().to_owned();
+        let mut name = file.as_os_str().to_owned();
         name.push(".errors.csv");
         PathBuf::from(name)
     }
@@ -106,12 +121,12 @@ pub async fn run<W: Workspace>(
     if !store.user().role.can(Capability::RecordsImport) {
         return Err(StoreError::Denied.into());
     }
-    if request.errors_path() == request.file {
+    if request.sink.is_none() && request.errors_path() == request.input.path() {
         return Err(ImportError::Mapping(
             "failed rows can't be written over the file that is read".to_owned(),
         ));
     }
-    let opened = Opened::open(&request.file, &request.mapping)?;
+    let opened = Opened::open(&request.input, &request.mapping)?;
     let mut mapping = request.mapping.clone();
     let guessing = mapping.map.is_empty() || mapping.guess;
     if guessing {
@@ -146,7 +161,7 @@ pub async fn run<W: Workspace>(
     let mut import = Import {
         applier,
         searcher,
-        failures: Failures::new(request.errors_path(), opened.header.clone(), opened.escaped),
+        failures: Failures::new(request.output(), opened.header.clone(), opened.escaped),
         waiting: HashMap::new(),
         released: Vec::new(),
         progress: Progress {
@@ -155,12 +170,14 @@ pub async fn run<W: Workspace>(
         },
         last_row: 0,
         first_problems: Vec::new(),
+        told: Vec::new(),
+        tells: request.first.is_some(),
         began: clock.now(),
     };
     let (sender, receiver) = mpsc::channel(AHEAD);
     let reader = {
         let binding = Arc::clone(&binding);
-        let chunk = request.chunk.max(1);
+        let chunk = (request.chunk.max(1), request.first.unwrap_or(u64::MAX));
         tokio::task::spawn_blocking(move || read(opened, &binding, chunk, &sender))
     };
     let end = import
@@ -176,6 +193,10 @@ pub async fn run<W: Workspace>(
         ignored: ignored(&binding, &mapping),
         made,
         first_problems: import.first_problems,
+        told: {
+            import.told.sort_by_key(|told| told.row);
+            import.told
+        },
     };
     if let Some((journal, run)) = journal {
         Journal::end(journal, run, &report).await?;
@@ -184,10 +205,9 @@ pub async fn run<W: Workspace>(
 }
 
 fn run_of(request: &Request) -> Run {
-    let file = request.file.file_name().unwrap_or_default();
     Run {
         object: request.object.clone(),
-        file: file.to_string_lossy().into_owned(),
+        file: request.input.name(),
     }
 }
 
@@ -249,6 +269,9 @@ struct Import<'a, W: Workspace> {
     progress: Progress,
     last_row: u64,
     first_problems: Vec<(u64, String)>,
+    told: Vec<Told>,
+    /// Whether it is told what becomes of each row.
+    tells: bool,
     began: Timestamp,
 }
 
@@ -308,6 +331,13 @@ impl<W: Workspace> Import<'_, W> {
             .flat_map(|(_, entries)| entries)
             .collect();
         rest.sort_by_key(|entry| entry.number);
+        if self.tells {
+            // The rows that these wait for may come further down.
+            let waits = rest.iter().map(|entry| told(entry, Fate::Waits));
+            self.told.extend(waits);
+            self.measure(watch);
+            return Ok(End::Complete);
+        }
         self.released = rest;
         if !self.released.is_empty()
             && let Err(end) = self.released(&Answers::new(), true).await?
@@ -368,6 +398,16 @@ impl<W: Workspace> Import<'_, W> {
     }
 
     fn count(&mut self, entry: Entry, outcome: Outcome) -> Result<(), ImportError> {
+        if self.tells {
+            let fate = match &outcome {
+                Outcome::Created => Some(Fate::Create),
+                Outcome::Updated => Some(Fate::Update),
+                Outcome::Skipped => Some(Fate::Skip),
+                Outcome::Failed(problem) => Some(Fate::Fail(problem.clone())),
+                Outcome::Waits(_) => None,
+            };
+            self.told.extend(fate.map(|fate| told(&entry, fate)));
+        }
         match outcome {
             Outcome::Created => self.progress.created += 1,
             Outcome::Updated => self.progress.updated += 1,
@@ -410,6 +450,18 @@ impl<W: Workspace> Import<'_, W> {
     fn measure(&mut self, watch: &mut (dyn FnMut(&Progress) + Send)) {
         self.progress.measure(self.began, self.applier.clock.now());
         watch(&self.progress);
+    }
+}
+
+fn told(entry: &Entry, fate: Fate) -> Told {
+    let cells = entry.cells.iter();
+    Told {
+        row: entry.number,
+        line: entry.line,
+        cells: cells
+            .map(|cell| String::from_utf8_lossy(cell).into_owned())
+            .collect(),
+        fate,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The file while it is read: opened with everything found out about it, and cut into chunks of checked rows.
 
-use std::{fs::File, io, path::Path};
+use std::io::{self, Read};
 
 use tokio::sync::mpsc;
 
@@ -9,6 +9,7 @@ use super::{
     binding::{Binding, file_header},
     decode::{self, Utf8Reader},
     draft::Entry,
+    input::Input,
     rows::{self, COLUMNS_MAX, Rows},
 };
 
@@ -17,7 +18,7 @@ const CHUNK_BYTES: usize = 8 * 1024 * 1024;
 
 /// A file whose encoding, delimiter and header are known.
 pub(super) struct Opened {
-    rows: Rows<File>,
+    pub(super) rows: Rows<Box<dyn Read + Send>>,
     /// Names of the columns.
     pub(super) header: Vec<String>,
     /// Whether it is a file of failed rows.
@@ -28,10 +29,10 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Opens the file and finds out what its mapping doesn't say.
-    pub(super) fn open(path: &Path, mapping: &Mapping) -> Result<Self, ImportError> {
-        let unreadable = |error: io::Error| ImportError::Unreadable(path.to_owned(), error);
-        let open = || File::open(path).map_err(unreadable);
-        let bytes = open()?.metadata().map_err(unreadable)?.len();
+    pub(super) fn open(input: &Input, mapping: &Mapping) -> Result<Self, ImportError> {
+        let unreadable = |error: io::Error| ImportError::Unreadable(input.path().to_owned(), error);
+        let open = || input.open().map_err(unreadable);
+        let bytes = input.bytes().map_err(unreadable)?;
         let encoding = match &mapping.encoding {
             Some(name) => decode::named(name)
                 .ok_or_else(|| ImportError::Mapping(format!("there is no encoding “{name}”")))?,
@@ -83,14 +84,14 @@ pub(super) type Sent = Result<Chunk, io::Error>;
 pub(super) fn read(
     mut opened: Opened,
     binding: &Binding,
-    size: usize,
+    (size, most): (usize, u64),
     sender: &mpsc::Sender<Sent>,
 ) {
     let mut number = 0;
     loop {
         let mut entries = Vec::with_capacity(size);
         let mut weight = 0;
-        while entries.len() < size && weight < CHUNK_BYTES {
+        while entries.len() < size && weight < CHUNK_BYTES && number < most {
             match opened.rows.next() {
                 Ok(Some(row)) => {
                     number += 1;

@@ -5,7 +5,9 @@
 pub(crate) mod attachments;
 pub(crate) mod confirm;
 pub(crate) mod email_change;
+pub(crate) mod exports;
 pub(crate) mod forgotten_password;
+pub(crate) mod imports;
 pub(crate) mod inside;
 pub(crate) mod invitation;
 mod letter_link;

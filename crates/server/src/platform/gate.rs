@@ -11,6 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use bytes::Bytes;
 use fieldstone_store::StoreError;
+use fieldstone_ui::OwnShelf;
 use http::StatusCode;
 use http::request::Parts;
 
@@ -103,6 +104,7 @@ async fn run(
         .insert(profile.viewer(&store, identity, application.clock.now()));
     parts.extensions.insert(profile);
     parts.extensions.insert(Arc::clone(identity));
+    parts.extensions.insert(OwnShelf(Arc::new(store.clone())));
     parts.extensions.insert(store.clone());
     let response = next
         .run(Request::from_parts(parts, Body::from(body.clone())))

@@ -28,6 +28,12 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// What the database says of itself: its clock and its last migration.
 const ASK: &str = "SELECT pg_catalog.clock_timestamp(), app.schema_number()";
+/// When the last backup was made and the last restore was practised, and whether they worked.
+const ASK_BACKUPS: &str = "SELECT b.ended_at, b.ok, d.ended_at, d.ok FROM (SELECT) one
+    LEFT JOIN app.operations('backup', 1) b ON true LEFT JOIN app.operations('drill', 1) d ON true";
+/// A backup a day and a drill a week, with some hours for them to run.
+const OLDEST_BACKUP: SignedDuration = SignedDuration::from_hours(26);
+const OLDEST_DRILL: SignedDuration = SignedDuration::from_hours(24 * 8);
 
 impl Readiness {
     pub(super) fn new(platform: &Platform) -> Self {
@@ -62,6 +68,8 @@ struct Last {
 struct Report {
     ready: bool,
     checks: [Check; 3],
+    /// What somebody should look at, although requests can be served: taking a server away would not mend it.
+    warnings: Vec<Check>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -78,6 +86,9 @@ struct Said {
     database: Timestamp,
     after: Timestamp,
     schema: Option<i32>,
+    /// The last backup and the last drill: when, and whether it worked. Nothing where none was ever made.
+    backup: Option<(Timestamp, bool)>,
+    drill: Option<(Timestamp, bool)>,
 }
 
 /// `GET /readyz`.
@@ -124,11 +135,19 @@ impl Readiness {
                 .map_err(|error| tracing::warn!(%error, "not ready"))
                 .ok()?;
             let after = self.clock.now();
+            // A database that has not been migrated so far knows neither.
+            let backups = client.query_opt(ASK_BACKUPS, &[]).await.ok().flatten();
+            let run = |at: usize| {
+                let row = backups.as_ref()?;
+                Some((row.try_get(at).ok()?, row.try_get(at + 1).ok()?))
+            };
             let said = Said {
                 before,
                 database: row.try_get(0).ok()?,
                 after,
                 schema: row.try_get(1).ok()?,
+                backup: run(0),
+                drill: run(2),
             };
             *kept = Some(client);
             Some(said)
@@ -151,6 +170,7 @@ impl Report {
         Self {
             ready: checks.iter().all(|check| check.ok),
             checks,
+            warnings: said.map(warnings).unwrap_or_default(),
         }
     }
 }
@@ -175,6 +195,22 @@ fn migrations(said: Option<&Said>, known: i32) -> Result<(), String> {
             found.unwrap_or_default()
         )),
     }
+}
+
+/// What to look at.
+fn warnings(said: &Said) -> Vec<Check> {
+    let judge = |run: Option<(Timestamp, bool)>, oldest| match run {
+        None => Err("never made".to_owned()),
+        Some((_, false)) => Err("the last one failed".to_owned()),
+        Some((ended, true)) if said.after.duration_since(ended) > oldest => {
+            Err("the last one is too old".to_owned())
+        }
+        Some((_, true)) => Ok(()),
+    };
+    vec![
+        Check::new("backup", judge(said.backup, OLDEST_BACKUP)),
+        Check::new("restore drill", judge(said.drill, OLDEST_DRILL)),
+    ]
 }
 
 /// The database's clock has to lie between the two readings of ours, give or take the skew allowed.
@@ -206,6 +242,8 @@ mod tests {
             database: at(database),
             after: at("2026-05-01T12:00:01Z"),
             schema,
+            backup: Some((at("2026-05-01T03:00:00Z"), true)),
+            drill: None,
         }
     }
 
@@ -219,6 +257,23 @@ mod tests {
             .collect::<Vec<_>>();
         assert_eq!(report.ready, failing.is_empty());
         failing
+    }
+
+    #[test]
+    fn an_old_or_failed_backup_is_a_warning_and_no_reason_to_go() {
+        let warned = |backup: Option<(&str, bool)>| {
+            let said = Said {
+                backup: backup.map(|(at, ok)| (at.parse().unwrap(), ok)),
+                ..said("2026-05-01T12:00:00Z", Some(7))
+            };
+            let report = Report::of(Some(&said), 7);
+            assert!(report.ready);
+            !report.warnings[0].ok
+        };
+        assert!(!warned(Some(("2026-04-30T12:00:00Z", true))));
+        assert!(warned(Some(("2026-04-30T09:00:00Z", true))));
+        assert!(warned(Some(("2026-05-01T11:00:00Z", false))));
+        assert!(warned(None));
     }
 
     #[test]

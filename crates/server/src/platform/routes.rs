@@ -8,7 +8,9 @@ use axum::extract::{DefaultBodyLimit, FromRef, State};
 use axum::middleware;
 use axum::{Extension, Router};
 use fieldstone_model::{
-    Capability::{self, RecordsRead, RecordsWrite, SchemaManage, UsersManage, WorkspaceManage},
+    Capability::{
+        self, RecordsImport, RecordsRead, RecordsWrite, SchemaManage, UsersManage, WorkspaceManage,
+    },
     Needs,
 };
 use fieldstone_ui::page::{Page, get, mount, post};
@@ -23,8 +25,8 @@ use crate::identity::oauth::AuthorizationServer;
 use crate::oauth::{self, Issuer};
 use crate::pages::settings::{invitations, members, membership};
 use crate::pages::{
-    Entrance, attachments, confirm, email_change, forgotten_password, invitation, password_reset,
-    second_step, security, set_up, settings, sign_in, sign_out,
+    Entrance, attachments, confirm, email_change, exports, forgotten_password, imports, invitation,
+    password_reset, second_step, security, set_up, settings, sign_in, sign_out,
 };
 use crate::store::PgStore;
 
@@ -74,6 +76,14 @@ parts! {
 #[rustfmt::skip]
 #[expect(clippy::too_many_lines, reason = "one row per page")]
 pub fn pages() -> Vec<Page<Site>> {
+    let mut pages = carrying();
+    pages.extend(people());
+    pages
+}
+
+/// The pages for signing in, and Settings.
+#[rustfmt::skip]
+fn people() -> Vec<Page<Site>> {
     vec![
         get("/healthz",                   Needs::Nothing, health::alive),
         get("/readyz",                    Needs::Nothing, health::ready),
@@ -192,6 +202,34 @@ pub fn pages() -> Vec<Page<Site>> {
         get("/settings/audit",                                            needs(UsersManage),      settings::audit::show),
         post("/settings/audit/verification",                              needs(UsersManage),      settings::audit::verify),
         post("/settings/audit/export",                                    proven(UsersManage),     settings::audit::export),
+    ]
+}
+
+/// The pages for bringing records in and taking them away, and for what records are.
+#[rustfmt::skip]
+fn carrying() -> Vec<Page<Site>> {
+    vec![
+        get("/imports",                   needs(RecordsImport), imports::list),
+        get("/imports/new",               needs(RecordsImport), imports::new),
+        post("/imports",                  needs(RecordsImport), imports::create),
+        get("/imports/{id}",              needs(RecordsImport), imports::show),
+        post("/imports/{id}",             needs(RecordsImport), imports::choose),
+        get("/imports/{id}/progress",     needs(RecordsImport), imports::progress),
+        post("/imports/{id}/cancellation", needs(RecordsImport), imports::cancel),
+        post("/imports/{id}/again",       needs(RecordsImport), imports::again),
+        post("/imports/{id}/removal",     needs(RecordsImport), imports::discard),
+        get("/imports/{id}/failed",       needs(RecordsImport), imports::failed_rows),
+        post("/imports/{id}/undo",        needs(RecordsImport), imports::undo),
+        get("/settings/objects",                                        needs(SchemaManage),  settings::objects::list),
+        post("/settings/objects",                                       needs(SchemaManage),  settings::objects::create),
+        get("/settings/objects/{object}",                               needs(SchemaManage),  settings::objects::show),
+        post("/settings/objects/{object}/removal",                      proven(SchemaManage), settings::objects::remove_object),
+        post("/settings/objects/{object}/fields",                       needs(SchemaManage),  settings::objects::add),
+        get("/settings/objects/{object}/fields/{field}",                needs(SchemaManage),  settings::objects::field),
+        post("/settings/objects/{object}/fields/{field}",               needs(SchemaManage),  settings::objects::update),
+        post("/settings/objects/{object}/fields/{field}/removal",       needs(SchemaManage),  settings::objects::remove),
+        post("/settings/objects/{object}/fields/{field}/restoration",   needs(SchemaManage),  settings::objects::restore),
+        post("/exports/{objects}",        proven(UsersManage),  exports::submit),
     ]
 }
 

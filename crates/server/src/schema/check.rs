@@ -12,7 +12,7 @@ const NAME: Problem = Problem::Rule {
     code: "not_an_api_name",
     advice: "Begin with a small letter; go on with small letters, digits and underscores.",
 };
-const TAKEN: Problem = Problem::Rule {
+pub(super) const TAKEN: Problem = Problem::Rule {
     code: "name_taken",
     advice: "This name is taken. Choose another one.",
 };
@@ -36,6 +36,17 @@ const RESERVED: &[&str] = &[
     "new",
     "home",
     "conflicts",
+    "imports",
+    "reports",
+    "calendar",
+    "palette",
+    "automations",
+    "notifications",
+    "forgotten-password",
+    "password-reset",
+    "invitation",
+    "oauth",
+    "confirm",
 ];
 
 pub(super) fn object(registry: &Registry, new: &NewObject) -> Result<(), SchemaError> {

@@ -4,6 +4,7 @@
 
 mod check;
 mod pipeline;
+mod removed;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::database::pool::{FlightError, Step};
 use crate::identity::audit::Action;
 use crate::store::{PgStore, store_error};
 pub use pipeline::create_default_pipeline;
+pub use removed::{RemovedField, removed_fields, restore_field};
 
 /// Most objects of a tenant's own.
 pub const OBJECTS_MAX: usize = 200;

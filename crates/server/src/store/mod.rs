@@ -10,6 +10,7 @@ mod page;
 mod person;
 mod read;
 mod registry;
+mod shelf;
 mod sight;
 mod token;
 mod wire;
@@ -108,6 +109,13 @@ impl Stores {
             registry,
             scope,
         })
+    }
+
+    /// What `store` was opened from.
+    pub(crate) fn of(store: &PgStore) -> Self {
+        Self {
+            shared: Arc::clone(&store.shared),
+        }
     }
 
     /// A fresh id with this prefix.

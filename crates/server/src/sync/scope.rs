@@ -67,6 +67,7 @@ pub(crate) fn default_sets() -> Vec<RecordSet> {
             "event.about_id",
             "call.about_id",
             "note.about_id",
+            "attachment.about_id",
         ]
         .map(leaf)
         .to_vec()
@@ -101,6 +102,7 @@ pub(crate) fn default_sets() -> Vec<RecordSet> {
         ),
         set("task", "owner_id = :me and status != \"done\"", Vec::new()),
         set("event", mine, Vec::new()),
+        set("attachment", mine, Vec::new()),
     ]
 }
 

@@ -182,6 +182,18 @@ async fn a_server_makes_backups_by_itself_practises_and_restores_to_the_very_sec
             .contains("holds data already")
     );
 
+    // A folder that holds anything is never touched, least of all the one that was backed up.
+    let secrets = || fs::read_dir(data.join("secrets")).unwrap().count();
+    let before = secrets();
+    for occupied in [&data, &into] {
+        let said = refused(&["restore", "--into", &text(occupied), "--data", &text(&data)]);
+        assert!(
+            said.contains("holds data already") || said.contains("already running"),
+            "{said}"
+        );
+    }
+    assert_eq!(secrets(), before);
+
     // The drill, which the server has practised by itself, and what it writes down.
     until(async || {
         let row = client
@@ -231,7 +243,7 @@ async fn a_server_makes_backups_by_itself_practises_and_restores_to_the_very_sec
 
     // Times that no backup covers.
     let nowhere = folder.path().join("nowhere");
-    let before = refused(&[
+    let sooner = refused(&[
         "restore",
         "--to",
         "2020-01-01T00:00:00Z",
@@ -241,8 +253,8 @@ async fn a_server_makes_backups_by_itself_practises_and_restores_to_the_very_sec
         &text(&data),
     ]);
     assert!(
-        before.contains("no backup from before that time"),
-        "{before}"
+        sooner.contains("no backup from before that time"),
+        "{sooner}"
     );
     let beyond = refused(&[
         "restore",

@@ -1,10 +1,14 @@
 // What the pages add when script runs. Every page works without it.
 import htmx from "htmx.org/dist/htmx.esm.js";
 import { startNavigation } from "./navigation.js";
+import { startBoard } from "./board.js";
 import { startCombobox } from "./combobox.js";
 import { startKeepsake } from "./keepsake.js";
 import { startKeyboard } from "./keyboard.js";
+import { startInline } from "./inline.js";
 import { startNotices } from "./notices.js";
+import { startPalette } from "./palette.js";
+import { startTicks } from "./ticks.js";
 import { startUpload } from "./upload.js";
 import { startScheme } from "./scheme-choice.js";
 
@@ -26,9 +30,13 @@ Object.assign(htmx.config, {
 });
 
 startNavigation(htmx);
+startBoard();
 startCombobox();
 startKeepsake();
 startKeyboard();
 startNotices();
+startInline();
+startPalette(htmx);
 startScheme();
+startTicks();
 startUpload();

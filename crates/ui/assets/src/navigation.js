@@ -23,11 +23,16 @@ export function startNavigation(htmx) {
   const root = document.documentElement;
   let under_way = 0;
 
-  document.addEventListener("htmx:beforeRequest", () => {
+  // What a page asks for by itself, every second or so, is no business of anybody's.
+  const quiet = (event) => event.detail.elt?.closest?.("[data-quiet]");
+
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (quiet(event)) return;
     under_way += 1;
     root.classList.add("busy");
   });
-  document.addEventListener("htmx:afterRequest", () => {
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (quiet(event)) return;
     under_way = Math.max(0, under_way - 1);
     if (!under_way) root.classList.remove("busy");
   });

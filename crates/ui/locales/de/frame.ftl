@@ -31,6 +31,14 @@ keys-edit = Datensatz bearbeiten
 keys-save = Formular speichern
 keys-rows = Nächste, vorige Zeile
 keys-pages = Vorige, nächste Seite
+palette = Gehe zu oder finde etwas
+palette-hint = Datensätze finden, irgendwohin gehen, etwas anlegen …
+palette-recent = Zuletzt angesehen
+palette-records = Datensätze
+palette-places = Gehe zu
+palette-list = Liste
+keys-tick = Zeile auswählen
+keys-move = Karte der Tafel verschieben
 offline-notice = Der Server ist nicht erreichbar. Ihre Eingaben sind noch da; versuchen Sie es gleich noch einmal.
 
 error-title = Etwas steht im Weg

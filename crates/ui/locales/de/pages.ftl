@@ -6,16 +6,31 @@ record-unknown = ein nicht mehr vorhandener Datensatz
 record-untitled = Ohne Titel
 
 home-greeting = Hallo, { $name }
-home-open-amount = Meine offenen Deals
+home-whose = Wessen Geschäfte
+home-mine = Meine
+home-all = Alle
+home-open-amount = Offene Geschäfte
+home-pipeline = Pipeline nach Phase
+home-stage = Phase
+home-bar = Anteil
+home-count = Anzahl
+home-amount = Betrag
+home-weighted = Gewichtet
+home-month = Monat
+home-numbers = Die Zahlen zeigen
+home-closing-months = Abzuschließen, nach Monat
+home-closing-months-none = Kein offenes Geschäft hat ein Abschlussdatum in den nächsten sechs Monaten.
+home-closed = Gewonnen gegen verloren
+home-closed-none = In den letzten sechs Monaten wurde kein Geschäft gewonnen oder verloren.
+home-quiet = Still geworden
+home-quiet-none = In jedem offenen Geschäft hat sich in den letzten 14 Tagen etwas getan.
+home-others = Von anderen geändert
+home-others-none = Noch hat niemand sonst etwas geändert.
 home-open-count = Offene Deals
 home-won-month = In diesem Monat gewonnen
 home-late-tasks = Überfällige Aufgaben
 home-tasks = Meine offenen Aufgaben
 home-tasks-none = Nichts zu tun. Legen Sie zu einem Datensatz eine Aufgabe an, dann steht sie hier.
-home-closing = Meine Deals kurz vor dem Abschluss
-home-closing-none = Keiner Ihrer offenen Deals hat in den nächsten 30 Tagen sein Abschlussdatum.
-home-recent = Zuletzt geändert
-home-recent-none = Noch wurde nichts geändert.
 
 list-new = { $object } anlegen
 list-search = { $object } durchsuchen
@@ -64,6 +79,18 @@ test-less = ist kleiner als
 test-greater = ist größer als
 test-before = liegt vor
 test-after = liegt nach
+filter-or = oder
+filter-and = und
+filter-instead = Oder, statt „{ $filter }“:
+filter-days = Tage
+filter-needs-days = Geben Sie eine Zahl von 1 bis 3650 ein.
+test-today = ist heute
+test-month = ist in diesem Monat
+test-year = ist in diesem Jahr
+test-last_days = liegt in den letzten … Tagen
+test-next_days = liegt in den nächsten … Tagen
+test-from = ist ab
+test-until = ist bis
 test-me = bin ich
 test-empty = ist leer
 test-filled = hat einen Wert
@@ -133,6 +160,117 @@ search-title = Ergebnisse für „{ $words }“
 search-hint = Namen, E-Mail-Adressen, Telefonnummern …
 search-none = Nichts gefunden
 search-none-advice = Wörter werden an ihrem Anfang gefunden. Versuchen Sie es mit weniger oder kürzeren.
+
+board = Tafel
+board-as = Zeigen als
+board-list = Liste
+board-stages = Phasen bearbeiten
+board-move = Phase von { $name }
+board-move-go = Verschieben
+board-quiet =
+    { $days ->
+        [one] seit { $days } Tag still
+       *[other] seit { $days } Tagen still
+    }
+board-hint = Ziehen Sie eine Karte in eine andere Phase, oder gehen Sie zu ihr und drücken Sie Umschalt mit einer Pfeiltaste. Pfeiltasten allein führen von Karte zu Karte.
+board-why = Warum ging { $name } verloren?
+board-lost = Als verloren markieren
+board-reason-too-long = Kürzen Sie auf 255 Zeichen.
+filter-show = Zeigen
+notice-moved = „{ $name }“ verschoben.
+notice-reverted = Rückgängig gemacht.
+
+columns = Spalten
+columns-show = Diese zeigen
+columns-usual = Wie üblich
+views = Ansichten
+view-all = Alle
+view-name = Name dieser Ansicht
+view-share = Für alle im Arbeitsbereich
+view-shared = gemeinsam
+view-keep = Ansicht behalten
+view-pin = Anheften
+view-unpin = Lösen
+view-remove = Entfernen
+export = Exportieren
+export-advice = Alles, was diese Liste findet, mit ihren Spalten. Vielleicht müssen Sie bestätigen, dass Sie es sind; das Protokoll vermerkt es.
+bulk-tick = Auswählen
+bulk-edit = Ausgewählte ändern
+bulk-delete = Ausgewählte löschen
+bulk-none = Nichts auswählen
+bulk-set = In allen setzen
+bulk-edit-title =
+    { $count ->
+        [one] { $count } Datensatz ändern
+       *[other] { $count } { $objects } ändern
+    }
+bulk-changed =
+    { $count ->
+        [one] { $count } Datensatz geändert
+       *[other] { $count } { $objects } geändert
+    }
+bulk-deleted =
+    { $count ->
+        [one] { $count } Datensatz gelöscht
+       *[other] { $count } { $objects } gelöscht
+    }
+bulk-failed = Nicht geändert
+bulk-not-possible = Dieser lässt sich gerade nicht ändern. Öffnen Sie ihn, um zu sehen, warum.
+
+timeline = Was geschah
+timeline-all = Alles
+timeline-changes = Änderungen
+timeline-none = Noch nichts.
+timeline-added = { $person } hat hinzugefügt: { $object }
+timeline-compose = Dem Geschehen hinzufügen
+field-change = { $field } ändern
+record-merge = Zusammenführen
+record-print = Drucken
+record-more = Mehr
+merge-title = { $name } mit einem anderen zusammenführen
+merge-advice = Ein Datensatz bleibt, mit den Werten, die Sie wählen. Was auf den anderen verwies, verweist danach auf ihn; der andere wird gelöscht und lässt sich wiederherstellen.
+merge-which = Der andere Datensatz
+merge-compare = Vergleichen
+merge-same = Beide haben dieselben Werte.
+merge-do = Zusammenführen
+notice-merged_records = „{ $name }“ ist jetzt beide.
+
+reports = Auswertungen
+report-nothing = – nichts –
+report-of = Von
+report-measure = Zahl
+report-by = Nach
+report-then = Und nach
+report-bucket = Daten nach
+report-year = Jahr
+report-filter = Nur wo
+report-count = Anzahl der Datensätze
+report-sum = Summe von { $field }
+report-avg = Durchschnitt von { $field }
+report-min = Kleinster Wert von { $field }
+report-max = Größter Wert von { $field }
+report-total = Zusammen
+report-none = Keine Datensätze zum Auswerten
+report-cut = Es gibt mehr Gruppen, als hier Platz haben. Grenzen Sie die Auswertung ein, um sie zu sehen.
+report-kept = Behaltene Auswertungen
+report-keep = Auswertung behalten
+report-name = Name dieser Auswertung
+
+calendar = Kalender
+calendar-week = Woche
+calendar-day = Tag
+calendar-today = Heute
+calendar-turn = Früher und später
+calendar-whose = Wessen Kalender
+calendar-add = Neuer Termin am { $date }
+calendar-cut = In dieser Zeit ist mehr, als hier Platz hat. Sehen Sie eine Woche oder einen Tag an.
+weekday-1 = Mo
+weekday-2 = Di
+weekday-3 = Mi
+weekday-4 = Do
+weekday-5 = Fr
+weekday-6 = Sa
+weekday-7 = So
 
 attachment-add = Dateien hinzufügen
 attachment-files = Dateien

@@ -173,3 +173,50 @@ capability-schema-manage = Objekte, Felder und Pipelines festlegen
 capability-users-manage = Personen und Teams verwalten, exportieren, das Protokoll lesen
 capability-workspace-manage = Richtlinien, Schlüssel und Anbindungen festlegen
 capability-workspace-own = Inhaber ernennen, den Arbeitsbereich übergeben oder löschen
+
+# Objekte und Felder.
+settings-objects = Objekte und Felder
+objects-advice = Was der Arbeitsbereich festhält. Fügen Sie Felder hinzu, oder legen Sie etwas Eigenes an: Es hat sofort Listen, Formulare, Suche, Import und API.
+objects-full = Es gibt schon zu viele Objekte. Entfernen Sie zuerst eines.
+object-own = eigen
+object-own-fields =
+    { $count ->
+        [one] { $count } eigenes Feld
+       *[other] { $count } eigene Felder
+    }
+object-new = Etwas Eigenes
+object-create = Anlegen
+object-remove = Dieses Objekt entfernen
+object-remove-advice = Entfernt verschwindet es mit seinen Datensätzen für alle. Sie bleiben 30 Tage erhalten.
+field-new = Neues Feld
+field-create = Feld hinzufügen
+field-label = Bezeichnung
+field-help = Hilfe
+field-type = Art
+field-facts = Eigenschaften
+field-options = Möglichkeiten
+field-options-help = Eine je Zeile.
+field-to = Führt zu
+field-required = Pflicht
+field-unique = eindeutig
+field-indexed = filterbar
+field-restricted = eingeschränkt
+field-required-long = Muss von nun an einen Wert haben
+field-unique-long = Keine zwei Datensätze haben denselben Wert
+field-indexed-long = Listen lassen sich danach filtern und sortieren
+field-searchable-long = Die Suche findet seine Wörter
+field-readers = Wer es sieht
+field-writers = Wer es setzt
+field-from-viewer = Alle
+field-from-member = Mitglieder und darüber
+field-from-admin = Admins und darüber
+field-from-owner = Eigentümer
+field-remove = Dieses Feld entfernen
+field-removed-list = Entfernte Felder
+field-removed-advice = Entferntes verschwindet für alle. Die Daten bleiben 30 Tage erhalten, und so lange lässt es sich zurückholen.
+settings-done-object = Angelegt. Fügen Sie nun Felder hinzu.
+settings-done-field = Feld hinzugefügt.
+settings-done-field-removed = Feld entfernt. Es lässt sich 30 Tage lang zurückholen.
+settings-done-field-restored = Das Feld ist zurück, mit seinen Daten.
+settings-done-object-removed = Objekt entfernt.
+settings-done-field-saved = Feld gespeichert.

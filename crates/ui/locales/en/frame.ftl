@@ -31,6 +31,14 @@ keys-edit = Edit record
 keys-save = Save the form
 keys-rows = Next, previous row
 keys-pages = Previous, next page
+palette = Go to or find anything
+palette-hint = Find records, go somewhere, make something …
+palette-recent = Looked at last
+palette-records = Records
+palette-places = Go to
+palette-list = list
+keys-tick = Select a row
+keys-move = Move a card of the board
 offline-notice = There is no connection to the server. What you entered is still here; try again in a moment.
 
 error-title = Something is in the way

@@ -6,16 +6,31 @@ record-unknown = a record that is gone
 record-untitled = Untitled
 
 home-greeting = Hello, { $name }
-home-open-amount = My open deals
+home-whose = Whose deals
+home-mine = Mine
+home-all = Everybody’s
+home-open-amount = Open pipeline
+home-pipeline = Pipeline by stage
+home-stage = Stage
+home-bar = Share
+home-count = Deals
+home-amount = Amount
+home-weighted = Weighted
+home-month = Month
+home-numbers = Show the numbers
+home-closing-months = To be closed, by month
+home-closing-months-none = No open deal has a close date in the next six months.
+home-closed = Won against lost
+home-closed-none = No deal was won or lost in the last six months.
+home-quiet = Gone quiet
+home-quiet-none = Something has happened in every open deal in the last 14 days.
+home-others = Changed by others
+home-others-none = Nobody else has changed anything yet.
 home-open-count = Open deals
 home-won-month = Won this month
 home-late-tasks = Overdue tasks
 home-tasks = My open tasks
 home-tasks-none = Nothing to do. Add a task to a record and it shows up here.
-home-closing = My deals closing soon
-home-closing-none = None of your open deals has a close date in the next 30 days.
-home-recent = Recently changed
-home-recent-none = Nothing has been changed yet.
 
 list-new = New { $object }
 list-search = Search { $object }
@@ -64,6 +79,18 @@ test-less = is less than
 test-greater = is more than
 test-before = is before
 test-after = is after
+filter-or = or
+filter-and = and
+filter-instead = Or, as an alternative to “{ $filter }”:
+filter-days = Days
+filter-needs-days = Enter a number of days from 1 to 3650.
+test-today = is today
+test-month = is this month
+test-year = is this year
+test-last_days = is in the last … days
+test-next_days = is in the next … days
+test-from = is from
+test-until = is up to
 test-me = is me
 test-empty = is empty
 test-filled = has a value
@@ -133,6 +160,117 @@ search-title = Results for “{ $words }”
 search-hint = Names, e-mail addresses, telephone numbers …
 search-none = Nothing found
 search-none-advice = Words are found by their beginnings. Try fewer or shorter ones.
+
+board = Board
+board-as = Show as
+board-list = List
+board-stages = Edit stages
+board-move = Stage of { $name }
+board-move-go = Move
+board-quiet =
+    { $days ->
+        [one] quiet for { $days } day
+       *[other] quiet for { $days } days
+    }
+board-hint = Drag a card to another stage, or focus it and press Shift with an arrow key. Arrow keys alone go from card to card.
+board-why = Why was { $name } lost?
+board-lost = Mark as lost
+board-reason-too-long = Shorten it to 255 characters.
+filter-show = Show
+notice-moved = “{ $name }” moved.
+notice-reverted = Undone.
+
+columns = Columns
+columns-show = Show these
+columns-usual = As usual
+views = Views
+view-all = All
+view-name = Name of this view
+view-share = For everybody in the workspace
+view-shared = shared
+view-keep = Keep view
+view-pin = Pin
+view-unpin = Unpin
+view-remove = Remove
+export = Export
+export-advice = Everything this list finds, with its columns. You may be asked to confirm that it is you, and the audit log notes it.
+bulk-tick = Select
+bulk-edit = Change selected
+bulk-delete = Delete selected
+bulk-none = Select none
+bulk-set = Set in all of them
+bulk-edit-title =
+    { $count ->
+        [one] Change { $count } record
+       *[other] Change { $count } { $objects }
+    }
+bulk-changed =
+    { $count ->
+        [one] { $count } record changed
+       *[other] { $count } { $objects } changed
+    }
+bulk-deleted =
+    { $count ->
+        [one] { $count } record deleted
+       *[other] { $count } { $objects } deleted
+    }
+bulk-failed = Not changed
+bulk-not-possible = This one can’t be changed now. Open it to see why.
+
+timeline = What happened
+timeline-all = All
+timeline-changes = Changes
+timeline-none = Nothing yet.
+timeline-added = { $person } added a { $object }
+timeline-compose = Add to what happened
+field-change = Change { $field }
+record-merge = Merge
+record-print = Print
+record-more = More
+merge-title = Merge { $name } with another
+merge-advice = One record stays, with the values you choose. Whatever referred to the other refers to it afterwards; the other is deleted and can be restored.
+merge-which = The other record
+merge-compare = Compare
+merge-same = Both have the same values.
+merge-do = Merge
+notice-merged_records = “{ $name }” now is both.
+
+reports = Reports
+report-nothing = – nothing –
+report-of = Of
+report-measure = Figure
+report-by = By
+report-then = And by
+report-bucket = Dates by
+report-year = Year
+report-filter = Only where
+report-count = Number of records
+report-sum = Sum of { $field }
+report-avg = Average of { $field }
+report-min = Smallest { $field }
+report-max = Largest { $field }
+report-total = Together
+report-none = No records to report on
+report-cut = There are more groups than fit here. Narrow the report to see them.
+report-kept = Kept reports
+report-keep = Keep report
+report-name = Name of this report
+
+calendar = Calendar
+calendar-week = Week
+calendar-day = Day
+calendar-today = Today
+calendar-turn = Earlier and later
+calendar-whose = Whose calendar
+calendar-add = New event on { $date }
+calendar-cut = There is more in this time than fits here. Look at a week or a day.
+weekday-1 = Mon
+weekday-2 = Tue
+weekday-3 = Wed
+weekday-4 = Thu
+weekday-5 = Fri
+weekday-6 = Sat
+weekday-7 = Sun
 
 attachment-add = Add files
 attachment-files = Files

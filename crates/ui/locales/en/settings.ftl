@@ -173,3 +173,50 @@ capability-schema-manage = Define objects, fields and pipelines
 capability-users-manage = Manage people and teams, export, read the audit log
 capability-workspace-manage = Set policies, keys and integrations
 capability-workspace-own = Appoint owners, hand over or delete the workspace
+
+# Objects and fields.
+settings-objects = Objects and fields
+objects-advice = What the workspace keeps. Add fields to what is there, or make something of your own: it has lists, forms, search, import and the API at once.
+objects-full = There are too many objects already. Remove one first.
+object-own = own
+object-own-fields =
+    { $count ->
+        [one] { $count } own field
+       *[other] { $count } own fields
+    }
+object-new = Something of your own
+object-create = Make it
+object-remove = Remove this object
+object-remove-advice = Removing it takes it and its records out of everybody’s sight. They stay for 30 days.
+field-new = New field
+field-create = Add field
+field-label = Label
+field-help = Help
+field-type = Type
+field-facts = Properties
+field-options = Options
+field-options-help = One on each line.
+field-to = Leads to
+field-required = required
+field-unique = unique
+field-indexed = can be filtered
+field-restricted = restricted
+field-required-long = Must have a value from now on
+field-unique-long = No two records share a value
+field-indexed-long = Lists can be filtered and sorted by it
+field-searchable-long = Search finds its words
+field-readers = Who sees it
+field-writers = Who sets it
+field-from-viewer = Everybody
+field-from-member = Members and above
+field-from-admin = Admins and above
+field-from-owner = Owners
+field-remove = Remove this field
+field-removed-list = Removed fields
+field-removed-advice = What is removed leaves everybody’s sight. Its data stays for 30 days, and so long it can be brought back.
+settings-done-object = Made. Now add fields to it.
+settings-done-field = Field added.
+settings-done-field-removed = Field removed. It can be brought back for 30 days.
+settings-done-field-restored = The field is back, with its data.
+settings-done-object-removed = Object removed.
+settings-done-field-saved = Field saved.

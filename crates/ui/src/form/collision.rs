@@ -21,7 +21,7 @@ const ATTEMPTS: usize = 3;
 const ENTRIES_MAX: u32 = 50;
 
 /// What became of a save.
-pub(super) enum Saved {
+pub(crate) enum Saved {
     /// Nobody else had changed the record.
     Plainly,
     /// Others had, elsewhere in the record.
@@ -31,7 +31,7 @@ pub(super) enum Saved {
 }
 
 /// A save that collided.
-pub(super) struct Collided {
+pub(crate) struct Collided {
     current: Record,
     conflicts: Vec<Conflict>,
     /// The rest of what is wanted, which collides with nothing.
@@ -39,7 +39,7 @@ pub(super) struct Collided {
 }
 
 /// Writes `wanted`, which was made from `seen` at `version`.
-pub(super) async fn save<S: Store + Clone + 'static>(
+pub(crate) async fn save<S: Store + Clone + 'static>(
     at: &AtRecord<S>,
     version: i64,
     seen: &Values,
@@ -109,7 +109,7 @@ struct Choice {
 }
 
 /// Shows both values of every field that collided.
-pub(super) async fn respond<S: Store + Clone + 'static>(
+pub(crate) async fn respond<S: Store + Clone + 'static>(
     at: &AtRecord<S>,
     collided: &Collided,
     version: i64,

@@ -1,8 +1,9 @@
 //! Forms: making and changing records, with errors beside the fields and nothing overwritten unseen.
 
-mod collision;
+pub(crate) mod collision;
 pub(crate) mod control;
 mod options;
+mod quick;
 pub(crate) mod typed;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,8 @@ use fieldstone_model::{
 };
 use fieldstone_store::{ChangeError, Store, StoreError};
 
-pub(crate) use options::suggest;
+pub(crate) use options::{alike, suggest};
+pub(crate) use quick::show as quick;
 
 use crate::{
     error::PageError,
@@ -56,7 +58,21 @@ pub(crate) async fn new<S: Store + Clone + 'static>(at: AtObject<S>) -> PageResu
     if !at.may_write(&at.object) {
         return Err(PageError::Forbidden);
     }
-    let given: Values = fields(&at)
+    let (typed, _) = prefilled(&at).await?;
+    let reading = Reading {
+        typed,
+        values: Values::new(),
+        problems: BTreeMap::new(),
+    };
+    let back = at.parameters.get("back").and_then(local_path);
+    respond_new(&at, StatusCode::OK, reading, Vec::new(), back).await
+}
+
+/// What an empty form shows: defaults, and what the address says; and the latter alone.
+async fn prefilled<S: Store + Clone + 'static>(
+    at: &AtObject<S>,
+) -> Result<(BTreeMap<String, Typed>, Values), PageError> {
+    let given: Values = fields(at)
         .filter_map(|field| {
             Some((
                 field.name.to_string(),
@@ -80,7 +96,7 @@ pub(crate) async fn new<S: Store + Clone + 'static>(at: AtObject<S>) -> PageResu
     } else {
         at.store.names(&ids).await?
     };
-    let typed = fields(&at)
+    let typed = fields(at)
         .map(|field| {
             (
                 field.name.to_string(),
@@ -93,13 +109,7 @@ pub(crate) async fn new<S: Store + Clone + 'static>(at: AtObject<S>) -> PageResu
             )
         })
         .collect();
-    let reading = Reading {
-        typed,
-        values: Values::new(),
-        problems: BTreeMap::new(),
-    };
-    let back = at.parameters.get("back").and_then(local_path);
-    respond_new(&at, StatusCode::OK, reading, Vec::new(), back).await
+    Ok((typed, given))
 }
 
 /// `POST /{objects}`: makes a record.
@@ -248,7 +258,10 @@ pub(crate) async fn update<S: Store + Clone + 'static>(
         .await;
     }
     let wanted = changed(&at, &reading, &seen, &pairs);
-    let page = format!("/{}/{}", at.object.plural, at.id);
+    let page = pairs
+        .get("back")
+        .and_then(local_path)
+        .unwrap_or_else(|| format!("/{}/{}", at.object.plural, at.id));
     if wanted.is_empty() {
         return Ok(Redirect::to(&notice::address(&page, "unchanged", at.id)).into_response());
     }

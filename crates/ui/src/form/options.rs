@@ -1,14 +1,14 @@
 //! What a relation's field suggests while a person types.
 
 use askama::Template;
-use fieldstone_model::{Comparison, Filter, Query, Value};
+use fieldstone_model::{Comparison, Filter, Object, Query, Value};
 use fieldstone_store::Store;
 
 use super::typed::targets;
 use crate::{
     error::PageError,
     list::{fragment, table::name_of},
-    request::{AtField, PageResult},
+    request::{AtField, AtObject, PageResult, Session},
     shown::{Showing, names_in},
 };
 
@@ -37,12 +37,24 @@ pub(crate) async fn suggest<S: Store + Clone + 'static>(at: AtField<S>) -> PageR
     if !at.field.kind.is_relation() {
         return Err(PageError::NotFound);
     }
+    let objects: Vec<&Object> = targets(&at, &at.field).collect();
+    suggestions(&at, &objects).await
+}
+
+/// `GET /{objects}/alike?q=…`: records of this object, as options of a listbox.
+pub(crate) async fn alike<S: Store + Clone + 'static>(at: AtObject<S>) -> PageResult {
+    suggestions(&at, &[at.object.as_ref()]).await
+}
+
+async fn suggestions<S: Store + Clone + 'static>(
+    at: &Session<S>,
+    objects: &[&Object],
+) -> PageResult {
     let words = at.parameters.get("q").unwrap_or_default().trim();
     let locale = &at.viewer.locale;
-    let objects: Vec<_> = targets(&at, &at.field).collect();
     let each = (SUGGESTIONS / u32::try_from(objects.len()).unwrap_or(1).max(1)).max(3);
     let mut suggestions = Vec::new();
-    for object in &objects {
+    for object in objects {
         let details: Vec<_> = DETAILS
             .iter()
             .filter_map(|name| object.field(name))
@@ -90,7 +102,7 @@ pub(crate) async fn suggest<S: Store + Clone + 'static>(at: AtField<S>) -> PageR
             };
             suggestions.push(Suggestion {
                 id: record.id.to_string(),
-                label: name_of(&at, object, record),
+                label: name_of(at, object, record),
                 detail: [kind, detail]
                     .into_iter()
                     .filter(|part| !part.is_empty())

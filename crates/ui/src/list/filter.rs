@@ -21,8 +21,13 @@ use crate::{
 pub(crate) struct Chip {
     pub(crate) text: String,
     pub(crate) remove: String,
+    /// Where an alternative to it is added.
+    pub(crate) or: String,
     pub(crate) works: bool,
 }
+
+/// A heading, and fields under it: path, label, whether chosen.
+pub(crate) type FieldGroup = (String, Vec<(String, String, bool)>);
 
 /// The form that adds a filter.
 #[derive(Debug)]
@@ -31,9 +36,11 @@ pub(crate) struct Sheet {
     pub(crate) open: bool,
     /// Parameters of the address that the form carries along.
     pub(crate) kept: Vec<(String, String)>,
-    /// Fields to choose from: name, label, whether chosen.
-    pub(crate) fields: Vec<(String, String, bool)>,
+    /// Fields to choose from, under the object they belong to: path, label, whether chosen.
+    pub(crate) groups: Vec<FieldGroup>,
     pub(crate) tests: Option<Tests>,
+    /// The filter that another condition is added to, as an alternative.
+    pub(crate) instead: Option<String>,
 }
 
 /// The tests that suit one field, and the value to test against.
@@ -42,6 +49,9 @@ pub(crate) struct Sheet {
 pub(crate) struct Tests {
     label: String,
     value_label: String,
+    /// Label of a number of days, for fields that are dates.
+    days_label: Option<String>,
+    days: String,
     /// Name, label, whether chosen.
     available: Vec<(&'static str, String, bool)>,
     control: Control,
@@ -66,8 +76,45 @@ pub(crate) fn fields(object: &Object) -> impl Iterator<Item = &Field> {
         .filter(|field| field.is_filterable() && Locale::is_shown(field))
 }
 
-/// Tests by name; those without a comparison need no value.
-const TESTS: [(&str, Option<Comparison>); 9] = [
+/// The field that a path of a list leads to, if the list may be filtered by it: the object's own, or one of a record it refers to.
+pub(crate) fn resolved<'a, S: Store>(
+    at: &'a AtObject<S>,
+    path: &str,
+) -> Option<(&'a Object, &'a Field)> {
+    let found = at.registry().resolve(&at.object, &Path::from_text(path))?;
+    let (object, field) = (found.object, found.field);
+    let fits = found.steps.len() <= 1 && field.is_filterable() && Locale::is_shown(field);
+    fits.then_some((object, field))
+}
+
+/// Fields to choose from: the object's own, then those of each record it refers to.
+fn groups<S: Store>(at: &AtObject<S>, chosen: &str) -> Vec<FieldGroup> {
+    let locale = &at.viewer.locale;
+    let listed = |object: &Object, prefix: &str| {
+        let entry = |field: &Field| {
+            let path = format!("{prefix}{}", field.name);
+            let is_chosen = path == chosen;
+            (path, locale.field(object, field), is_chosen)
+        };
+        fields(object).map(entry).collect::<Vec<_>>()
+    };
+    let mut groups = vec![(locale.object(&at.object), listed(&at.object, ""))];
+    for field in fields(&at.object) {
+        let target = field.target().filter(|target| *target != "user");
+        let target = target.and_then(|target| at.registry().object(target));
+        if let (Some(target), Some(relation)) = (target, field.relation_name()) {
+            let entries = listed(target, &format!("{relation}."));
+            groups.push((locale.field(&at.object, field), entries));
+        }
+    }
+    groups
+}
+
+/// Days that a test without a date of its own spans.
+const DAYS_MAX: i64 = 3650;
+
+/// Tests by name; those without a comparison need no value, save a number of days.
+const TESTS: [(&str, Option<Comparison>); 14] = [
     ("contains", Some(Comparison::Contains)),
     ("starts", Some(Comparison::StartsWith)),
     ("equal", Some(Comparison::Equal)),
@@ -75,13 +122,26 @@ const TESTS: [(&str, Option<Comparison>); 9] = [
     ("less", Some(Comparison::Less)),
     ("greater", Some(Comparison::Greater)),
     ("me", None),
+    ("today", None),
+    ("month", None),
+    ("year", None),
+    ("last_days", None),
+    ("next_days", None),
     ("empty", None),
     ("filled", None),
 ];
 
+/// Whether a test asks for a number of days.
+fn wants_days(test: &str) -> bool {
+    matches!(test, "last_days" | "next_days")
+}
+
 fn suits(test: &str, comparison: Option<Comparison>, field: &Field) -> bool {
     match (test, comparison) {
         ("me", _) => field.target() == Some("user"),
+        ("today" | "month" | "year" | "last_days" | "next_days", _) => {
+            matches!(field.kind, FieldType::Date | FieldType::DateTime)
+        }
         // Choices have no order that people would know.
         (_, Some(Comparison::Less | Comparison::Greater)) => {
             field.kind.scale().is_some()
@@ -112,7 +172,7 @@ impl Tests {
     /// The tests of `field`, as `given` has them filled in.
     pub(super) async fn of<S: Store + Clone + 'static>(
         at: &AtObject<S>,
-        field: &Field,
+        (object, field): (&Object, &Field),
         given: &Pairs,
     ) -> Result<Self, PageError> {
         let locale = &at.viewer.locale;
@@ -129,11 +189,14 @@ impl Tests {
                 options: options.clone(),
             };
         }
-        let mut control = Control::of(at, &at.object, &plain, "value", typed).await?;
+        let mut control = Control::of(at, object, &plain, "value", typed).await?;
         "filter-value".clone_into(&mut control.id);
         Ok(Self {
             label: locale.t("filter-test").into_owned(),
             value_label: locale.t("filter-value").into_owned(),
+            days_label: matches!(field.kind, FieldType::Date | FieldType::DateTime)
+                .then(|| locale.t("filter-days").into_owned()),
+            days: given.get("days").unwrap_or_default().to_owned(),
             available: tests.collect(),
             control,
             error: None,
@@ -159,14 +222,20 @@ pub(crate) async fn adding<S: Store + Clone + 'static>(
 ) -> Result<Adding, PageError> {
     let locale = &at.viewer.locale;
     let given = &at.parameters;
-    let chosen = given
-        .get("field")
-        .and_then(|name| fields(&at.object).find(|field| field.name == name));
+    let path = given.get("field").unwrap_or_default();
+    let chosen = resolved(at, path);
+    let others: Vec<&str> = given.all("filter").collect();
+    let instead = given
+        .get("or")
+        .and_then(|place| place.parse::<usize>().ok())
+        .and_then(|place| others.get(place).map(|text| (place, (*text).to_owned())));
     let kept = [
         "field",
         "test",
         "value",
         "value.text",
+        "days",
+        "or",
         "cursor",
         "notice",
         "about",
@@ -175,16 +244,16 @@ pub(crate) async fn adding<S: Store + Clone + 'static>(
     .iter()
     .fold(given.clone(), |pairs, name| pairs.without(name));
     let mut tests = None;
-    if let Some(field) = chosen {
+    if let Some((object, field)) = chosen {
         let test = given.get("test").and_then(|test| {
             TESTS
                 .iter()
                 .find(|(name, comparison)| *name == test && suits(name, *comparison, field))
         });
-        let mut form = Tests::of(at, field, given).await?;
+        let mut form = Tests::of(at, (object, field), given).await?;
         if let Some((test, comparison)) = test {
-            match text_of(at, field, test, *comparison, given).await? {
-                Ok(filter) => return Ok(Adding::Added(kept.with("filter", filter))),
+            match text_of(at, (path, field), test, *comparison, given).await? {
+                Ok(filter) => return Ok(Adding::Added(added(&kept, instead, filter))),
                 Err(error) => {
                     form.control.invalid = true;
                     form.control.described_by = Some("filter-value-error".to_owned());
@@ -195,36 +264,80 @@ pub(crate) async fn adding<S: Store + Clone + 'static>(
         tests = Some(form);
     }
     Ok(Adding::Sheet(Box::new(Sheet {
-        open: chosen.is_some(),
+        open: chosen.is_some() || instead.is_some(),
         kept: kept
             .iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .chain(
+                instead
+                    .iter()
+                    .map(|(place, _)| ("or".to_owned(), place.to_string())),
+            )
             .collect(),
-        fields: fields(&at.object)
-            .map(|field| {
-                (
-                    field.name.to_string(),
-                    locale.field(&at.object, field),
-                    chosen.is_some_and(|chosen| chosen.name == field.name),
-                )
-            })
-            .collect(),
+        groups: groups(at, path),
         tests,
+        instead: match &instead {
+            Some((_, text)) => {
+                Some(locale.t1("filter-instead", "filter", words_of(at, text).await?))
+            }
+            None => None,
+        },
     })))
+}
+
+/// The address with one more filter, or with an alternative to one of those it has.
+fn added(kept: &Pairs, instead: Option<(usize, String)>, filter: String) -> Pairs {
+    let Some((place, old)) = instead else {
+        return kept.clone().with("filter", filter);
+    };
+    let mut at = 0;
+    kept.iter().fold(Pairs::default(), |pairs, (name, value)| {
+        if name != "filter" {
+            return pairs.with(name, value);
+        }
+        at += 1;
+        if at - 1 == place {
+            pairs.with(name, format!("({old}) or ({filter})"))
+        } else {
+            pairs.with(name, value)
+        }
+    })
 }
 
 /// The filter as text, or what is wrong with its value.
 async fn text_of<S: Store + Clone + 'static>(
     at: &AtObject<S>,
-    field: &Field,
+    (name, field): (&str, &Field),
     test: &str,
     comparison: Option<Comparison>,
     given: &Pairs,
 ) -> Result<Result<String, String>, PageError> {
-    let name = &field.name;
     let Some(comparison) = comparison else {
+        if wants_days(test) {
+            let days = given.get("days").and_then(|days| days.trim().parse().ok());
+            let days: Option<i64> = days.filter(|days| (1..=DAYS_MAX).contains(days));
+            return Ok(days.map_or_else(
+                || Err(at.viewer.locale.t("filter-needs-days").into_owned()),
+                |days| Ok(span_of(name, test, days)),
+            ));
+        }
+        let today = at.viewer.today();
+        let since = |date: jiff::civil::Date| i64::from((today - date).get_days());
+        let until = |date: jiff::civil::Date| i64::from((date - today).get_days());
         return Ok(Ok(match test {
             "me" => format!("{name} = :me"),
+            "today" => format!("{name} >= :today and {name} < :today+1"),
+            // The dates of this month: a view that keeps the filter keeps the month.
+            "month" => format!(
+                "{name} >= :today-{} and {name} < :today+{}",
+                since(today.first_of_month()),
+                until(today.last_of_month()) + 1
+            ),
+            "year" => format!(
+                "{name} >= :today-{} and {name} < :today+{}",
+                since(today.first_of_year()),
+                until(today.last_of_year()) + 1
+            ),
             "empty" => format!("{name} is null"),
             _ => format!("{name} is not null"),
         }));
@@ -265,19 +378,71 @@ async fn text_of<S: Store + Clone + 'static>(
     }))
 }
 
+/// The days before today and itself, or today and the days after it.
+fn span_of(name: &str, test: &str, days: i64) -> String {
+    if test == "last_days" {
+        format!("{name} >= :today-{days} and {name} < :today+1")
+    } else {
+        format!("{name} >= :today and {name} < :today+{}", days + 1)
+    }
+}
+
+/// A filter's text in words.
+async fn words_of<S: Store + Clone + 'static>(
+    at: &AtObject<S>,
+    text: &str,
+) -> Result<String, PageError> {
+    let environment = Environment {
+        me: at.viewer.user_id,
+        today: at.viewer.today(),
+    };
+    let Ok(filter) = parse_filter(at.registry(), &at.object, environment, text) else {
+        return Ok(text.to_owned());
+    };
+    let mut ids = Vec::new();
+    referred(&filter, &mut ids);
+    let names = if ids.is_empty() {
+        Names::new()
+    } else {
+        at.store.names(&ids).await?
+    };
+    let showing = Showing {
+        locale: &at.viewer.locale,
+        registry: at.registry(),
+        names: &names,
+        today: at.viewer.today(),
+    };
+    Ok(describe(at, &showing, &filter).unwrap_or_else(|| text.to_owned()))
+}
+
+/// The records that a filter names.
+fn referred(filter: &Filter, ids: &mut Vec<RecordId>) {
+    match filter {
+        Filter::And(parts) | Filter::Or(parts) => {
+            for part in parts {
+                referred(part, ids);
+            }
+        }
+        Filter::Not(part) => referred(part, ids),
+        Filter::Compare { value, .. } => ids.extend(value.as_id()),
+        Filter::In { values, .. } => ids.extend(values.iter().filter_map(Value::as_id)),
+        Filter::All | Filter::Empty { .. } => {}
+    }
+}
+
 /// The filters of the address as chips.
 pub(crate) async fn chips<S: Store + Clone + 'static>(
     at: &AtObject<S>,
     wanted: &Wanted,
 ) -> Result<Vec<Chip>, PageError> {
-    let ids: Vec<RecordId> = wanted
+    let mut ids = Vec::new();
+    for filter in wanted
         .filters
         .iter()
-        .filter_map(|(_, filter)| match filter {
-            Some(Filter::Compare { value, .. }) => value.as_id(),
-            _ => None,
-        })
-        .collect();
+        .filter_map(|(_, filter)| filter.as_ref())
+    {
+        referred(filter, &mut ids);
+    }
     let names = if ids.is_empty() {
         Names::new()
     } else {
@@ -290,7 +455,7 @@ pub(crate) async fn chips<S: Store + Clone + 'static>(
         names: &names,
         today: at.viewer.today(),
     };
-    let chip = |(text, filter): &(String, Option<Filter>)| {
+    let chip = |(place, (text, filter)): (usize, &(String, Option<Filter>))| {
         let words = filter
             .as_ref()
             .and_then(|filter| describe(at, &showing, filter));
@@ -306,10 +471,19 @@ pub(crate) async fn chips<S: Store + Clone + 'static>(
         Chip {
             text: words.unwrap_or_else(|| text.clone()),
             remove: format!("{}{}", at.path, rest.to_query()),
+            or: format!(
+                "{}{}",
+                at.path,
+                wanted
+                    .parameters
+                    .clone()
+                    .with("or", place.to_string())
+                    .to_query()
+            ),
             works: filter.is_some(),
         }
     };
-    Ok(wanted.filters.iter().map(chip).collect())
+    Ok(wanted.filters.iter().enumerate().map(chip).collect())
 }
 
 /// A simple filter in words; `None` for one with several parts, which is shown as it was written.
@@ -354,7 +528,13 @@ fn describe<S: Store + Clone + 'static>(
                 .iter()
                 .find(|(_, known)| *known == Some(*comparison))
                 .map_or_else(
-                    || comparison.operator().to_owned(),
+                    || {
+                        let key = match comparison {
+                            Comparison::GreaterOrEqual => "test-from",
+                            _ => "test-until",
+                        };
+                        locale.t(key).into_owned()
+                    },
                     |(test, _)| wording(locale, test, field),
                 );
             Some(words(
@@ -371,6 +551,23 @@ fn describe<S: Store + Clone + 'static>(
                 .map(|(label, _, field)| words(&label, wording(locale, "filled", field), "")),
             _ => None,
         },
+        Filter::And(parts) | Filter::Or(parts) => {
+            let key = if matches!(filter, Filter::And(_)) {
+                "filter-and"
+            } else {
+                "filter-or"
+            };
+            let joint = format!(" {} ", locale.t(key));
+            let words: Option<Vec<String>> = parts
+                .iter()
+                .map(|part| {
+                    let words = describe(at, showing, part)?;
+                    let nested = matches!(part, Filter::Or(_));
+                    Some(if nested { format!("({words})") } else { words })
+                })
+                .collect();
+            words.map(|words| words.join(&joint))
+        }
         _ => None,
     }
 }

@@ -1,8 +1,16 @@
 //! Lists: the records of one object, filtered, searched, sorted and paged by keys, all of it in the address.
 
+mod bulk;
+mod columns;
+mod export;
 mod filter;
 pub(crate) mod table;
+mod views;
 mod wanted;
+
+pub(crate) use bulk::{field as bulk_field, reverse as bulk_reverse, submit as bulk_submit};
+pub use export::{Listed, listed};
+pub(crate) use views::{change as change_view, keep as keep_view};
 
 use askama::Template;
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -36,6 +44,9 @@ struct List<'a, S: Store> {
     next: Option<String>,
     count: Option<String>,
     purpose: Option<String>,
+    views: Option<Vec<views::ViewEntry>>,
+    /// Columns to choose from: name, label, whether shown.
+    choosable: Vec<(String, String, bool)>,
 }
 
 /// One way to sort, for screens too narrow for a table's head.
@@ -84,11 +95,17 @@ async fn page<S: Store + Clone + 'static>(at: AtObject<S>, deleted: bool) -> Pag
     let table = Table::of_list(
         &at,
         &at.object,
-        &at.layout.columns,
+        &wanted.columns,
         &found.records,
         Some(&wanted),
     )
     .await?;
+    let tickable = !deleted && (at.may_write(&at.object) || at.may_delete(&at.object));
+    let table = if tickable {
+        table.with_ticks("bulk", at.viewer.locale.t("bulk-tick").into_owned())
+    } else {
+        table
+    };
     let turned = |cursor: Option<&fieldstone_model::query::Cursor>| {
         cursor.map(|cursor| {
             format!(
@@ -128,6 +145,8 @@ async fn page<S: Store + Clone + 'static>(at: AtObject<S>, deleted: bool) -> Pag
             None
         },
         purpose: locale.purpose(&at.object),
+        views: if deleted { None } else { views::of(&at).await? },
+        choosable: columns::choosable(&at, &wanted.columns),
         wanted: &wanted,
         at: &at,
     };
@@ -173,9 +192,7 @@ async fn counted<S: Store + Clone + 'static>(
 /// `GET /{objects}/tests?field=…`: the tests and the value that suit a field, for the filter's form.
 pub(crate) async fn tests<S: Store + Clone + 'static>(at: AtObject<S>) -> PageResult {
     let name = at.parameters.get("field").unwrap_or_default();
-    let field = filter::fields(&at.object)
-        .find(|field| field.name == name)
-        .ok_or(PageError::NotFound)?;
+    let field = filter::resolved(&at, name).ok_or(PageError::NotFound)?;
     Ok(fragment(
         &filter::Tests::of(&at, field, &crate::request::Pairs::default()).await?,
     ))
@@ -236,6 +253,55 @@ impl<S: Store> List<'_, S> {
 
     fn may_write(&self) -> bool {
         self.at.may_write(&self.at.object)
+    }
+
+    fn may_delete(&self) -> bool {
+        self.at.may_delete(&self.at.object)
+    }
+
+    fn is_tickable(&self) -> bool {
+        self.table.ticks.is_some()
+    }
+
+    fn may_export(&self) -> bool {
+        self.at.viewer.can_sign_out && self.at.can(fieldstone_model::Capability::UsersManage)
+    }
+
+    fn has_board(&self) -> bool {
+        self.at.object.name == "deal" && !self.deleted
+    }
+
+    fn may_share(&self) -> bool {
+        self.at.can(fieldstone_model::Capability::RecordsWrite)
+    }
+
+    fn without_columns(&self) -> String {
+        self.wanted.parameters.without("column").to_query()
+    }
+
+    fn has_tabs(&self) -> bool {
+        self.views
+            .as_ref()
+            .is_some_and(|views| views.iter().any(|view| view.pinned || view.current))
+    }
+
+    fn is_plain(&self) -> bool {
+        self.wanted.parameters == crate::request::Pairs::default()
+    }
+
+    /// This list's address.
+    fn here(&self) -> String {
+        format!("{}{}", self.at.path, self.query())
+    }
+
+    fn query(&self) -> String {
+        self.wanted.parameters.to_query()
+    }
+
+    fn may_import(&self) -> bool {
+        self.at.viewer.can_sign_out
+            && self.at.can(fieldstone_model::Capability::RecordsImport)
+            && self.at.object.class == fieldstone_model::ObjectClass::Record
     }
 
     fn is_searchable(&self) -> bool {

@@ -18,6 +18,8 @@ pub(crate) struct Table {
     pub(crate) label: String,
     pub(crate) columns: Vec<Column>,
     pub(crate) rows: Vec<Row>,
+    /// The form that ticked rows belong to, and the label of a tick.
+    pub(crate) ticks: Option<(&'static str, String)>,
 }
 
 impl askama::filters::HtmlSafe for Table {}
@@ -35,6 +37,7 @@ pub(crate) struct Column {
 
 #[derive(Debug)]
 pub(crate) struct Row {
+    pub(crate) id: String,
     pub(crate) href: String,
     pub(crate) name: String,
     pub(crate) cells: Vec<Shown>,
@@ -61,6 +64,16 @@ pub(crate) fn sort_path(field: &Field) -> Option<&str> {
 }
 
 impl Table {
+    /// With a tick before each row that belongs to the form of this id.
+    pub(crate) fn with_ticks(mut self, form: &'static str, label: String) -> Self {
+        self.ticks = Some((form, label));
+        self
+    }
+
+    fn tick_heading(&self) -> &str {
+        self.ticks.as_ref().map_or("", |(_, label)| label)
+    }
+
     /// A table of `records` with the names of everything they refer to; with `wanted`, its head sorts.
     pub(crate) async fn of_list<S: Store>(
         session: &Session<S>,
@@ -97,6 +110,7 @@ impl Table {
         let head =
             |field: &Field| column(locale.field(object, field), field, wanted, &session.path);
         let rows = records.iter().map(|record| Row {
+            id: record.id.to_string(),
             href: format!("/{}/{}", object.plural, record.id),
             name: name_of(session, object, record),
             cells: fields
@@ -113,6 +127,7 @@ impl Table {
                 .map(head)
                 .collect(),
             rows: rows.collect(),
+            ticks: None,
         }
     }
 }

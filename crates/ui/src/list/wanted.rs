@@ -20,6 +20,8 @@ pub(crate) struct Wanted {
     pub(crate) filters: Vec<(String, Option<Filter>)>,
     pub(crate) words: String,
     pub(crate) sort: String,
+    /// Fields shown after the name.
+    pub(crate) columns: Vec<String>,
     /// The address's parameters without cursor and passing ones.
     pub(crate) parameters: Pairs,
 }
@@ -47,8 +49,9 @@ impl Wanted {
             .unwrap_or(&at.layout.order)
             .to_owned();
 
+        let columns = super::columns::wanted(at);
         let mut query = Query::new(at.object.name.clone())
-            .columns(table::paths(&at.object, &at.layout.columns))
+            .columns(table::paths(&at.object, &columns))
             .limit(PAGE_SIZE);
         query = filters
             .iter()
@@ -73,7 +76,7 @@ impl Wanted {
             .parameters
             .get("cursor")
             .and_then(|text| decode_cursor(text).ok());
-        let parameters = ["cursor", "notice", "about", "count", "deleted"]
+        let parameters = ["cursor", "notice", "about", "count", "deleted", "or"]
             .iter()
             .fold(at.parameters.clone(), |pairs, name| pairs.without(name));
         Self {
@@ -81,6 +84,7 @@ impl Wanted {
             filters,
             words,
             sort,
+            columns,
             parameters,
         }
     }

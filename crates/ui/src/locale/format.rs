@@ -118,6 +118,10 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
+const MONATE: [&str; 12] = [
+    "Jan", "Feb", "März", "Apr", "Mai", "Juni", "Juli", "Aug", "Sep", "Okt", "Nov", "Dez",
+];
+
 impl Locale {
     /// `number`·10^-`scale`, digits grouped, without trailing zeros after the decimal mark.
     pub fn number(&self, number: i64, scale: u8) -> String {
@@ -128,6 +132,19 @@ impl Locale {
         text.trim_end_matches('0')
             .trim_end_matches(self.conventions.decimal)
             .to_owned()
+    }
+
+    /// A size in bytes, as people read it: in the largest unit of which there is one, to a tenth.
+    pub fn bytes(&self, bytes: i64) -> String {
+        const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+        let (mut tenths, mut unit) = (bytes.saturating_mul(10), 0);
+        // What would be rounded up to a thousand belongs to the next unit.
+        while tenths >= 9_995 && unit + 1 < UNITS.len() {
+            tenths = (tenths + 500) / 1_000;
+            unit += 1;
+        }
+        let name = UNITS.get(unit).copied().unwrap_or_default();
+        format!("{}\u{a0}{name}", self.number(tenths, 1))
     }
 
     /// A count.
@@ -187,6 +204,19 @@ impl Locale {
             DateOrder::DayMonth => format!("{day} {month} {year}"),
             DateOrder::Dotted => format!("{day:02}.{:02}.{year}", date.month()),
         }
+    }
+
+    /// The short name of a date's month.
+    pub fn month(&self, date: civil::Date) -> String {
+        let names = if matches!(self.language, Language::German) {
+            MONATE
+        } else {
+            MONTHS
+        };
+        let name = usize::try_from(date.month() - 1)
+            .ok()
+            .and_then(|at| names.get(at));
+        name.copied().unwrap_or_default().to_owned()
     }
 
     /// A time of day, to the minute.
@@ -310,6 +340,23 @@ mod tests {
 
     fn locale(tag: &str, currency: &str) -> Locale {
         Locale::new(tag, TimeZone::get("Europe/Berlin").unwrap(), currency)
+    }
+
+    #[test]
+    fn sizes_are_told_in_the_largest_unit() {
+        let (en, de) = (locale("en-GB", "GBP"), locale("de", "EUR"));
+        for (bytes, told) in [
+            (0, "0\u{a0}B"),
+            (999, "999\u{a0}B"),
+            (1_000, "1\u{a0}kB"),
+            (205_933, "205.9\u{a0}kB"),
+            (999_950, "1\u{a0}MB"),
+            (1 << 30, "1.1\u{a0}GB"),
+        ] {
+            assert_eq!(en.bytes(bytes), told);
+        }
+        assert_eq!(de.bytes(9_437_184), "9,4\u{a0}MB");
+        assert!(de.bytes(i64::MAX).ends_with("TB"));
     }
 
     #[test]

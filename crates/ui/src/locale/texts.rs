@@ -26,8 +26,9 @@ macro_rules! sources {
             include_str!(concat!("../../locales/", $language, "/settings.ftl")),
             include_str!(concat!("../../locales/", $language, "/letters.ftl")),
             include_str!(concat!("../../locales/", $language, "/members.ftl")),
-            include_str!(concat!("../../locales/", $language, "/devices.ftl")),
             include_str!(concat!("../../locales/", $language, "/security.ftl")),
+            include_str!(concat!("../../locales/", $language, "/devices.ftl")),
+            include_str!(concat!("../../locales/", $language, "/imports.ftl")),
         ]
     };
 }

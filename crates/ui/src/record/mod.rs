@@ -1,22 +1,28 @@
 //! The page of one record: its facts, what refers to it, what happened to it; deleting and restoring.
 
-mod history;
+mod inline;
+mod merge;
 mod related;
+mod reversal;
+mod timeline;
 
 use askama::Template;
 use axum::response::{IntoResponse as _, Redirect};
 use fieldstone_model::{Change, Object, Record};
 use fieldstone_store::{Store, conflict::ConflictStore};
 
-pub(crate) use history::show as show_history;
+pub(crate) use inline::show as field;
+pub(crate) use merge::{show as show_merge, submit as merge};
+pub(crate) use reversal::{old_values, reverse};
+pub(crate) use timeline::show as show_history;
 
 use crate::{
     error::PageError,
     form::local_path,
     list::table::name_of,
     notice::{self, Notice},
-    record::{history::Timeline, related::RelatedList},
-    request::{AtRecord, PageResult, Submitted},
+    record::{related::RelatedList, timeline::Timeline},
+    request::{AtRecord, PageResult, Pairs, Submitted},
     shown::{Showing, Shown, names_in},
 };
 
@@ -33,6 +39,10 @@ struct Page<'a, S: Store> {
     related: Vec<RelatedList>,
     addable: Vec<(String, String)>,
     timeline: Timeline,
+    /// What the timeline is narrowed to: parameter, label, whether chosen.
+    shows: Vec<(String, String, bool)>,
+    /// What can be added to it: address of the form, label, icon.
+    composers: Vec<(String, String, &'static str)>,
     convertible: bool,
     /// Where a change of it waits for a decision.
     conflict: Option<String>,
@@ -70,7 +80,10 @@ impl File {
 
 /// A field and its value.
 struct Fact {
+    name: String,
     label: String,
+    /// Whether the person can change it here.
+    changeable: bool,
     value: Shown,
 }
 
@@ -89,6 +102,8 @@ pub(crate) async fn show<S: ConflictStore + Clone + 'static>(at: AtRecord<S>) ->
     let fact = |name: &String| {
         let field = object.field(name)?;
         Some(Fact {
+            name: name.clone(),
+            changeable: at.may_write(object) && field.is_writable() && !record.deleted,
             label: locale.field(object, field),
             value: showing.field_of(object, field, &record),
         })
@@ -110,6 +125,10 @@ pub(crate) async fn show<S: ConflictStore + Clone + 'static>(at: AtRecord<S>) ->
         related::of(&at).await?
     };
     let name = name_of(&at, object, &record);
+    let wanted = timeline::Wanted::read(&at.parameters);
+    if let Some(shelf) = &at.shelf {
+        shelf.0.visited(at.id).await?;
+    }
     let page = Page {
         notice: Notice::of_request(&at).await?,
         deleted_at: record.deleted.then(|| {
@@ -133,7 +152,9 @@ pub(crate) async fn show<S: ConflictStore + Clone + 'static>(at: AtRecord<S>) ->
             .collect(),
         related,
         addable,
-        timeline: Timeline::of(&at, None).await?,
+        timeline: Timeline::of(&at, &wanted).await?,
+        shows: shows(&at, &wanted),
+        composers: composers(&at, &record),
         convertible: object.name == "lead"
             && !record.deleted
             && record.get("status").as_text() != Some("converted")
@@ -149,6 +170,56 @@ pub(crate) async fn show<S: ConflictStore + Clone + 'static>(at: AtRecord<S>) ->
         at: &at,
     };
     Ok(at.page(name, &page))
+}
+
+/// What the timeline can be narrowed to.
+fn shows<S: Store>(at: &AtRecord<S>, wanted: &timeline::Wanted) -> Vec<(String, String, bool)> {
+    let locale = &at.viewer.locale;
+    let chosen = wanted.kind.as_deref();
+    let mut shows = vec![(
+        String::new(),
+        locale.t("timeline-all").into_owned(),
+        chosen.is_none(),
+    )];
+    for (object, _, _) in timeline::activities(at) {
+        shows.push((
+            object.name.to_string(),
+            locale.objects(object),
+            chosen == Some(object.name.as_ref()),
+        ));
+    }
+    shows.push((
+        "changes".to_owned(),
+        locale.t("timeline-changes").into_owned(),
+        chosen == Some("changes"),
+    ));
+    shows
+}
+
+/// Forms for what can be added to the timeline.
+fn composers<S: Store>(at: &AtRecord<S>, record: &Record) -> Vec<(String, String, &'static str)> {
+    if record.deleted {
+        return Vec::new();
+    }
+    let here = format!("/{}/{}", at.object.plural, at.id);
+    timeline::activities(at)
+        .filter(|(object, _, _)| at.may_write(object))
+        .map(|(object, prose, details)| {
+            let pairs = Pairs::default()
+                .with("about_id", at.id.to_string())
+                .with("back", &here)
+                .with("with", prose);
+            let shown = details
+                .iter()
+                .filter(|name| **name != "owner_id" && **name != "status");
+            let pairs = shown.fold(pairs, |pairs, name| pairs.with("with", *name));
+            (
+                format!("/{}/quick{}", object.plural, pairs.to_query()),
+                at.viewer.locale.object(object),
+                crate::layout::icon(object),
+            )
+        })
+        .collect()
 }
 
 /// `POST /{objects}/{id}/deletion`: deletes the record; the next page offers to undo it.

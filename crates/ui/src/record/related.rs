@@ -26,6 +26,8 @@ pub(super) struct RelatedList {
     all: Option<(String, String)>,
     /// Where one is made.
     new: Option<(String, String)>,
+    /// The form that makes one here.
+    quick: String,
 }
 
 impl askama::filters::HtmlSafe for RelatedList {}
@@ -36,7 +38,12 @@ pub(super) async fn of<S: Store + Clone + 'static>(
 ) -> Result<(Vec<RelatedList>, Vec<(String, String)>), PageError> {
     let locale = &at.viewer.locale;
     let (mut lists, mut addable) = (Vec::new(), Vec::new());
-    for related in &at.layout.related {
+    // What the timeline tells of isn't told twice; what is still to be done is.
+    let told = |related: &&layout::Related| {
+        !(related.field == "about_id"
+            && matches!(related.object.as_str(), "note" | "call" | "event"))
+    };
+    for related in at.layout.related.iter().filter(told) {
         let Some(object) = at.registry().object(&related.object) else {
             continue;
         };
@@ -69,6 +76,13 @@ pub(super) async fn of<S: Store + Clone + 'static>(
                     locale.t1("related-all", "objects", locale.objects_in_text(object)),
                 )
             }),
+            quick: {
+                let pairs = related
+                    .columns
+                    .iter()
+                    .fold(prefilled.clone(), |pairs, name| pairs.with("with", name));
+                format!("/{}/quick{}", object.plural, pairs.to_query())
+            },
             new: new.map(|href| {
                 (
                     href,

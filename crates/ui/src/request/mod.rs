@@ -20,6 +20,7 @@ use crate::{
     error::PageError,
     frame::{Ask, Frame, respond},
     layout::{self, Layout},
+    shelf::OwnShelf,
     viewer::Viewer,
 };
 
@@ -38,6 +39,8 @@ pub struct Session<S> {
     /// The path of the request.
     pub path: String,
     pub(crate) parameters: Pairs,
+    /// Where the person keeps views, if anywhere.
+    pub(crate) shelf: Option<OwnShelf>,
 }
 
 impl<S: Store> Session<S> {
@@ -107,6 +110,7 @@ where
             path: parts.uri.path().to_owned(),
             parameters: Pairs::parse(parts.uri.query().unwrap_or_default())
                 .ok_or(PageError::Invalid)?,
+            shelf: parts.extensions.get::<OwnShelf>().cloned(),
         })
     }
 }
@@ -117,6 +121,18 @@ pub(crate) struct AtObject<S> {
     session: Session<S>,
     pub(crate) object: Arc<Object>,
     pub(crate) layout: Layout,
+}
+
+impl<S: Store> AtObject<S> {
+    /// A request about `object`, whatever its own path says.
+    pub(crate) fn new(session: Session<S>, object: Arc<Object>) -> Self {
+        let layout = layout::of(&object, session.registry());
+        Self {
+            session,
+            object,
+            layout,
+        }
+    }
 }
 
 impl<S> Deref for AtObject<S> {

@@ -65,7 +65,7 @@ async fn markup_in_any_field_of_any_object_stays_text() {
             "deal_line" => values.set("deal_id", Value::Id(deal)),
             "stage" => values.set("pipeline_id", Value::Id(registry.stages()[0].pipeline_id)),
             "task" | "event" | "call" | "note" | "attachment" => {
-                values.set("about_id", Value::Id(account))
+                values.set("about_id", Value::Id(account));
             }
             _ => {}
         }

@@ -188,7 +188,7 @@ async fn filters_are_added_shown_and_removed() {
         .await
         .shows("aria-invalid=\"true\"")
         .shows("Enter a number with at most 2 decimals")
-        .shows("<details class=\"filter\" open>");
+        .shows("<details class=\"filter\" data-filter open>");
     app.get(&add("amount", "greater", ""))
         .await
         .shows("Enter a value to compare with.");

@@ -43,6 +43,7 @@ impl Scene {
     async fn settle(&self, asked: &str, field: &str, mine: bool) -> crate::app::Answer {
         let mut fields: Vec<(String, String)> = Vec::new();
         let form = asked.split("data-guard>").nth(1).unwrap();
+        let form = form.split("</form>").next().unwrap();
         for tag in form
             .split("<input ")
             .skip(1)

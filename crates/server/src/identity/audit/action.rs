@@ -107,6 +107,12 @@ actions! {
     GrantRefuse = "grant.refuse";
     /// The audit log was exported.
     AuditExport = "audit.export";
+    /// A file was imported; the target is its upload.
+    ImportStart = "import.start";
+    /// An import was taken back; the target is the import.
+    ImportUndo = "import.undo";
+    /// Records were exported.
+    RecordsExport = "records.export";
     /// The chain of the audit log was checked.
     AuditVerify = "audit.verify";
     /// Somebody signed in on a device that keeps records; the target is its id.

@@ -3,6 +3,7 @@
 mod dirt;
 mod flaky;
 mod setup;
+mod undo;
 mod workspace;
 
 use std::path::Path;
@@ -380,7 +381,7 @@ async fn mistakes_are_told_before_the_first_row() {
 #[tokio::test]
 async fn failed_rows_never_overwrite_the_file() {
     let fake = Fake::new();
-    let over = |request: &mut Request| request.errors = Some(request.file.clone());
+    let over = |request: &mut Request| request.errors = Some(request.input.path().to_owned());
     let error = try_import(&fake, "account", "name,email\nx,bad\n", "", over)
         .await
         .err()

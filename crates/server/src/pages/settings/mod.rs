@@ -11,6 +11,7 @@ pub(crate) mod devices;
 pub(crate) mod invitations;
 pub(crate) mod members;
 pub(crate) mod membership;
+pub(crate) mod objects;
 pub(crate) mod password;
 pub(crate) mod profile;
 mod programs;
@@ -35,6 +36,8 @@ use axum::{
 };
 use fieldstone_model::Capability::{self, RecordsRead, SchemaManage, UsersManage, WorkspaceManage};
 use fieldstone_ui::{PageError, PageResult, locale::Locale};
+
+pub(crate) use programs::{Fields, Submitted};
 
 use super::inside::Inside;
 
@@ -64,6 +67,7 @@ pub const SECTIONS: &[Section] = &[
     shared("/settings/invitations",            "settings-invitations",      UsersManage),
     shared("/settings/teams",                  "settings-teams",            UsersManage),
     shared("/settings/roles",                  "settings-roles",            RecordsRead),
+    shared(objects::PATH,                      "settings-objects",          SchemaManage),
     shared("/settings/sign-in",                "settings-sign-in",          WorkspaceManage),
     shared("/settings/applications",           "settings-applications",     WorkspaceManage),
     shared("/settings/service-accounts",       "settings-service-accounts", WorkspaceManage),

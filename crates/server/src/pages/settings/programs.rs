@@ -65,6 +65,16 @@ impl Fields {
         named.map(|(_, value)| value.as_str())
     }
 
+    /// What stands under names that begin so, by the rest of the name.
+    pub(crate) fn with_prefix<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0
+            .iter()
+            .filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
+    }
+
     /// The scopes that are ticked; unknown names count for nothing.
     pub(crate) fn scopes(&self) -> Vec<Capability> {
         let names: Vec<String> = self

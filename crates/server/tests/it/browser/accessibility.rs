@@ -147,7 +147,8 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
             "await fetch('{deleted}/deletion', {{ method: 'POST', body: new URLSearchParams() }});"
         ))
         .await;
-    vec![
+    let mut pages = work(&deal);
+    pages.extend([
         ("home", "/".into()),
         ("list", "/deals".into()),
         (
@@ -183,6 +184,38 @@ async fn pages(browser: &Browser) -> Vec<(&'static str, String)> {
                 deleted.rsplit('/').next().unwrap()
             ),
         ),
+    ]);
+    pages
+}
+
+/// What a day's work is done on.
+fn work(deal: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("everybody's home", "/?whose=all".into()),
+        ("board", "/deals/board".into()),
+        ("merge", format!("{deal}/merge")),
+        (
+            "list with columns",
+            "/deals?column=source&column=amount".into(),
+        ),
+        ("alternative", "/deals?filter=amount+%3E+1&or=0".into()),
+        ("timeline of notes", format!("{deal}?show=note")),
+        (
+            "report",
+            "/reports?object=deal&by=stage_id&then=status&measure=sum:amount".into(),
+        ),
+        (
+            "report with an error",
+            "/reports?filter=nothing+%3D+1".into(),
+        ),
+        ("calendar", "/calendar".into()),
+        ("week", "/calendar?reach=week&date=2020-01-01".into()),
+        (
+            "day",
+            "/calendar?reach=day&date=2020-01-01&whose=all".into(),
+        ),
+        ("imports", "/imports".into()),
+        ("new import", "/imports/new?object=deal".into()),
     ]
 }
 
@@ -204,6 +237,9 @@ fn settings() -> Vec<(&'static str, String)> {
         ("membership", "/settings/membership"),
         ("new address", "/settings/membership/email"),
         ("departure", "/settings/membership/departure"),
+        ("objects", "/settings/objects"),
+        ("object", "/settings/objects/deal"),
+        ("field", "/settings/objects/deal/fields/amount"),
     ]
     .map(|(name, path)| (name, path.to_owned()))
     .to_vec()

@@ -7,6 +7,7 @@ mod demo;
 mod devices;
 mod keyboard;
 mod members;
+mod selling;
 mod together;
 mod two_step;
 mod work;

@@ -92,6 +92,7 @@ pub(crate) async fn measure(
         .await?;
     let emails = accounts(layers, &phc).await?;
     let (unknown_ms, wrong_ms) = timing(&layers.client, &emails).await?;
+    eprintln!("sign-in: unknown {unknown_ms:.2} ms, wrong {wrong_ms:.2} ms");
     let (mut hashes, mut hashing) = (0, Duration::ZERO);
     let (mut count, mut signing, mut used) = (0, Duration::ZERO, Used::default());
     let mut connections = Vec::new();
@@ -108,6 +109,7 @@ pub(crate) async fn measure(
         used = used.plus(processes.used()?.since(before));
     }
     drop(connections);
+    eprintln!("sign-in: {hashes} hashes in {hashing:.1?}, {count} sign-ins in {signing:.1?}");
     let flood = flood(&layers.client, processes, &emails).await?;
     let count = f64::from(count);
     Ok(SignIns {

@@ -1,5 +1,6 @@
 //! `fieldstone-device` as people and scripts run it: a process for each command, against the real server behind TLS.
 
+mod files;
 mod keystores;
 mod people;
 mod watching;

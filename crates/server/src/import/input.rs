@@ -1,0 +1,98 @@
+//! Where a file's bytes come from, and where those of its failed rows go: the disk, or memory when a browser has brought them.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Read, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::{Buf as _, Bytes};
+
+/// A file to import.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A file on disk.
+    File(PathBuf),
+    /// A file's bytes, and its name.
+    Memory(String, Bytes),
+}
+
+impl Input {
+    /// Opens it at its beginning.
+    pub(super) fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        Ok(match self {
+            Self::File(path) => Box::new(File::open(path)?),
+            Self::Memory(_, bytes) => Box::new(bytes.clone().reader()),
+        })
+    }
+
+    /// Its size.
+    pub(super) fn bytes(&self) -> io::Result<u64> {
+        Ok(match self {
+            Self::File(path) => File::open(path)?.metadata()?.len(),
+            Self::Memory(_, bytes) => bytes.len() as u64,
+        })
+    }
+
+    /// Its name, without a folder.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::File(path) => path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            Self::Memory(name, _) => name.clone(),
+        }
+    }
+
+    /// Its path, for what is said about it.
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::File(path) => path,
+            Self::Memory(name, _) => Path::new(name),
+        }
+    }
+}
+
+/// Bytes that are written in one place and read in another.
+#[derive(Debug, Clone, Default)]
+pub struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Sink {
+    /// What was written.
+    pub fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Where failed rows go.
+#[derive(Debug, Clone)]
+pub(super) enum Output {
+    File(PathBuf),
+    Memory(Sink),
+}
+
+impl Output {
+    pub(super) fn create(&self) -> io::Result<Box<dyn Write + Send>> {
+        Ok(match self {
+            Self::File(path) => Box::new(BufWriter::new(File::create(path)?)),
+            Self::Memory(sink) => Box::new(sink.clone()),
+        })
+    }
+}

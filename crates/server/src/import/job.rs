@@ -1,0 +1,361 @@
+//! The job that imports what people have brought, and takes imports back, each in the name of whoever asked for it.
+//!
+//! What was claimed by a server that went away comes back when its lease has ended: an import is then closed where it stood, since its rows
+//! can't be told apart from new ones; taking back begins anew, which does no harm.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use fieldstone_model::{Capability, Clock, RecordId, Role};
+use fieldstone_store::{Store as _, StoreError};
+use futures_util::future::{BoxFuture, FutureExt as _};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use tokio::{sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    End, ImportError, Input, Kept, Listener, PgWorkspace, Progress, Report, Request, Sink, Undoing,
+    Undone, peek, run, undo,
+};
+use crate::{
+    database::Actor,
+    jobs::{Job, Work},
+    store::{PgStore, Stores},
+};
+
+/// How often something new is looked for.
+const EVERY: Duration = Duration::from_millis(700);
+/// How long a claim lasts without a sign of life, in seconds.
+const LEASE_S: i32 = 60;
+/// Imports at the same time on this server.
+const AT_ONCE: usize = 3;
+/// How often files are forgotten.
+const PURGE_EVERY: SignedDuration = SignedDuration::from_mins(30);
+/// Rows that are looked at to make the mapping, as on the page.
+pub(crate) const PEEKED: usize = 200;
+/// Clocks of two transactions may differ by this much.
+const SLACK: SignedDuration = SignedDuration::from_secs(1);
+
+const CLAIM: &str =
+    "SELECT kind, tenant_id, id, user_id, role, member_version, claims FROM app.claim_import($1)";
+const ABANDON: &str = "SELECT app.abandon_import($1, $2, $3, $4)";
+
+/// Imports, and takes imports back.
+#[derive(Clone)]
+pub struct Imports {
+    stores: Stores,
+    clock: Arc<dyn Clock>,
+    purged: Arc<Mutex<Option<Timestamp>>>,
+}
+
+impl std::fmt::Debug for Imports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Imports").finish_non_exhaustive()
+    }
+}
+
+/// Something claimed.
+struct Claimed {
+    kind: String,
+    actor: Actor,
+    id: RecordId,
+    claims: i32,
+}
+
+/// How a claim came to its end.
+enum Came {
+    Done,
+    /// Its person's rights aren't what they were.
+    Abandoned(Claimed, String),
+}
+
+impl Imports {
+    /// Imports into the workspaces of these stores.
+    pub fn new(stores: Stores, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            stores,
+            clock,
+            purged: Arc::default(),
+        }
+    }
+
+    async fn all(&self, work: &Work<'_>) -> anyhow::Result<()> {
+        self.purge(work).await?;
+        let stop = CancellationToken::new();
+        let mut running: JoinSet<Came> = JoinSet::new();
+        loop {
+            if work.is_stopping() {
+                stop.cancel();
+            }
+            while !work.is_stopping() && running.len() < AT_ONCE {
+                let Some(claimed) = claim(work).await? else {
+                    break;
+                };
+                running.spawn(self.clone().one(claimed, stop.clone()));
+            }
+            if running.is_empty() {
+                return Ok(());
+            }
+            tokio::select! {
+                came = running.join_next() => {
+                    if let Some(Ok(Came::Abandoned(claimed, reason))) = came {
+                        let (tenant, id) = (claimed.actor.tenant.to_string(), claimed.id.to_string());
+                        work.client.execute(ABANDON, &[&claimed.kind, &tenant, &id, &reason]).await?;
+                    }
+                }
+                () = tokio::time::sleep(EVERY) => {}
+            }
+        }
+    }
+
+    async fn purge(&self, work: &Work<'_>) -> anyhow::Result<()> {
+        let now = self.clock.now();
+        let is_due = {
+            let mut purged = self.purged.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_due = purged.is_none_or(|at| now.duration_since(at) >= PURGE_EVERY);
+            if is_due {
+                *purged = Some(now);
+            }
+            is_due
+        };
+        if is_due {
+            work.client
+                .execute("SELECT app.purge_uploads()", &[])
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn one(self, claimed: Claimed, stop: CancellationToken) -> Came {
+        let outcome = async {
+            let store = self.stores.open(claimed.actor.clone()).await?;
+            if claimed.kind == "undo" {
+                self.take_back(&store, &claimed, &stop).await
+            } else {
+                Box::pin(self.import(&store, &claimed, &stop)).await
+            }
+        };
+        match Box::pin(outcome).await {
+            // Busy databases get better: the claim comes back when its lease has ended.
+            Ok(()) | Err(StoreError::Busy) => Came::Done,
+            Err(error) => {
+                tracing::warn!(%error, kind = claimed.kind, id = %claimed.id, "an import could not be brought to its end");
+                Came::Abandoned(claimed, error.to_string())
+            }
+        }
+    }
+
+    async fn import(
+        &self,
+        store: &PgStore,
+        claimed: &Claimed,
+        stop: &CancellationToken,
+    ) -> Result<(), StoreError> {
+        let id = claimed.id;
+        let Some(upload) = store.import_upload(id).await? else {
+            return Ok(());
+        };
+        if let Some(run) = upload.run.filter(|_| claimed.claims > 1) {
+            let why = "The server stopped while it imported. What it had imported by then is there; take it back and import the file again.";
+            store.close_run(run, &upload.progress).await?;
+            return store
+                .end_upload(
+                    id,
+                    &End::Stopped(why.to_owned()),
+                    &upload.progress,
+                    Some(why),
+                    &[],
+                )
+                .await;
+        }
+        let bytes = store.upload_bytes(id, "file").await?;
+        let input = Input::Memory(upload.file.clone(), bytes);
+        let zone = TimeZone::get(&store.own_profile().await?.time_zone).unwrap_or(TimeZone::UTC);
+        let object = upload.choices.imagined();
+        let object = object
+            .as_ref()
+            .or_else(|| store.registry().object(&upload.object).map(AsRef::as_ref));
+        let sink = Sink::default();
+        let mut last = Progress::default();
+        let outcome = match (object, peek(&input, &super::Mapping::default(), PEEKED)) {
+            (None, _) => Err(StoreError::UnknownObject(upload.object.clone()).into()),
+            (_, Err(error)) => Err(error),
+            (Some(object), Ok(peeked)) => {
+                let mut request = Request::new(&upload.object, &upload.file);
+                request.mapping = upload
+                    .choices
+                    .mapping(object, store.registry(), &peeked, &zone);
+                request.input = input;
+                request.sink = Some(sink.clone());
+                let workspace = PgWorkspace::new(self.stores.clone(), claimed.actor.clone(), None)
+                    .of_upload(id);
+                Box::pin(self.watched(store, id, &workspace, &request, stop, &mut last)).await
+            }
+        };
+        let stopping = stop.is_cancelled();
+        match outcome {
+            Ok(report) => {
+                let (end, problem) = match report.end {
+                    End::Cancelled if stopping => {
+                        let why = "The server was stopped. What was imported by then is there."
+                            .to_owned();
+                        (End::Stopped(why.clone()), Some(why))
+                    }
+                    End::Stopped(why) => (End::Stopped(why.clone()), Some(why)),
+                    end => (end, None),
+                };
+                store
+                    .end_upload(id, &end, &report.progress, problem.as_deref(), &sink.take())
+                    .await
+            }
+            Err(ImportError::Store(error @ (StoreError::SessionEnded | StoreError::Busy))) => {
+                Err(error)
+            }
+            Err(error) => {
+                let why = error.to_string();
+                store
+                    .end_upload(
+                        id,
+                        &End::Stopped(why.clone()),
+                        &last,
+                        Some(&why),
+                        &sink.take(),
+                    )
+                    .await
+            }
+        }
+    }
+
+    /// Runs an import and notes beside it how far it is.
+    async fn watched(
+        &self,
+        store: &PgStore,
+        id: RecordId,
+        workspace: &PgWorkspace,
+        request: &Request,
+        stop: &CancellationToken,
+        last: &mut Progress,
+    ) -> Result<Report, ImportError> {
+        let cancel = stop.child_token();
+        let (sender, mut receiver) = watch::channel(Progress::default());
+        let mut hear = move |progress: &Progress| {
+            sender.send_replace(*progress);
+        };
+        let importing = run(workspace, request, self.clock.as_ref(), &cancel, &mut hear);
+        tokio::pin!(importing);
+        loop {
+            tokio::select! {
+                report = &mut importing => return report,
+                () = tokio::time::sleep(EVERY) => {
+                    *last = *receiver.borrow_and_update();
+                    match store.note_progress(id, last, f64::from(LEASE_S)).await {
+                        Ok(true) => cancel.cancel(),
+                        Ok(false) => {}
+                        Err(error) => tracing::debug!(%error, "progress could not be noted"),
+                    }
+                }
+            }
+        }
+    }
+
+    async fn take_back(
+        &self,
+        store: &PgStore,
+        claimed: &Claimed,
+        stop: &CancellationToken,
+    ) -> Result<(), StoreError> {
+        let id = claimed.id;
+        let Some(import) = store.import_run(id).await? else {
+            return Ok(());
+        };
+        if !may_undo(store, import.by) {
+            return store
+                .end_undo(id, Some("Your role doesn't allow taking this import back."))
+                .await;
+        }
+        let undoing = Undoing {
+            by: import.by,
+            began: import.began_at - SLACK,
+            ended: import.ended_at.unwrap_or_else(|| self.clock.now()) + SLACK,
+            batches: store.import_batches(id).await?,
+        };
+        let before = import.undo.map(|undo| undo.undone).unwrap_or_default();
+        let mut noting = Noting { store, id, stop };
+        if undo(store, &undoing, before, &mut noting).await? {
+            store.end_undo(id, None).await
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Whether somebody may take an import back: their own, or anybody's when they answer for the workspace's people.
+pub(crate) fn may_undo(store: &PgStore, by: RecordId) -> bool {
+    let user = store.user();
+    user.role.can(Capability::RecordsImport)
+        && user.role.can(Capability::RecordsDelete)
+        && (user.id == by || user.role.can(Capability::UsersManage))
+}
+
+/// Writes down what taking back does.
+struct Noting<'a> {
+    store: &'a PgStore,
+    id: RecordId,
+    stop: &'a CancellationToken,
+}
+
+impl Listener for Noting<'_> {
+    async fn heard(&mut self, undone: &Undone, kept: &[Kept]) -> Result<bool, StoreError> {
+        let is_mine = self
+            .store
+            .note_undone(self.id, undone, kept, f64::from(LEASE_S))
+            .await?;
+        Ok(is_mine && !self.stop.is_cancelled())
+    }
+}
+
+async fn claim(work: &Work<'_>) -> anyhow::Result<Option<Claimed>> {
+    let Some(row) = work.client.query_opt(CLAIM, &[&LEASE_S]).await? else {
+        return Ok(None);
+    };
+    let id = |at: usize| -> anyhow::Result<RecordId> {
+        row.try_get::<_, &str>(at)?
+            .parse()
+            .ok()
+            .context("an id that can't be")
+    };
+    let role: Role = row
+        .try_get::<_, &str>(4)?
+        .parse()
+        .ok()
+        .context("a role that can't be")?;
+    Ok(Some(Claimed {
+        kind: row.try_get(0)?,
+        actor: Actor {
+            tenant: id(1)?,
+            user: id(3)?,
+            role,
+            member_version: row.try_get(5)?,
+            credential: None,
+        },
+        id: id(2)?,
+        claims: row.try_get(6)?,
+    }))
+}
+
+impl Job for Imports {
+    fn name(&self) -> &'static str {
+        "imports"
+    }
+
+    fn every(&self) -> Duration {
+        EVERY
+    }
+
+    fn run<'a>(&'a self, work: &'a Work<'a>) -> BoxFuture<'a, anyhow::Result<()>> {
+        self.all(work).boxed()
+    }
+}

@@ -1,0 +1,576 @@
+//! `/settings/objects`: the workspace's own objects, and the fields of all of them: what they hold, what they are called, who reads and sets them.
+//!
+//! What is removed leaves everybody's sight; its data stays for 30 days, and so long it can be brought back.
+
+use askama::Template;
+use axum::{
+    extract::{FromRequestParts, RawPathParams},
+    http::{StatusCode, request::Parts},
+};
+use fieldstone_model::{
+    Choice, Field, FieldError, FieldType, Object, ObjectClass, Role, field::Origin,
+};
+use fieldstone_ui::{PageError, PageResult, locale::Locale};
+
+use super::{
+    Settings,
+    programs::{Fields, Submitted},
+};
+use crate::{
+    import::object_name,
+    schema::{self, NewField, NewObject, RemovedField, SchemaError},
+};
+
+pub(crate) const PATH: &str = "/settings/objects";
+/// Types of fields, in the order of the list.
+const KINDS: [&str; 16] = [
+    "text",
+    "long_text",
+    "integer",
+    "decimal",
+    "money",
+    "percent",
+    "boolean",
+    "date",
+    "time",
+    "date_time",
+    "choice",
+    "multi_choice",
+    "email",
+    "phone",
+    "url",
+    "relation",
+];
+/// Most options of a choice.
+const OPTIONS_MAX: usize = 200;
+
+/// The names in an address.
+pub(crate) struct Names {
+    object: String,
+    field: String,
+}
+
+impl<T: Send + Sync> FromRequestParts<T> for Names {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &T) -> Result<Self, PageError> {
+        let parameters = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(|_| PageError::NotFound)?;
+        let get = |name: &str| {
+            parameters
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map_or_else(String::new, |(_, value)| value.to_owned())
+        };
+        Ok(Self {
+            object: get("object"),
+            field: get("field"),
+        })
+    }
+}
+
+/// What was typed, and what is wrong with it.
+#[derive(Default)]
+struct Typed {
+    values: Vec<(String, String)>,
+    errors: Vec<(String, String)>,
+}
+
+impl Typed {
+    fn get(&self, name: &str) -> &str {
+        self.values
+            .iter()
+            .find(|(known, _)| known == name)
+            .map_or("", |(_, value)| value)
+    }
+
+    fn error(&self, name: &str) -> Option<&str> {
+        self.errors
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, text)| text.as_str())
+    }
+
+    /// What is wrong with what stands in no field of the form.
+    fn others<'a>(&'a self, known: &'a [&str]) -> impl Iterator<Item = &'a str> {
+        self.errors
+            .iter()
+            .filter(|(name, _)| !known.contains(&name.as_str()))
+            .map(|(_, text)| text.as_str())
+    }
+}
+
+#[derive(Template)]
+#[template(path = "settings/objects.html")]
+struct List<'a> {
+    locale: &'a Locale,
+    /// Name, label, number of fields of its own, whether it is the workspace's own.
+    objects: Vec<(String, String, usize, bool)>,
+    typed: &'a Typed,
+}
+
+struct Row {
+    name: String,
+    label: String,
+    kind: String,
+    facts: String,
+    custom: bool,
+}
+
+#[derive(Template)]
+#[template(path = "settings/object.html")]
+struct One<'a> {
+    locale: &'a Locale,
+    object: &'a Object,
+    label: String,
+    rows: Vec<Row>,
+    removed: Vec<RemovedField>,
+    kinds: Vec<(&'static str, String)>,
+    targets: Vec<(String, String)>,
+    typed: &'a Typed,
+}
+
+#[derive(Template)]
+#[template(path = "settings/field.html")]
+struct FieldPage<'a> {
+    locale: &'a Locale,
+    object: &'a Object,
+    object_label: String,
+    field: &'a Field,
+    label: String,
+    kind: String,
+    help: String,
+    readers: Vec<(&'static str, String, bool)>,
+    writers: Vec<(&'static str, String, bool)>,
+    may_restrict: bool,
+    typed: &'a Typed,
+}
+
+fn shown(settings: &Settings) -> impl Iterator<Item = &Object> {
+    settings
+        .registry()
+        .objects()
+        .map(AsRef::as_ref)
+        .filter(|object| object.class == ObjectClass::Record)
+}
+
+fn find<'a>(settings: &'a Settings, name: &str) -> Result<&'a Object, PageError> {
+    shown(settings)
+        .find(|object| object.name == name)
+        .ok_or(PageError::NotFound)
+}
+
+/// `GET /settings/objects`.
+pub(crate) async fn list(settings: Settings) -> PageResult {
+    list_page(&settings, StatusCode::OK, &Typed::default())
+}
+
+fn list_page(settings: &Settings, status: StatusCode, typed: &Typed) -> PageResult {
+    let locale = settings.locale();
+    let objects = shown(settings).map(|object| {
+        let own = object.fields.iter().filter(|field| field.custom).count();
+        (
+            object.name.to_string(),
+            locale.objects(object),
+            own,
+            object.custom,
+        )
+    });
+    settings.page_with(
+        status,
+        &List {
+            locale,
+            objects: objects.collect(),
+            typed,
+        },
+    )
+}
+
+/// `POST /settings/objects`: makes an object.
+pub(crate) async fn create(settings: Settings, submitted: Submitted) -> PageResult {
+    let fields = Fields::read(submitted)?;
+    let (label, plural_label) = (
+        fields.get("label").to_owned(),
+        fields.get("plural_label").to_owned(),
+    );
+    let name = object_name(&label);
+    let mut plural = object_name(&plural_label);
+    if plural == name {
+        plural.push('s');
+    }
+    let new = NewObject {
+        name,
+        plural,
+        label: label.clone(),
+        plural_label: plural_label.clone(),
+    };
+    match schema::create_object(&settings.store, &new).await {
+        Ok(object) => Ok(Settings::done_at(
+            &format!("{PATH}/{}", object.name),
+            "object",
+        )),
+        Err(error) => {
+            let values = vec![
+                ("label".to_owned(), label),
+                ("plural_label".to_owned(), plural_label),
+            ];
+            let errors = problems(settings.locale(), error)?;
+            list_page(
+                &settings,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                &Typed { values, errors },
+            )
+        }
+    }
+}
+
+/// Says what is wrong beside the fields: the API name is made of the label, so what is wrong with it is said there.
+fn problems(locale: &Locale, error: SchemaError) -> Result<Vec<(String, String)>, PageError> {
+    let said = |error: &FieldError| {
+        let field = match error.field.as_str() {
+            "name" => "label",
+            "plural" => "plural_label",
+            other => other,
+        };
+        (field.to_owned(), locale.problem(&error.problem))
+    };
+    match error {
+        SchemaError::Invalid(errors) => Ok(errors.iter().map(said).collect()),
+        SchemaError::Full => Ok(vec![(
+            "label".to_owned(),
+            locale.t("objects-full").into_owned(),
+        )]),
+        SchemaError::Missing => Err(PageError::NotFound),
+        SchemaError::Store(error) => Err(error.into()),
+    }
+}
+
+/// `GET /settings/objects/{object}`.
+pub(crate) async fn show(settings: Settings, names: Names) -> PageResult {
+    let object = find(&settings, &names.object)?;
+    object_page(&settings, object, StatusCode::OK, &Typed::default()).await
+}
+
+async fn object_page(
+    settings: &Settings,
+    object: &Object,
+    status: StatusCode,
+    typed: &Typed,
+) -> PageResult {
+    let locale = settings.locale();
+    let listed = object
+        .fields
+        .iter()
+        .filter(|field| field.origin != Origin::System);
+    let rows = listed.map(|field| Row {
+        name: field.name.to_string(),
+        label: locale.field(object, field),
+        kind: kind_name(locale, field),
+        facts: facts(locale, field),
+        custom: field.custom,
+    });
+    settings.page_with(
+        status,
+        &One {
+            locale,
+            object,
+            label: locale.objects(object),
+            rows: rows.collect(),
+            removed: schema::removed_fields(&settings.store, &object.name)
+                .await
+                .map_err(failed)?,
+            kinds: KINDS
+                .iter()
+                .map(|kind| (*kind, locale.t(&format!("type-{kind}")).into_owned()))
+                .collect(),
+            targets: shown(settings)
+                .map(|object| (object.name.to_string(), locale.object(object)))
+                .collect(),
+            typed,
+        },
+    )
+}
+
+fn failed(error: SchemaError) -> PageError {
+    match error {
+        SchemaError::Store(error) => error.into(),
+        SchemaError::Missing => PageError::NotFound,
+        SchemaError::Full | SchemaError::Invalid(_) => PageError::Invalid,
+    }
+}
+
+fn kind_name(locale: &Locale, field: &Field) -> String {
+    let key = match &field.kind {
+        FieldType::AnyRelation { .. } => "type-relation".to_owned(),
+        kind => format!("type-{}", kind.name()),
+    };
+    locale.find(&key).map_or_else(
+        || field.kind.name().to_owned(),
+        std::borrow::Cow::into_owned,
+    )
+}
+
+fn facts(locale: &Locale, field: &Field) -> String {
+    let facts = [
+        (field.required, "field-required"),
+        (field.unique, "field-unique"),
+        (field.indexed && !field.unique, "field-indexed"),
+        (
+            field.read_role > Role::Viewer || field.write_role > Role::Member,
+            "field-restricted",
+        ),
+    ];
+    facts
+        .iter()
+        .filter(|(holds, _)| *holds)
+        .map(|(_, key)| locale.t(key).into_owned())
+        .collect::<Vec<_>>()
+        .join(" · ")
+}
+
+/// `POST /settings/objects/{object}/fields`: makes a field.
+pub(crate) async fn add(settings: Settings, names: Names, submitted: Submitted) -> PageResult {
+    let object = find(&settings, &names.object)?;
+    let fields = Fields::read(submitted)?;
+    let typed = [
+        "label",
+        "kind",
+        "help",
+        "options",
+        "to",
+        "required",
+        "unique",
+        "indexed",
+        "searchable",
+    ]
+    .map(|name| (name.to_owned(), fields.get(name).to_owned()))
+    .to_vec();
+    let kind = kind_of(&fields).ok_or(PageError::Invalid)?;
+    let mut name = object_name(fields.get("label"));
+    if kind.is_relation() {
+        name.push_str("_id");
+    } else if name.ends_with("_id") {
+        name.push_str("_text");
+    }
+    let ticked = |name: &str| fields.get(name) == "1";
+    let new = NewField {
+        name,
+        label: fields.get("label").to_owned(),
+        help: Some(fields.get("help").to_owned()).filter(|help| !help.is_empty()),
+        required: ticked("required"),
+        unique: ticked("unique"),
+        indexed: ticked("indexed") && !matches!(kind, FieldType::LongText { .. }),
+        searchable: ticked("searchable")
+            && matches!(
+                kind,
+                FieldType::Text { .. } | FieldType::Email | FieldType::Phone
+            ),
+        kind,
+    };
+    match schema::create_field(&settings.store, &object.name, &new).await {
+        Ok(_) => Ok(Settings::done_at(
+            &format!("{PATH}/{}", object.name),
+            "field",
+        )),
+        Err(error) => {
+            let errors = problems(settings.locale(), error)?;
+            object_page(
+                &settings,
+                object,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                &Typed {
+                    values: typed,
+                    errors,
+                },
+            )
+            .await
+        }
+    }
+}
+
+fn kind_of(fields: &Fields) -> Option<FieldType> {
+    let options = || -> std::borrow::Cow<'static, [Choice]> {
+        let lines = fields
+            .get("options")
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .take(OPTIONS_MAX);
+        lines
+            .map(|line| Choice {
+                value: object_name(line).into(),
+                label: Some(line.chars().take(80).collect()),
+            })
+            .collect::<Vec<_>>()
+            .into()
+    };
+    Some(match fields.get("kind") {
+        "text" => FieldType::Text { max: 255 },
+        "long_text" => FieldType::LongText { max: 32_000 },
+        "integer" => FieldType::Integer,
+        "decimal" => FieldType::Decimal { scale: 4 },
+        "money" => FieldType::Money,
+        "percent" => FieldType::Percent,
+        "boolean" => FieldType::Boolean,
+        "date" => FieldType::Date,
+        "time" => FieldType::Time,
+        "date_time" => FieldType::DateTime,
+        "choice" => FieldType::Choice { options: options() },
+        "multi_choice" => FieldType::MultiChoice { options: options() },
+        "email" => FieldType::Email,
+        "phone" => FieldType::Phone,
+        "url" => FieldType::Url,
+        "relation" => FieldType::Relation {
+            to: fields.get("to").to_owned().into(),
+        },
+        _ => return None,
+    })
+}
+
+/// `GET /settings/objects/{object}/fields/{field}`.
+pub(crate) async fn field(settings: Settings, names: Names) -> PageResult {
+    let object = find(&settings, &names.object)?;
+    let field = object.field(&names.field).ok_or(PageError::NotFound)?;
+    field_page(&settings, object, field, StatusCode::OK, &Typed::default())
+}
+
+fn field_page(
+    settings: &Settings,
+    object: &Object,
+    field: &Field,
+    status: StatusCode,
+    typed: &Typed,
+) -> PageResult {
+    let locale = settings.locale();
+    let roles = |chosen: Role| {
+        Role::ALL
+            .iter()
+            .map(|role| {
+                (
+                    role.name(),
+                    locale.t(&format!("field-from-{role}")).into_owned(),
+                    *role == chosen,
+                )
+            })
+            .collect()
+    };
+    settings.page_with(
+        status,
+        &FieldPage {
+            locale,
+            object,
+            object_label: locale.objects(object),
+            field,
+            label: locale.field(object, field),
+            kind: kind_name(locale, field),
+            help: field.help.clone().unwrap_or_default(),
+            readers: roles(field.read_role),
+            writers: roles(field.write_role),
+            may_restrict: field.origin != Origin::System && field.name != object.name_field,
+            typed,
+        },
+    )
+}
+
+/// `POST /settings/objects/{object}/fields/{field}`: what it is called, and who reads and sets it.
+pub(crate) async fn update(settings: Settings, names: Names, submitted: Submitted) -> PageResult {
+    let object = find(&settings, &names.object)?;
+    let field = object.field(&names.field).ok_or(PageError::NotFound)?;
+    let fields = Fields::read(submitted)?;
+    let mut outcome = Ok(());
+    if field.custom && !fields.get("label").is_empty() {
+        let help = Some(fields.get("help")).filter(|help| !help.is_empty());
+        outcome = schema::relabel_field(
+            &settings.store,
+            &object.name,
+            &field.name,
+            fields.get("label"),
+            help,
+        )
+        .await
+        .map(drop);
+    }
+    let roles = fields
+        .get("read_role")
+        .parse::<Role>()
+        .ok()
+        .zip(fields.get("write_role").parse::<Role>().ok());
+    if let (Ok(()), Some(roles)) = (
+        &outcome,
+        roles.filter(|roles| *roles != (field.read_role, field.write_role)),
+    ) {
+        outcome = schema::restrict_field(&settings.store, &object.name, &field.name, roles)
+            .await
+            .map(drop);
+    }
+    match outcome {
+        Ok(()) => Ok(Settings::done_at(
+            &format!("{PATH}/{}", object.name),
+            "field-saved",
+        )),
+        Err(error) => {
+            let errors = problems(settings.locale(), error)?;
+            let values = vec![
+                ("label".to_owned(), fields.get("label").to_owned()),
+                ("help".to_owned(), fields.get("help").to_owned()),
+            ];
+            field_page(
+                &settings,
+                object,
+                field,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                &Typed { values, errors },
+            )
+        }
+    }
+}
+
+/// `POST /settings/objects/{object}/fields/{field}/removal`.
+pub(crate) async fn remove(settings: Settings, names: Names) -> PageResult {
+    find(&settings, &names.object)?;
+    schema::remove_field(&settings.store, &names.object, &names.field)
+        .await
+        .map_err(failed)?;
+    Ok(Settings::done_at(
+        &format!("{PATH}/{}", names.object),
+        "field-removed",
+    ))
+}
+
+/// `POST /settings/objects/{object}/fields/{field}/restoration`: brings a removed field back with its data.
+pub(crate) async fn restore(settings: Settings, names: Names) -> PageResult {
+    let object = find(&settings, &names.object)?;
+    let number = names.field.parse().map_err(|_| PageError::NotFound)?;
+    match schema::restore_field(&settings.store, &object.name, number).await {
+        Ok(()) => Ok(Settings::done_at(
+            &format!("{PATH}/{}", object.name),
+            "field-restored",
+        )),
+        Err(error) => {
+            let errors = problems(settings.locale(), error)?;
+            object_page(
+                &settings,
+                object,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                &Typed {
+                    values: Vec::new(),
+                    errors,
+                },
+            )
+            .await
+        }
+    }
+}
+
+/// `POST /settings/objects/{object}/removal`.
+pub(crate) async fn remove_object(settings: Settings, names: Names) -> PageResult {
+    let object = find(&settings, &names.object)?;
+    if !object.custom {
+        return Err(PageError::NotFound);
+    }
+    schema::remove_object(&settings.store, &object.name)
+        .await
+        .map_err(failed)?;
+    Ok(Settings::done_at(PATH, "object-removed"))
+}

@@ -1,0 +1,314 @@
+//! Reports: figures over any object's records, in up to two groupings, as a table with bars; each row leads to its records.
+//!
+//! A report is its address, so it is kept as a view is. Averages are sums over counts, so that nobody averages averages.
+
+mod table;
+
+use askama::Template;
+use fieldstone_model::{
+    Field, FieldType, Object,
+    query::{Environment, Path, parse_filter},
+};
+use fieldstone_store::{Aggregate, Bucket, Function, Store};
+
+use crate::{
+    error::PageError,
+    layout,
+    locale::Locale,
+    report::table::Table,
+    request::{PageResult, Pairs, Session, Submitted},
+    shelf::View,
+};
+
+/// Most rows of a grouping.
+const ROWS: u32 = 500;
+/// The name that views of reports are kept under.
+const KEPT_AS: &str = "report";
+
+type Choice = (String, String, bool);
+
+#[derive(Template)]
+#[template(path = "report/report.html")]
+struct Page<'a, S: Store> {
+    session: &'a Session<S>,
+    title: String,
+    objects: Vec<Choice>,
+    firsts: Vec<Choice>,
+    seconds: Vec<Choice>,
+    buckets: Vec<Choice>,
+    measures: Vec<Choice>,
+    filter: String,
+    filter_error: Option<String>,
+    table: Option<Table>,
+    views: Option<Vec<View>>,
+    query: String,
+}
+
+/// What a report's address asks for.
+struct Wanted<'a> {
+    object: &'a Object,
+    first: Option<&'a Field>,
+    second: Option<&'a Field>,
+    bucket: Bucket,
+    measure: Measure<'a>,
+    /// The filter as text.
+    filter: String,
+}
+
+/// The figure.
+#[derive(Clone, Copy, PartialEq)]
+enum Measure<'a> {
+    Count,
+    Of(&'static str, &'a Field),
+}
+
+/// Figures of fields, by name.
+const FIGURES: [&str; 4] = ["sum", "avg", "min", "max"];
+
+/// Fields that records can be grouped by.
+fn groupable(object: &Object) -> impl Iterator<Item = &Field> {
+    object.fields.iter().filter(|field| {
+        field.is_filterable()
+            && Locale::is_shown(field)
+            && !matches!(
+                field.kind,
+                FieldType::MultiChoice { .. } | FieldType::AnyRelation { .. } | FieldType::Id
+            )
+    })
+}
+
+/// Fields that figures can be of.
+fn measurable(object: &Object) -> impl Iterator<Item = &Field> {
+    object.fields.iter().filter(|field| {
+        field.is_filterable() && Locale::is_shown(field) && field.kind.scale().is_some()
+    })
+}
+
+impl<'a> Wanted<'a> {
+    fn read<S: Store>(session: &'a Session<S>) -> Option<Self> {
+        let given = &session.parameters;
+        let registry = session.registry();
+        let object = registry
+            .object(given.filled("object").unwrap_or("deal"))
+            .filter(|object| layout::has_pages(object))?;
+        let group = |name: &str| {
+            let wanted = given.filled(name)?;
+            groupable(object).find(|field| field.name == wanted)
+        };
+        let first = group("by").or_else(|| {
+            let usual = ["stage_id", "status", "kind", "owner_id"];
+            let unsaid = given.get("by").is_none();
+            usual
+                .iter()
+                .filter(|_| unsaid)
+                .find_map(|name| groupable(object).find(|field| field.name == *name))
+        });
+        let measure = given.filled("measure").and_then(|text| {
+            let (function, field) = text.split_once(':')?;
+            let function = FIGURES.into_iter().find(|known| *known == function)?;
+            Some(Measure::Of(
+                function,
+                measurable(object).find(|known| known.name == field)?,
+            ))
+        });
+        Some(Self {
+            object,
+            first,
+            second: group("then")
+                .filter(|second| first.is_none_or(|first| first.name != second.name)),
+            bucket: if given.get("bucket") == Some("year") {
+                Bucket::Year
+            } else {
+                Bucket::Month
+            },
+            measure: measure.unwrap_or(Measure::Count),
+            filter: given.filled("filter").unwrap_or_default().to_owned(),
+        })
+    }
+
+    fn bucket_of(&self, field: &Field) -> Option<Bucket> {
+        matches!(field.kind, FieldType::Date | FieldType::DateTime).then_some(self.bucket)
+    }
+
+    /// The question to the store; what is wrong with the filter otherwise.
+    fn asked<S: Store>(&self, session: &Session<S>) -> Result<Aggregate, String> {
+        let environment = Environment {
+            me: session.viewer.user_id,
+            today: session.viewer.today(),
+        };
+        let filter = parse_filter(session.registry(), self.object, environment, &self.filter)
+            .map_err(|error| error.to_string())?;
+        filter
+            .check(session.registry(), self.object)
+            .map_err(|error| error.to_string())?;
+        let mut asked = Aggregate::new(self.object.name.to_string()).filter(filter);
+        asked.limit = ROWS;
+        for field in [self.first, self.second].into_iter().flatten() {
+            asked = asked.group(&field.name, self.bucket_of(field));
+        }
+        asked = asked.count();
+        if let Measure::Of(function, field) = self.measure {
+            let function = match function {
+                "min" => Function::Min,
+                "max" => Function::Max,
+                _ => Function::Sum,
+            };
+            asked = asked.measure(function, &field.name);
+            asked.measures.push(fieldstone_store::Measure {
+                function: Function::Count,
+                path: Some(Path::from_text(&field.name)),
+            });
+        }
+        Ok(asked)
+    }
+}
+
+/// `GET /reports?object=…&by=…&then=…&bucket=…&measure=…&filter=…`.
+pub(crate) async fn show<S: Store + Clone + 'static>(session: Session<S>) -> PageResult {
+    let locale = &session.viewer.locale;
+    let wanted = Wanted::read(&session).ok_or(PageError::NotFound)?;
+    let (mut table, mut filter_error) = (None, None);
+    match wanted.asked(&session) {
+        Ok(asked) => {
+            let rows = session.store.aggregate(&asked).await?;
+            table = Some(Table::of(&session, &wanted, &rows).await?);
+        }
+        Err(error) => filter_error = Some(error),
+    }
+    let views = match &session.shelf {
+        Some(shelf) => Some(shelf.0.views(KEPT_AS).await?),
+        None => None,
+    };
+    let group = |chosen: Option<&Field>| {
+        let none = (
+            String::new(),
+            locale.t("report-nothing").into_owned(),
+            chosen.is_none(),
+        );
+        let fields = groupable(wanted.object).map(|field| {
+            (
+                field.name.to_string(),
+                locale.field(wanted.object, field),
+                chosen.is_some_and(|chosen| chosen.name == field.name),
+            )
+        });
+        std::iter::once(none).chain(fields).collect::<Vec<_>>()
+    };
+    let title = locale.t("reports").into_owned();
+    let page = Page {
+        title: title.clone(),
+        objects: session
+            .registry()
+            .objects()
+            .filter(|object| layout::has_pages(object))
+            .map(|object| {
+                (
+                    object.name.to_string(),
+                    locale.objects(object),
+                    object.name == wanted.object.name,
+                )
+            })
+            .collect(),
+        firsts: group(wanted.first),
+        seconds: group(wanted.second),
+        buckets: [
+            ("month", "home-month", Bucket::Month),
+            ("year", "report-year", Bucket::Year),
+        ]
+        .map(|(value, key, bucket)| {
+            (
+                value.to_owned(),
+                locale.t(key).into_owned(),
+                bucket == wanted.bucket,
+            )
+        })
+        .to_vec(),
+        measures: measures(locale, &wanted),
+        filter: wanted.filter.clone(),
+        filter_error,
+        table,
+        views,
+        query: ["notice", "about"]
+            .iter()
+            .fold(session.parameters.clone(), |pairs, name| {
+                pairs.without(name)
+            })
+            .to_query(),
+        session: &session,
+    };
+    Ok(session.page(title, &page))
+}
+
+fn measures(locale: &Locale, wanted: &Wanted<'_>) -> Vec<Choice> {
+    let mut measures = vec![(
+        "count".to_owned(),
+        locale.t("report-count").into_owned(),
+        wanted.measure == Measure::Count,
+    )];
+    for field in measurable(wanted.object) {
+        for function in FIGURES {
+            let label = locale.t1(
+                &format!("report-{function}"),
+                "field",
+                locale.field(wanted.object, field),
+            );
+            let chosen = matches!(wanted.measure, Measure::Of(known, of) if known == function && of.name == field.name);
+            measures.push((format!("{function}:{}", field.name), label, chosen));
+        }
+    }
+    measures
+}
+
+/// `POST /reports` with a name and the address: keeps the report; with `id` and `do=remove`, removes it.
+pub(crate) async fn keep<S: Store + Clone + 'static>(
+    session: Session<S>,
+    Submitted(pairs): Submitted,
+) -> PageResult {
+    use axum::response::{IntoResponse as _, Redirect};
+    let shelf = session.shelf.clone().ok_or(PageError::NotFound)?;
+    if pairs.get("do") == Some("remove") {
+        let id = pairs
+            .get("id")
+            .and_then(|id| id.parse().ok())
+            .ok_or(PageError::Invalid)?;
+        shelf.0.remove(id).await?;
+        return Ok(Redirect::to("/reports").into_response());
+    }
+    let name: String = pairs
+        .filled("name")
+        .unwrap_or_default()
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(80)
+        .collect();
+    let query = Pairs::parse(
+        pairs
+            .get("query")
+            .unwrap_or_default()
+            .trim_start_matches('?'),
+    )
+    .ok_or(PageError::Invalid)?
+    .to_query();
+    let shared = pairs.get("shared").is_some();
+    if name.is_empty() || query.len() > 4000 {
+        return Err(PageError::Invalid);
+    }
+    if shared && !session.can(fieldstone_model::Capability::RecordsWrite) {
+        return Err(PageError::Forbidden);
+    }
+    shelf
+        .0
+        .keep(KEPT_AS, &name, query.trim_start_matches('?'), shared)
+        .await?;
+    Ok(Redirect::to(&format!("/reports{query}")).into_response())
+}
+
+impl<S: Store> Page<'_, S> {
+    fn t(&self, key: &str) -> std::borrow::Cow<'static, str> {
+        self.session.viewer.locale.t(key)
+    }
+
+    fn may_share(&self) -> bool {
+        self.session.can(fieldstone_model::Capability::RecordsWrite)
+    }
+}
