@@ -62,7 +62,7 @@ struct Key {
 pub(crate) struct Keys {
     tenant: String,
     vault: Vault,
-    keys: Vec<Key>,
+    pairs: Vec<Key>,
     now: Timestamp,
 }
 
@@ -140,7 +140,7 @@ impl PgStore {
         Ok(Keys {
             tenant: self.actor().tenant.to_string(),
             vault: vault.clone(),
-            keys: rows.iter().map(key).collect::<Result<_, StoreError>>()?,
+            pairs: rows.iter().map(key).collect::<Result<_, StoreError>>()?,
             now: self.now(),
         })
     }
@@ -186,7 +186,7 @@ fn place(tenant: &str, of: Use, kid: i32) -> Place<'_> {
 
 impl Keys {
     fn current(&self, of: Use) -> Option<&Key> {
-        let mut known = self.keys.iter().rev();
+        let mut known = self.pairs.iter().rev();
         known.find(|key| key.of == of && key.retired_at.is_none())
     }
 
@@ -222,7 +222,7 @@ impl Keys {
 
     /// Signs with the key that a device knows.
     pub(super) fn sign(&self, kid: i32, text: &str) -> Result<Vec<u8>, StoreError> {
-        let mut known = self.keys.iter();
+        let mut known = self.pairs.iter();
         let key = known.find(|key| key.of == Use::Signing && key.kid == kid);
         let key = key.ok_or_else(|| StoreError::internal("no such signing key"))?;
         let seed = self.private(key)?;
@@ -237,7 +237,7 @@ impl Keys {
         login_key: &str,
         entry: &SealedEntry,
     ) -> Result<Result<Zeroizing<Vec<u8>>, Unopened>, StoreError> {
-        let mut known = self.keys.iter();
+        let mut known = self.pairs.iter();
         let kid = i32::try_from(entry.place.kid).unwrap_or(0);
         let Some(key) = known.find(|key| key.of == Use::Sealing && key.kid == kid) else {
             return Ok(Err(if kid > 0 && kid < self.numbers().1 {

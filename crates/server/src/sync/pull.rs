@@ -110,16 +110,7 @@ impl PgStore {
             reading.finish().await?;
             return Ok(PullAnswer::Restart { reason, epoch });
         }
-        let is_first = page.is_none();
-        let totals = match &request.want {
-            // A device that has nothing shows how far it has got.
-            Want::Walk(Inventory {
-                after: None,
-                entries,
-                ..
-            }) if is_first && entries.is_empty() => Some(reading.totals().await?),
-            _ => None,
-        };
+        let totals = reading.totals_for(request).await?;
         let first = page.and_then(|page| kept.get(&page));
         let since = cursor.as_ref().and_then(|cursor| kept.get(cursor));
         let outcome = match (&request.want, since) {
@@ -270,6 +261,21 @@ fn restart(
 }
 
 impl Reading<'_> {
+    /// How much there is to come, for a device that has nothing and shows how far it has got.
+    async fn totals_for(
+        &mut self,
+        request: &PullRequest,
+    ) -> Result<Option<BTreeMap<String, u64>>, SyncError> {
+        match &request.want {
+            Want::Walk(Inventory {
+                after: None,
+                entries,
+                ..
+            }) if request.page.is_none() && entries.is_empty() => Ok(Some(self.totals().await?)),
+            _ => Ok(None),
+        }
+    }
+
     /// Ends a pull that brought nothing. It writes only what the list of devices would be wrong without.
     async fn note_seen(mut self, request: &PullRequest, now: Timestamp) -> Result<(), SyncError> {
         let proven = request.proof.map(|proof| proof == Proof::Equal);

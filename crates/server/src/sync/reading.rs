@@ -530,13 +530,12 @@ impl<'a> Reading<'a> {
         let mut rows = Vec::new();
         for (object, found) in shapes.iter().zip(&results) {
             for row in found {
-                rows.push(match object {
-                    Some(object) => super::rows::record(object, self.withheld(&object.name), row)?,
-                    None => {
-                        let of: &str = column(row, 3)?;
-                        let object = self.registry.object(of).map(AsRef::as_ref);
-                        super::rows::conflict(object, self.withheld(of), row)?
-                    }
+                rows.push(if let Some(object) = object {
+                    super::rows::record(object, self.withheld(&object.name), row)?
+                } else {
+                    let of: &str = column(row, 3)?;
+                    let object = self.registry.object(of).map(AsRef::as_ref);
+                    super::rows::conflict(object, self.withheld(of), row)?
                 });
             }
         }

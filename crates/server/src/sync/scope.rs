@@ -261,17 +261,14 @@ pub(crate) fn step<'a>(
     at: &'a Object,
     via: &str,
 ) -> Option<(&'a Object, &'a Field, bool)> {
-    match via.split_once('.') {
-        Some((object, field)) => {
-            let object = registry.object(object)?;
-            let field = object.field(field)?;
-            leads_to(field, &at.name).then_some((object.as_ref(), field, true))
-        }
-        None => {
-            let field = at.field(via)?;
-            let object = registry.object(field.target()?)?;
-            Some((object.as_ref(), field, false))
-        }
+    if let Some((object, field)) = via.split_once('.') {
+        let object = registry.object(object)?;
+        let field = object.field(field)?;
+        leads_to(field, &at.name).then_some((object.as_ref(), field, true))
+    } else {
+        let field = at.field(via)?;
+        let object = registry.object(field.target()?)?;
+        Some((object.as_ref(), field, false))
     }
 }
 

@@ -34,7 +34,7 @@ impl Standings {
 
     /// How the device stands that has this secret.
     pub(crate) async fn of(&self, device: RecordId, secret: &str) -> Result<Standing, SyncError> {
-        let client = self.auth.get().await.map_err(busy)?;
+        let client = self.auth.get().await.map_err(|error| busy(&error))?;
         let sql = "SELECT s.tenant_id, s.revoked, s.wipe_ordered_at, s.wipe_signature, s.wipe_receipt FROM app.find_standing($1, $2) s";
         let statement = client.prepare_cached(sql).await.map_err(internal)?;
         let row = client
@@ -68,7 +68,7 @@ impl Standings {
 
     /// Notes that the order with this receipt was carried out.
     pub(crate) async fn erased(&self, device: RecordId, receipt: &str) -> Result<(), SyncError> {
-        let client = self.auth.get().await.map_err(busy)?;
+        let client = self.auth.get().await.map_err(|error| busy(&error))?;
         let sql = "SELECT app.note_erasure($1, $2)";
         let statement = client.prepare_cached(sql).await.map_err(internal)?;
         let row = client
@@ -83,7 +83,7 @@ impl Standings {
     }
 }
 
-fn busy(error: IdentityError) -> SyncError {
+fn busy(error: &IdentityError) -> SyncError {
     tracing::warn!(%error, "a device could not be told its standing");
     StoreError::Busy.into()
 }

@@ -255,7 +255,25 @@ async fn respond<S: ConflictStore + Clone + 'static>(
             error: earlier.and_then(|(.., error)| error.clone()),
         });
     }
-    let (advice, choice) = match conflict.kind {
+    let (advice, choice) = choice_of(conflict.kind, fields);
+    let name = name_of(&showing, conflict.record);
+    let title = locale.t1("conflict-title", "name", name.as_str());
+    let page = Page {
+        locale,
+        id: conflict.id,
+        name,
+        href: record.map(|_| format!("/{}/{}", object.plural, conflict.record)),
+        advice: locale.t(advice).into_owned(),
+        origin: origin(session, conflict),
+        error: sent.error.clone(),
+        choice,
+    };
+    Ok(session.page_with(status, title, &page))
+}
+
+/// What is advised, and what there is to choose.
+fn choice_of(kind: ConflictKind, fields: Vec<FieldChoice>) -> (&'static str, Choice) {
+    match kind {
         ConflictKind::Edit => ("conflict-advice-edit", Choice::Fields(fields)),
         ConflictKind::EditOfDeleted => (
             "conflict-advice-edit-of-deleted",
@@ -273,20 +291,7 @@ async fn respond<S: ConflictStore + Clone + 'static>(
                 fields,
             },
         ),
-    };
-    let name = name_of(&showing, conflict.record);
-    let title = locale.t1("conflict-title", "name", name.as_str());
-    let page = Page {
-        locale,
-        id: conflict.id,
-        name,
-        href: record.map(|_| format!("/{}/{}", object.plural, conflict.record)),
-        advice: locale.t(advice).into_owned(),
-        origin: origin(session, conflict),
-        error: sent.error.clone(),
-        choice,
-    };
-    Ok(session.page_with(status, title, &page))
+    }
 }
 
 /// Who changed it where, and when.

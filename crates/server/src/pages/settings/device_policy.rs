@@ -206,6 +206,10 @@ async fn respond(settings: &Settings, status: StatusCode, typed: Typed) -> PageR
 }
 
 impl Page<'_> {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "templates pass references"
+    )]
     fn keys_advice(&self, keys: &(i32, i32)) -> String {
         let (signing, sealing) = keys;
         self.locale.t2(
