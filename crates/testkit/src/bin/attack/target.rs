@@ -29,7 +29,7 @@ impl Site {
             device: device.to_owned(),
             python: python.map(Path::to_owned),
             folder,
-            server: server,
+            server,
         };
         site.log_in()?;
         Ok(site)
