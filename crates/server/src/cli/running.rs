@@ -148,7 +148,8 @@ fn stores(platform: &Platform) -> Result<Stores, Failure> {
         pool,
         Arc::clone(&platform.clock),
         platform.objects.clone(),
-    ))
+    )
+    .sealing(platform.accounts.vault.clone()))
 }
 
 #[expect(
