@@ -73,8 +73,6 @@ parts! {
 /// The table of the server's own pages. What needs nothing is served outside the gate, everything else behind it.
 ///
 /// The secret of a set-up link stands in the query, since paths are logged.
-#[rustfmt::skip]
-#[expect(clippy::too_many_lines, reason = "one row per page")]
 pub fn pages() -> Vec<Page<Site>> {
     let mut pages = carrying();
     pages.extend(people());
@@ -83,6 +81,7 @@ pub fn pages() -> Vec<Page<Site>> {
 
 /// The pages for signing in, and Settings.
 #[rustfmt::skip]
+#[expect(clippy::too_many_lines, reason = "one row per page")]
 fn people() -> Vec<Page<Site>> {
     vec![
         get("/healthz",                   Needs::Nothing, health::alive),

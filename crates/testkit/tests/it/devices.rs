@@ -134,8 +134,8 @@ async fn what_was_sealed_is_delivered_by_a_later_login_once() {
     let made = author.new_id("account").unwrap();
     // The change of it was sealed before its making was sealed anew: what counts is the order in which they were made.
     let change = mutation(2, Kind::Update, made, &[("city", json!("Ulm"))]);
-    let make = mutation(1, Kind::Create, made, &[("name", json!("canary"))]);
-    let entries = [first.seal(&change), first.seal(&make)];
+    let creation = mutation(1, Kind::Create, made, &[("name", json!("canary"))]);
+    let entries = [first.seal(&change), first.seal(&creation)];
     assert!(!format!("{entries:?}").contains("canary"));
 
     // Another device can't bring it, nor can it be changed on the way.

@@ -168,7 +168,7 @@ async fn a_file_comes_back_as_it_was_sent() {
 
     // Nothing of it lies anywhere in the clear.
     let mut lying = 0;
-    for folder in walk(site._folder.path()) {
+    for folder in walk(site.folder.path()) {
         let bytes = std::fs::read(&folder).unwrap();
         assert!(
             !bytes.windows(12).any(|window| window == b"canary-7f3a "),
@@ -268,11 +268,7 @@ async fn what_arrives_has_to_be_what_was_announced() {
     let member = site.sign_in("member@north.example").await;
     let (_, file) = site.file(&member).await;
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, b"right");
-    let digest: String = digest
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest = digest.as_ref().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     let announced = json!({ "content_type": "a/b", "size": 5, "sha256": digest });
     site.announce(&member, &file, announced.clone()).await;
     site.put(&member, &file, 0, b"wrong").await;
@@ -360,9 +356,9 @@ async fn content_is_for_those_who_see_the_record() {
         StatusCode::FORBIDDEN
     );
     assert!(send(&stranger, form.clone()).await.status.is_client_error());
-    let sent = send(&member, form).await;
-    assert_eq!(sent.status, StatusCode::SEE_OTHER);
-    let made = sent.headers["location"]
+    let taken = send(&member, form).await;
+    assert_eq!(taken.status, StatusCode::SEE_OTHER);
+    let made = taken.headers["location"]
         .to_str()
         .unwrap()
         .rsplit('=')

@@ -32,7 +32,7 @@ struct Site {
     router: Router,
     database: TestDatabase,
     tenant: RecordId,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 struct Answer {
@@ -71,7 +71,7 @@ impl Site {
             router: routes(&platform).unwrap(),
             database,
             tenant,
-            _folder: folder,
+            folder,
         }
     }
 
