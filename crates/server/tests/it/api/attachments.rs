@@ -268,7 +268,10 @@ async fn what_arrives_has_to_be_what_was_announced() {
     let member = site.sign_in("member@north.example").await;
     let (_, file) = site.file(&member).await;
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, b"right");
-    let digest = digest.as_ref().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    let digest = digest
+        .as_ref()
+        .iter()
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     let announced = json!({ "content_type": "a/b", "size": 5, "sha256": digest });
     site.announce(&member, &file, announced.clone()).await;
     site.put(&member, &file, 0, b"wrong").await;
