@@ -144,12 +144,10 @@ fn stores(platform: &Platform) -> Result<Stores, Failure> {
         sign,
         Arc::clone(&platform.clock),
     )?;
-    Ok(Stores::new(
-        pool,
-        Arc::clone(&platform.clock),
-        platform.objects.clone(),
+    Ok(
+        Stores::new(pool, Arc::clone(&platform.clock), platform.objects.clone())
+            .sealing(platform.accounts.vault.clone()),
     )
-    .sealing(platform.accounts.vault.clone()))
 }
 
 #[expect(

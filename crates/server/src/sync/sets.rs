@@ -579,7 +579,7 @@ mod tests {
             problem(&set("account", "", vec![branch("stage_id", Vec::new())])),
             Some("tree")
         );
-        let chain = (0..DEPTH_MAX + 1).fold(Vec::new(), |tree, _| vec![branch("parent_id", tree)]);
+        let chain = (0..=DEPTH_MAX).fold(Vec::new(), |tree, _| vec![branch("parent_id", tree)]);
         assert_eq!(problem(&set("account", "", chain)), Some("tree"));
     }
 
