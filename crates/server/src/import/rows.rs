@@ -68,8 +68,6 @@ pub(super) struct Rows<R> {
     reader: Reader,
     data: Vec<u8>,
     ends: Vec<usize>,
-    /// Whether the last row ended with a carriage return, so that a line feed still belongs to its end.
-    after_return: bool,
     /// Line feeds passed over that the reader hasn't seen.
     unseen_lines: u64,
 }
@@ -81,7 +79,6 @@ impl<R: Read> Rows<R> {
             reader: ReaderBuilder::new().delimiter(delimiter).build(),
             data: vec![0; 4096],
             ends: vec![0; COLUMNS_MAX + 1],
-            after_return: false,
             unseen_lines: 0,
         }
     }
@@ -95,21 +92,17 @@ impl<R: Read> Rows<R> {
     pub(super) fn next(&mut self) -> io::Result<Option<Row>> {
         let (mut filled, mut cells) = (0, 0);
         let mut overlong = false;
-        if std::mem::take(&mut self.after_return) && self.source.fill()?.first() == Some(&b'\n') {
+        // Empty lines, and what is left of the last row's end: the reader would take them for a part of this row.
+        while let Some(end @ (b'\n' | b'\r')) = self.source.fill()?.first().copied() {
             self.source.consume(1);
-            self.unseen_lines += 1;
+            self.unseen_lines += u64::from(end == b'\n');
         }
-        let mut line = self.reader.line() + self.unseen_lines;
+        let line = self.reader.line() + self.unseen_lines;
         loop {
             let input = self.source.fill()?;
             let out = self.data.get_mut(filled..).unwrap_or_default();
             let ends = self.ends.get_mut(cells..).unwrap_or_default();
             let (result, read, wrote, ended) = self.reader.read_record(input, out, ends);
-            if filled == 0 && cells == 0 && wrote + ended == 0 {
-                // Nothing of the row has come yet: what was passed over were empty lines.
-                line = self.reader.line() + self.unseen_lines;
-            }
-            let ended_with = input.get(read.wrapping_sub(1)).copied();
             self.source.consume(read);
             filled += wrote;
             cells += ended;
@@ -128,7 +121,6 @@ impl<R: Read> Rows<R> {
                     cells = COLUMNS_MAX;
                 }
                 ReadRecordResult::Record => {
-                    self.after_return = ended_with == Some(b'\r');
                     let row = Row {
                         line,
                         cells: self.cells(filled, cells),

@@ -312,12 +312,20 @@ impl<S: Store> Work<'_, S> {
         let Some(object) = self.store.registry().object_of(id) else {
             return Ok((false, Vec::new()));
         };
-        let before = u64::try_from(version.saturating_add(1)).unwrap_or(u64::MAX);
-        let history = self.store.history(id, Some(before), 1).await?;
+        let current = match self.store.get(&object.name, id, &[]).await {
+            Ok(record) => record.version,
+            Err(StoreError::NotFound(_)) => return Ok((false, Vec::new())),
+            Err(error) => return Err(error),
+        };
+        // Every change is one version and one entry: the one looked for comes after those made since.
+        let Ok(since) = usize::try_from(current - version) else {
+            return Ok((false, Vec::new()));
+        };
+        let asked = u32::try_from(since).unwrap_or(u32::MAX).saturating_add(1);
+        let history = self.store.history(id, None, asked).await?;
         // What was announced and never came to be has no such entry.
-        let Some(entry) = history.first().filter(|entry| {
-            i64::try_from(entry.sequence) == Ok(version)
-                && entry.action == Action::Updated
+        let Some(entry) = history.get(since).filter(|entry| {
+            entry.action == Action::Updated
                 && entry.by == self.undoing.by
                 && (self.undoing.began..=self.undoing.ended).contains(&entry.at)
         }) else {

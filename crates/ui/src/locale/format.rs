@@ -140,7 +140,7 @@ impl Locale {
         let (mut tenths, mut unit) = (bytes.saturating_mul(10), 0);
         // What would be rounded up to a thousand belongs to the next unit.
         while tenths >= 9_995 && unit + 1 < UNITS.len() {
-            tenths = (tenths + 500) / 1_000;
+            tenths = tenths.saturating_add(500) / 1_000;
             unit += 1;
         }
         let name = UNITS.get(unit).copied().unwrap_or_default();
