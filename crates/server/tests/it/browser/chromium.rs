@@ -237,7 +237,7 @@ impl Browser {
     /// Clicks the link or button that says `text`.
     pub(super) async fn press_button(&self, text: &str) {
         let find = format!(
-            "return [...document.querySelectorAll('a, button')].find((it) => it.checkVisibility() && it.innerText.trim() === {})",
+            "return [...document.querySelectorAll('a, button, summary')].find((it) => it.checkVisibility() && it.innerText.trim() === {})",
             json!(text)
         );
         self.wait_until(&format!("{find} !== undefined"), true)

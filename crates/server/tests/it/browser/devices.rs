@@ -40,7 +40,6 @@ async fn say(browser: &Browser, path: &str, body: Vec<u8>) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "does not pass with the pages as they are now"]
 #[expect(clippy::too_many_lines, reason = "one person's way through the pages")]
 async fn what_devices_bring_is_settled_and_what_they_get_is_chosen() {
     let browser = Browser::at_the_door().await;

@@ -5,7 +5,6 @@ use thirtyfour::Key;
 use super::chromium::Browser;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "does not pass with the pages as they are now"]
 async fn everything_can_be_reached_and_done_by_keys() {
     let browser = Browser::signed_in().await;
     browser.keys("?").await;
@@ -58,7 +57,7 @@ async fn everything_can_be_reached_and_done_by_keys() {
         .wait_until("return document.activeElement.innerText", "Acme")
         .await;
     browser.key(Key::Enter).await;
-    browser.wait_for_text("History").await;
+    browser.wait_for_text("What happened").await;
     browser.settled().await;
     browser.keys("e").await;
     browser
