@@ -96,9 +96,10 @@ async fn first_backup(data: &Path) {
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap().flatten() {
-        if entry.file_type().unwrap().is_dir() {
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
             files(&entry.path(), found);
-        } else {
+        } else if kind.is_file() {
             found.push(entry.path());
         }
     }
@@ -117,8 +118,8 @@ async fn a_server_makes_backups_by_itself_practises_and_restores_to_the_very_sec
     // A row each second, with the second that it was committed after.
     client
         .batch_execute(
-            "CREATE TABLE public.tick (number int PRIMARY KEY, at timestamptz NOT NULL);
-             SELECT app.protect('public.tick', 'system')",
+            "CREATE TABLE app.tick (number int PRIMARY KEY, at timestamptz NOT NULL);
+             SELECT app.protect('app.tick', 'system')",
         )
         .await
         .unwrap();
@@ -128,7 +129,7 @@ async fn a_server_makes_backups_by_itself_practises_and_restores_to_the_very_sec
         pulse.tick().await;
         client
             .execute(
-                "INSERT INTO public.tick VALUES ($1, clock_timestamp())",
+                "INSERT INTO app.tick VALUES ($1, clock_timestamp())",
                 &[&number],
             )
             .await
@@ -160,7 +161,7 @@ async fn a_server_makes_backups_by_itself_practises_and_restores_to_the_very_sec
     // The server it was taken from never stopped.
     assert_eq!(
         client
-            .query_one("SELECT count(*) FROM public.tick", &[])
+            .query_one("SELECT count(*) FROM app.tick", &[])
             .await
             .unwrap()
             .get::<_, i64>(0),
@@ -169,7 +170,7 @@ async fn a_server_makes_backups_by_itself_practises_and_restores_to_the_very_sec
     let restored = Server::start(&ServerOptions::empty().on(&into));
     let row = database(&into)
         .await
-        .query_one("SELECT max(number), count(*) FROM public.tick", &[])
+        .query_one("SELECT max(number), count(*) FROM app.tick", &[])
         .await
         .unwrap();
     assert_eq!(
@@ -303,7 +304,7 @@ async fn a_server_makes_backups_by_itself_practises_and_restores_to_the_very_sec
     let restored = Server::start(&ServerOptions::empty().on(&into));
     let row = database(&into)
         .await
-        .query_one("SELECT count(*) FROM public.tick", &[])
+        .query_one("SELECT count(*) FROM app.tick", &[])
         .await
         .unwrap();
     assert_eq!(row.get::<_, i64>(0), 8);

@@ -130,8 +130,8 @@ async fn what_others_built_on_stays_when_an_import_is_taken_back() {
         .await;
     let beta = browser.run_async(&of("Beta")).await;
     browser.open(beta.as_str().unwrap()).await;
-    browser.click("a.change[hx-get*='name=city']").await;
-    browser.fill("#field-city", "Bonn").await;
+    browser.click("a.change[hx-get*='name=founded']").await;
+    browser.fill("#field-founded", "1999").await;
     browser.key(Key::Enter).await;
     browser.wait_for_text("Saved.").await;
     browser.open(&import).await;
