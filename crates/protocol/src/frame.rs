@@ -73,6 +73,14 @@ pub struct Lines<'a> {
     text: Vec<u8>,
 }
 
+/// A line of a list that ends with its length.
+pub(crate) enum Counted<T> {
+    /// One of the list.
+    Item(T),
+    /// The end, and how many there were.
+    End(usize),
+}
+
 impl<'a> Lines<'a> {
     /// Starts to read `bytes`.
     pub fn new(bytes: &'a [u8], limits: Limits) -> Result<Self, FrameError> {
@@ -88,6 +96,22 @@ impl<'a> Lines<'a> {
             read: 0,
             text: Vec::new(),
         })
+    }
+
+    /// The lines up to the one that says how many there were. `sort` says what a line is; `None` is one that doesn't belong here.
+    pub(crate) fn counted<L: DeserializeOwned, T>(
+        &mut self,
+        sort: impl Fn(L) -> Option<Counted<T>>,
+    ) -> Result<Vec<T>, FrameError> {
+        let mut items = Vec::new();
+        while let Some(line) = self.next_line()? {
+            match sort(line) {
+                Some(Counted::Item(item)) => items.push(item),
+                Some(Counted::End(count)) if count == items.len() => return Ok(items),
+                _ => return Err(FrameError::Unexpected),
+            }
+        }
+        Err(FrameError::Truncated)
     }
 
     /// The next line; none at the end.

@@ -6,7 +6,7 @@ use fieldstone_model::RecordId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::frame::{FrameError, Limits, Lines, encode};
+use crate::frame::{Counted, FrameError, Limits, Lines, encode};
 
 /// Most mutations in one request.
 pub const MUTATIONS_MAX: usize = 500;
@@ -174,21 +174,16 @@ impl PushRequest {
         let Some(Line::Push { protocol, device }) = lines.next_line()? else {
             return Err(FrameError::Unexpected);
         };
-        let mut mutations = Vec::new();
-        while let Some(line) = lines.next_line()? {
-            match line {
-                Line::Mutation(mutation) => mutations.push(mutation),
-                Line::End { count } if count == mutations.len() => {
-                    return Ok(Self {
-                        protocol,
-                        device,
-                        mutations,
-                    });
-                }
-                _ => return Err(FrameError::Unexpected),
-            }
-        }
-        Err(FrameError::Truncated)
+        let mutations = lines.counted(|line| match line {
+            Line::Mutation(mutation) => Some(Counted::Item(mutation)),
+            Line::End { count } => Some(Counted::End(count)),
+            _ => None,
+        })?;
+        Ok(Self {
+            protocol,
+            device,
+            mutations,
+        })
     }
 }
 
@@ -203,16 +198,12 @@ impl PushAnswer {
 
     /// Reads an answer.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, FrameError> {
-        let mut lines = Lines::new(bytes, LIMITS)?;
-        let mut results = Vec::new();
-        while let Some(line) = lines.next_line()? {
-            match line {
-                Line::Result(result) => results.push(result),
-                Line::End { count } if count == results.len() => return Ok(Self { results }),
-                _ => return Err(FrameError::Unexpected),
-            }
-        }
-        Err(FrameError::Truncated)
+        let results = Lines::new(bytes, LIMITS)?.counted(|line| match line {
+            Line::Result(result) => Some(Counted::Item(result)),
+            Line::End { count } => Some(Counted::End(count)),
+            _ => None,
+        })?;
+        Ok(Self { results })
     }
 }
 

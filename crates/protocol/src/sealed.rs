@@ -10,7 +10,7 @@
 use fieldstone_model::RecordId;
 use serde::{Deserialize, Serialize};
 
-use crate::frame::{FrameError, Limits, Lines, encode};
+use crate::frame::{Counted, FrameError, Limits, Lines, encode};
 
 /// What the keys are used for, and by which version of this format.
 pub const INFO: &[u8] = b"fieldstone sealed journal 1";
@@ -150,21 +150,16 @@ impl DeliveryRequest {
         let Some(Line::Deliver { protocol, device }) = lines.next_line()? else {
             return Err(FrameError::Unexpected);
         };
-        let mut entries = Vec::new();
-        while let Some(line) = lines.next_line()? {
-            match line {
-                Line::Entry(entry) => entries.push(entry),
-                Line::End { count } if count == entries.len() => {
-                    return Ok(Self {
-                        protocol,
-                        device,
-                        entries,
-                    });
-                }
-                _ => return Err(FrameError::Unexpected),
-            }
-        }
-        Err(FrameError::Truncated)
+        let entries = lines.counted(|line| match line {
+            Line::Entry(entry) => Some(Counted::Item(entry)),
+            Line::End { count } => Some(Counted::End(count)),
+            _ => None,
+        })?;
+        Ok(Self {
+            protocol,
+            device,
+            entries,
+        })
     }
 }
 
@@ -179,16 +174,12 @@ impl DeliveryAnswer {
 
     /// Reads an answer.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, FrameError> {
-        let mut lines = Lines::new(bytes, LIMITS)?;
-        let mut results = Vec::new();
-        while let Some(line) = lines.next_line()? {
-            match line {
-                Line::Result(result) => results.push(result),
-                Line::End { count } if count == results.len() => return Ok(Self { results }),
-                _ => return Err(FrameError::Unexpected),
-            }
-        }
-        Err(FrameError::Truncated)
+        let results = Lines::new(bytes, LIMITS)?.counted(|line| match line {
+            Line::Result(result) => Some(Counted::Item(result)),
+            Line::End { count } => Some(Counted::End(count)),
+            _ => None,
+        })?;
+        Ok(Self { results })
     }
 }
 

@@ -13,6 +13,7 @@ mod error;
 mod memory;
 pub mod once;
 mod scope;
+mod version;
 pub mod write;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ pub use cursor::{CursorError, decode_cursor, encode_cursor};
 pub use error::{ChangeError, StoreError};
 pub use memory::{MemoryStore, Workspace};
 pub use scope::Scope;
+pub use version::entry_of_version;
 
 /// Records of one tenant as one user may see and change them.
 ///

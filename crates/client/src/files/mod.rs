@@ -136,7 +136,7 @@ impl Files {
         Ok(Facts {
             content_type: media_type_of(from).to_owned(),
             size,
-            sha256: hex(context.finish().as_ref()),
+            sha256: hex::encode(context.finish().as_ref()),
         })
     }
 
@@ -381,7 +381,7 @@ impl Opened {
         for number in 0..self.segments {
             context.update(&self.segment(number)?);
         }
-        Ok(hex(context.finish().as_ref()))
+        Ok(hex::encode(context.finish().as_ref()))
     }
 
     fn segment(&mut self, number: u64) -> Result<Vec<u8>, FileError> {
@@ -404,15 +404,6 @@ impl Opened {
 
 fn length(of: usize) -> u64 {
     u64::try_from(of).unwrap_or(u64::MAX)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a text doesn't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// The media type that a file's name speaks of.

@@ -14,6 +14,7 @@ mod history;
 mod meta;
 mod outbox;
 mod read;
+mod revise;
 mod row;
 mod rows;
 mod schema;
@@ -50,7 +51,8 @@ use engine_local::SqlLocal;
 pub use error::DatabaseError;
 pub use meta::{CustomObject, SchemaDocument};
 pub(crate) use outbox::new_uuid;
-pub use outbox::{OutboxError, Pending, State, rejection, state_name};
+pub use outbox::{Pending, State, rejection, state_name};
+pub use revise::OutboxError;
 pub use row::Unknown;
 use seal::Kept;
 
@@ -388,7 +390,7 @@ impl Local {
     /// Takes back a change that waits or was set aside.
     pub async fn undo(&self, uuid: String) -> Result<Result<Pending, OutboxError>, DatabaseError> {
         self.change_outbox(move |transaction, registry, numbers| {
-            outbox::undo(transaction, registry, numbers, &uuid)
+            revise::undo(transaction, registry, numbers, &uuid)
         })
         .await
     }
@@ -400,7 +402,7 @@ impl Local {
         wanted: Values,
     ) -> Result<Result<Pending, OutboxError>, DatabaseError> {
         self.change_outbox(move |transaction, registry, numbers| {
-            outbox::edit(transaction, registry, numbers, &uuid, &wanted)
+            revise::edit(transaction, registry, numbers, &uuid, &wanted)
         })
         .await
     }
@@ -408,7 +410,7 @@ impl Local {
     /// Tries a refused change again as it is.
     pub async fn retry(&self, uuid: String) -> Result<Result<Pending, OutboxError>, DatabaseError> {
         self.change_outbox(move |transaction, registry, numbers| {
-            outbox::retry(transaction, registry, numbers, &uuid)
+            revise::retry(transaction, registry, numbers, &uuid)
         })
         .await
     }

@@ -198,7 +198,7 @@ fn take_back_deletion(connection: &Connection, record: RecordId) -> Result<bool,
     Ok(can)
 }
 
-fn text(value: &impl serde::Serialize) -> Result<String, DatabaseError> {
+pub(super) fn text(value: &impl serde::Serialize) -> Result<String, DatabaseError> {
     serde_json::to_string(value).map_err(|_| DatabaseError::Content("a change"))
 }
 
@@ -479,119 +479,12 @@ pub(super) fn clear_acknowledged(
         .collect())
 }
 
-fn remove(connection: &Connection, uuid: &str) -> Result<(), DatabaseError> {
+/// Forgets a mutation.
+pub(super) fn remove(connection: &Connection, uuid: &str) -> Result<(), DatabaseError> {
     connection
         .prepare_cached(hidden!("DELETE FROM mutation WHERE uuid = ?1"))?
         .execute([uuid])?;
     Ok(())
-}
-
-/// Why a pending change can't be undone, edited or tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum OutboxError {
-    /// There is none.
-    #[error(
-        "There is no such change waiting. It may have arrived already; “fieldstone-device pending” lists what waits."
-    )]
-    Unknown,
-    /// Its answer is awaited.
-    #[error(
-        "This change is on its way and may have arrived. Sync first, then change the record again."
-    )]
-    OnItsWay,
-    /// Later changes build on it.
-    #[error("Later changes to this record build on its creation. Undo those first.")]
-    BuiltUpon,
-    /// The platform hasn't refused it.
-    #[error("This change waits to be sent anyway.")]
-    NotRefused,
-}
-
-fn changeable(
-    connection: &Connection,
-    uuid: &str,
-) -> Result<Result<Pending, OutboxError>, DatabaseError> {
-    Ok(match one(connection, uuid)? {
-        None => Err(OutboxError::Unknown),
-        Some(pending) => match pending.state {
-            State::New | State::SetAside(_) => Ok(pending),
-            State::Taken => Err(OutboxError::OnItsWay),
-            State::Acknowledged { .. } => Err(OutboxError::Unknown),
-        },
-    })
-}
-
-/// Takes a mutation back as if it had never been made.
-pub(super) fn undo(
-    transaction: &Transaction<'_>,
-    registry: &Registry,
-    numbers: &mut Numbers,
-    uuid: &str,
-) -> Result<Result<Pending, OutboxError>, DatabaseError> {
-    let pending = match changeable(transaction, uuid)? {
-        Ok(pending) => pending,
-        Err(error) => return Ok(Err(error)),
-    };
-    let record = pending.mutation.record;
-    if pending.mutation.kind == Kind::Create && of_record(transaction, record)?.len() > 1 {
-        return Ok(Err(OutboxError::BuiltUpon));
-    }
-    remove(transaction, uuid)?;
-    base::rebuild(transaction, registry, numbers, record)?;
-    Ok(Ok(pending))
-}
-
-/// Sets wanted values of a mutation that is new or set aside, and puts it back into the queue. It gets another uuid: its content is another.
-pub(super) fn edit(
-    transaction: &Transaction<'_>,
-    registry: &Registry,
-    numbers: &mut Numbers,
-    uuid: &str,
-    wanted: &Values,
-) -> Result<Result<Pending, OutboxError>, DatabaseError> {
-    let mut pending = match changeable(transaction, uuid)? {
-        Ok(pending) => pending,
-        Err(error) => return Ok(Err(error)),
-    };
-    if let Ok(object) = object(registry, &pending.mutation.object) {
-        for (name, value) in wanted.iter() {
-            let (Some(field), Some(edit)) =
-                (object.field(name), pending.mutation.fields.get_mut(name))
-            else {
-                continue;
-            };
-            edit.wanted = to_json(value, &field.kind);
-        }
-    }
-    pending.state = State::New;
-    pending.mutation.uuid = new_uuid()?;
-    transaction
-        .prepare_cached(
-            hidden!("UPDATE mutation SET uuid = ?2, fields = ?3, state = 0, counter = NULL, outcome = NULL WHERE uuid = ?1"),
-        )?
-        .execute(params![
-            uuid,
-            pending.mutation.uuid,
-            text(&pending.mutation.fields)?
-        ])?;
-    base::rebuild(transaction, registry, numbers, pending.mutation.record)?;
-    Ok(Ok(pending))
-}
-
-/// Tries a refused mutation again as it is.
-pub(super) fn retry(
-    transaction: &Transaction<'_>,
-    registry: &Registry,
-    numbers: &mut Numbers,
-    uuid: &str,
-) -> Result<Result<Pending, OutboxError>, DatabaseError> {
-    match one(transaction, uuid)? {
-        Some(Pending {
-            state: State::New | State::Taken,
-            ..
-        }) => Ok(Err(OutboxError::NotRefused)),
-        _ => edit(transaction, registry, numbers, uuid, &Values::new()),
-    }
 }
 
 /// Why the platform refused a mutation.

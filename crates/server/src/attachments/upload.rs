@@ -106,7 +106,7 @@ impl PgStore {
             context.update(&objects.get(&object).await?);
             tokio::task::yield_now().await;
         }
-        Ok(hex(context.finish().as_ref()))
+        Ok(hex::encode(context.finish().as_ref()))
     }
 }
 
@@ -212,15 +212,6 @@ impl AttachmentStore for PgStore {
             upload,
         ))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a text doesn't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

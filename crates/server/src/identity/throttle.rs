@@ -1,6 +1,6 @@
 //! How often somebody may try on this server: one token bucket per account and one per network address, in memory.
 //!
-//! Each server process counts for itself; [`super::attempts`] counts for all of them. The slow hash is what bounds guessing; this bounds
+//! Each server process counts for itself; what all of them count together is in the database. The slow hash is what bounds guessing; this bounds
 //! what it may cost.
 
 use std::{

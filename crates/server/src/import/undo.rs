@@ -9,7 +9,7 @@ use fieldstone_model::{
     Change, Filter, Query, Record, RecordId, Value, Values,
     query::{Path, Presence},
 };
-use fieldstone_store::{Action, Aggregate, ChangeError, Store, StoreError};
+use fieldstone_store::{Action, Aggregate, ChangeError, Store, StoreError, entry_of_version};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -317,14 +317,9 @@ impl<S: Store> Work<'_, S> {
             Err(StoreError::NotFound(_)) => return Ok((false, Vec::new())),
             Err(error) => return Err(error),
         };
-        // Every change is one version and one entry: the one looked for comes after those made since.
-        let Ok(since) = usize::try_from(current - version) else {
-            return Ok((false, Vec::new()));
-        };
-        let asked = u32::try_from(since).unwrap_or(u32::MAX).saturating_add(1);
-        let history = self.store.history(id, None, asked).await?;
         // What was announced and never came to be has no such entry.
-        let Some(entry) = history.get(since).filter(|entry| {
+        let entry = entry_of_version(self.store, id, current, version).await?;
+        let Some(entry) = entry.filter(|entry| {
             entry.action == Action::Updated
                 && entry.by == self.undoing.by
                 && (self.undoing.began..=self.undoing.ended).contains(&entry.at)

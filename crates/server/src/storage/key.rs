@@ -1,6 +1,5 @@
 //! The key of the storage: 256 random bits in a private file, from which each use derives its own.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
@@ -86,14 +85,15 @@ impl Keys {
 
     /// For gocryptfs, which wants a line of text.
     pub(super) fn password(&self) -> Zeroizing<String> {
-        Zeroizing::new(hex(self
-            .derive::<32>(b"fieldstone storage gocryptfs 1")
-            .as_slice()))
+        Zeroizing::new(hex::encode(
+            self.derive::<32>(b"fieldstone storage gocryptfs 1")
+                .as_slice(),
+        ))
     }
 
     /// Tells one key from another, and nothing of either.
     pub(super) fn check(&self) -> String {
-        hex(self.derive::<16>(b"fieldstone storage check 1").as_slice())
+        hex::encode(self.derive::<16>(b"fieldstone storage check 1").as_slice())
     }
 
     /// HKDF-SHA256 (RFC 5869).
@@ -114,14 +114,6 @@ impl Keys {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
@@ -135,7 +127,7 @@ mod tests {
         assert_eq!(keys.check().len(), 32);
         assert_ne!(keys.check(), other.check());
         assert_ne!(keys.fscrypt().as_slice(), other.fscrypt().as_slice());
-        assert!(!hex(keys.fscrypt().as_slice()).contains(&*keys.password()));
+        assert!(!hex::encode(keys.fscrypt().as_slice()).contains(&*keys.password()));
         assert!(!keys.password().contains(&keys.check()));
     }
 

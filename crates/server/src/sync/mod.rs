@@ -35,9 +35,6 @@ use crate::store::PgStore;
 pub(crate) use push::Extra;
 pub use {policy::DeviceRules, standing::Standings};
 
-/// How often a page is begun again because another transaction of the same device came between.
-const PULLS_MAX: u32 = 3;
-
 /// Why a device gets no answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -255,13 +252,6 @@ impl SyncStore for PgStore {
         request: &PullRequest,
         environment: Environment,
     ) -> Result<PullAnswer, SyncError> {
-        // A device sends and fetches at once: where both note something of it, the page, which is read as of one moment, is read again.
-        for _ in 0..PULLS_MAX {
-            match self.sync_pull(request, environment).await {
-                Err(SyncError::Store(StoreError::Busy)) => {}
-                answer => return answer,
-            }
-        }
         self.sync_pull(request, environment).await
     }
 

@@ -133,7 +133,11 @@ impl PgStore {
                 });
             }
             Onward::Unchanged { cursor } => {
-                reading.note_seen(request, self.now()).await?;
+                let is_worth_noting = reading.is_worth_noting(request, self.now());
+                reading.finish().await?;
+                if is_worth_noting {
+                    self.count_page(request, 0, 0).await?;
+                }
                 Next::Done {
                     cursor: Cursor(cursor),
                     digest,
@@ -200,8 +204,6 @@ impl PgStore {
         rand::fill(&mut random).map_err(|_| StoreError::internal("no randomness"))?;
         let id = URL_SAFE_NO_PAD.encode(random);
         let (device, now) = (request.device.to_string(), self.now());
-        let rows = i64::try_from(rows).unwrap_or(i64::MAX);
-        let proven = request.proof.map(|proof| proof == Proof::Equal);
         let position = position.map(|id| id.to_string());
         let steps = [
             Step {
@@ -221,18 +223,36 @@ impl PgStore {
                       (SELECT min(n.number) FROM (SELECT k.number FROM app.sync_cursor k WHERE k.device_id = $1 ORDER BY k.number DESC LIMIT $3) n)",
                 params: &[&device, &presented, &KEPT],
             },
-            Step {
-                sql: COUNT,
-                params: &[&device, &now, &1_i64, &rows, &proven],
-            },
         ];
         reading
             .transaction
             .run(&steps, true)
             .await
             .map_err(store_error)?;
+        self.count_page(request, 1, rows).await?;
         Ok(id)
     }
+
+    /// Counts a page for a device, in a transaction of its own: the page's reads everything as of one moment, and what the same device sends
+    /// meanwhile is counted in the same row.
+    async fn count_page(
+        &self,
+        request: &PullRequest,
+        pages: i64,
+        rows: usize,
+    ) -> Result<(), SyncError> {
+        let device = request.device.to_string();
+        let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+        let proven = proven(request);
+        self.run_step(COUNT, &[&device, &self.now(), &pages, &rows, &proven])
+            .await?;
+        Ok(())
+    }
+}
+
+/// Whether the device has found that it has what the platform has; nothing when it didn't compare.
+fn proven(request: &PullRequest) -> Option<bool> {
+    request.proof.map(|proof| proof == Proof::Equal)
 }
 
 /// Why there is no way on from what the device names.
@@ -276,20 +296,10 @@ impl Reading<'_> {
         }
     }
 
-    /// Ends a pull that brought nothing. It writes only what the list of devices would be wrong without.
-    async fn note_seen(mut self, request: &PullRequest, now: Timestamp) -> Result<(), SyncError> {
-        let proven = request.proof.map(|proof| proof == Proof::Equal);
-        let is_news = proven.is_some_and(|proven| self.proven != Some(proven));
-        if !is_news && now.duration_since(self.seen_at) < SEEN {
-            return self.finish().await;
-        }
-        let device = request.device.to_string();
-        let count = Step {
-            sql: COUNT,
-            params: &[&device, &now, &0_i64, &0_i64, &proven],
-        };
-        let noted = self.transaction.run(&[count], true).await;
-        noted.map(drop).map_err(|error| store_error(error).into())
+    /// Whether a pull that brought nothing is worth noting: if the list of devices would be wrong without it.
+    fn is_worth_noting(&self, request: &PullRequest, now: Timestamp) -> bool {
+        let is_news = proven(request).is_some_and(|proven| self.proven != Some(proven));
+        is_news || now.duration_since(self.seen_at) >= SEEN
     }
 
     async fn delta(&mut self, since: &Kept, first: Option<&Kept>) -> Result<Outcome, SyncError> {

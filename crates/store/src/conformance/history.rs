@@ -3,7 +3,7 @@
 use fieldstone_model::{StageKind, Value};
 
 use super::{Fixture, creation, deletion, fetch, make, refusal, restoration, revision, text};
-use crate::{Action, FieldChange, Store as _};
+use crate::{Action, FieldChange, Store as _, entry_of_version};
 
 /// One entry a change, newest first, with the fields changed and both values, derived fields included.
 pub async fn every_change_is_remembered_newest_first<F: Fixture>(fixture: &F) {
@@ -56,6 +56,15 @@ pub async fn every_change_is_remembered_newest_first<F: Fixture>(fixture: &F) {
             .all(|pair| pair[0].sequence > pair[1].sequence)
     );
     assert!(history.windows(2).all(|pair| pair[0].at >= pair[1].at));
+    for (since, entry) in history.iter().enumerate() {
+        let made = i64::try_from(history.len() - since).unwrap();
+        let found = entry_of_version(&team.viewer, id, 4, made).await.unwrap();
+        assert_eq!(found.as_ref(), Some(entry), "version {made}");
+    }
+    for never in [0, -1, 5, i64::MIN] {
+        let found = entry_of_version(&team.viewer, id, 4, never).await;
+        assert_eq!(found.unwrap(), None, "version {never}");
+    }
     assert!(history[3].fields.is_empty(), "a creation lists no fields");
     assert!(history[1].fields.is_empty() && history[0].fields.is_empty());
     let mut changed = history[2].fields.clone();

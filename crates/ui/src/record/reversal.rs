@@ -1,8 +1,8 @@
 //! Taking a change back: what it set is set to what was there before, as long as nobody has changed it since.
 
 use axum::response::{IntoResponse as _, Redirect};
-use fieldstone_model::{Change, Field, Record, Values};
-use fieldstone_store::{Action, HistoryEntry, Store};
+use fieldstone_model::{Change, Field, Record, RecordId, Values};
+use fieldstone_store::{Action, HistoryEntry, Store, entry_of_version};
 
 use crate::{
     error::PageError,
@@ -27,17 +27,15 @@ pub(crate) async fn reverse<S: Store + Clone + 'static>(
         .get("back")
         .and_then(local_path)
         .unwrap_or_else(|| format!("/{}/{}", at.object.plural, at.id));
-    let before = u64::try_from(version.saturating_add(1)).map_err(|_| PageError::Invalid)?;
     let record = at.store.get(&at.object.name, at.id, &[]).await?;
-    let history = at.store.history(at.id, Some(before), 1).await?;
-    let entry = history
-        .first()
-        .filter(|entry| is_own_change(entry, version, at.viewer.user_id))
+    let entry = entry_of_version(&at.store, at.id, record.version, version)
+        .await?
+        .filter(|entry| is_own_change(entry, at.viewer.user_id))
         .ok_or(PageError::Conflict)?;
     if record.deleted {
         return Err(PageError::Conflict);
     }
-    let values = old_values(&at.object, &record, entry);
+    let values = old_values(&at.object, &record, &entry);
     if values.is_empty() {
         return Err(PageError::Conflict);
     }
@@ -51,10 +49,8 @@ pub(crate) async fn reverse<S: Store + Clone + 'static>(
     Ok(Redirect::to(&notice::address(&back, "reverted", at.id)).into_response())
 }
 
-fn is_own_change(entry: &HistoryEntry, version: i64, me: fieldstone_model::RecordId) -> bool {
-    i64::try_from(entry.sequence) == Ok(version)
-        && entry.action == Action::Updated
-        && entry.by == me
+fn is_own_change(entry: &HistoryEntry, me: RecordId) -> bool {
+    entry.action == Action::Updated && entry.by == me
 }
 
 /// What stood there before the change, for fields that still have what it set.

@@ -53,18 +53,8 @@ pub(super) fn read(row: &Row) -> Result<AuditEvent, tokio_postgres::Error> {
         action: row.try_get(3)?,
         target: row.try_get(4)?,
         detail: row.try_get(5)?,
-        hash: hex(row.try_get(6)?),
+        hash: hex::encode(row.try_get::<_, Vec<u8>>(6)?),
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 impl PgStore {
