@@ -23,5 +23,6 @@ pub mod storage;
 pub mod store;
 pub mod sync;
 pub mod teams;
+pub mod telemetry;
 pub mod tls;
 pub mod verify;
