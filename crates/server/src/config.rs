@@ -34,8 +34,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use fieldstone_vault::Vault;
+use fieldstone_vault::{FileKeys, Vault, VaultError};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio_postgres::Config;
@@ -201,6 +202,11 @@ impl Configuration {
         self.vault_folder
             .clone()
             .unwrap_or_else(|| self.context_key_file.with_file_name("vault"))
+    }
+
+    /// What seals secrets and files.
+    pub fn vault(&self) -> Result<Vault, VaultError> {
+        Ok(Vault::new(Arc::new(FileKeys::own(&self.vault_folder())?)))
     }
 
     /// Where the content of files lies, sealed by this vault.

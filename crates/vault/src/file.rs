@@ -133,14 +133,12 @@ impl FileKeys {
         if self.file(tenant, "gone")?.exists() {
             return Err(VaultError::NoKey);
         }
-        match read(&self.file(tenant, "key")?)? {
-            Some(wrapped) => Ok(wrapped),
-            // Keys that were never made, or a folder that can't be reached?
-            None => {
-                fs::metadata(&self.tenants).map_err(|source| failed(&self.tenants, source))?;
-                Err(VaultError::NoKey)
-            }
+        if let Some(wrapped) = read(&self.file(tenant, "key")?)? {
+            return Ok(wrapped);
         }
+        // Keys that were never made, or a folder that can't be reached?
+        fs::metadata(&self.tenants).map_err(|source| failed(&self.tenants, source))?;
+        Err(VaultError::NoKey)
     }
 
     fn unwrap(&self, tenant: &str, wrapped: &[u8]) -> Result<KeyRing, VaultError> {
@@ -350,7 +348,7 @@ fn draft(file: &Path, bytes: &[u8]) -> Result<PathBuf, VaultError> {
 }
 
 fn sync_folder(folder: &Path) -> Result<(), VaultError> {
-    fs::File::open(folder)
+    File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(|source| failed(folder, source))
 }
@@ -380,7 +378,7 @@ mod tests {
             let entry = entry.unwrap();
             assert_eq!(entry.metadata().unwrap().mode() & 0o777, 0o600);
             let bytes = fs::read(entry.path()).unwrap();
-            assert!(!bytes.windows(32).any(|part| part == &*made.to_bytes()));
+            assert!(!bytes.windows(32).any(|part| *part == **made.to_bytes()));
         }
     }
 

@@ -20,12 +20,15 @@ const FRESH: Duration = Duration::from_secs(10);
 /// A sealed value, as a table keeps it.
 pub type Sealed = Vec<u8>;
 
+/// A tenant's keys, and when they were asked for.
+type Known = (Arc<KeyRing>, Instant);
+
 /// Seals, opens, indexes. Cheap to clone.
 #[derive(Clone)]
 pub struct Vault {
     keys: Arc<dyn KeySource>,
     /// Tenants' keys that have been used, and when they were asked for. Gone with the process, and with [`Vault::destroy`].
-    known: Arc<RwLock<HashMap<String, (Arc<KeyRing>, Instant)>>>,
+    known: Arc<RwLock<HashMap<String, Known>>>,
     fresh: Duration,
 }
 

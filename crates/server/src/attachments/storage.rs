@@ -185,6 +185,23 @@ impl ObjectStorage {
         Ok(opened.await??.into())
     }
 
+    /// Seals an object under the keys of today; false when it was already.
+    ///
+    /// An object is replaced as a whole: whoever reads it meanwhile gets it as it was or as it is, and both open.
+    pub(crate) async fn seal_anew(&self, object: &Object<'_>) -> Result<bool, StorageError> {
+        let path = object.path();
+        let end = u64::try_from(stream::HEAD_LEN).unwrap_or(u64::MAX);
+        let head = self.store.get_range(&path, 0..end).await?;
+        let head = head
+            .first_chunk::<{ stream::HEAD_LEN }>()
+            .ok_or(VaultError::NotSealed)?;
+        if self.vault.is_current(object.tenant, head)? {
+            return Ok(false);
+        }
+        self.put(object, self.get(object).await?).await?;
+        Ok(true)
+    }
+
     /// Removes one object; that it isn't there is as good.
     pub(crate) async fn remove(&self, object: &Object<'_>) -> Result<(), StorageError> {
         match self.store.delete(&object.path()).await {

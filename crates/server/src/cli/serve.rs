@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use clap::Args;
 use fieldstone_model::clock::{Clock, SystemClock};
-use fieldstone_vault::{FileKeys, Vault};
 
 use super::failure::Failure;
 use super::running::{Stop, export, listen, serve_until_told};
@@ -44,7 +43,7 @@ impl Serve {
             keys.install(owner).await?;
         }
         let security_contact = configuration.security_contact.clone();
-        let vault = Vault::new(Arc::new(FileKeys::own(&configuration.vault_folder())?));
+        let vault = configuration.vault()?;
         let objects = configuration.objects(&vault)?;
         if objects.is_none() {
             tracing::warn!("The configuration has no [objects]: files on records are not taken.");

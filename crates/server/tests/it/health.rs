@@ -157,7 +157,13 @@ async fn what_others_provide_is_warned_of_when_it_breaks() {
     fs::rename(folder.join("elsewhere"), folder.join("vault")).unwrap();
     assert_eq!(warned("secrets").await, None);
 
-    note(&house, "backup", "now() - interval '27 hours'", true).await;
+    note(
+        &house,
+        "backup",
+        "now() - interval '27 hours 5 minutes'",
+        true,
+    )
+    .await;
     assert_eq!(
         warned("backup").await.unwrap(),
         "the last one is 27 hours old"

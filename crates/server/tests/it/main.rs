@@ -20,6 +20,7 @@ mod gate;
 mod health;
 mod identity;
 mod importing;
+mod keys;
 mod mail;
 mod matrix;
 mod members;

@@ -7,7 +7,7 @@ use fieldstone_testkit::{Server, ServerOptions, binary, free_port};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value as Json, json};
 
-const PASSWORD: &str = "planted-password-kestrel-71";
+pub(crate) const PASSWORD: &str = "planted-password-kestrel-71";
 const WRONG: &str = "planted-wrong-password-heron-72";
 const NEW: &str = "planted-new-password-osprey-73";
 const VALUE: &str = "planted-value-of-a-field-merlin-74";
@@ -15,14 +15,14 @@ const SOUGHT: &str = "planted-search-harrier-75";
 const BEARER: &str = "planted-bearer-goshawk-76";
 
 /// A server with one owner, who has a password.
-struct House {
-    server: Server,
+pub(crate) struct House {
+    pub(crate) server: Server,
     metrics: u16,
-    client: Client,
+    pub(crate) client: Client,
 }
 
 impl House {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let metrics = free_port();
         let address = format!("127.0.0.1:{metrics}");
         let options = ServerOptions::empty()
@@ -37,7 +37,7 @@ impl House {
         }
     }
 
-    fn operate(&self, arguments: &[&str]) -> String {
+    pub(crate) fn operate(&self, arguments: &[&str]) -> String {
         let output = Command::new(binary())
             .args(arguments)
             .arg("--data")
@@ -52,7 +52,7 @@ impl House {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    async fn call(
+    pub(crate) async fn call(
         &self,
         method: reqwest::Method,
         path: &str,
@@ -79,6 +79,45 @@ impl House {
         )
     }
 
+    /// Makes the workspace and its owner; answers the secret of the link that let them in.
+    pub(crate) async fn set_up(&self) -> String {
+        let link = self.operate(&[
+            "workspace",
+            "create",
+            "planted-slug",
+            "--name",
+            "Planted Workspace",
+            "--owner-email",
+            "planted@owner.example",
+            "--owner-name",
+            "Planted Owner",
+        ]);
+        let secret = link
+            .split("link=")
+            .nth(1)
+            .unwrap_or_else(|| panic!("{link}"));
+        let secret = secret.split_whitespace().next().unwrap().to_owned();
+        let set_up = self
+            .client
+            .post(format!("{}/set-up", self.server.url()))
+            .header("origin", self.server.url())
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(format!(
+                "link={secret}&password={PASSWORD}&repeat={PASSWORD}"
+            ))
+            .send()
+            .await
+            .unwrap();
+        let status = set_up.status();
+        assert_eq!(
+            status,
+            StatusCode::SEE_OTHER,
+            "{}",
+            set_up.text().await.unwrap()
+        );
+        secret
+    }
+
     async fn numbers(&self) -> String {
         let url = format!("http://127.0.0.1:{}/metrics", self.metrics);
         self.client
@@ -93,7 +132,7 @@ impl House {
 }
 
 /// The seed's code of now.
-fn code(seed: &str) -> String {
+pub(crate) fn code(seed: &str) -> String {
     let output = Command::new("oathtool")
         .args(["--totp", "--base32", seed])
         .output()
@@ -110,40 +149,7 @@ async fn secrets_are_in_no_log_and_names_in_no_number() {
     use reqwest::Method;
 
     let house = House::start();
-    let link = house.operate(&[
-        "workspace",
-        "create",
-        "planted-slug",
-        "--name",
-        "Planted Workspace",
-        "--owner-email",
-        "planted@owner.example",
-        "--owner-name",
-        "Planted Owner",
-    ]);
-    let secret = link
-        .split("link=")
-        .nth(1)
-        .unwrap_or_else(|| panic!("{link}"));
-    let secret = secret.split_whitespace().next().unwrap().to_owned();
-    let set_up = house
-        .client
-        .post(format!("{}/set-up", house.server.url()))
-        .header("origin", house.server.url())
-        .header("content-type", "application/x-www-form-urlencoded")
-        .body(format!(
-            "link={secret}&password={PASSWORD}&repeat={PASSWORD}"
-        ))
-        .send()
-        .await
-        .unwrap();
-    let status = set_up.status();
-    assert_eq!(
-        status,
-        StatusCode::SEE_OTHER,
-        "{}",
-        set_up.text().await.unwrap()
-    );
+    let secret = house.set_up().await;
 
     let credentials = json!({"email": "planted@owner.example", "password": PASSWORD});
     let wrong = json!({"email": "planted@owner.example", "password": WRONG});
