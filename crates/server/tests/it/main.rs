@@ -20,7 +20,6 @@ mod gate;
 mod health;
 mod identity;
 mod importing;
-mod keys;
 mod mail;
 mod matrix;
 mod members;
