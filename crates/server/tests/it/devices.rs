@@ -385,7 +385,7 @@ async fn a_token_that_may_only_read_pushes_nothing() {
                 object: "account".to_owned(),
                 record: "001000000000001".parse().unwrap(),
                 kind,
-                fields: Default::default(),
+                fields: std::collections::BTreeMap::new(),
             }],
         };
         let asked = Request::post("/api/v1/sync/push")
