@@ -9,7 +9,7 @@ use fieldstone_protocol::{
 };
 use fieldstone_store::{
     StoreError,
-    compile::{Dialect, Param, compile_scope},
+    compile::{Dialect, IdRange, Param, compile_scope, compile_scope_range},
 };
 use tokio_postgres::{Row, types::ToSql};
 
@@ -454,22 +454,17 @@ impl<'a> Reading<'a> {
             if found.len() >= limit {
                 break;
             }
-            let Some((scope, table, mut params)) = self.in_scope(&name)? else {
+            let range = IdRange {
+                after,
+                until,
+                limit: limit - found.len(),
+            };
+            let Some((scope, table, params)) = self.range_in_scope(&name, range)? else {
                 continue;
             };
-            params.push(Param::Text(
-                after.map(|id| id.to_string()).unwrap_or_default(),
-            ));
-            let behind = params.len();
-            // Every id is smaller than this.
-            params.push(Param::Text(
-                until.map_or_else(|| "~".to_owned(), |id| id.to_string()),
-            ));
             let text = format!(
-                "SELECT t.id, t.row_tag{} FROM {table} t WHERE t.id IN ({scope}) AND t.id > ${behind} AND t.id <= ${} ORDER BY t.id LIMIT {}",
+                "SELECT t.id, t.row_tag{} FROM ({scope}) o CROSS JOIN LATERAL (SELECT r.* FROM {table} r WHERE r.id = o.id OFFSET 0) t ORDER BY t.id",
                 of_object(&name),
-                behind + 1,
-                limit - found.len(),
             );
             for row in self
                 .run(&[Statement { text, params }])
@@ -485,6 +480,33 @@ impl<'a> Reading<'a> {
             }
         }
         Ok(found)
+    }
+
+    /// The ids in scope of one part of an object's ids, in order, with the table that they are in.
+    fn range_in_scope(
+        &self,
+        name: &str,
+        range: IdRange,
+    ) -> Result<Option<(String, String, Vec<Param>)>, SyncError> {
+        if name == conflict::OBJECT {
+            let scope = format!(
+                "SELECT c.id FROM app.sync_conflict c WHERE c.deleted_at IS NULL AND c.id > $1 AND c.id <= $2 ORDER BY c.id LIMIT {}",
+                range.limit
+            );
+            let bound = |id: Option<RecordId>, end: &str| {
+                Param::Text(id.map_or_else(|| end.to_owned(), |id| id.to_string()))
+            };
+            // Every id is smaller than this.
+            let params = vec![bound(range.after, ""), bound(range.until, "~")];
+            return Ok(Some((scope, "app.sync_conflict".to_owned(), params)));
+        }
+        let Some(object) = self.registry.object(name).cloned() else {
+            return Ok(None);
+        };
+        let nodes = self.scope.nodes();
+        let sql = compile_scope_range(Dialect::Postgres, self.registry, &nodes, &object, range)
+            .map_err(StoreError::from)?;
+        Ok(sql.map(|sql| (sql.text, sql_table(&object), sql.params)))
     }
 
     pub(super) fn in_scope(

@@ -2,7 +2,9 @@
 
 mod files;
 mod keystores;
+mod kills;
 mod people;
+mod sealed;
 mod watching;
 mod working;
 
