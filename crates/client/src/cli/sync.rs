@@ -75,6 +75,14 @@ fn interrupted(failure: &Network) -> Failure {
         Network::Unreachable => {
             "The platform can't be reached. Check the network; everything entered is kept on this device."
         }
+        Network::Untrusted => {
+            "The platform's certificate can't be trusted any more, or the connection isn't TLS 1.3. Nothing was sent; everything entered is \
+             kept on this device. Ask whoever runs the platform; on a public network, try another one."
+        }
+        Network::Redirected => {
+            "The platform sent this device to another address. That isn't followed; everything entered is kept on this device. On a public \
+             network, sign in to the network first."
+        }
         Network::Busy { .. } => {
             "The platform is busy or has a fault. Try again in a while; everything entered is kept on this device."
         }

@@ -118,7 +118,8 @@ impl Family {
     pub(crate) fn watch(process: &mut Child) -> anyhow::Result<Self> {
         let mut members: BTreeMap<u32, (f64, u64)> = BTreeMap::new();
         loop {
-            let found = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+            let found = fs::read_dir("/proc")?
+                .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
             for pid in found {
                 let Some(stat) = Stat::of(pid) else { continue };
                 if pid != process.id() && stat.parent != process.id() {

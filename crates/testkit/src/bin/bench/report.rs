@@ -237,19 +237,60 @@ fn write_field(out: &mut String, found: &Figures) -> std::fmt::Result {
     let [device, server, database] = found.row_us;
     let (bytes, turns, ms) = found.empty;
     let lines = [
-        ("first sync, rows/s from the start of the process to its end".to_owned(), grouped_f(found.sync_rows_per_second)),
-        ("the same rows into SQLCipher alone, without indexes, rows/s".to_owned(), grouped_f(found.raw_rows_per_second)),
-        ("first sync ÷ SQLCipher alone".to_owned(), format!("{:.2}", found.sync_rows_per_second / found.raw_rows_per_second)),
-        ("processor µs of a row: device, server, database".to_owned(), format!("{device:.0}, {server:.0}, {database:.0}")),
-        ("most memory of the device's processes".to_owned(), format!("{:.0} MiB", mib(found.memory_kib))),
-        ("a record as JSON from the API".to_owned(), format!("{:.0} B", found.json_bytes)),
-        ("a record on the wire".to_owned(), format!("{:.0} B", found.wire_bytes)),
-        ("nothing new: round trips, bytes both ways".to_owned(), format!("{turns}, {bytes}")),
-        ("nothing new, connection open, median of 200".to_owned(), format!("{ms:.1} ms")),
-        ("nothing new, from the start of the process to its end".to_owned(), format!("{:.0} ms", found.empty_process_ms)),
-        ("edits sent and brought back, edits/s".to_owned(), grouped_f(found.edits_per_second)),
+        (
+            "first sync, rows/s from the start of the process to its end".to_owned(),
+            grouped_f(found.sync_rows_per_second),
+        ),
+        (
+            "the same rows into SQLCipher alone, without indexes, rows/s".to_owned(),
+            grouped_f(found.raw_rows_per_second),
+        ),
+        (
+            "first sync ÷ SQLCipher alone".to_owned(),
+            format!(
+                "{:.2}",
+                found.sync_rows_per_second / found.raw_rows_per_second
+            ),
+        ),
+        (
+            "processor µs of a row: device, server, database".to_owned(),
+            format!("{device:.0}, {server:.0}, {database:.0}"),
+        ),
+        (
+            "most memory of the device's processes".to_owned(),
+            format!("{:.0} MiB", mib(found.memory_kib)),
+        ),
+        (
+            "a record as JSON from the API".to_owned(),
+            format!("{:.0} B", found.json_bytes),
+        ),
+        (
+            "a record on the wire".to_owned(),
+            format!("{:.0} B", found.wire_bytes),
+        ),
+        (
+            "nothing new: round trips, bytes both ways".to_owned(),
+            format!("{turns}, {bytes}"),
+        ),
+        (
+            "nothing new, connection open, median of 200".to_owned(),
+            format!("{ms:.1} ms"),
+        ),
+        (
+            "nothing new, from the start of the process to its end".to_owned(),
+            format!("{:.0} ms", found.empty_process_ms),
+        ),
+        (
+            "edits sent and brought back, edits/s".to_owned(),
+            grouped_f(found.edits_per_second),
+        ),
     ];
-    let lists = found.lists.iter().map(|(name, ms)| (format!("a list of 50, {name}, median of 200"), format!("{ms:.1} ms")));
+    let lists = found.lists.iter().map(|(name, ms)| {
+        (
+            format!("a list of 50, {name}, median of 200"),
+            format!("{ms:.1} ms"),
+        )
+    });
     for (what, figure) in lines.into_iter().chain(lists) {
         writeln!(out, "| {what} | {figure} |")?;
     }

@@ -18,9 +18,16 @@ const CALLS: &str = "rename,renameat,renameat2,unlink,unlinkat,rmdir,fsync,fdata
 pub(crate) fn traced(device: &DeviceProcess, options: &[&str], arguments: &[&str]) -> Command {
     let of_device = device.command(arguments);
     let mut command = Command::new("strace");
-    command.arg("-f").arg("-qq").args(options).arg(of_device.get_program());
+    command
+        .arg("-f")
+        .arg("-qq")
+        .args(options)
+        .arg(of_device.get_program());
     command.args(of_device.get_args());
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -37,7 +44,9 @@ fn a_logout_that_is_killed_anywhere_is_finished_by_the_next_start() {
     let login = fs::read_to_string(whole.home().join("login.json")).unwrap();
     let key = name_of_key(&whole, &login);
     let (trace, out) = (format!("trace={CALLS}"), log.to_str().unwrap());
-    let counted = traced(&whole, &["-e", &trace, "-o", out], &["logout", "--discard"]).output().expect("strace runs");
+    let counted = traced(&whole, &["-e", &trace, "-o", out], &["logout", "--discard"])
+        .output()
+        .expect("strace runs");
     Answer::of(&counted).ok();
     assert_erased(&whole, &key);
     let calls = calls_in(&fs::read_to_string(&log).unwrap());
@@ -51,10 +60,13 @@ fn a_logout_that_is_killed_anywhere_is_finished_by_the_next_start() {
         assert!(has_key(&key), "a key that is there");
         let inject = format!("inject={call}:signal=SIGKILL:when={nth}");
         let options = ["-e", &trace, "-e", &inject, "-o", out];
-        let killed = traced(&device, &options, &["logout", "--discard"]).output().unwrap();
+        let killed = traced(&device, &options, &["logout", "--discard"])
+            .output()
+            .unwrap();
         assert_ne!(killed.status.code(), Some(0), "killed at {call} {nth}");
         assert_unreadable(&device);
-        let marked = device.home().join("logout-intent.json").exists() || !device.home().join("login.json").exists();
+        let marked = device.home().join("logout-intent.json").exists()
+            || !device.home().join("login.json").exists();
         if marked {
             // Whatever comes next finishes it first.
             after += 1;
@@ -64,12 +76,18 @@ fn a_logout_that_is_killed_anywhere_is_finished_by_the_next_start() {
             // It hadn't begun: everything is as it was.
             before += 1;
             let listed = device.run(&["list", "accounts", "--limit", "200"]).ok();
-            assert!(listed.to_string().contains(CANARY), "killed at {call} {nth}: {listed}");
+            assert!(
+                listed.to_string().contains(CANARY),
+                "killed at {call} {nth}: {listed}"
+            );
             device.run(&["logout", "--discard"]).ok();
         }
         assert_erased(&device, &key);
     }
-    assert!(before > 0 && after > 5, "{before} kills before the mark, {after} after it");
+    assert!(
+        before > 0 && after > 5,
+        "{before} kills before the mark, {after} after it"
+    );
 }
 
 /// The calls of a log of strace, each with its number among those of its name on its thread: by that strace finds it again.
@@ -98,8 +116,17 @@ fn calls_in(log: &str) -> Vec<(String, usize)> {
 fn begun(platform: &Platform, photo: &Path) -> DeviceProcess {
     let device = DeviceProcess::new();
     let person = platform.person("member");
-    device.log_in(platform.server.url(), &platform.ca(), &person, &["--no-sync"]).ok();
-    let made = device.run(&["create", "account", &format!("name={CANARY} GmbH")]).ok();
+    device
+        .log_in(
+            platform.server.url(),
+            &platform.ca(),
+            &person,
+            &["--no-sync"],
+        )
+        .ok();
+    let made = device
+        .run(&["create", "account", &format!("name={CANARY} GmbH")])
+        .ok();
     let id = made["id"].as_str().unwrap();
     device.run(&["attach", id, photo.to_str().unwrap()]).ok();
     device
@@ -110,7 +137,9 @@ fn begun(platform: &Platform, photo: &Path) -> DeviceProcess {
 fn assert_erased(device: &DeviceProcess, key: &str) {
     assert_unreadable(device);
     let files = device.files();
-    let names = files.iter().filter_map(|(path, _)| path.file_name()?.to_str());
+    let names = files
+        .iter()
+        .filter_map(|(path, _)| path.file_name()?.to_str());
     let mut names: Vec<&str> = names.collect();
     names.sort_unstable();
     assert_eq!(names, ["installation", "lease"]);
@@ -131,7 +160,12 @@ fn name_of_key(device: &DeviceProcess, login: &str) -> String {
     let installation = fs::read_to_string(device.home().join("installation")).unwrap();
     let login: serde_json::Value = serde_json::from_str(login).unwrap();
     let part = |name: &str| login[name].as_str().unwrap_or_default().to_owned();
-    format!("Fieldstone device: {}/{}/{}", installation.trim(), part("user"), part("id"))
+    format!(
+        "Fieldstone device: {}/{}/{}",
+        installation.trim(),
+        part("user"),
+        part("id")
+    )
 }
 
 /// Whether the keyring has a key that can be read.
@@ -140,5 +174,6 @@ fn has_key(name: &str) -> bool {
     let own = KeyRing::from_special_id(KeyRingIdentifier::Thread, true).unwrap();
     own.link_keyring(user).unwrap();
     let mut bytes = [0; 64];
-    user.search(name).is_ok_and(|key| key.read(&mut bytes).is_ok())
+    user.search(name)
+        .is_ok_and(|key| key.read(&mut bytes).is_ok())
 }

@@ -45,10 +45,20 @@ fn left_in(device: &DeviceProcess) -> (Vec<String>, usize) {
 /// An account made and one edited on a device that can't reach anybody; answers their ids.
 fn work_offline(device: &DeviceProcess) -> (String, String) {
     let known = first_id(device, "accounts");
-    let made = device.run(&["create", "account", &format!("name={CANARY} GmbH")]).ok();
-    device.run(&["edit", &known, &format!("city={CANARY}")]).ok();
+    let made = device
+        .run(&["create", "account", &format!("name={CANARY} GmbH")])
+        .ok();
+    device
+        .run(&["edit", &known, &format!("city={CANARY}")])
+        .ok();
     let id = made["id"].as_str().unwrap().to_owned();
-    assert_eq!(device.run(&["pending"]).ok()["mutations"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        device.run(&["pending"]).ok()["mutations"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
     (id, known)
 }
 
@@ -58,11 +68,17 @@ fn leave_sealed(platform: &Platform, device: &DeviceProcess) -> (String, String)
     assert!(end_sessions(platform) > 0);
     device.run(&["sync"]).failed(3);
     let asked = device.run(&["logout"]).failed(1);
-    assert!(asked.contains("--keep-sealed") && asked.contains("--discard"), "{asked}");
+    assert!(
+        asked.contains("--keep-sealed") && asked.contains("--discard"),
+        "{asked}"
+    );
     assert_unreadable(device);
     device.run(&["logout", "--keep-sealed"]).ok();
     let (others, sealed) = left_in(device);
-    assert_eq!((others, sealed), (vec!["installation".to_owned(), "lease".to_owned()], 1));
+    assert_eq!(
+        (others, sealed),
+        (vec!["installation".to_owned(), "lease".to_owned()], 1)
+    );
     assert_unreadable(device);
     device.run(&["list", "accounts"]).failed(3);
     ids
@@ -71,7 +87,10 @@ fn leave_sealed(platform: &Platform, device: &DeviceProcess) -> (String, String)
 /// The work has arrived, as the member's.
 fn assert_arrived(platform: &Platform, (made, known): &(String, String)) {
     let fresh = platform.device("member");
-    assert_eq!(fresh.run(&["show", made]).ok()["name"], json!(format!("{CANARY} GmbH")));
+    assert_eq!(
+        fresh.run(&["show", made]).ok()["name"],
+        json!(format!("{CANARY} GmbH"))
+    );
     assert_eq!(fresh.run(&["show", known]).ok()["city"], json!(CANARY));
     // For the next to begin with.
     fresh.run(&["edit", known, "city=Halle"]).ok();
@@ -98,7 +117,10 @@ fn another_workspace_leaves_them_where_they_are(platform: &Platform) {
     assert_eq!(platform.log_in(&device, &stranger).ok()["delivered"], 0);
     device.run(&["logout"]).ok();
     assert_eq!(left_in(&device).1, 1);
-    assert_eq!(platform.log_in(&device, &platform.person("member")).ok()["delivered"], 2);
+    assert_eq!(
+        platform.log_in(&device, &platform.person("member")).ok()["delivered"],
+        2
+    );
     assert_arrived(platform, &ids);
 }
 
@@ -111,15 +133,30 @@ struct Owner<'a> {
 
 impl<'a> Owner<'a> {
     fn sign_in(platform: &'a Platform) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let owner = Self {
             platform,
             client: platform.server.client(),
             runtime,
         };
-        let Person { email, password, workspace } = platform.person("owner");
-        owner.ask("POST", "/session", Some(json!({"email": email, "password": password, "workspace": workspace})));
-        owner.ask("POST", "/session/proof", Some(json!({"password": password})));
+        let Person {
+            email,
+            password,
+            workspace,
+        } = platform.person("owner");
+        owner.ask(
+            "POST",
+            "/session",
+            Some(json!({"email": email, "password": password, "workspace": workspace})),
+        );
+        owner.ask(
+            "POST",
+            "/session/proof",
+            Some(json!({"password": password})),
+        );
         owner
     }
 
@@ -143,13 +180,21 @@ impl<'a> Owner<'a> {
 
     fn device(&self, id: &str) -> Value {
         let devices = self.ask("GET", "/devices", None);
-        let found = devices["devices"].as_array().unwrap().iter().find(|device| device["id"] == id);
+        let found = devices["devices"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|device| device["id"] == id);
         found.cloned().expect("the device is listed")
     }
 }
 
 /// A device with work unsent that is ordered to erase; answers its id on the platform, and the ids of the work.
-fn ordered(platform: &Platform, owner: &Owner<'_>, device: &DeviceProcess) -> (String, (String, String)) {
+fn ordered(
+    platform: &Platform,
+    owner: &Owner<'_>,
+    device: &DeviceProcess,
+) -> (String, (String, String)) {
     let answer = platform.log_in(device, &platform.person("member")).ok();
     let id = answer["device"].as_str().unwrap().to_owned();
     let work = work_offline(device);
@@ -165,11 +210,20 @@ fn a_device_is_erased_by_order_at_its_next_contact(platform: &Platform) {
     let told = device.run(&["sync"]).failed(3);
     assert!(told.contains("ordered this device to be erased"), "{told}");
     assert_unreadable(&device);
-    assert_eq!(left_in(&device), (vec!["installation".to_owned(), "lease".to_owned()], 1));
-    assert!(owner.device(&id)["erased_at"].is_string(), "the platform knows that it was obeyed");
+    assert_eq!(
+        left_in(&device),
+        (vec!["installation".to_owned(), "lease".to_owned()], 1)
+    );
+    assert!(
+        owner.device(&id)["erased_at"].is_string(),
+        "the platform knows that it was obeyed"
+    );
     device.run(&["sync"]).failed(3);
     // What it had sealed is its author's work: it arrives with the next login, and is applied with the author's rights.
-    assert_eq!(platform.log_in(&device, &platform.person("owner")).ok()["delivered"], 2);
+    assert_eq!(
+        platform.log_in(&device, &platform.person("owner")).ok()["delivered"],
+        2
+    );
     assert_eq!(left_in(&device).1, 0);
     assert_arrived(platform, &work);
 }
@@ -182,6 +236,9 @@ fn where_nothing_may_be_sealed_an_order_leaves_nothing(platform: &Platform) {
     let device = DeviceProcess::new();
     let (id, _) = ordered(platform, &owner, &device);
     device.run(&["sync"]).failed(3);
-    assert_eq!(left_in(&device), (vec!["installation".to_owned(), "lease".to_owned()], 0));
+    assert_eq!(
+        left_in(&device),
+        (vec!["installation".to_owned(), "lease".to_owned()], 0)
+    );
     assert!(owner.device(&id)["erased_at"].is_string());
 }

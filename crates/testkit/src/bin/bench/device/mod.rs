@@ -66,7 +66,9 @@ pub(crate) async fn measure(scratch: &Path, rows: u32) -> anyhow::Result<Figures
 
     let process = DeviceProcess::at(&scratch.join("home"));
     // A bench ends by the clock, and a folder that is thrown away needs no farewell: `process` logs out when it goes.
-    process.log_in(server.url(), &server.ca(), &person, &["--no-sync"]).ok();
+    process
+        .log_in(server.url(), &server.ca(), &person, &["--no-sync"])
+        .ok();
     let before = processes.used()?;
     let begun = Instant::now();
     let mut child = process.start(&["sync"]);
@@ -92,11 +94,17 @@ pub(crate) async fn measure(scratch: &Path, rows: u32) -> anyhow::Result<Figures
     let wire = Wire::to(server.port()).await?;
     let counting = DeviceProcess::at(&scratch.join("counting"));
     let url = format!("https://127.0.0.1:{}", wire.port());
-    counting.log_in(&url, &server.ca(), &person, &["--no-sync"]).ok();
+    counting
+        .log_in(&url, &server.ca(), &person, &["--no-sync"])
+        .ok();
     let before = wire.seen();
     let child = counting.start(&["sync"]);
     let output = tokio::task::spawn_blocking(move || child.wait_with_output()).await??;
-    ensure!(output.status.success(), "the counted sync failed: {}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "the counted sync failed: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let synced = wire.seen().since(before);
     let mut device = open(counting.home()).await?;
     let (empty, empty_ms) = empty(&mut device, &wire).await?;
@@ -151,14 +159,23 @@ async fn lists(device: &Device) -> anyhow::Result<Vec<(&'static str, f64)>> {
     let mut searched = base().order("name", false);
     searched.search = Some("tomasz".to_owned());
     let cases = [
-        ("filtered by an unindexed field, sorted by name", base().filter(in_leipzig()).order("name", false)),
-        ("filtered by an unindexed field, newest first", base().filter(in_leipzig()).order("created_at", true)),
+        (
+            "filtered by an unindexed field, sorted by name",
+            base().filter(in_leipzig()).order("name", false),
+        ),
+        (
+            "filtered by an unindexed field, newest first",
+            base().filter(in_leipzig()).order("created_at", true),
+        ),
         ("searched for a word, sorted by name", searched),
     ];
     let store = device.store();
     let mut figures = Vec::new();
     for (name, query) in cases {
-        ensure!(store.list(&query).await?.records.len() == 50, "{name}: too few");
+        ensure!(
+            store.list(&query).await?.records.len() == 50,
+            "{name}: too few"
+        );
         let mut times = Vec::with_capacity(TIMES);
         for _ in 0..TIMES {
             let begun = Instant::now();
@@ -193,11 +210,17 @@ async fn push(device: &mut Device) -> anyhow::Result<f64> {
             .collect();
         store.apply(&changes).await?;
     }
-    ensure!(device.local().pending_count().await? >= EDITS as u64, "edits went missing");
+    ensure!(
+        device.local().pending_count().await? >= EDITS as u64,
+        "edits went missing"
+    );
     let begun = Instant::now();
     sync(device).await?;
     let took = begun.elapsed();
-    ensure!(device.local().pending_count().await? == 0, "edits were not sent");
+    ensure!(
+        device.local().pending_count().await? == 0,
+        "edits were not sent"
+    );
     Ok(f64::from(u32::try_from(EDITS)?) / took.as_secs_f64())
 }
 
@@ -206,18 +229,37 @@ async fn json_bytes(server: &Server, person: &Person) -> anyhow::Result<f64> {
     let client = server.client();
     let credentials = serde_json::json!({"email": person.email, "password": person.password, "workspace": person.workspace});
     let address = format!("{}/api/v1/session", server.url());
-    client.post(address).json(&credentials).send().await?.error_for_status()?;
-    let address = format!("{}/api/v1/records/contact?limit=200&filter=city%20%3D%20%22Leipzig%22", server.url());
-    let text = client.get(address).send().await?.error_for_status()?.text().await?;
+    client
+        .post(address)
+        .json(&credentials)
+        .send()
+        .await?
+        .error_for_status()?;
+    let address = format!(
+        "{}/api/v1/records/contact?limit=200&filter=city%20%3D%20%22Leipzig%22",
+        server.url()
+    );
+    let text = client
+        .get(address)
+        .send()
+        .await?
+        .error_for_status()?
+        .text()
+        .await?;
     let value: serde_json::Value = serde_json::from_str(&text)?;
-    let records = value.get("records").and_then(serde_json::Value::as_array).context("no records")?;
+    let records = value
+        .get("records")
+        .and_then(serde_json::Value::as_array)
+        .context("no records")?;
     let bytes: usize = records.iter().map(|record| record.to_string().len()).sum();
     Ok(f64::from(u32::try_from(bytes)?) / f64::from(u32::try_from(records.len().max(1))?))
 }
 
 fn median_ms(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();
-    times.get(times.len() / 2).map_or(0.0, |time| time.as_secs_f64() * 1e3)
+    times
+        .get(times.len() / 2)
+        .map_or(0.0, |time| time.as_secs_f64() * 1e3)
 }
 
 fn import(data: &Path, scratch: &Path, person: &Person, rows: u32) -> anyhow::Result<()> {
@@ -231,28 +273,63 @@ fn import(data: &Path, scratch: &Path, person: &Person, rows: u32) -> anyhow::Re
         .arg(&file)
         .stdin(Stdio::null())
         .output()?;
-    ensure!(output.status.success(), "the import failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "the import failed:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     Ok(())
 }
 
 /// People who don't exist, with about 300 bytes of facts each.
 fn contacts(rows: u32) -> anyhow::Result<String> {
     const FIRST: [&str; 12] = [
-        "Anneke", "Tomasz", "Ingrid", "Mateo", "Yuki", "Fatima", "Oskar", "Leila", "Bram", "Sofie", "Emre", "Chloe",
+        "Anneke", "Tomasz", "Ingrid", "Mateo", "Yuki", "Fatima", "Oskar", "Leila", "Bram", "Sofie",
+        "Emre", "Chloe",
     ];
     const LAST: [&str; 10] = [
-        "Vandermeer", "Kowalska", "Lindqvist", "Aguilar", "Tanaka", "Haddad", "Brandt", "Moreau", "Okafor", "Novak",
+        "Vandermeer",
+        "Kowalska",
+        "Lindqvist",
+        "Aguilar",
+        "Tanaka",
+        "Haddad",
+        "Brandt",
+        "Moreau",
+        "Okafor",
+        "Novak",
     ];
     const CITY: [(&str, &str); 7] = [
-        ("Leipzig", "04109"), ("Rotterdam", "3011"), ("Gdansk", "80-831"), ("Lyon", "69002"), ("Malmo", "211 20"), ("Porto", "4050"), ("Graz", "8010"),
+        ("Leipzig", "04109"),
+        ("Rotterdam", "3011"),
+        ("Gdansk", "80-831"),
+        ("Lyon", "69002"),
+        ("Malmo", "211 20"),
+        ("Porto", "4050"),
+        ("Graz", "8010"),
     ];
-    const WORK: [&str; 5] = ["Plant manager", "Head of purchasing", "Site engineer", "Facility lead", "Operations director"];
-    let pick = |list: &[&'static str], at: u32| list.get(at as usize % list.len().max(1)).copied().unwrap_or_default();
-    let mut text = "first_name,last_name,job_title,email,phone,street,city,postal_code,country,description\n".to_owned();
+    const WORK: [&str; 5] = [
+        "Plant manager",
+        "Head of purchasing",
+        "Site engineer",
+        "Facility lead",
+        "Operations director",
+    ];
+    let pick = |list: &[&'static str], at: u32| {
+        list.get(at as usize % list.len().max(1))
+            .copied()
+            .unwrap_or_default()
+    };
+    let mut text =
+        "first_name,last_name,job_title,email,phone,street,city,postal_code,country,description\n"
+            .to_owned();
     for row in 0..rows {
         let mixed = row.wrapping_mul(2_654_435_761);
         let (first, last) = (pick(&FIRST, mixed >> 7), pick(&LAST, mixed >> 13));
-        let (city, code) = CITY.get((mixed >> 19) as usize % CITY.len()).copied().unwrap_or_default();
+        let (city, code) = CITY
+            .get((mixed >> 19) as usize % CITY.len())
+            .copied()
+            .unwrap_or_default();
         writeln!(
             text,
             "{first},{last} {row},{},{}.{row}@{}.example,+49 341 {:07},{} {} Street,{city},{code},Europe,\

@@ -29,7 +29,9 @@ pub(super) async fn insert(device: &Device, scratch: &Path) -> anyhow::Result<f6
             let mut statement = connection.prepare("SELECT * FROM contact ORDER BY rid")?;
             let columns = statement.column_count();
             let cells = statement.query_map([], |row| {
-                (0..columns).map(|at| row.get::<_, Value>(at)).collect::<Result<Vec<Value>, _>>()
+                (0..columns)
+                    .map(|at| row.get::<_, Value>(at))
+                    .collect::<Result<Vec<Value>, _>>()
             })?;
             let rows = cells.collect::<Result<Vec<Vec<Value>>, _>>()?;
             Ok((table, rows))
@@ -48,7 +50,8 @@ fn insert_all(path: &Path, table: &str, rows: &[Vec<Value>]) -> anyhow::Result<f
     let begun = Instant::now();
     for chunk in rows.chunks(TOGETHER) {
         let transaction = connection.transaction()?;
-        let mut statement = transaction.prepare_cached(&format!("INSERT INTO contact VALUES ({marks})"))?;
+        let mut statement =
+            transaction.prepare_cached(&format!("INSERT INTO contact VALUES ({marks})"))?;
         for row in chunk {
             statement.execute(params_from_iter(row))?;
         }
@@ -56,7 +59,8 @@ fn insert_all(path: &Path, table: &str, rows: &[Vec<Value>]) -> anyhow::Result<f
         transaction.commit()?;
     }
     let took = begun.elapsed();
-    let written: i64 = connection.query_row("SELECT count(*) FROM contact", [], |row| row.get(0))?;
+    let written: i64 =
+        connection.query_row("SELECT count(*) FROM contact", [], |row| row.get(0))?;
     ensure!(usize::try_from(written)? == rows.len(), "rows went missing");
     Ok(f64::from(u32::try_from(rows.len())?) / took.as_secs_f64())
 }

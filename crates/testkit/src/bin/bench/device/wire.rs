@@ -51,7 +51,8 @@ impl Wire {
                     break;
                 };
                 let _ = (device.set_nodelay(true), platform.set_nodelay(true));
-                let ((from_device, to_device), (from_platform, to_platform)) = (device.into_split(), platform.into_split());
+                let ((from_device, to_device), (from_platform, to_platform)) =
+                    (device.into_split(), platform.into_split());
                 tokio::spawn(carry(from_device, to_platform, shared.clone(), false));
                 tokio::spawn(carry(from_platform, to_device, shared.clone(), true));
             }
@@ -72,7 +73,12 @@ impl Wire {
     }
 }
 
-async fn carry(mut from: tcp::OwnedReadHalf, mut to: tcp::OwnedWriteHalf, counts: Arc<Counts>, answer: bool) {
+async fn carry(
+    mut from: tcp::OwnedReadHalf,
+    mut to: tcp::OwnedWriteHalf,
+    counts: Arc<Counts>,
+    answer: bool,
+) {
     let mut buffer = vec![0; 64 << 10];
     loop {
         // Either end may close; then the other is told.
@@ -85,7 +91,11 @@ async fn carry(mut from: tcp::OwnedReadHalf, mut to: tcp::OwnedWriteHalf, counts
         if answer && !was_answer {
             counts.turns.fetch_add(1, Ordering::SeqCst);
         }
-        if to.write_all(buffer.get(..read).unwrap_or_default()).await.is_err() {
+        if to
+            .write_all(buffer.get(..read).unwrap_or_default())
+            .await
+            .is_err()
+        {
             return;
         }
     }
