@@ -146,12 +146,21 @@ enum Done {
 }
 
 async fn once(device: &mut Device, output: &Output) -> Result<Done, Failure> {
-    match run(device, output).await? {
+    let mut ending = run(device, output).await?;
+    let mut delivered = Delivered::default();
+    if !matches!(ending, Ending::Erase(_)) {
+        delivered = device.deliver().await?;
+        if delivered.taken > 0 {
+            // What was delivered is news for this device too.
+            ending = run(device, output).await?;
+        }
+    }
+    match ending {
         Ending::Erase(order) => Ok(Done::Wipe(order)),
         ending => Ok(Done::Synced {
             proven: ending == Ending::UpToDate { proven: true },
             waiting: device.local().pending_count().await?,
-            delivered: device.deliver().await?,
+            delivered,
         }),
     }
 }
