@@ -19,7 +19,7 @@ use super::demo;
 use super::failure::Failure;
 use super::first_run::invitation;
 use super::operator::Operator;
-use super::running::{Stop, listen, serve_until_told, url};
+use super::running::{Stop, export, listen, serve_until_told, url};
 use super::storage::StorageOptions;
 use crate::attachments::ObjectStorage;
 use crate::backup::BackupJob;
@@ -55,6 +55,10 @@ pub(super) struct Up {
     /// How letters are sent: a file with `from` and [smtp], as under [mail] in a configuration [default: they are put into the data folder]
     #[arg(long, value_name = "FILE")]
     mail: Option<PathBuf>,
+
+    /// Where Prometheus finds numbers, at /metrics over plain HTTP; keep it off public networks [default: nowhere]
+    #[arg(long, value_name = "ADDRESS", env = "FIELDSTONE_METRICS")]
+    metrics: Option<SocketAddr>,
 
     #[command(flatten)]
     storage: StorageOptions,
@@ -136,6 +140,7 @@ impl Up {
                 platform = preparing => platform?,
                 () = stop.clone().told() => return Ok(()),
             };
+            let _exporter = export(self.metrics, &platform).await?;
             let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;
             if let Some(folder) = post.folder() {
                 tracing::info!(
@@ -189,6 +194,7 @@ impl Up {
             objects: Some(objects),
             context_keys: keys,
             clock,
+            folders: vec![data_dir.root().to_owned(), data_dir.inside()],
             url,
             security_contact,
         })

@@ -8,6 +8,7 @@ mod profile;
 mod routes;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use fieldstone_model::clock::Clock;
@@ -20,6 +21,7 @@ use crate::identity::PasswordPolicy;
 
 pub use self::application::Application;
 pub use self::context_keys::{ContextKeyError, ContextKeys};
+pub use self::health::Readiness;
 pub use self::profile::{Profile, Profiles};
 pub use self::routes::{Site, pages, routes};
 
@@ -69,6 +71,8 @@ pub struct Platform {
     pub accounts: Accounts,
     /// Where the content of files lies; without it none are taken.
     pub objects: Option<ObjectStorage>,
+    /// Folders of this machine that must not fill up.
+    pub folders: Vec<PathBuf>,
     /// What tells the time.
     pub clock: Arc<dyn Clock>,
     /// Where people find this installation, e.g. `https://crm.example`.

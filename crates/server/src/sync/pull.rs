@@ -25,6 +25,7 @@ use super::{
 use crate::{
     database::pool::Step,
     store::{PgStore, store_error},
+    telemetry,
 };
 
 /// Changed records looked at for one page.
@@ -243,6 +244,7 @@ impl PgStore {
         let device = request.device.to_string();
         let rows = i64::try_from(rows).unwrap_or(i64::MAX);
         let proven = proven(request);
+        telemetry::pulled(rows.unsigned_abs(), proven);
         self.run_step(COUNT, &[&device, &self.now(), &pages, &rows, &proven])
             .await?;
         Ok(())
