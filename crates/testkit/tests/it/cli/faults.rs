@@ -1,6 +1,7 @@
 //! What can go wrong around a device: answers that aren't the platform's, certificates, disks. It says what is the matter, leaves with the
 //! right status, and loses nothing.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -127,10 +128,11 @@ fn a_first_load_is_broken_off_and_goes_on(platform: &Platform, middle: &Middle) 
 fn import(platform: &Platform) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("contacts.csv");
-    let rows: String = (0..MANY)
-        .map(|row| format!("Ada,Lovelace {row}\n"))
-        .collect();
-    fs::write(&file, format!("first_name,last_name\n{rows}")).unwrap();
+    let mut rows = "first_name,last_name\n".to_owned();
+    for row in 0..MANY {
+        writeln!(rows, "Ada,Lovelace {row}").unwrap();
+    }
+    fs::write(&file, rows).unwrap();
     let person = platform.person("member");
     let mut command = Command::new(binary());
     command
