@@ -133,7 +133,7 @@ pub async fn ask(
 ) -> Result<Timestamp, IdentityError> {
     let row = owner
         .query_one(
-            "INSERT INTO app.workspace_end AS e (tenant_id, asked_at, ends_at) VALUES ($1, $2, $2 + make_interval(days => $3))
+            "INSERT INTO app.workspace_end AS e (tenant_id, asked_at, ends_at) VALUES ($1, $2::timestamptz, $2::timestamptz + make_interval(days => $3))
              ON CONFLICT (tenant_id) DO UPDATE SET ends_at = least(e.ends_at, greatest(excluded.ends_at, e.asked_at)) RETURNING e.ends_at",
             &[&tenant.as_str(), &now, &days],
         )

@@ -30,6 +30,7 @@ mod process;
 mod serving;
 mod storage;
 mod store;
+mod tampered;
 mod telemetry;
 mod tenancy;
 mod verify;
