@@ -30,7 +30,6 @@ mod process;
 mod serving;
 mod storage;
 mod store;
-mod tampered;
 mod telemetry;
 mod tenancy;
 mod verify;

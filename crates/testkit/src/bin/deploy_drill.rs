@@ -320,14 +320,16 @@ async fn database(folder: &Path) -> anyhow::Result<(Cluster, u16)> {
     }
     drop(admin);
     cluster.stop().await?;
+    let cluster = Cluster::start_with(&data_dir, &ClusterOptions::DISPOSABLE).await?;
+    // Written after the start, which writes its own.
     fs::write(
         data_dir.postgres().join("pg_hba.conf"),
         "local all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\n",
     )?;
-    Ok((
-        Cluster::start_with(&data_dir, &ClusterOptions::DISPOSABLE).await?,
-        port,
-    ))
+    let mut config = cluster.admin_config();
+    config.port(port);
+    connect(&config).await?.batch_execute("SELECT pg_reload_conf()").await?;
+    Ok((cluster, port))
 }
 
 /// An authority, one certificate for nodes and balancer, and a client that trusts it.
