@@ -10,6 +10,7 @@ mod plan;
 pub(crate) mod policy;
 mod pull;
 mod push;
+mod range;
 mod reading;
 mod rows;
 pub(crate) mod scope;

@@ -225,12 +225,11 @@ impl PgStore {
                 params: &[&device, &presented, &KEPT],
             },
         ];
-        reading
-            .transaction
-            .run(&steps, true)
-            .await
-            .map_err(store_error)?;
-        self.count_page(request, 1, rows).await?;
+        // Both wait for the disk; they wait for it together.
+        let kept = reading.transaction.run(&steps, true);
+        let (kept, counted) = tokio::join!(kept, self.count_page(request, 1, rows));
+        kept.map_err(store_error)?;
+        counted?;
         Ok(id)
     }
 
