@@ -328,7 +328,10 @@ async fn database(folder: &Path) -> anyhow::Result<(Cluster, u16)> {
     )?;
     let mut config = cluster.admin_config();
     config.port(port);
-    connect(&config).await?.batch_execute("SELECT pg_reload_conf()").await?;
+    connect(&config)
+        .await?
+        .batch_execute("SELECT pg_reload_conf()")
+        .await?;
     Ok((cluster, port))
 }
 
