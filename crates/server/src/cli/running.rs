@@ -13,6 +13,7 @@ use super::failure::Failure;
 use super::output::say;
 use crate::attachments::Sweep;
 use crate::database::pool::{Pool, Sign};
+use crate::identity::workspace_end::{EndJob, Ending};
 use crate::import::Imports;
 use crate::jobs::{Job, Jobs, Purge, Tombstones};
 use crate::mail::{Mailer, Post};
@@ -139,6 +140,14 @@ fn jobs(platform: &Platform, mail: Option<(Post, String)>) -> Result<Vec<Box<dyn
         vec![Box::new(Purge), Box::new(Tombstones), Box::new(imports)];
     if let Some(objects) = &platform.objects {
         jobs.push(Box::new(Sweep::new(objects.clone())));
+    }
+    if let Some(owner) = &platform.databases.owner {
+        let ending = Ending {
+            owner: owner.clone(),
+            vault: platform.accounts.vault.clone(),
+            objects: platform.objects.clone(),
+        };
+        jobs.push(Box::new(EndJob::new(ending, Arc::clone(&platform.clock))));
     }
     if let Some((post, url)) = mail {
         jobs.push(Box::new(Mailer::new(
