@@ -13,6 +13,7 @@ pub mod http;
 pub mod identity;
 pub mod import;
 pub mod jobs;
+mod live;
 pub mod mail;
 pub mod oauth;
 pub mod pages;

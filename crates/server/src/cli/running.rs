@@ -14,7 +14,7 @@ use super::output::say;
 use crate::attachments::Sweep;
 use crate::database::pool::{Pool, Sign};
 use crate::import::Imports;
-use crate::jobs::{Job, Jobs, Purge, Tombstones};
+use crate::jobs::{Job, Jobs, Purge, Telling, Tombstones};
 use crate::mail::{Mailer, Post};
 use crate::platform::Platform;
 use crate::serve::{Limits, serve};
@@ -119,8 +119,12 @@ pub(super) async fn serve_until_told(
 /// What a server does besides serving.
 fn jobs(platform: &Platform, mail: Option<(Post, String)>) -> Result<Vec<Box<dyn Job>>, Failure> {
     let imports = Imports::new(stores(platform)?, Arc::clone(&platform.clock));
-    let mut jobs: Vec<Box<dyn Job>> =
-        vec![Box::new(Purge), Box::new(Tombstones), Box::new(imports)];
+    let mut jobs: Vec<Box<dyn Job>> = vec![
+        Box::new(Purge),
+        Box::new(Tombstones),
+        Box::new(Telling),
+        Box::new(imports),
+    ];
     if let Some(objects) = &platform.objects {
         jobs.push(Box::new(Sweep::new(objects.clone())));
     }

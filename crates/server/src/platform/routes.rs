@@ -22,11 +22,13 @@ use super::{Application, Platform, gate};
 use crate::api;
 use crate::http::{HttpLimits, see_through, wrap};
 use crate::identity::oauth::AuthorizationServer;
+use crate::live::Live;
 use crate::oauth::{self, Issuer};
 use crate::pages::settings::{invitations, members, membership};
 use crate::pages::{
     Entrance, attachments, confirm, email_change, exports, forgotten_password, imports, invitation,
-    password_reset, second_step, security, set_up, settings, sign_in, sign_out,
+    live, notifications, password_reset, second_step, security, set_up, settings, sign_in,
+    sign_out,
 };
 use crate::store::PgStore;
 
@@ -43,6 +45,7 @@ pub struct Site {
     entrance: Entrance,
     authorization: AuthorizationServer,
     issuer: Issuer,
+    live: Live,
 }
 
 impl std::fmt::Debug for Site {
@@ -68,6 +71,7 @@ parts! {
     entrance: Entrance,
     authorization: AuthorizationServer,
     issuer: Issuer,
+    live: Live,
 }
 
 /// The table of the server's own pages. What needs nothing is served outside the gate, everything else behind it.
@@ -114,7 +118,12 @@ fn people() -> Vec<Page<Site>> {
         get("/attachments/new",           Needs::Capability(RecordsWrite), attachments::new),
         post("/attachments/new",          Needs::Capability(RecordsWrite), attachments::create),
         get("/attachments/{id}/content",  Needs::Capability(RecordsRead),  attachments::content),
+        get("/live",                      Needs::Session, live::show),
+        get("/notifications",             Needs::Session, notifications::show),
+        get("/notifications/count",       Needs::Session, notifications::count),
         get("/settings",                  Needs::Session, settings::show),
+        get("/settings/notifications",    Needs::Session, settings::notifications::show),
+        post("/settings/notifications",   Needs::Session, settings::notifications::submit),
         get("/settings/profile",          Needs::Session, settings::profile::show),
         post("/settings/profile",         Needs::Session, settings::profile::submit),
         get("/settings/password",         Needs::Session, settings::password::show),
@@ -255,6 +264,7 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
         entrance: entrance.clone(),
         authorization: application.authorization.clone(),
         issuer: Issuer::new(&platform.url),
+        live: application.live.clone(),
     };
     let own = mount::<PgStore, Site>(pages());
     let gated = fieldstone_ui::router::<PgStore>(own.gated.with_state(site.clone()))

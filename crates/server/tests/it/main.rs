@@ -27,5 +27,6 @@ mod process;
 mod serving;
 mod storage;
 mod store;
+mod telling;
 mod tenancy;
 mod verify;

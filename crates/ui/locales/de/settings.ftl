@@ -220,3 +220,10 @@ settings-done-field-removed = Feld entfernt. Es lässt sich 30 Tage lang zurück
 settings-done-field-restored = Das Feld ist zurück, mit seinen Daten.
 settings-done-object-removed = Objekt entfernt.
 settings-done-field-saved = Feld gespeichert.
+
+settings-notifications = Mitteilungen
+settings-done-notifications = Ihre Auswahl ist gespeichert.
+notifications-advice = Was Ihnen mitgeteilt wird, steht unter Mitteilungen in der Navigation.
+notifications-wanted = Mir mitteilen, wenn
+notifications-mail = Per E-Mail
+notifications-daily = Einmal am Tag ein Brief über das, was ich nicht gelesen habe

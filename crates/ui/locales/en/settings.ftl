@@ -220,3 +220,10 @@ settings-done-field-removed = Field removed. It can be brought back for 30 days.
 settings-done-field-restored = The field is back, with its data.
 settings-done-object-removed = Object removed.
 settings-done-field-saved = Field saved.
+
+settings-notifications = Notifications
+settings-done-notifications = Your choice is saved.
+notifications-advice = What is told to you stands under Notifications in the navigation.
+notifications-wanted = Tell me when
+notifications-mail = By mail
+notifications-daily = Once a day, a letter about what I left unread

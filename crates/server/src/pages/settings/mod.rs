@@ -11,6 +11,7 @@ pub(crate) mod devices;
 pub(crate) mod invitations;
 pub(crate) mod members;
 pub(crate) mod membership;
+pub(crate) mod notifications;
 pub(crate) mod objects;
 pub(crate) mod password;
 pub(crate) mod profile;
@@ -56,6 +57,7 @@ pub struct Section {
 #[rustfmt::skip]
 pub const SECTIONS: &[Section] = &[
     own("/settings/profile",                   "settings-profile"),
+    own(notifications::PATH,                   "settings-notifications"),
     own("/settings/password",                  "settings-password"),
     own("/settings/two-step",                  "settings-two-step"),
     own("/settings/sessions",                  "settings-sessions"),

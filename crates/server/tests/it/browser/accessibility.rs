@@ -222,6 +222,8 @@ fn work(deal: &str) -> Vec<(&'static str, String)> {
 /// Settings, as somebody finds them who is alone in a workspace.
 fn settings() -> Vec<(&'static str, String)> {
     [
+        ("notifications", "/notifications"),
+        ("notification settings", "/settings/notifications"),
         ("profile", "/settings/profile"),
         ("password", "/settings/password"),
         ("two-step", "/settings/two-step"),
