@@ -77,7 +77,7 @@ GRANT SELECT (tenant_id, id, owner_id, due_date, status, deleted_at) ON app.task
 
 -- Tells each of `people` about the record beside them, unless they don't want to know. The same that is still unread is told once. Many
 -- records at once become one notification without a record. For functions of this schema only.
-CREATE FUNCTION app.tell(tenant text, people text[], of_kind text, records text[], by text, what text) RETURNS void
+CREATE FUNCTION app.tell(tenant text, people text[], of_kind text, records text[], author text, what text) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
     told text[];
@@ -91,7 +91,7 @@ BEGIN
             CASE WHEN c.many > 5 THEN c.many ELSE 1 END AS times FROM counted c
     ), made AS (
         INSERT INTO app.notification AS n (tenant_id, user_id, kind, record_id, by_id, times, marker, made_at)
-        SELECT u.tenant_id, u.id, of_kind, o.record, by, o.times, left(what, 255), transaction_timestamp()
+        SELECT u.tenant_id, u.id, of_kind, o.record, author, o.times, left(what, 255), transaction_timestamp()
             FROM one o JOIN app."user" u ON u.tenant_id = tenant AND u.id = o.person
             WHERE u.active AND u.deleted_at IS NULL
             AND NOT EXISTS (SELECT FROM app.notification_setting s WHERE s.tenant_id = u.tenant_id AND s.user_id = u.id AND of_kind = ANY (s.muted))
@@ -102,7 +102,7 @@ BEGIN
     SELECT array_agg(DISTINCT m.user_id) INTO told FROM made m;
     IF told IS NOT NULL THEN
         INSERT INTO app.change_hint (tenant_id, changed_xid, by_id, record_ids, prefixes, user_ids, at)
-            VALUES (tenant, pg_current_xact_id(), by, '{}', '{}', told, transaction_timestamp());
+            VALUES (tenant, pg_current_xact_id(), author, '{}', '{}', told, transaction_timestamp());
     END IF;
 END
 $$;
@@ -173,21 +173,21 @@ SELECT app.serve('app.tell_mentioned(text, text, text)', 'fieldstone_app');
 CREATE FUNCTION app.note_history() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
     tenant    text;
-    by        text;
+    author    text;
     followers text[];
     followed  text[];
 BEGIN
-    SELECT m.tenant_id, m.by_id INTO tenant, by FROM made m LIMIT 1;
+    SELECT m.tenant_id, m.by_id INTO tenant, author FROM made m LIMIT 1;
     IF tenant IS NULL THEN
         RETURN NULL;
     END IF;
     INSERT INTO app.change_hint (tenant_id, changed_xid, by_id, record_ids, prefixes, user_ids, at)
-        SELECT tenant, pg_current_xact_id(), by, (array_agg(m.record_id))[1:200], array_agg(DISTINCT left(m.record_id, 3)), '{}', transaction_timestamp()
+        SELECT tenant, pg_current_xact_id(), author, (array_agg(m.record_id))[1:200], array_agg(DISTINCT left(m.record_id, 3)), '{}', transaction_timestamp()
         FROM made m;
     SELECT array_agg(f.user_id), array_agg(f.record_id) INTO followers, followed
-        FROM made m JOIN app.follow f ON f.tenant_id = tenant AND f.record_id = m.record_id WHERE f.user_id <> by;
+        FROM made m JOIN app.follow f ON f.tenant_id = tenant AND f.record_id = m.record_id WHERE f.user_id <> author;
     IF followers IS NOT NULL THEN
-        PERFORM app.tell(tenant, followers, 'follow', followed, by, '');
+        PERFORM app.tell(tenant, followers, 'follow', followed, author, '');
     END IF;
     RETURN NULL;
 END
