@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject as _};
@@ -12,6 +13,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+/// No answer takes this long; whoever waits longer waits for nothing.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Makes connections to one server.
 #[derive(Clone)]
@@ -80,6 +84,12 @@ impl Client {
 impl Connection {
     /// Sends a whole request and reads the whole answer.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> anyhow::Result<Answer> {
+        tokio::time::timeout(PATIENCE, self.exchange(request))
+            .await
+            .context("no answer in two minutes")?
+    }
+
+    async fn exchange(&mut self, request: &[u8]) -> anyhow::Result<Answer> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
         let head = loop {
