@@ -143,6 +143,7 @@ DECLARE
     me     constant text := app.user_id();
     person record;
     spoken text := body;
+    known  text := before;
     sign   text;
     named  text[] := '{}';
 BEGIN
@@ -156,9 +157,10 @@ BEGIN
         sign := '@' || regexp_replace(person.name_key, '([^[:alnum:] ])', '\\\1', 'g') || '(?![[:alnum:]])';
         IF spoken ~ sign THEN
             spoken := regexp_replace(spoken, sign, ' ', 'g');
-            IF person.id <> me AND NOT before ~ sign THEN
+            IF person.id <> me AND NOT known ~ sign THEN
                 named := named || person.id;
             END IF;
+            known := regexp_replace(known, sign, ' ', 'g');
         END IF;
         EXIT WHEN cardinality(named) >= 50;
     END LOOP;

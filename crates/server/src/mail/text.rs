@@ -11,6 +11,7 @@ use lettre::{
 };
 
 use super::Letter;
+use crate::store::NotificationKind;
 
 /// A letter with everything that its text needs.
 #[derive(Debug)]
@@ -141,8 +142,8 @@ impl Draft<'_> {
             }
             Letter::Digest { counts } => {
                 let lines = counts.iter().filter_map(|(kind, count)| {
-                    let key = format!("notification-count-{kind}");
-                    locale.find(&key)?;
+                    let known = NotificationKind::ALL.iter().find(|it| it.name() == kind)?;
+                    let key = format!("notification-count-{}", known.name());
                     Some(locale.t1(&key, "count", *count))
                 });
                 facts.push(("lines", lines.collect::<Vec<_>>().join(", ")));

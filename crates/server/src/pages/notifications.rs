@@ -62,8 +62,8 @@ pub(crate) async fn show(inside: Inside) -> PageResult {
         } else {
             known(told.record)
         };
-        let plural = told.record.and_then(|id| inside.registry().object_of(id));
-        let href = match (told.record, plural) {
+        let object = told.record.and_then(|id| inside.registry().object_of(id));
+        let href = match (told.record, object) {
             (Some(id), _) if is_import => Some(format!("/imports/{id}")),
             (Some(id), Some(object)) if name.is_some() => Some(format!("/{}/{id}", object.plural)),
             _ => None,

@@ -12,6 +12,7 @@ export function startLive(htmx) {
   let active = Date.now();
 
   const close = () => {
+    delete document.body.dataset.live;
     source?.close();
     source = null;
   };
@@ -52,6 +53,9 @@ export function startLive(htmx) {
     paused = false;
     const wanted = document.querySelector("#main [data-live]")?.dataset.live;
     source = new EventSource(wanted ? `${place}?${wanted}` : place);
+    source.addEventListener("open", () => {
+      document.body.dataset.live = wanted ?? "";
+    });
     source.addEventListener("changed", (event) => say(JSON.parse(event.data)));
     source.addEventListener("count", (event) => {
       const shown = document.querySelector("[data-told] [data-count]")?.textContent ?? "0";

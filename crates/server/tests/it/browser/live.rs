@@ -85,7 +85,9 @@ async fn a_page_says_what_others_change_and_takes_nothing_from_the_reader() {
 
     // In a list, and while editing.
     browser.open("/deals").await;
-    browser.wait_until("return performance.getEntriesByType('resource').some((it) => it.name.includes('/live?object=deal'))", true).await;
+    browser
+        .wait_until("return document.body.dataset.live ?? ''", "object=deal")
+        .await;
     change("Visit them").await;
     browser
         .wait_until(told, "Nightly changed something in this list.")
@@ -143,6 +145,12 @@ async fn people_are_told_what_concerns_them() {
     browser.wait_until(count, "3").await;
     browser.keys("gb").await;
     browser.wait_for_path("/notifications").await;
+    eprintln!(
+        "{}",
+        browser
+            .run("return document.querySelector('#main').outerHTML")
+            .await
+    );
     browser.wait_for_text("Nightly changed “Quarrystone”").await;
     browser
         .wait_for_text("Nightly mentioned you in “Quarrystone”")
