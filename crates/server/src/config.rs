@@ -7,6 +7,7 @@
 //! context_key_file = "/run/credentials/fieldstone/context.key"
 //!
 //! vault_folder = "/var/lib/fieldstone/vault"                  # keys that seal secrets in the database, the same on all nodes
+//! webhook_networks = ["10.20.0.0/16"]                         # optional: where webhooks may lead besides the public internet
 //!
 //! [tls]
 //! certificate = "/etc/fieldstone/tls.pem"
@@ -46,6 +47,7 @@ use crate::http::TrustedProxies;
 use crate::identity::PasswordPolicy;
 use crate::mail::MailSettings;
 use crate::platform::Databases;
+use crate::webhooks::Networks;
 
 /// What is wrong with a configuration. Each message is a whole sentence for an operator, and never quotes a secret.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +130,9 @@ pub struct Configuration {
     pub tls: TlsFiles,
     /// Where the content of files lies; without it none are taken.
     objects: Option<ObjectSettings>,
+    /// Where webhooks may lead besides the public internet.
+    #[serde(default)]
+    pub webhook_networks: Networks,
     /// How letters are sent; without it none are.
     pub mail: Option<MailSettings>,
     database: Addresses,

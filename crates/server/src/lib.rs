@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod attachments;
+mod automation;
 pub mod backup;
 pub mod cli;
 pub mod cluster;
@@ -26,3 +27,4 @@ pub mod sync;
 pub mod teams;
 pub mod tls;
 pub mod verify;
+pub mod webhooks;

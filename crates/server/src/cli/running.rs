@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::failure::Failure;
 use super::output::say;
 use crate::attachments::Sweep;
+use crate::automation::Automation;
 use crate::database::pool::{Pool, Sign};
 use crate::import::Imports;
 use crate::jobs::{Job, Jobs, Purge, Telling, Tombstones};
@@ -20,6 +21,7 @@ use crate::platform::Platform;
 use crate::serve::{Limits, serve};
 use crate::store::Stores;
 use crate::tls::Tls;
+use crate::webhooks::Webhooks;
 
 /// Connections of the jobs that work in people's names.
 const JOB_CONNECTIONS: usize = 6;
@@ -124,6 +126,15 @@ fn jobs(platform: &Platform, mail: Option<(Post, String)>) -> Result<Vec<Box<dyn
         Box::new(Tombstones),
         Box::new(Telling),
         Box::new(imports),
+        Box::new(Automation::new(
+            stores(platform)?,
+            Arc::clone(&platform.clock),
+        )),
+        Box::new(Webhooks::new(
+            platform.accounts.vault.clone(),
+            platform.webhook_networks.clone(),
+            Arc::clone(&platform.clock),
+        )),
     ];
     if let Some(objects) = &platform.objects {
         jobs.push(Box::new(Sweep::new(objects.clone())));

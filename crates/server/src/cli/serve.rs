@@ -62,6 +62,7 @@ impl Serve {
             clock,
             url: configuration.url.clone(),
             security_contact,
+            webhook_networks: configuration.webhook_networks.clone(),
         };
         let mail = if let Some(settings) = &configuration.mail {
             Some((settings.open()?, configuration.url.clone()))

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 use fieldstone_model::clock::{Clock, SystemClock};
 use fieldstone_vault::{FileKeys, Vault};
+use ipnet::IpNet;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::geteuid;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -32,6 +33,7 @@ use crate::mail::MailSettings;
 use crate::platform::{Accounts, ContextKeys, Databases, Platform, routes};
 use crate::tls::{CertificateSource, LocalAuthority, Names, Tls, host_name};
 use crate::verify::{Signer, Subject, VerifyJob};
+use crate::webhooks::Networks;
 
 /// Run everything on this machine: database, certificate, server
 #[derive(Debug, Args)]
@@ -55,6 +57,10 @@ pub(super) struct Up {
     /// How letters are sent: a file with `from` and [smtp], as under [mail] in a configuration [default: they are put into the data folder]
     #[arg(long, value_name = "FILE")]
     mail: Option<PathBuf>,
+
+    /// A network that webhooks may lead to besides the public internet, e.g. 10.20.0.0/16; may be named several times
+    #[arg(long, value_name = "NETWORK")]
+    webhook_network: Vec<IpNet>,
 
     #[command(flatten)]
     storage: StorageOptions,
@@ -191,6 +197,7 @@ impl Up {
             clock,
             url,
             security_contact,
+            webhook_networks: Networks::new(self.webhook_network.iter().copied()),
         })
     }
 

@@ -11,7 +11,7 @@ use fieldstone_model::RecordId;
 use fieldstone_store::Store as _;
 use fieldstone_ui::{PageError, PageResult, locale::Locale};
 
-use super::inside::Inside;
+use super::{inside::Inside, settings::automation};
 use crate::store::{NotificationKind, Told};
 
 #[derive(Template)]
@@ -68,7 +68,13 @@ pub(crate) async fn show(inside: Inside) -> PageResult {
             (Some(id), Some(object)) if name.is_some() => Some(format!("/{}/{id}", object.plural)),
             _ => None,
         };
+        let is_rule = told.record.is_some_and(|id| id.prefix() == "0AR");
+        let href = match told.record {
+            Some(id) if is_rule => Some(format!("{}/{id}", automation::PATH)),
+            _ => href,
+        };
         let key = match told.record {
+            Some(_) if is_rule => "notification-rule-stopped".to_owned(),
             None => format!("notification-{}-many", told.kind.name()),
             Some(_) => format!("notification-{}", told.kind.name()),
         };

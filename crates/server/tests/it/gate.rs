@@ -88,6 +88,7 @@ impl House {
             clock: Arc::<Standing>::clone(&clock),
             url: "https://crm.example".to_owned(),
             security_contact: "mailto:security@north.example".to_owned(),
+            webhook_networks: fieldstone_server::webhooks::Networks::default(),
         };
         Self {
             router: routes(&platform).unwrap(),

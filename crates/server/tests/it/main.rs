@@ -11,6 +11,7 @@
 mod accounts;
 mod api;
 mod attacks;
+mod automation;
 mod backup;
 mod browser;
 mod devices;

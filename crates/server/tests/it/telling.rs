@@ -71,7 +71,7 @@ async fn people_are_told_what_concerns_them_and_nobody_else_is() {
     // Given to somebody.
     set(&ann, "account", own, "owner_id", Value::Id(bob.user().id)).await;
     let given = (person(&bob), "assigned".to_owned(), own.to_string(), 1);
-    assert_eq!(told(&owner).await, [given.clone()]);
+    assert_eq!(told(&owner).await, std::slice::from_ref(&given));
 
     // Named in a note: the longer of two names is meant, and a name of another workspace is nobody's.
     let note = Values::new()

@@ -97,3 +97,4 @@ live-deleted = { $person } hat das gelöscht.
 live-show = Zeigen
 record-follow = Folgen
 record-unfollow = Nicht mehr folgen
+notification-rule-stopped = Die Regel „{ $text }“ lief zu oft und wurde ausgeschaltet

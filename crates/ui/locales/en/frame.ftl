@@ -97,3 +97,4 @@ live-deleted = { $person } deleted this.
 live-show = Show
 record-follow = Follow
 record-unfollow = Stop following
+notification-rule-stopped = The rule “{ $text }” ran too often and was switched off

@@ -5,6 +5,7 @@
 
 pub(crate) mod applications;
 pub(crate) mod audit;
+pub(crate) mod automation;
 pub(crate) mod connected;
 pub(crate) mod device_policy;
 pub(crate) mod devices;
@@ -26,6 +27,7 @@ pub(crate) mod teams;
 pub(crate) mod token_policy;
 pub(crate) mod tokens;
 pub(crate) mod two_step;
+pub(crate) mod webhooks;
 
 use std::ops::Deref;
 
@@ -70,6 +72,8 @@ pub const SECTIONS: &[Section] = &[
     shared("/settings/teams",                  "settings-teams",            UsersManage),
     shared("/settings/roles",                  "settings-roles",            RecordsRead),
     shared(objects::PATH,                      "settings-objects",          SchemaManage),
+    shared(automation::PATH,                   "settings-automation",       WorkspaceManage),
+    shared(webhooks::PATH,                     "settings-webhooks",         WorkspaceManage),
     shared("/settings/sign-in",                "settings-sign-in",          WorkspaceManage),
     shared("/settings/applications",           "settings-applications",     WorkspaceManage),
     shared("/settings/service-accounts",       "settings-service-accounts", WorkspaceManage),

@@ -65,6 +65,7 @@ impl Site {
             clock,
             url: "https://crm.example".to_owned(),
             security_contact: "mailto:security@crm.example".to_owned(),
+            webhook_networks: fieldstone_server::webhooks::Networks::default(),
         };
         let tenant = people(&database).await;
         Self {

@@ -224,6 +224,9 @@ fn settings() -> Vec<(&'static str, String)> {
     [
         ("notifications", "/notifications"),
         ("notification settings", "/settings/notifications"),
+        ("automation", "/settings/automation"),
+        ("new rule", "/settings/automation/new?object=deal"),
+        ("webhooks", "/settings/webhooks"),
         ("profile", "/settings/profile"),
         ("password", "/settings/password"),
         ("two-step", "/settings/two-step"),

@@ -145,12 +145,6 @@ async fn people_are_told_what_concerns_them() {
     browser.wait_until(count, "3").await;
     browser.keys("gb").await;
     browser.wait_for_path("/notifications").await;
-    eprintln!(
-        "{}",
-        browser
-            .run("return document.querySelector('#main').outerHTML")
-            .await
-    );
     browser.wait_for_text("Nightly changed “Quarrystone”").await;
     browser
         .wait_for_text("Nightly mentioned you in “Quarrystone”")

@@ -147,6 +147,7 @@ impl Site {
             clock: Arc::new(SystemClock),
             url: "https://crm.example".to_owned(),
             security_contact: "mailto:security@x.example".to_owned(),
+            webhook_networks: fieldstone_server::webhooks::Networks::default(),
         };
         let router = routes(&platform).unwrap();
         let authority = LocalAuthority::new(folder.path().join("tls"), Names::new(None, None));
