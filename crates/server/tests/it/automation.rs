@@ -264,7 +264,7 @@ async fn a_rule_sets_fields_makes_a_task_tells_people_and_another_system() {
     let told: Value = serde_json::from_str(&body).expect("JSON");
     assert_eq!(told["type"], "record.changed");
     assert_eq!(told["record"]["id"], id);
-    assert_eq!(told["record"]["amount"], 7000);
+    assert_eq!(told["record"]["amount"].as_f64(), Some(7000.0));
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let signed = format!("{}.{body}", header(&head, "fieldstone-timestamp"));
     let expected = format!("v1={}", hex::encode(hmac::sign(&key, signed.as_bytes())));
