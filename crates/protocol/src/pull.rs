@@ -200,7 +200,8 @@ struct End {
     next: Next,
 }
 
-#[derive(Serialize, Deserialize)]
+/// A line as it is read.
+#[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
     Pull(PullRequest),
@@ -213,6 +214,20 @@ enum Line {
     End(End),
 }
 
+/// A line as it is written: nothing of a page is copied for it.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Said<'a> {
+    Pull(&'a PullRequest),
+    Have(RecordId, Tag),
+    Asked { count: usize },
+    Restart { reason: Restart, epoch: &'a Epoch },
+    Page(&'a Start),
+    Row(&'a Row),
+    Gone(Blind),
+    End(&'a End),
+}
+
 impl PullRequest {
     /// The bytes of the request.
     pub fn to_bytes(&self) -> Result<Vec<u8>, FrameError> {
@@ -220,14 +235,13 @@ impl PullRequest {
             Want::Walk(inventory) => &inventory.entries,
             Want::Delta { .. } => &[],
         };
-        let have = entries.iter().map(|(id, tag)| Line::Have(*id, *tag));
+        let have = entries.iter().map(|(id, tag)| Said::Have(*id, *tag));
+        let count = entries.len();
         encode(
-            [Line::Pull(self.clone())]
+            [Said::Pull(self)]
                 .into_iter()
                 .chain(have)
-                .chain([Line::Asked {
-                    count: entries.len(),
-                }]),
+                .chain([Said::Asked { count }]),
         )
     }
 
@@ -276,9 +290,9 @@ impl PullAnswer {
     /// The bytes of the answer.
     pub fn to_bytes(&self) -> Result<Vec<u8>, FrameError> {
         match self {
-            Self::Restart { reason, epoch } => encode([Line::Restart {
+            Self::Restart { reason, epoch } => encode([Said::Restart {
                 reason: *reason,
-                epoch: epoch.clone(),
+                epoch,
             }]),
             Self::Page(page) => {
                 let start = Start {
@@ -290,14 +304,14 @@ impl PullAnswer {
                     count: page.rows.len() + page.gone.len(),
                     next: page.next.clone(),
                 };
-                let rows = page.rows.iter().cloned().map(Line::Row);
-                let gone = page.gone.iter().copied().map(Line::Gone);
+                let rows = page.rows.iter().map(Said::Row);
+                let gone = page.gone.iter().copied().map(Said::Gone);
                 encode(
-                    [Line::Page(start)]
+                    [Said::Page(&start)]
                         .into_iter()
                         .chain(rows)
                         .chain(gone)
-                        .chain([Line::End(end)]),
+                        .chain([Said::End(&end)]),
                 )
             }
         }

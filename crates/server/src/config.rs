@@ -24,6 +24,7 @@
 //! own goes into the system's store or the file that `SSL_CERT_FILE` names.
 //!
 //! `[passwords]` says what a hash costs (`identity/password.rs`), `[proxies]` whose word on addresses counts (`http/proxies.rs`).
+//! `[metrics] listen = "127.0.0.1:9464"` lets Prometheus collect numbers there.
 //! How letters are sent stands under `[mail]` (`mail/settings.rs`), where the content of files lies under `[objects]` (`attachments/settings.rs`).
 //!
 //! Each `…_url_file` may be `…_url` with the address itself (`postgres://user:password@host/fieldstone`); then the file must be
@@ -34,8 +35,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use fieldstone_vault::Vault;
+use fieldstone_vault::{FileKeys, Vault, VaultError};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio_postgres::Config;
@@ -133,6 +135,8 @@ pub struct Configuration {
     /// Where webhooks may lead besides the public internet.
     #[serde(default)]
     pub webhook_networks: Networks,
+    /// Where Prometheus finds numbers; without it nowhere.
+    pub metrics: Option<Metrics>,
     /// How letters are sent; without it none are.
     pub mail: Option<MailSettings>,
     database: Addresses,
@@ -146,6 +150,14 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its private key, PEM.
     pub key: PathBuf,
+}
+
+/// The private listener.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// Its address: plain HTTP, so one that only those who collect numbers can reach.
+    pub listen: SocketAddr,
 }
 
 #[derive(Debug, Deserialize)]
@@ -197,10 +209,23 @@ impl Configuration {
             .unwrap_or_else(|| self.context_key_file.with_file_name("vault"))
     }
 
+    /// What seals secrets and files.
+    pub fn vault(&self) -> Result<Vault, VaultError> {
+        Ok(Vault::new(Arc::new(FileKeys::own(&self.vault_folder())?)))
+    }
+
     /// Where the content of files lies, sealed by this vault.
     pub fn objects(&self, vault: &Vault) -> Result<Option<ObjectStorage>, ConfigError> {
         let settings = self.objects.as_ref();
         settings.map(|settings| settings.open(vault)).transpose()
+    }
+
+    /// Folders of this machine that must not fill up.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        self.objects
+            .iter()
+            .filter_map(|objects| objects.folder().map(Path::to_owned))
+            .collect()
     }
 
     /// The database as each role.

@@ -30,6 +30,8 @@ pub struct ServerOptions {
     /// Further arguments. Without `--storage-encryption` among them nothing is encrypted, and without `--backups` none are made: what a test
     /// is about should not wait for it.
     pub arguments: Vec<String>,
+    /// Variables of its environment, besides this process's own.
+    pub environment: Vec<(String, String)>,
 }
 
 impl ServerOptions {
@@ -68,6 +70,13 @@ impl ServerOptions {
         self
     }
 
+    /// The same with this variable in its environment.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// The command that starts it.
     pub fn command(&self, data: &Path, port: u16) -> Command {
         let mut command = Command::new(binary());
@@ -95,6 +104,7 @@ impl ServerOptions {
             command.args(["--backups", "none"]);
         }
         command.args(&self.arguments);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null());
         command
     }

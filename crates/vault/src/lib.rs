@@ -13,6 +13,7 @@ mod file;
 mod key;
 mod memory;
 mod place;
+mod ring;
 mod seal;
 mod source;
 pub mod stream;
@@ -22,7 +23,8 @@ pub use self::file::FileKeys;
 pub use self::key::SecretKey;
 pub use self::memory::MemoryKeys;
 pub use self::place::{Place, Purpose};
-pub use self::source::KeySource;
+pub use self::ring::{KeyRing, RingState};
+pub use self::source::{KeySource, Progress};
 pub use self::stream::Stream;
 pub use self::vault::{Sealed, Vault};
 
@@ -39,6 +41,9 @@ pub enum VaultError {
     /// The tenant's key was destroyed, or never made: nothing of theirs can be read.
     #[error("there is no key for this tenant")]
     NoKey,
+    /// There have been as many changes of keys as can be told apart.
+    #[error("this tenant's keys have been changed as often as they can be")]
+    WornOut,
     /// A name that can't stand for a tenant.
     #[error("this is not a tenant's name")]
     BadTenant,

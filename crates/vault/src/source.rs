@@ -1,21 +1,41 @@
 //! Where keys come from: files, a secrets manager, memory.
 
-use crate::{SecretKey, VaultError};
+use crate::{KeyRing, VaultError};
+
+/// What is told while a root key is changed: how many tenants' keys are wrapped anew, and of how many.
+pub type Progress<'a> = &'a mut dyn FnMut(usize, usize);
 
 /// Keeps the tenants' keys, outside every database. Each is random and can be destroyed for good.
 ///
 /// An implementation keeps them wrapped under its root key, or in a manager that does that itself.
 pub trait KeySource: Send + Sync {
-    /// The key of `tenant`; [`VaultError::NoKey`] when there is none.
-    fn tenant_key(&self, tenant: &str) -> Result<SecretKey, VaultError>;
+    /// The keys of `tenant`; [`VaultError::NoKey`] when there are none.
+    fn tenant_keys(&self, tenant: &str) -> Result<KeyRing, VaultError>;
 
-    /// The key of `tenant`, made when there is none. Two who make it at once get the same one.
+    /// The keys of `tenant`, made when there are none. Two who make them at once get the same ones.
     ///
-    /// Never brings back a key that was destroyed: that answers [`VaultError::NoKey`] for ever.
-    fn make_tenant_key(&self, tenant: &str) -> Result<SecretKey, VaultError>;
+    /// Never brings back keys that were destroyed: that answers [`VaultError::NoKey`] for ever.
+    fn make_tenant_keys(&self, tenant: &str) -> Result<KeyRing, VaultError>;
 
-    /// Destroys the key of `tenant`: nothing sealed under it can be read any more, wherever it is.
-    fn destroy_tenant_key(&self, tenant: &str) -> Result<(), VaultError>;
+    /// Puts what `change` makes of the keys of `tenant` in their place, with nobody else changing them meanwhile.
+    fn change_tenant_keys(
+        &self,
+        tenant: &str,
+        change: &mut dyn FnMut(&KeyRing) -> Result<KeyRing, VaultError>,
+    ) -> Result<KeyRing, VaultError>;
+
+    /// Whose keys there are.
+    fn tenants(&self) -> Result<Vec<String>, VaultError>;
+
+    /// Changes the root key and wraps every tenant's keys anew; goes on where an earlier call was interrupted. Answers the root key's
+    /// version.
+    fn rotate_root(&self, progress: Progress<'_>) -> Result<u16, VaultError>;
+
+    /// Whether keys can be had just now.
+    fn check(&self) -> Result<(), VaultError>;
+
+    /// Destroys the keys of `tenant`: nothing sealed under them can be read any more, wherever it is.
+    fn destroy_tenant_keys(&self, tenant: &str) -> Result<(), VaultError>;
 }
 
 /// Whether a name can stand for a tenant: it becomes the name of a file or of a secret.

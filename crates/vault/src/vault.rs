@@ -4,24 +4,32 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, PoisonError, RwLock},
+    time::{Duration, Instant},
 };
 
 use zeroize::Zeroizing;
 
-use crate::{KeySource, Place, Purpose, SecretKey, Stream, VaultError, blind, seal, stream};
+use crate::{
+    KeyRing, KeySource, Place, Progress, Purpose, RingState, Stream, VaultError, blind, seal,
+    stream,
+};
 
-/// The version of the data keys that seal today. Older ones go on opening what they have sealed.
-const CURRENT: u16 = 1;
+/// For how long keys are used without asking whether they have changed or were destroyed. While the source can't be asked, for longer.
+const FRESH: Duration = Duration::from_secs(10);
 
 /// A sealed value, as a table keeps it.
 pub type Sealed = Vec<u8>;
+
+/// A tenant's keys, and when they were asked for.
+type Known = (Arc<KeyRing>, Instant);
 
 /// Seals, opens, indexes. Cheap to clone.
 #[derive(Clone)]
 pub struct Vault {
     keys: Arc<dyn KeySource>,
-    /// Tenants' keys that have been used. Gone with the process, and with [`Vault::destroy`].
-    known: Arc<RwLock<HashMap<String, SecretKey>>>,
+    /// Tenants' keys that have been used, and when they were asked for. Gone with the process, and with [`Vault::destroy`].
+    known: Arc<RwLock<HashMap<String, Known>>>,
+    fresh: Duration,
 }
 
 impl fmt::Debug for Vault {
@@ -36,7 +44,13 @@ impl Vault {
         Self {
             keys,
             known: Arc::default(),
+            fresh: FRESH,
         }
+    }
+
+    /// For how long keys are used without asking again; whoever changes them waits that long.
+    pub fn freshness(&self) -> Duration {
+        self.fresh
     }
 
     /// Seals a small value for its place. Makes the tenant's key if it has none yet.
@@ -46,10 +60,11 @@ impl Vault {
         place: &Place<'_>,
         value: &[u8],
     ) -> Result<Sealed, VaultError> {
-        let tenant = self.tenant_key(place.tenant, true)?;
+        let ring = self.ring(place.tenant, true)?;
+        let version = ring.current();
         seal::seal(
-            &data_key(&tenant, purpose, CURRENT)?,
-            CURRENT,
+            &ring.data_key(purpose, version)?,
+            version,
             &place.data(),
             value,
         )
@@ -63,15 +78,16 @@ impl Vault {
         sealed: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let version = seal::version(sealed)?;
-        let tenant = self.tenant_key(place.tenant, false)?;
-        seal::open(&data_key(&tenant, purpose, version)?, &place.data(), sealed)
+        self.with_version(place.tenant, version, |ring| {
+            seal::open(&ring.data_key(purpose, version)?, &place.data(), sealed)
+        })
     }
 
     /// A stream to seal content of any length with, for its place. Makes the tenant's key if it has none yet.
     pub fn begin_stream(&self, purpose: Purpose, place: &Place<'_>) -> Result<Stream, VaultError> {
-        let tenant = self.tenant_key(place.tenant, true)?;
-        let key = data_key(&tenant, purpose, CURRENT)?;
-        Stream::begin(&key, CURRENT, &place.data())
+        let ring = self.ring(place.tenant, true)?;
+        let version = ring.current();
+        Stream::begin(&ring.data_key(purpose, version)?, version, &place.data())
     }
 
     /// The stream that begins with `head`, sealed for the same purpose and place, to open its segments with.
@@ -82,8 +98,9 @@ impl Vault {
         head: &[u8; stream::HEAD_LEN],
     ) -> Result<Stream, VaultError> {
         let version = stream::version(head)?;
-        let tenant = self.tenant_key(place.tenant, false)?;
-        Stream::resume(&data_key(&tenant, purpose, version)?, &place.data(), head)
+        self.with_version(place.tenant, version, |ring| {
+            Stream::resume(&ring.data_key(purpose, version)?, &place.data(), head)
+        })
     }
 
     /// A hash of `value` that is the same for equal values of one field of one tenant, and means nothing to whoever lacks the key.
@@ -93,9 +110,7 @@ impl Vault {
         (tenant, object, field): (&str, &str, &str),
         value: &[u8],
     ) -> Result<[u8; 32], VaultError> {
-        let key = self.tenant_key(tenant, true)?;
-        let info: [&[u8]; 2] = [b"fieldstone blind index 1", purpose.name()];
-        let key = key.derive(b"", &info)?;
+        let key = self.ring(tenant, true)?.index_key(purpose)?;
         Ok(blind::index(
             &key,
             &[object.as_bytes(), field.as_bytes()],
@@ -103,40 +118,138 @@ impl Vault {
         ))
     }
 
-    /// Destroys the tenant's key, for good: nothing of theirs can be opened any more. Other processes forget it when they end.
+    /// Whether keys can be had just now; those in use stay in use either way.
+    pub fn check(&self) -> Result<(), VaultError> {
+        self.keys.check()
+    }
+
+    /// Destroys the tenant's keys, for good: nothing of theirs can be opened any more. Other processes notice within [`Self::freshness`].
     pub fn destroy(&self, tenant: &str) -> Result<(), VaultError> {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.remove(tenant);
-        self.keys.destroy_tenant_key(tenant)
+        self.keys.destroy_tenant_keys(tenant)
     }
 
-    fn tenant_key(&self, tenant: &str, make: bool) -> Result<SecretKey, VaultError> {
+    /// Whose keys there are.
+    pub fn tenants(&self) -> Result<Vec<String>, VaultError> {
+        self.keys.tenants()
+    }
+
+    /// Which versions of a tenant's keys there are, as the source has them now.
+    pub fn state(&self, tenant: &str) -> Result<RingState, VaultError> {
+        Ok(self.keys.tenant_keys(tenant)?.state())
+    }
+
+    /// Changes the root key; see [`KeySource::rotate_root`].
+    pub fn rotate_root(&self, progress: Progress<'_>) -> Result<u16, VaultError> {
+        self.keys.rotate_root(progress)
+    }
+
+    /// Lets new data keys seal from now on. What is under way stays under way.
+    pub fn rotate_data_keys(&self, tenant: &str) -> Result<RingState, VaultError> {
+        self.change(tenant, KeyRing::with_new_data_keys)
+    }
+
+    /// Lets a new tenant key seal from now on. `indexes` are the purposes of the blind indexes there are.
+    pub fn rotate_tenant_key(
+        &self,
+        tenant: &str,
+        indexes: &[Purpose],
+    ) -> Result<RingState, VaultError> {
+        self.change(tenant, |ring| ring.with_new_key(indexes))
+    }
+
+    /// Lets keys go that nothing is sealed under any more: nothing sealed before the last change opens after this.
+    pub fn settle(&self, tenant: &str) -> Result<RingState, VaultError> {
+        self.change(tenant, |ring| Ok(ring.settle()))
+    }
+
+    /// The same value under the keys of today; nothing when it is sealed under them already.
+    pub fn seal_anew(
+        &self,
+        purpose: Purpose,
+        place: &Place<'_>,
+        sealed: &[u8],
+    ) -> Result<Option<Sealed>, VaultError> {
+        if seal::version(sealed)? == self.ring(place.tenant, false)?.current() {
+            return Ok(None);
+        }
+        let value = self.open(purpose, place, sealed)?;
+        self.seal(purpose, place, &value).map(Some)
+    }
+
+    /// Whether content that begins with `head` is sealed under the keys of today.
+    pub fn is_current(
+        &self,
+        tenant: &str,
+        head: &[u8; stream::HEAD_LEN],
+    ) -> Result<bool, VaultError> {
+        Ok(stream::version(head)? == self.ring(tenant, false)?.current())
+    }
+
+    fn change(
+        &self,
+        tenant: &str,
+        mut change: impl FnMut(&KeyRing) -> Result<KeyRing, VaultError>,
+    ) -> Result<RingState, VaultError> {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.remove(tenant);
+        Ok(self.keys.change_tenant_keys(tenant, &mut change)?.state())
+    }
+
+    /// Does something with keys that have this version: keys that were changed a moment ago are asked for anew.
+    fn with_version<T>(
+        &self,
+        tenant: &str,
+        version: u16,
+        work: impl Fn(&KeyRing) -> Result<T, VaultError>,
+    ) -> Result<T, VaultError> {
+        let ring = self.ring(tenant, false)?;
+        let [generation, _] = version.to_be_bytes();
+        let [newest, _] = ring.current().to_be_bytes();
+        if generation <= newest {
+            return work(&ring);
+        }
+        self.known
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(tenant);
+        work(&*self.ring(tenant, false)?)
+    }
+
+    fn ring(&self, tenant: &str, make: bool) -> Result<Arc<KeyRing>, VaultError> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = known.get(tenant) {
-            return Ok(key.clone());
+        if let Some((ring, asked)) = known.get(tenant)
+            && asked.elapsed() < self.fresh
+        {
+            return Ok(Arc::clone(ring));
         }
         drop(known);
-        // Under the lock, so that a key destroyed meanwhile isn't remembered.
+        // Under the lock, so that keys destroyed meanwhile aren't remembered.
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let key = if make {
-            self.keys.make_tenant_key(tenant)?
+        let found = if make {
+            self.keys.make_tenant_keys(tenant)
         } else {
-            self.keys.tenant_key(tenant)?
+            self.keys.tenant_keys(tenant)
         };
-        known.insert(tenant.to_owned(), key.clone());
-        Ok(key)
+        match found {
+            Ok(ring) => {
+                let ring = Arc::new(ring);
+                known.insert(tenant.to_owned(), (Arc::clone(&ring), Instant::now()));
+                Ok(ring)
+            }
+            // What is running goes on with what it holds while the source can't be asked.
+            Err(VaultError::Source { .. }) if known.contains_key(tenant) => {
+                let (ring, asked) = known.get_mut(tenant).ok_or(VaultError::NoKey)?;
+                *asked = Instant::now();
+                Ok(Arc::clone(ring))
+            }
+            Err(error) => {
+                known.remove(tenant);
+                Err(error)
+            }
+        }
     }
-}
-
-fn data_key(tenant: &SecretKey, purpose: Purpose, version: u16) -> Result<SecretKey, VaultError> {
-    tenant.derive(
-        b"",
-        &[
-            b"fieldstone data key 1",
-            purpose.name(),
-            &version.to_be_bytes(),
-        ],
-    )
 }
 
 #[cfg(test)]
@@ -253,5 +366,49 @@ mod tests {
         let elsewhere =
             vault.blind_index(Purpose::new("else"), ("00D1", "contact", "iban"), b"DE01");
         assert_ne!(one, elsewhere.unwrap());
+    }
+
+    #[test]
+    fn a_change_of_keys_keeps_everything_readable_and_lets_the_old_keys_go() {
+        let keys: Arc<dyn KeySource> = Arc::new(MemoryKeys::default());
+        let vault = Vault::new(Arc::clone(&keys));
+        let sealed = vault.seal(SEED, &FIRST, b"secret").unwrap();
+        // Another process, which has used the keys.
+        let other = Vault::new(keys);
+        assert_eq!(&*other.open(SEED, &FIRST, &sealed).unwrap(), b"secret");
+
+        let state = vault.rotate_tenant_key(FIRST.tenant, &[SEED]).unwrap();
+        assert!(state.is_under_way() && state.generations == 2);
+        let anew = vault.seal_anew(SEED, &FIRST, &sealed).unwrap().unwrap();
+        assert!(vault.seal_anew(SEED, &FIRST, &anew).unwrap().is_none());
+        assert_eq!(
+            &*other.open(SEED, &FIRST, &anew).unwrap(),
+            b"secret",
+            "it asks again"
+        );
+        assert_eq!(&*other.open(SEED, &FIRST, &sealed).unwrap(), b"secret");
+        assert_eq!(vault.settle(FIRST.tenant).unwrap().generations, 1);
+        assert!(matches!(
+            vault.open(SEED, &FIRST, &sealed),
+            Err(VaultError::DoesNotOpen)
+        ));
+        assert_eq!(&*vault.open(SEED, &FIRST, &anew).unwrap(), b"secret");
+
+        vault.rotate_data_keys(FIRST.tenant).unwrap();
+        let third = vault.seal_anew(SEED, &FIRST, &anew).unwrap().unwrap();
+        assert_eq!(&*vault.open(SEED, &FIRST, &third).unwrap(), b"secret");
+    }
+
+    #[test]
+    fn keys_destroyed_elsewhere_are_forgotten() {
+        let keys: Arc<dyn KeySource> = Arc::new(MemoryKeys::default());
+        let (one, mut other) = (Vault::new(Arc::clone(&keys)), Vault::new(keys));
+        other.fresh = Duration::ZERO;
+        let sealed = other.seal(SEED, &FIRST, b"secret").unwrap();
+        one.destroy(FIRST.tenant).unwrap();
+        assert!(matches!(
+            other.open(SEED, &FIRST, &sealed),
+            Err(VaultError::NoKey)
+        ));
     }
 }

@@ -62,6 +62,8 @@ pub(super) async fn login(
         DeviceError::Keystore(_) => Failure::new(error.to_string()),
         error => error.into(),
     })?;
+    // What earlier logins left sealed goes first, so that the records that are loaded have it.
+    let delivered = device.deliver().await?;
     let synced = if wanted.no_sync {
         Ok(None)
     } else {
@@ -73,7 +75,6 @@ pub(super) async fn login(
             return Err(Failure::locked(sync::WIPED));
         }
         Ok(outcome) => {
-            let delivered = device.deliver().await?;
             let profile = device.profile();
             let answer = json!({
                 "user": profile.user, "device": profile.device(), "origin": device.login().origin,

@@ -75,6 +75,14 @@ fn interrupted(failure: &Network) -> Failure {
         Network::Unreachable => {
             "The platform can't be reached. Check the network; everything entered is kept on this device."
         }
+        Network::Untrusted => {
+            "The platform's certificate can't be trusted any more, or the connection isn't TLS 1.3. Nothing was sent; everything entered is \
+             kept on this device. Ask whoever runs the platform; on a public network, try another one."
+        }
+        Network::Redirected => {
+            "The platform sent this device to another address. That isn't followed; everything entered is kept on this device. On a public \
+             network, sign in to the network first."
+        }
         Network::Busy { .. } => {
             "The platform is busy or has a fault. Try again in a while; everything entered is kept on this device."
         }
@@ -138,12 +146,21 @@ enum Done {
 }
 
 async fn once(device: &mut Device, output: &Output) -> Result<Done, Failure> {
-    match run(device, output).await? {
+    let mut ending = run(device, output).await?;
+    let mut delivered = Delivered::default();
+    if !matches!(ending, Ending::Erase(_)) {
+        delivered = device.deliver().await?;
+        if delivered.taken > 0 {
+            // What was delivered is news for this device too.
+            ending = run(device, output).await?;
+        }
+    }
+    match ending {
         Ending::Erase(order) => Ok(Done::Wipe(order)),
         ending => Ok(Done::Synced {
             proven: ending == Ending::UpToDate { proven: true },
             waiting: device.local().pending_count().await?,
-            delivered: device.deliver().await?,
+            delivered,
         }),
     }
 }

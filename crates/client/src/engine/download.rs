@@ -32,6 +32,15 @@ pub(super) struct Download {
     restarts: u32,
     /// Somebody asked while the lane was busy.
     again: bool,
+    /// The page behind the one that is being staged: asked for meanwhile, so that network and storage work at the same time.
+    ahead: Option<Ahead>,
+}
+
+#[derive(Debug)]
+struct Ahead {
+    ticket: Ticket,
+    /// What has come, before the page in front of it was staged.
+    answer: Option<Result<Answer, Failure>>,
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +68,9 @@ impl Download {
     }
 
     pub(super) fn awaits(&self, ticket: Ticket) -> bool {
+        if self.is_ahead(ticket) {
+            return true;
+        }
         match &self.state {
             State::Idle => false,
             State::Looking(waiting)
@@ -71,6 +83,13 @@ impl Download {
 
     pub(super) fn is_idle(&self) -> bool {
         matches!(self.state, State::Idle)
+    }
+
+    /// Whether a ticket is that of the page asked for ahead, and it hasn't come yet.
+    fn is_ahead(&self, ticket: Ticket) -> bool {
+        self.ahead
+            .as_ref()
+            .is_some_and(|ahead| ahead.ticket == ticket && ahead.answer.is_none())
     }
 
     /// What the pull under way, or else the next one, stages.
@@ -175,9 +194,21 @@ impl Engine {
 
     pub(super) fn download_answered(
         &mut self,
+        ticket: Ticket,
         answer: Result<Answer, Failure>,
         effects: &mut Vec<Effect>,
     ) {
+        if self.download.is_ahead(ticket) {
+            // Its turn comes when the page before it is safe.
+            if let Some(ahead) = &mut self.download.ahead {
+                ahead.answer = Some(answer);
+            }
+            return;
+        }
+        self.take_answer(answer, effects);
+    }
+
+    fn take_answer(&mut self, answer: Result<Answer, Failure>, effects: &mut Vec<Effect>) {
         match answer {
             Ok(Answer::Pull(PullAnswer::Page(page))) => self.arrived(page, effects),
             Ok(Answer::Pull(PullAnswer::Restart { .. })) => self.restart(effects),
@@ -220,8 +251,40 @@ impl Engine {
             gone: page.gone,
             resume: resume.clone(),
         };
+        self.download.ahead = self.ask_ahead(&resume, effects);
         let ticket = self.store(effects, LocalCall::Stage(Box::new(staged)));
         self.download.state = State::Staging(ticket, resume);
+    }
+
+    /// Asks for the page behind one that isn't staged yet. Nothing is lost when staging fails: the answer is dropped, and the page is asked
+    /// for again with the token of the last one that is safe. A page that is asked for with what storage holds has to wait for storage.
+    fn ask_ahead(&mut self, staging: &Resume, effects: &mut Vec<Effect>) -> Option<Ahead> {
+        let Next::More { page, reached } = &staging.next else {
+            return None;
+        };
+        let want = match (staging.staging, &self.download.published) {
+            (Staging::Generation, _) => Want::Walk(Inventory {
+                after: *reached,
+                ..Inventory::default()
+            }),
+            (Staging::Delta, Some(published)) => Want::Delta {
+                cursor: published.cursor.clone(),
+            },
+            _ => return None,
+        };
+        let request = PullRequest {
+            protocol: self.settings.protocol,
+            device: self.settings.device,
+            epoch: Some(staging.epoch.clone()),
+            page: Some(page.clone()),
+            proof: None,
+            want,
+        };
+        let ticket = self.send(effects, Request::Pull(request));
+        Some(Ahead {
+            ticket,
+            answer: None,
+        })
     }
 
     pub(super) fn download_stored(
@@ -235,7 +298,14 @@ impl Engine {
             }
             (State::Staging(_, resume), Ok(LocalAnswer::Staged)) => {
                 self.download.pull = Some(resume);
-                self.go_on(effects);
+                match self.download.ahead.take() {
+                    Some(Ahead {
+                        answer: Some(answer),
+                        ..
+                    }) => self.take_answer(answer, effects),
+                    Some(Ahead { ticket, .. }) => self.download.state = State::Asking(ticket),
+                    None => self.go_on(effects),
+                }
             }
             (State::Publishing(_, publication, expected), Ok(LocalAnswer::Published(actual))) => {
                 self.has_published(*publication, expected.as_ref(), &actual, effects);
@@ -243,6 +313,7 @@ impl Engine {
             (state, answer) => {
                 // A page that couldn't be staged is asked for again; a stage that couldn't be published is still there.
                 drop(state);
+                self.download.ahead = None;
                 effects.push(Effect::Report(Report::Storage(unexpected(answer))));
                 self.download_later(&Failure::Unreachable, effects);
             }

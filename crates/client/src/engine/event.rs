@@ -76,6 +76,12 @@ pub enum Failure {
     /// No connection, or no answer in time.
     #[error("the platform can't be reached")]
     Unreachable,
+    /// Somebody answers who isn't trusted: another certificate, or a version of TLS that is too old. Nothing was sent.
+    #[error("the platform's certificate can't be trusted")]
+    Untrusted,
+    /// What answers points to another address, which isn't followed.
+    #[error("the platform points to another address")]
+    Redirected,
     /// The platform asks for patience (429, 503), or has a fault (5xx).
     #[error("the platform is busy")]
     Busy {

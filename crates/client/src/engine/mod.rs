@@ -187,7 +187,7 @@ impl Engine {
                         effects.push(Effect::Report(Report::Incompatible));
                     }
                     answer if self.upload.awaits(ticket) => self.upload_answered(answer, effects),
-                    answer => self.download_answered(answer, effects),
+                    answer => self.download_answered(ticket, answer, effects),
                 }
             }
             Event::Woke(ticket) if self.upload.awaits(ticket) => self.upload_now(effects),

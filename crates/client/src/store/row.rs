@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use fieldstone_guard::hidden;
 use fieldstone_model::{Field, FieldType, Object, RecordId, Value, Values, field::Origin};
 use fieldstone_store::{compile::words, write};
-use rusqlite::{
-    Connection, OptionalExtension as _, Row, params, params_from_iter, types::Value as Sql,
-};
+use rusqlite::{Connection, OptionalExtension as _, Row, Statement, params, types::Value as Sql};
 
 use super::{cell, error::DatabaseError, schema};
 
@@ -52,6 +50,7 @@ pub(super) struct Table<'a> {
     fields: Vec<&'a Field>,
     select: String,
     insert: String,
+    insert_new: String,
 }
 
 /// Fields that have columns of their own in [`ViewRow`].
@@ -109,17 +108,19 @@ impl<'a> Table<'a> {
             columns.push("object".to_owned());
         }
         let marks: Vec<String> = (1..=columns.len()).map(|at| format!("?{at}")).collect();
+        let insert = format!(
+            "INSERT INTO \"{name}\" (\"{}\") VALUES ({})",
+            columns.join("\", \""),
+            marks.join(", ")
+        );
         Self {
             object,
             name: name.to_owned(),
             select: format!(
                 "SELECT rid, version, deleted_at, row_tag, custom, extra{select} FROM \"{name}\" WHERE id = ?1"
             ),
-            insert: format!(
-                "INSERT INTO \"{name}\" (\"{}\") VALUES ({})",
-                columns.join("\", \""),
-                marks.join(", ")
-            ),
+            insert_new: format!("{insert} ON CONFLICT (id) DO NOTHING"),
+            insert,
             fields,
         }
     }
@@ -197,31 +198,59 @@ impl<'a> Table<'a> {
         row: &ViewRow,
         changed: i64,
     ) -> Result<(), DatabaseError> {
-        let optional = |number: Option<i64>| number.map_or(Sql::Null, Sql::Integer);
-        let mut cells = Vec::with_capacity(self.fields.len() * 2 + 9);
-        cells.extend([
-            Sql::Integer(row.rid),
-            Sql::Text(id.to_string()),
-            Sql::Integer(row.version),
-            optional(row.deleted_at),
-            optional(row.row_tag),
-            Sql::Integer(changed),
-            self.custom_json(&row.values),
-            unknown_json(&row.unknown),
-        ]);
+        let mut statement = connection.prepare_cached(&self.insert)?;
+        self.bind(&mut statement, id, row, changed)?;
+        statement.raw_execute()?;
+        Ok(())
+    }
+
+    /// Adds a row unless there is one of this record already; whether it did.
+    pub(super) fn insert_new(
+        &self,
+        connection: &Connection,
+        id: RecordId,
+        row: &ViewRow,
+        changed: i64,
+    ) -> Result<bool, DatabaseError> {
+        let mut statement = connection.prepare_cached(&self.insert_new)?;
+        self.bind(&mut statement, id, row, changed)?;
+        Ok(statement.raw_execute()? > 0)
+    }
+
+    fn bind(
+        &self,
+        statement: &mut Statement<'_>,
+        id: RecordId,
+        row: &ViewRow,
+        changed: i64,
+    ) -> Result<(), DatabaseError> {
+        let mut at = 0;
+        let mut next = || {
+            at += 1;
+            at
+        };
+        statement.raw_bind_parameter(next(), row.rid)?;
+        statement.raw_bind_parameter(next(), id.as_str())?;
+        statement.raw_bind_parameter(next(), row.version)?;
+        statement.raw_bind_parameter(next(), row.deleted_at)?;
+        statement.raw_bind_parameter(next(), row.row_tag)?;
+        statement.raw_bind_parameter(next(), changed)?;
+        statement.raw_bind_parameter(next(), self.custom_json(&row.values))?;
+        statement.raw_bind_parameter(next(), unknown_json(&row.unknown))?;
         for field in &self.fields {
             let value = row.values.get(&field.name).unwrap_or(&Value::Null);
-            cells.push(cell::store(value));
+            match value {
+                // Texts are most of a row, and go without a copy.
+                Value::Text(text) => statement.raw_bind_parameter(next(), text.as_str())?,
+                value => statement.raw_bind_parameter(next(), cell::store(value))?,
+            }
             if field.kind.is_folded() {
-                cells.push(cell::key(value, &field.kind));
+                statement.raw_bind_parameter(next(), cell::key(value, &field.kind))?;
             }
         }
         if self.object.custom {
-            cells.push(Sql::Text(self.object.name.to_string()));
+            statement.raw_bind_parameter(next(), self.object.name.as_ref())?;
         }
-        connection
-            .prepare_cached(&self.insert)?
-            .execute(params_from_iter(cells))?;
         Ok(())
     }
 

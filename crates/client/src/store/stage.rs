@@ -7,7 +7,7 @@ use fieldstone_guard::hidden;
 use fieldstone_model::{Object, RecordId, Registry, Value, Values};
 use fieldstone_protocol::{pull::Row, tag::BlindKey};
 use fieldstone_store::{compile::words, write};
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{Transaction, params};
 
 use super::{
     base::{self, PlatformRow},
@@ -22,6 +22,10 @@ use crate::engine::local::StagedPage;
 
 /// What stands behind the names of a generation's tables until it is published.
 const NEXT: &str = "__next";
+/// How many parts the full-text index may have while a generation is staged; as many as SQLite can.
+const SEGMENTS_MAX: i64 = 1_999;
+/// What SQLite does by itself, and does again once the generation is published.
+const USUAL_MERGES: [(&str, i64); 2] = [("automerge", 4), ("crisismerge", 16)];
 
 /// Drops everything that is staged.
 pub(super) fn clear(
@@ -47,7 +51,24 @@ pub(super) fn begin_generation(
     let custom = schema::any_custom_object();
     let table = format!("{}{NEXT}", schema::CUSTOM_TABLE);
     transaction.execute_batch(&schema::create_table(&table, &custom))?;
-    schema::create_side_tables(transaction, NEXT)
+    schema::create_side_tables(transaction, NEXT)?;
+    // Merged once, when everything is there, and not again and again on the way.
+    search_setting(transaction, "automerge", 0)?;
+    search_setting(transaction, "crisismerge", SEGMENTS_MAX)
+}
+
+/// Sets how SQLite merges the parts of the full-text index of a staged generation.
+fn search_setting(
+    transaction: &Transaction<'_>,
+    name: &str,
+    value: i64,
+) -> Result<(), DatabaseError> {
+    transaction
+        .prepare_cached(hidden!(
+            "INSERT INTO search__next (search__next, rank) VALUES (?1, ?2)"
+        ))?
+        .execute(params![name, value])?;
+    Ok(())
 }
 
 /// A platform's row in the types of this device. Fields it doesn't know are kept as they came.
@@ -81,30 +102,25 @@ pub(super) fn generation_page(
     page: &StagedPage,
 ) -> Result<(), DatabaseError> {
     let mut numbers = Numbers::begin(transaction)?;
-    let mut table: Option<(Table<'_>, String)> = None;
+    let mut table: Option<Table<'_>> = None;
     for staged in &page.rows {
         let Some(object) = object_of(registry, staged) else {
             put_other(transaction, "other_row__next", staged)?;
             continue;
         };
-        let (into, exists) = match table.take() {
-            Some(same) if same.0.object.name == object.name => same,
-            _ => {
-                let name = format!("{}{NEXT}", table_of(object));
-                let exists = format!("SELECT rid FROM \"{name}\" WHERE id = ?1");
-                (Table::named(object, &name), exists)
-            }
+        let into = match table.take() {
+            Some(same) if same.object.name == object.name => same,
+            _ => Table::named(object, &format!("{}{NEXT}", table_of(object))),
         };
-        let rid_before: Option<i64> = transaction
-            .prepare_cached(&exists)?
-            .query_row([staged.id.as_str()], |row| row.get(0))
-            .optional()?;
-        if let Some(rid) = rid_before {
-            take_out_of_next(transaction, &into, staged.id, rid)?;
-        }
         let rid = numbers.rid();
         let view = typed(object, staged).into_view(rid);
-        into.insert(transaction, staged.id, &view, numbers.revision)?;
+        // What an earlier page brought is known better by this one. It is the exception: what changed while the pages were read.
+        if !into.insert_new(transaction, staged.id, &view, numbers.revision)? {
+            if let Some(before) = into.read(transaction, staged.id)? {
+                take_out_of_next(transaction, &into, staged.id, before.rid)?;
+            }
+            into.insert(transaction, staged.id, &view, numbers.revision)?;
+        }
         let tokens = write::tokens(object, &view.values);
         if !tokens.is_empty() {
             transaction
@@ -115,7 +131,7 @@ pub(super) fn generation_page(
         }
         let keys = write::keys(object, &view.values);
         row::insert_keys(transaction, "field_value__next", object, staged.id, &keys)?;
-        table = Some((into, exists));
+        table = Some(into);
     }
     if !page.gone.is_empty() {
         let staged: Vec<String> = tables(registry)
@@ -265,6 +281,12 @@ pub(super) fn publish_generation(
     registry: &Registry,
     numbers: &mut Numbers,
 ) -> Result<(), DatabaseError> {
+    transaction.execute_batch(hidden!(
+        "INSERT INTO search__next (search__next) VALUES ('optimize')"
+    ))?;
+    for (name, value) in USUAL_MERGES {
+        search_setting(transaction, name, value)?;
+    }
     for table in tables(registry).into_iter().chain(SIDE_TABLES) {
         transaction.execute_batch(&format!(
             "DROP TABLE \"{table}\"; ALTER TABLE \"{table}{NEXT}\" RENAME TO \"{table}\""

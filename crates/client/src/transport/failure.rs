@@ -115,7 +115,9 @@ impl From<TransportError> for Failure {
             TransportError::Busy { retry_after, .. } => Self::Busy { retry_after },
             TransportError::Incompatible => Self::Incompatible,
             TransportError::Refused { status, .. } => Self::Refused { status },
-            TransportError::Unexpected | TransportError::Redirect => Self::Garbled,
+            TransportError::Untrusted(_) => Self::Untrusted,
+            TransportError::Redirect => Self::Redirected,
+            TransportError::Unexpected => Self::Garbled,
             _ => Self::Unreachable,
         }
     }

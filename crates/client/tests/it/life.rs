@@ -261,7 +261,7 @@ async fn whatever_the_platform_answers_nothing_is_lost() {
         (Fault::Html, Ending::Interrupted(Failure::Garbled)),
         (Fault::Truncated, Ending::Interrupted(Failure::Garbled)),
         (Fault::CutOff, Ending::Interrupted(Failure::Unreachable)),
-        (Fault::Redirect, Ending::Interrupted(Failure::Garbled)),
+        (Fault::Redirect, Ending::Interrupted(Failure::Redirected)),
         (
             Fault::Broken,
             Ending::Interrupted(Failure::Busy { retry_after: None }),
@@ -389,9 +389,17 @@ async fn a_folder_that_cannot_be_written_is_told() {
 }
 
 #[tokio::test]
-async fn a_clock_at_1970_harms_nothing() {
+async fn a_clock_that_is_wrong_harms_nothing() {
+    let day = jiff::SignedDuration::from_hours(24);
+    let now = SystemClock.now();
+    for wrong in [jiff::Timestamp::UNIX_EPOCH, now - day, now + day] {
+        works_under(wrong).await;
+    }
+}
+
+async fn works_under(clock: jiff::Timestamp) {
     let mut bench = Bench::new().await;
-    bench.clock = Arc::new(FixedClock(jiff::Timestamp::UNIX_EPOCH));
+    bench.clock = Arc::new(FixedClock(clock));
     let mut device = bench.log_in().await;
     assert_eq!(
         device.sync(|_| {}).await.unwrap(),

@@ -124,7 +124,7 @@ pub(super) async fn content<S: ApiStore>(mut call: Call<S>) -> ApiResult {
     let record = store.get("attachment", id, &[]).await?;
     let download = store.download(id).await?;
     let name = record.get("name").as_text().unwrap_or("file");
-    Ok(download.answer(&call.parts.headers, name))
+    Ok(download.answer(&call.parts.headers, name).await?)
 }
 
 /// The attachment that the path names.

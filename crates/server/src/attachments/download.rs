@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
 use fieldstone_model::RecordId;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
     CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
@@ -75,7 +75,9 @@ impl Download {
     /// The answer to a request with these headers, to be saved as `name`: all of it, a range of it, or that it is what the caller has.
     ///
     /// It is never shown in place: whatever it calls itself, it is a file from somebody, not a page of ours.
-    pub fn answer(self, request: &HeaderMap, name: &str) -> Response {
+    ///
+    /// An answer begins once its first part is at hand, so that an object store that is out of reach is told of and not cut off.
+    pub async fn answer(self, request: &HeaderMap, name: &str) -> Result<Response, StorageError> {
         let tag = format!("\"{}\"", self.upload.sha256.as_deref().unwrap_or_default());
         let mut response = Response::new(Body::empty());
         let size = self.upload.size;
@@ -90,7 +92,7 @@ impl Download {
         let named = |header: &str| request.get(header).and_then(|value| value.to_str().ok());
         if named("if-none-match").is_some_and(|known| known == "*" || known.contains(&tag)) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
-            return response;
+            return Ok(response);
         }
         set(CONTENT_TYPE, &self.upload.content_type);
         set(CONTENT_DISPOSITION, &disposition(name));
@@ -115,13 +117,19 @@ impl Download {
             Some(Asked::Beyond) => {
                 set(CONTENT_RANGE, &format!("bytes */{size}"));
                 *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
-                return response;
+                return Ok(response);
             }
         };
         let length = HeaderValue::from(span.end - span.start);
         response.headers_mut().insert(CONTENT_LENGTH, length);
-        *response.body_mut() = Body::from_stream(self.read(span));
-        response
+        let mut content = Box::pin(self.read(span).peekable());
+        if let Some(Err(_)) = content.as_mut().peek().await
+            && let Some(Err(error)) = content.next().await
+        {
+            return Err(error);
+        }
+        *response.body_mut() = Body::from_stream(content);
+        Ok(response)
     }
 
     /// The bytes of a span, part by part.

@@ -18,6 +18,7 @@ use serde::Serialize;
 
 pub use self::download::{Download, Span};
 pub use self::settings::ObjectSettings;
+pub(crate) use self::storage::Object;
 pub use self::storage::{Bucket, ObjectStorage, StorageError};
 pub use self::sweep::Sweep;
 pub use self::upload::{Announcement, media_type};

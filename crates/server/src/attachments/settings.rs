@@ -14,7 +14,7 @@
 //! ```
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use fieldstone_vault::Vault;
 use serde::Deserialize;
@@ -44,6 +44,11 @@ struct BucketSettings {
 }
 
 impl ObjectSettings {
+    /// The folder, if it is one.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
     /// Opens it; whether a bucket answers is seen when it is used.
     pub fn open(&self, vault: &Vault) -> Result<ObjectStorage, ConfigError> {
         let opened = match (&self.folder, &self.bucket) {

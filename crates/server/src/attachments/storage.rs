@@ -1,20 +1,28 @@
 //! The object store: a folder, or a bucket of an S3 service. It never holds anything that isn't sealed.
 
 use std::fmt;
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use fieldstone_vault::{Place, Purpose, Vault, VaultError, stream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use nix::unistd::{AccessFlags, access};
 use object_store::{
-    ObjectStore, ObjectStoreExt as _, PutPayload, aws::AmazonS3Builder, local::LocalFileSystem,
-    path::Path,
+    ClientOptions, ObjectStore, ObjectStoreExt as _, PutPayload, RetryConfig, aws::AmazonS3Builder,
+    local::LocalFileSystem, path::Path,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
+use crate::telemetry;
+
 /// What the keys are for that seal content.
 const CONTENT: Purpose = Purpose::new("attachment content");
+
+/// How long a service may take to be reached, and to answer.
+const CONNECT: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Why the object store didn't do it. Says nothing of what is in it.
 #[derive(Debug, thiserror::Error)]
@@ -95,14 +103,14 @@ impl Object<'_> {
 pub struct ObjectStorage {
     store: Arc<dyn ObjectStore>,
     vault: Vault,
-    /// Whether it is one on this machine, for whoever wants to know.
-    is_local: bool,
+    /// The folder, if it is one on this machine.
+    folder: Option<PathBuf>,
 }
 
 impl fmt::Debug for ObjectStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ObjectStorage")
-            .field("is_local", &self.is_local)
+            .field("folder", &self.folder)
             .finish_non_exhaustive()
     }
 }
@@ -113,7 +121,7 @@ impl ObjectStorage {
         let store = LocalFileSystem::new_with_prefix(folder)?
             .with_fsync(true)
             .with_automatic_cleanup(true);
-        Ok(Self::over(Arc::new(store), vault, true))
+        Ok(Self::over(Arc::new(store), vault, Some(folder.to_owned())))
     }
 
     /// A bucket.
@@ -124,18 +132,27 @@ impl ObjectStorage {
             .with_access_key_id(&bucket.access_key_id)
             .with_secret_access_key(bucket.secret_access_key.expose_secret());
         if let Some(endpoint) = &bucket.endpoint {
-            builder = builder
-                .with_endpoint(endpoint)
-                .with_allow_http(is_on_this_machine(endpoint));
+            builder = builder.with_endpoint(endpoint);
         }
-        Ok(Self::over(Arc::new(builder.build()?), vault, false))
+        // Whoever waits for an answer is told that there is none, well before their request runs out of time.
+        let retries = RetryConfig {
+            max_retries: 2,
+            retry_timeout: PATIENCE,
+            ..RetryConfig::default()
+        };
+        let client = ClientOptions::new()
+            .with_allow_http(bucket.endpoint.as_deref().is_some_and(is_on_this_machine))
+            .with_connect_timeout(CONNECT)
+            .with_timeout(PATIENCE);
+        let store = builder.with_retry(retries).with_client_options(client);
+        Ok(Self::over(Arc::new(store.build()?), vault, None))
     }
 
-    fn over(store: Arc<dyn ObjectStore>, vault: Vault, is_local: bool) -> Self {
+    fn over(store: Arc<dyn ObjectStore>, vault: Vault, folder: Option<PathBuf>) -> Self {
         Self {
             store,
             vault,
-            is_local,
+            folder,
         }
     }
 
@@ -147,15 +164,17 @@ impl ObjectStorage {
     ) -> Result<(), StorageError> {
         let stream = self.vault.begin_stream(CONTENT, &object.place())?;
         let sealed = apart(move || stream.seal_all(&content)).await??;
-        self.store
-            .put(&object.path(), PutPayload::from(sealed))
-            .await?;
+        let path = object.path();
+        let put = self.store.put(&path, PutPayload::from(sealed));
+        counted("put", put.await)?;
         Ok(())
     }
 
     /// Gets it and opens it.
     pub(crate) async fn get(&self, object: &Object<'_>) -> Result<Bytes, StorageError> {
-        let sealed = self.store.get(&object.path()).await?.bytes().await?;
+        let path = object.path();
+        let got = async { self.store.get(&path).await?.bytes().await };
+        let sealed = counted("get", got.await)?;
         let head = sealed
             .first_chunk::<{ stream::HEAD_LEN }>()
             .ok_or(VaultError::NotSealed)?;
@@ -164,6 +183,23 @@ impl ObjectStorage {
             stream.open_all(sealed.get(stream::HEAD_LEN..).unwrap_or_default().to_vec())
         });
         Ok(opened.await??.into())
+    }
+
+    /// Seals an object under the keys of today; false when it was already.
+    ///
+    /// An object is replaced as a whole: whoever reads it meanwhile gets it as it was or as it is, and both open.
+    pub(crate) async fn seal_anew(&self, object: &Object<'_>) -> Result<bool, StorageError> {
+        let path = object.path();
+        let end = u64::try_from(stream::HEAD_LEN).unwrap_or(u64::MAX);
+        let head = self.store.get_range(&path, 0..end).await?;
+        let head = head
+            .first_chunk::<{ stream::HEAD_LEN }>()
+            .ok_or(VaultError::NotSealed)?;
+        if self.vault.is_current(object.tenant, head)? {
+            return Ok(false);
+        }
+        self.put(object, self.get(object).await?).await?;
+        Ok(true)
     }
 
     /// Removes one object; that it isn't there is as good.
@@ -198,11 +234,32 @@ impl ObjectStorage {
 
     /// Whether it answers, for whoever asks if this server is ready.
     pub async fn check(&self) -> Result<(), StorageError> {
-        match self.store.head(&Path::from("readiness")).await {
-            Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
+        // A store in a folder makes the folders it needs, and would take one that is gone for an empty one.
+        if let Some(folder) = self.folder.clone() {
+            let usable = apart(move || access(&folder, AccessFlags::W_OK | AccessFlags::X_OK));
+            return usable.await?.map_err(|errno| {
+                StorageError::Unusable(object_store::Error::Generic {
+                    store: "folder",
+                    source: Box::new(errno),
+                })
+            });
         }
+        let nothing = Path::from("readiness");
+        counted(
+            "check",
+            self.store.list_with_delimiter(Some(&nothing)).await,
+        )?;
+        Ok(())
     }
+}
+
+/// Counts how it went.
+fn counted<T>(
+    operation: &'static str,
+    outcome: object_store::Result<T>,
+) -> object_store::Result<T> {
+    telemetry::object_store(operation, outcome.is_ok());
+    outcome
 }
 
 /// Only a service on this machine may be spoken to without TLS.

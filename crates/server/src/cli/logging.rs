@@ -2,11 +2,18 @@
 //!
 //! `FIELDSTONE_LOG` is a list of levels as `tracing` takes them (`debug`, `info,fieldstone_server::http=debug`); the word `json` in
 //! it changes the form.
+//!
+//! What Fieldstone says of itself holds no secrets and nobody's data at any level. Libraries promise no such thing: a driver prints values of
+//! statements, a protocol prints headers. So theirs is cut at what they find worth telling in production, whatever is asked for.
 
 use std::env;
 use std::io::{IsTerminal as _, stderr};
 
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
 
 const VARIABLE: &str = "FIELDSTONE_LOG";
 
@@ -17,20 +24,27 @@ const DEFAULT: &str = "info,tokio_postgres=warn,refinery=warn,refinery_core=warn
 pub(super) fn start() {
     let (json, levels) = parse(&env::var(VARIABLE).unwrap_or_default());
     let filter = EnvFilter::builder().parse_lossy(levels);
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(stderr);
-    // Fails only when a log has been started already, and then that one is as good.
-    let _ = if json {
-        builder.json().flatten_event(true).try_init()
+    let lines = fmt::layer().with_writer(stderr);
+    let lines = if json {
+        lines.json().flatten_event(true).boxed()
     } else {
-        builder
+        lines
             .compact()
             .without_time()
             .with_target(false)
             .with_ansi(stderr().is_terminal())
-            .try_init()
+            .boxed()
     };
+    // Fails only when a log has been started already, and then that one is as good.
+    let _ = registry()
+        .with(lines.with_filter(filter_fn(may_be_told)))
+        .with(filter)
+        .try_init();
+}
+
+/// Whether an event is Fieldstone's own, or one that a library tells in production too.
+fn may_be_told(about: &Metadata<'_>) -> bool {
+    about.target().starts_with("fieldstone") || *about.level() <= Level::INFO
 }
 
 fn parse(value: &str) -> (bool, String) {

@@ -9,6 +9,7 @@ mod doctor;
 mod failure;
 mod first_run;
 mod import;
+mod keys;
 mod logging;
 mod migrate;
 mod openapi;
@@ -64,6 +65,8 @@ enum Command {
     Restore(restore::Restore),
     /// Encrypt the data of a folder that isn't
     Storage(storage::StorageCommand),
+    /// Show and change the keys that seal secrets and files
+    Keys(keys::KeysCommand),
     /// Check every claim on the running installation
     Verify(verify::Verify),
     /// Say what this machine has and lacks
@@ -87,8 +90,8 @@ pub fn main() -> ExitCode {
     };
     let done = runtime.block_on(async {
         match cli.command {
-            Command::Up(up) => up.run().await,
-            Command::Serve(serve) => serve.run().await,
+            Command::Up(up) => Box::pin(up.run()).await,
+            Command::Serve(serve) => Box::pin(serve.run()).await,
             Command::Migrate(migrate) => migrate.run().await,
             Command::Workspace(workspaces) => workspaces.run().await,
             Command::User(users) => users.run().await,
@@ -96,6 +99,7 @@ pub fn main() -> ExitCode {
             Command::Import(import) => import.run().await,
             Command::Backup(backup) => backup.run().await,
             Command::Restore(restore) => restore.run().await,
+            Command::Keys(keys) => keys.run().await,
             Command::Verify(verify) => verify.run().await,
             Command::Storage(storage) => storage.run().await,
             Command::Doctor(doctor) => doctor.run(),

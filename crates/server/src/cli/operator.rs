@@ -7,10 +7,12 @@ use std::sync::Arc;
 use clap::Args;
 use fieldstone_model::clock::{Clock, SystemClock};
 use fieldstone_model::{IdSource, RecordId};
+use fieldstone_vault::{FileKeys, Vault};
 use tokio_postgres::{Client, Config};
 
 use super::failure::Failure;
 use super::up::{databases, default_data_dir};
+use crate::attachments::ObjectStorage;
 use crate::cluster;
 use crate::config::Configuration;
 use crate::data_dir::DataDir;
@@ -79,6 +81,24 @@ impl Installation {
             |url| url.trim().to_owned(),
         );
         Operator::new(databases(&admin, &data_dir.role_passwords()?), keys, url)
+    }
+}
+
+impl Installation {
+    /// What seals, and where files lie.
+    pub(super) fn vault(&self) -> Result<(Vault, Option<ObjectStorage>), Failure> {
+        if let Some(config) = &self.config {
+            let configuration = Configuration::read(config)?;
+            let vault = configuration.vault()?;
+            let objects = configuration.objects(&vault)?;
+            return Ok((vault, objects));
+        }
+        let folder = self.data.clone().map_or_else(default_data_dir, Ok)?;
+        let data_dir = DataDir::open(&folder)?;
+        let vault = Vault::new(Arc::new(FileKeys::shared(&data_dir.vault())?));
+        let objects = ObjectStorage::folder(&data_dir.objects()?, vault.clone())
+            .map_err(|error| Failure::new(error.to_string()))?;
+        Ok((vault, Some(objects)))
     }
 }
 

@@ -17,9 +17,10 @@ use crate::database::pool::{Pool, Sign};
 use crate::import::Imports;
 use crate::jobs::{Job, Jobs, Purge, Telling, Tombstones};
 use crate::mail::{Mailer, Post};
-use crate::platform::Platform;
+use crate::platform::{Platform, Readiness};
 use crate::serve::{Limits, serve};
 use crate::store::Stores;
+use crate::telemetry::{self, Exporter};
 use crate::tls::Tls;
 use crate::webhooks::Webhooks;
 
@@ -77,6 +78,21 @@ pub(super) fn url(listener: &TcpListener) -> Result<String, Failure> {
     } else {
         format!("https://{address}")
     })
+}
+
+/// Begins to answer those who collect numbers, where somebody has said where.
+pub(super) async fn export(
+    address: Option<SocketAddr>,
+    platform: &Platform,
+) -> Result<Option<Exporter>, Failure> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
+    let readiness = Arc::new(Readiness::new(platform));
+    let exporter = telemetry::start(listen(address).await?, readiness)
+        .map_err(|error| Failure::new(format!("Metrics can't be served: {error}.")))?;
+    tracing::info!("Metrics are at http://{}/metrics", exporter.address());
+    Ok(Some(exporter))
 }
 
 /// Serves until told to stop, then lets the requests in progress finish.
@@ -158,7 +174,8 @@ fn stores(platform: &Platform) -> Result<Stores, Failure> {
         JOB_CONNECTIONS,
         sign,
         Arc::clone(&platform.clock),
-    )?;
+    )?
+    .watched("jobs");
     Ok(
         Stores::new(pool, Arc::clone(&platform.clock), platform.objects.clone())
             .sealing(platform.accounts.vault.clone()),

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use clap::Args;
 use fieldstone_model::clock::{Clock, SystemClock};
-use fieldstone_vault::{FileKeys, Vault};
 
 use super::failure::Failure;
-use super::running::{Stop, listen, serve_until_told};
+use super::running::{Stop, export, listen, serve_until_told};
 use crate::config::Configuration;
 use crate::database::migrate;
 use crate::platform::{Accounts, ContextKeys, Platform, routes};
@@ -44,7 +43,7 @@ impl Serve {
             keys.install(owner).await?;
         }
         let security_contact = configuration.security_contact.clone();
-        let vault = Vault::new(Arc::new(FileKeys::own(&configuration.vault_folder())?));
+        let vault = configuration.vault()?;
         let objects = configuration.objects(&vault)?;
         if objects.is_none() {
             tracing::warn!("The configuration has no [objects]: files on records are not taken.");
@@ -60,6 +59,7 @@ impl Serve {
             objects,
             context_keys: Arc::new(keys),
             clock,
+            folders: configuration.folders(),
             url: configuration.url.clone(),
             security_contact,
             webhook_networks: configuration.webhook_networks.clone(),
@@ -72,6 +72,8 @@ impl Serve {
             );
             None
         };
+        let metrics = configuration.metrics.as_ref().map(|metrics| metrics.listen);
+        let _exporter = export(metrics, &platform).await?;
         let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;
         serve_until_told(listener, tls, router, &platform, mail, Vec::new(), stop).await
     }

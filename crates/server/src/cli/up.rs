@@ -20,7 +20,7 @@ use super::demo;
 use super::failure::Failure;
 use super::first_run::invitation;
 use super::operator::Operator;
-use super::running::{Stop, listen, serve_until_told, url};
+use super::running::{Stop, export, listen, serve_until_told, url};
 use super::storage::StorageOptions;
 use crate::attachments::ObjectStorage;
 use crate::backup::BackupJob;
@@ -61,6 +61,9 @@ pub(super) struct Up {
     /// A network that webhooks may lead to besides the public internet, e.g. 10.20.0.0/16; may be named several times
     #[arg(long, value_name = "NETWORK")]
     webhook_network: Vec<IpNet>,
+    /// Where Prometheus finds numbers, at /metrics over plain HTTP; keep it off public networks [default: nowhere]
+    #[arg(long, value_name = "ADDRESS", env = "FIELDSTONE_METRICS")]
+    metrics: Option<SocketAddr>,
 
     #[command(flatten)]
     storage: StorageOptions,
@@ -142,6 +145,7 @@ impl Up {
                 platform = preparing => platform?,
                 () = stop.clone().told() => return Ok(()),
             };
+            let _exporter = export(self.metrics, &platform).await?;
             let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;
             if let Some(folder) = post.folder() {
                 tracing::info!(
@@ -195,6 +199,7 @@ impl Up {
             objects: Some(objects),
             context_keys: keys,
             clock,
+            folders: vec![data_dir.root().to_owned(), data_dir.inside()],
             url,
             security_contact,
             webhook_networks: Networks::new(self.webhook_network.iter().copied()),

@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use tokio_postgres::{Client, Config, Row, Statement, types::ToSql};
 
 use super::{Actor, Backend, DatabaseError, connect, serving, tls};
+use crate::telemetry;
 
 /// Prepared statements kept for a connection; beyond it they are all dropped and made again.
 ///
@@ -154,6 +155,13 @@ impl Pool {
             sign,
             clock,
         })
+    }
+
+    /// Has its connections counted, under this name.
+    #[must_use]
+    pub fn watched(self, name: &'static str) -> Self {
+        telemetry::watch(name, &self.connections);
+        self
     }
 
     /// Runs `steps` as one transaction of `actor`, in one flight: one round trip whatever their number.

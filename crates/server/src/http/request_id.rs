@@ -2,12 +2,14 @@
 //!
 //! The log gets the path, never the query: search terms and tokens are in it.
 
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue};
 use tokio::time::Instant;
 use tracing::Instrument as _;
+
+use crate::telemetry;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -28,7 +30,7 @@ impl RequestId {
     }
 }
 
-/// Names the request (handlers find a [`RequestId`] among its extensions), and logs how it ended.
+/// Names the request (handlers find a [`RequestId`] among its extensions), logs how it ended and counts it.
 pub(super) async fn identify(mut request: Request, next: Next) -> Response {
     let Some(id) = RequestId::new() else {
         return next.run(request).await;
@@ -36,9 +38,13 @@ pub(super) async fn identify(mut request: Request, next: Next) -> Response {
     request.headers_mut().remove(X_REQUEST_ID);
     request.extensions_mut().insert(id.clone());
     let span = tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = request.uri().path());
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
     let started = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
     let (status, elapsed) = (response.status().as_u16(), started.elapsed());
+    let pattern = route.as_ref().map(MatchedPath::as_str);
+    telemetry::request(&method, pattern, status, elapsed);
     span.in_scope(|| {
         if response.status().is_server_error() {
             tracing::warn!(status, ?elapsed, "answered");

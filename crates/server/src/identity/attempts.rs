@@ -12,6 +12,7 @@ use super::{
     AuthPool, IdentityError, network, random,
     throttle::{PER_ACCOUNT, PER_NETWORK, Rule, Throttle},
 };
+use crate::telemetry::{self, Refusal};
 
 /// Counts attempts to sign in and to prove oneself.
 #[derive(Debug, Clone)]
@@ -71,7 +72,9 @@ impl Attempts {
         address: IpAddr,
         now: Timestamp,
     ) -> Result<(), IdentityError> {
-        self.here.admit(email_key, address, now)
+        self.here
+            .admit(email_key, address, now)
+            .inspect_err(|_| telemetry::sign_in_refused(Refusal::Throttled))
     }
 
     /// The second half, on a connection that may be asked for something else at the same time.
@@ -102,6 +105,7 @@ impl Attempts {
             reason = "above zero, and a bucket's length at most"
         )]
         let retry_after_s = wait.ceil() as u64;
+        telemetry::sign_in_refused(Refusal::Throttled);
         Err(IdentityError::Throttled { retry_after_s })
     }
 

@@ -18,6 +18,7 @@ use super::{
     sign_in::{Started, record_id},
     totp::{Code, Seed, recovery_hash},
 };
+use crate::telemetry::{self, Refusal};
 
 /// The cookie's name.
 pub const COOKIE: &str = "__Host-fieldstone-step";
@@ -143,7 +144,10 @@ impl SignIn {
                     user: who.1,
                 })
             }
-            Some(false) => Err(IdentityError::WrongCode),
+            Some(false) => {
+                telemetry::sign_in_refused(Refusal::Code);
+                Err(IdentityError::WrongCode)
+            }
             None => Err(IdentityError::StepEnded),
         }
     }

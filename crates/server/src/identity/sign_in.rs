@@ -25,6 +25,7 @@ use super::{
     throttle::Throttle,
     totp::Code,
 };
+use crate::telemetry::{self, Refusal};
 
 /// What somebody typed, and where from.
 #[derive(Debug)]
@@ -135,6 +136,7 @@ impl SignIn {
             let code = attempt.code.ok_or(IdentityError::TotpRequired)?;
             let who = (candidate.tenant, candidate.user);
             if !self.take_code(who, seed, code, now).await? {
+                telemetry::sign_in_refused(Refusal::Code);
                 self.note(who, Action::CodeRefuse, attempt.address).await?;
                 return Err(IdentityError::WrongCode);
             }
@@ -204,6 +206,7 @@ impl SignIn {
             (_, candidate) => {
                 candidates.extend(candidate);
                 self.note_refusal(candidates, attempt.address);
+                telemetry::sign_in_refused(Refusal::Password);
                 Err(IdentityError::WrongPassword)
             }
         }

@@ -21,8 +21,8 @@ const SEED_LEN: usize = 20;
 /// How many recovery codes there are.
 pub const RECOVERY_CODES: usize = 10;
 
-const SEEDS: Purpose = Purpose::new("totp seed");
-const CODES: Purpose = Purpose::new("recovery code");
+pub(crate) const SEEDS: Purpose = Purpose::new("totp seed");
+pub(crate) const CODES: Purpose = Purpose::new("recovery code");
 
 /// What stands in for a password a second time.
 #[derive(Debug, Clone, Copy)]
@@ -44,10 +44,15 @@ impl std::fmt::Debug for Seed {
 }
 
 fn place<'a>(tenant: &'a RecordId, user: &'a RecordId) -> Place<'a> {
+    seed_place(tenant.as_str(), user.as_str())
+}
+
+/// Where somebody's seed belongs.
+pub(crate) fn seed_place<'a>(tenant: &'a str, user: &'a str) -> Place<'a> {
     Place {
-        tenant: tenant.as_str(),
+        tenant,
         object: "user",
-        record: user.as_str(),
+        record: user,
         field: "totp_seed",
         version: 1,
     }

@@ -12,10 +12,12 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_postgres::{Client, Config};
 use tokio_util::sync::CancellationToken;
 
 use crate::database::{connect, serving};
+use crate::telemetry;
 
 pub use purge::Purge;
 pub use telling::Telling;
@@ -120,7 +122,10 @@ async fn lead(worker: &Config, job: &dyn Job, stop: &CancellationToken) -> anyho
         stop,
     };
     while !stop.is_cancelled() {
-        job.run(&work).await?;
+        let began = Instant::now();
+        let ran = job.run(&work).await;
+        telemetry::job(job.name(), ran.is_ok(), began.elapsed());
+        ran?;
         wait(job.every(), stop).await;
     }
     Ok(())

@@ -236,7 +236,8 @@ pub(crate) async fn content(
     let record = session.store.get("attachment", id, &[]).await?;
     let download = session.store.download(id).await?;
     let name = record.get("name").as_text().unwrap_or("file");
-    Ok(download.answer(&headers, name))
+    let answer = download.answer(&headers, name).await;
+    Ok(answer.map_err(AttachmentError::from)?)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::identity::{AuthPool, Authenticator, PasswordHasher, SignIn};
 use crate::live::Live;
 use crate::store::Stores;
 use crate::sync::Standings;
+use crate::telemetry;
 
 /// Connections that serve requests.
 const SERVING: usize = 24;
@@ -59,7 +60,8 @@ impl Application {
             SERVING,
             sign,
             Arc::clone(&clock),
-        )?;
+        )?
+        .watched("serving");
         let auth = auth_pool(platform)?;
         let ids = Arc::new(IdSource::default());
         let passwords = PasswordHasher::new(&platform.accounts.passwords)?;
@@ -87,5 +89,6 @@ fn auth_pool(platform: &Platform) -> Result<AuthPool, DatabaseError> {
         .create_timeout(Some(Duration::from_secs(10)))
         .build()
         .map_err(|_| DatabaseError::ContextKey("the pool needs a runtime"))?;
+    telemetry::watch("sign-in", &pool);
     Ok(AuthPool::new(pool))
 }

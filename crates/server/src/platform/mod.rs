@@ -8,6 +8,7 @@ mod profile;
 mod routes;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use fieldstone_model::clock::Clock;
@@ -21,6 +22,7 @@ use crate::webhooks::Networks;
 
 pub use self::application::Application;
 pub use self::context_keys::{ContextKeyError, ContextKeys};
+pub use self::health::Readiness;
 pub use self::profile::{Profile, Profiles};
 pub use self::routes::{Site, pages, routes};
 
@@ -72,6 +74,8 @@ pub struct Platform {
     pub objects: Option<ObjectStorage>,
     /// Where webhooks may lead besides the public internet.
     pub webhook_networks: Networks,
+    /// Folders of this machine that must not fill up.
+    pub folders: Vec<PathBuf>,
     /// What tells the time.
     pub clock: Arc<dyn Clock>,
     /// Where people find this installation, e.g. `https://crm.example`.

@@ -23,7 +23,7 @@ const PREFIX: [u8; 3] = *b"fD0";
 /// Most devices listed.
 const LISTED: i32 = 500;
 /// What receipts are sealed for.
-pub(super) const RECEIPTS: Purpose = Purpose::new("wipe receipts");
+pub(crate) const RECEIPTS: Purpose = Purpose::new("wipe receipts");
 
 impl PgStore {
     pub(super) async fn sync_hello(&self, hello: &Hello) -> Result<Welcome, SyncError> {
@@ -294,7 +294,7 @@ pub(super) fn hash_of(secret: &str) -> Vec<u8> {
 }
 
 /// Where a receipt is sealed for.
-pub(super) fn receipt_place<'a>(tenant: &'a str, device: &'a str) -> Place<'a> {
+pub(crate) fn receipt_place<'a>(tenant: &'a str, device: &'a str) -> Place<'a> {
     Place {
         tenant,
         object: "sync_standing",

@@ -27,7 +27,7 @@ use crate::store::PgStore;
 type Kem = X25519HkdfSha256;
 
 /// What the private halves are sealed for.
-const PRIVATE: Purpose = Purpose::new("device keys");
+pub(crate) const PRIVATE: Purpose = Purpose::new("device keys");
 /// How long a replaced key opens what was sealed to it, in days.
 pub(crate) const OPENS_DAYS: i32 = 90;
 
@@ -175,12 +175,17 @@ impl PgStore {
 }
 
 fn place(tenant: &str, of: Use, kid: i32) -> Place<'_> {
+    private_place(tenant, of.name(), kid.into())
+}
+
+/// Where the private half of a workspace's key pair belongs.
+pub(crate) fn private_place<'a>(tenant: &'a str, purpose: &'a str, kid: i64) -> Place<'a> {
     Place {
         tenant,
         object: "workspace_key",
-        record: of.name(),
+        record: purpose,
         field: "private",
-        version: u64::from(kid.unsigned_abs()),
+        version: kid.unsigned_abs(),
     }
 }
 

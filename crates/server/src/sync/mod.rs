@@ -4,12 +4,13 @@
 //! decides what a merge does (`fieldstone_model::merge`) or what a scope is made of (`scope`).
 
 pub(crate) mod conflict;
-mod device;
+pub(crate) mod device;
 pub(crate) mod keys;
 mod plan;
 pub(crate) mod policy;
 mod pull;
 mod push;
+mod range;
 mod reading;
 mod rows;
 pub(crate) mod scope;

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     database::pool::Step,
     store::{PgStore, store_error},
+    telemetry,
 };
 
 /// Changed records looked at for one page.
@@ -224,12 +225,11 @@ impl PgStore {
                 params: &[&device, &presented, &KEPT],
             },
         ];
-        reading
-            .transaction
-            .run(&steps, true)
-            .await
-            .map_err(store_error)?;
-        self.count_page(request, 1, rows).await?;
+        // Both wait for the disk; they wait for it together.
+        let kept = reading.transaction.run(&steps, true);
+        let (kept, counted) = tokio::join!(kept, self.count_page(request, 1, rows));
+        kept.map_err(store_error)?;
+        counted?;
         Ok(id)
     }
 
@@ -244,6 +244,7 @@ impl PgStore {
         let device = request.device.to_string();
         let rows = i64::try_from(rows).unwrap_or(i64::MAX);
         let proven = proven(request);
+        telemetry::pulled(rows.unsigned_abs(), proven);
         self.run_step(COUNT, &[&device, &self.now(), &pages, &rows, &proven])
             .await?;
         Ok(())

@@ -20,6 +20,7 @@ use super::{
     sealed::Taken,
 };
 use crate::store::PgStore;
+use crate::telemetry;
 
 /// How often a mutation is tried while others write the same record.
 const TRIES: u32 = 5;
@@ -201,6 +202,7 @@ impl PgStore {
         let changes = count(|result| !result.duplicate);
         let conflicts =
             count(|result| !result.duplicate && matches!(result.outcome, Outcome::Conflict { .. }));
+        telemetry::pushed(changes.unsigned_abs(), conflicts.unsigned_abs());
         self.run_step(
             "UPDATE app.sync_device d SET pushes = d.pushes + 1, changes = d.changes + $2, conflicts = d.conflicts + $3, last_seen_at = $4 WHERE d.id = $1",
             &[&device.as_str(), &changes, &conflicts, &self.now()],

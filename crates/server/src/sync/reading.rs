@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fieldstone_model::{Object, RecordId, Registry, query::Environment};
 use fieldstone_protocol::{
     conflict,
-    tag::{BlindKey, Tag, Withheld},
+    tag::{BlindKey, Withheld},
 };
 use fieldstone_store::{
     StoreError,
@@ -165,7 +165,7 @@ pub(super) fn column<'a, T: tokio_postgres::types::FromSql<'a>>(
         .map_err(|error| StoreError::internal(error).into())
 }
 
-fn id_of(row: &Row) -> Result<RecordId, SyncError> {
+pub(super) fn id_of(row: &Row) -> Result<RecordId, SyncError> {
     column::<&str>(row, 0)?
         .parse()
         .map_err(|error| StoreError::internal(error).into())
@@ -427,66 +427,6 @@ impl<'a> Reading<'a> {
         Ok(within)
     }
 
-    /// Ids and tags in scope between `after` and `until`, in order of id, at most `limit`.
-    pub(super) async fn tags_between(
-        &mut self,
-        after: Option<RecordId>,
-        until: Option<RecordId>,
-        limit: usize,
-    ) -> Result<Vec<(String, RecordId, Tag)>, SyncError> {
-        let mut objects: Vec<([u8; 3], String)> = self
-            .scope
-            .objects()
-            .into_iter()
-            .map(|object| (object.prefix, object.name.to_string()))
-            .collect();
-        objects.push((conflict::PREFIX, conflict::OBJECT.to_owned()));
-        objects.sort_unstable();
-        let lies_within = |prefix: &[u8; 3]| {
-            after.is_none_or(|after| prefix.as_slice() >= after.prefix().as_bytes())
-                && until.is_none_or(|until| prefix.as_slice() <= until.prefix().as_bytes())
-        };
-        let mut found = Vec::new();
-        for (_, name) in objects
-            .into_iter()
-            .filter(|(prefix, _)| lies_within(prefix))
-        {
-            if found.len() >= limit {
-                break;
-            }
-            let Some((scope, table, mut params)) = self.in_scope(&name)? else {
-                continue;
-            };
-            params.push(Param::Text(
-                after.map(|id| id.to_string()).unwrap_or_default(),
-            ));
-            let behind = params.len();
-            // Every id is smaller than this.
-            params.push(Param::Text(
-                until.map_or_else(|| "~".to_owned(), |id| id.to_string()),
-            ));
-            let text = format!(
-                "SELECT t.id, t.row_tag{} FROM {table} t WHERE t.id IN ({scope}) AND t.id > ${behind} AND t.id <= ${} ORDER BY t.id LIMIT {}",
-                of_object(&name),
-                behind + 1,
-                limit - found.len(),
-            );
-            for row in self
-                .run(&[Statement { text, params }])
-                .await?
-                .iter()
-                .flatten()
-            {
-                let of = match row.len() {
-                    2 => self.withheld(&name),
-                    _ => self.withheld(column(row, 2)?),
-                };
-                found.push((name.clone(), id_of(row)?, Tag::new(column(row, 1)?, of)));
-            }
-        }
-        Ok(found)
-    }
-
     pub(super) fn in_scope(
         &self,
         name: &str,
@@ -552,15 +492,6 @@ fn kept_from(registry: &Registry) -> BTreeMap<String, Withheld> {
         (object.name.to_string(), Withheld::new(&object.name, names))
     };
     registry.objects().map(kept).collect()
-}
-
-/// One column more of what has no fields of its own: the object of its record.
-fn of_object(name: &str) -> &'static str {
-    if name == conflict::OBJECT {
-        ", t.object"
-    } else {
-        ""
-    }
 }
 
 fn unlinked_sql(since: &str) -> Statement {

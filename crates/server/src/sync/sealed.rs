@@ -24,7 +24,7 @@ use super::{
 use crate::{database::Actor, store::PgStore};
 
 /// What waiting changes are sealed for.
-const WAITING: Purpose = Purpose::new("waiting changes");
+pub(crate) const WAITING: Purpose = Purpose::new("waiting changes");
 
 /// Who sealed on a device.
 struct Sealer {
@@ -457,7 +457,8 @@ fn unknown_login() -> Fate {
     )
 }
 
-fn waiting_place<'a>(tenant: &'a str, device: &'a str, sequence: u64) -> Place<'a> {
+/// Where a change belongs that waits for a person.
+pub(crate) fn waiting_place<'a>(tenant: &'a str, device: &'a str, sequence: u64) -> Place<'a> {
     Place {
         tenant,
         object: "sync_sealed",

@@ -13,4 +13,4 @@ pub use job::Webhooks;
 pub use networks::Networks;
 pub(crate) use rows::{Delivery, Webhook};
 pub(crate) use send::{AddressProblem, check_url};
-pub(crate) use sign::Secret;
+pub(crate) use sign::{SECRETS, Secret, secret_place};

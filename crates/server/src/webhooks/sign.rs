@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 
 use crate::identity::{IdentityError, random};
 
-const SECRETS: Purpose = Purpose::new("webhook secret");
+/// What secrets are sealed for.
+pub(crate) const SECRETS: Purpose = Purpose::new("webhook secret");
 
 /// 256 bits, as text. Nobody sees it twice.
 pub(crate) struct Secret(Zeroizing<String>);
@@ -21,7 +22,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-fn place<'a>(tenant: &'a str, webhook: &'a str, number: i64) -> Place<'a> {
+/// Where one lies.
+pub(crate) fn secret_place<'a>(tenant: &'a str, webhook: &'a str, number: i64) -> Place<'a> {
     Place {
         tenant,
         object: "webhook",
@@ -51,7 +53,7 @@ impl Secret {
         webhook: RecordId,
         number: i64,
     ) -> Result<Vec<u8>, IdentityError> {
-        let place = place(tenant.as_str(), webhook.as_str(), number);
+        let place = secret_place(tenant.as_str(), webhook.as_str(), number);
         Ok(vault.seal(SECRETS, &place, self.0.as_bytes())?)
     }
 
@@ -62,7 +64,7 @@ impl Secret {
         sealed: &[u8],
     ) -> Option<Self> {
         let bytes = vault
-            .open(SECRETS, &place(tenant, webhook, number), sealed)
+            .open(SECRETS, &secret_place(tenant, webhook, number), sealed)
             .ok()?;
         let text = std::str::from_utf8(&bytes).ok()?;
         Some(Self(Zeroizing::new(text.to_owned())))

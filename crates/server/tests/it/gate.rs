@@ -13,7 +13,7 @@ use fieldstone_server::platform::{Accounts, ContextKeys, Databases, Platform, ro
 use fieldstone_testkit::TestDatabase;
 use fieldstone_vault::{MemoryKeys, Vault};
 use http::{Request, StatusCode, header};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -24,17 +24,23 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) struct House {
     pub(crate) database: Arc<TestDatabase>,
     pub(crate) clock: Arc<Standing>,
-    platform: Platform,
+    pub(crate) platform: Platform,
     phc: String,
     router: Router,
     /// Kept until the last of them is gone.
-    folder: Arc<TempDir>,
+    pub(crate) folder: Arc<TempDir>,
 }
 
 /// A clock that stands still until it is told the time, so that nothing runs out between two requests.
 pub(crate) struct Standing(Mutex<Timestamp>);
 
 impl Standing {
+    /// Lets time pass.
+    pub(crate) fn add(&self, time: SignedDuration) {
+        let mut now = self.0.lock().unwrap();
+        *now += time;
+    }
+
     /// Sets the clock to what the time really is, and says it.
     pub(crate) fn set(&self) -> Timestamp {
         let now = SystemClock.now();
@@ -86,6 +92,7 @@ impl House {
             },
             context_keys: Arc::new(keys),
             clock: Arc::<Standing>::clone(&clock),
+            folders: Vec::new(),
             url: "https://crm.example".to_owned(),
             security_contact: "mailto:security@north.example".to_owned(),
             webhook_networks: fieldstone_server::webhooks::Networks::default(),
@@ -180,7 +187,7 @@ impl House {
         let mut owner = connect(&self.database.owner()).await.unwrap();
         let tenant = workspace::find(&owner, "north").await.unwrap().id;
         let who = (tenant, self.id_of(email).await.parse().unwrap());
-        let valid = jiff::SignedDuration::from_hours(1);
+        let valid = SignedDuration::from_hours(1);
         let now = self.clock.set();
         let ids = IdSource::default();
         let link = workspace::make_setup_link(&mut owner, &ids, who, valid, now);

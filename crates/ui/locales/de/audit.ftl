@@ -1,5 +1,6 @@
 # Ein Satz zu jedem Ereignis des Protokolls. `actor` und `target` sind Namen, wo sie bekannt sind.
 audit-workspace-create = { $actor } hat den Arbeitsbereich angelegt.
+audit-keys-rotate = { $actor } hat die Schlüssel gewechselt, die Geheimnisse und Dateien versiegeln.
 audit-user-add = { $actor } hat { $target } hinzugefügt.
 audit-setup-link-make = { $actor } hat einen Einrichtungslink für { $target } erstellt.
 audit-session-start = { $actor } hat sich angemeldet.

@@ -1,5 +1,6 @@
 # One sentence for each event of the audit log. `actor` and `target` are names where they are known.
 audit-workspace-create = { $actor } made the workspace.
+audit-keys-rotate = { $actor } changed the keys that seal secrets and files.
 audit-user-add = { $actor } added { $target }.
 audit-setup-link-make = { $actor } made a set-up link for { $target }.
 audit-session-start = { $actor } signed in.

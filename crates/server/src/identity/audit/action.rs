@@ -31,6 +31,8 @@ macro_rules! actions {
 actions! {
     /// An operator made the workspace.
     WorkspaceCreate = "workspace.create";
+    /// An operator changed keys; the detail says which, and whether it was begun or finished.
+    KeysRotate = "keys.rotate";
     /// Somebody was added; the target is their id.
     UserAdd = "user.add";
     /// An operator made a link with which somebody sets a password.

@@ -5,7 +5,7 @@ use axum::body::Bytes;
 use super::*;
 
 /// More than two parts.
-fn content() -> Vec<u8> {
+pub(super) fn content() -> Vec<u8> {
     b"canary-7f3a "
         .iter()
         .copied()
@@ -14,17 +14,17 @@ fn content() -> Vec<u8> {
         .collect()
 }
 
-const PART: usize = 4 << 20;
+pub(super) const PART: usize = 4 << 20;
 
 /// An answer that need not be JSON.
-struct Raw {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
+pub(super) struct Raw {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
 }
 
 impl Site {
-    async fn raw(
+    pub(super) async fn raw(
         &self,
         cookie: &str,
         method: Method,
@@ -52,7 +52,7 @@ impl Site {
     }
 
     /// An account and a file on it that has no content yet; their ids.
-    async fn file(&self, cookie: &str) -> (String, String) {
+    pub(super) async fn file(&self, cookie: &str) -> (String, String) {
         let account = self
             .made(cookie, "account", json!({ "name": "Acme" }))
             .await;
@@ -61,33 +61,39 @@ impl Site {
         (account, file)
     }
 
-    async fn made(&self, cookie: &str, object: &str, values: Json) -> String {
+    pub(super) async fn made(&self, cookie: &str, object: &str, values: Json) -> String {
         let path = format!("/records/{object}");
         let made = self.with(cookie, Method::POST, &path, Some(values)).await;
         assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
         made.body["id"].as_str().unwrap().to_owned()
     }
 
-    async fn announce(&self, cookie: &str, file: &str, announced: Json) -> Answer {
+    pub(super) async fn announce(&self, cookie: &str, file: &str, announced: Json) -> Answer {
         let path = format!("/records/attachment/{file}/upload");
         self.with(cookie, Method::POST, &path, Some(announced))
             .await
     }
 
-    async fn put(&self, cookie: &str, file: &str, number: usize, part: &[u8]) -> StatusCode {
+    pub(super) async fn put(
+        &self,
+        cookie: &str,
+        file: &str,
+        number: usize,
+        part: &[u8],
+    ) -> StatusCode {
         let path = format!("/api/v1/records/attachment/{file}/upload/parts/{number}");
         self.raw(cookie, Method::PUT, &path, &[], part.to_vec())
             .await
             .status
     }
 
-    async fn complete(&self, cookie: &str, file: &str) -> Answer {
+    pub(super) async fn complete(&self, cookie: &str, file: &str) -> Answer {
         let path = format!("/records/attachment/{file}/upload/completion");
         self.with(cookie, Method::POST, &path, Some(json!({})))
             .await
     }
 
-    async fn upload(&self, cookie: &str, file: &str, content: &[u8]) {
+    pub(super) async fn upload(&self, cookie: &str, file: &str, content: &[u8]) {
         let announced =
             json!({ "content_type": "Application/Octet-Stream", "size": content.len() });
         let begun = self.announce(cookie, file, announced).await;
@@ -102,7 +108,7 @@ impl Site {
         assert_eq!(done.status, StatusCode::OK, "{}", done.body);
     }
 
-    async fn download(&self, cookie: &str, file: &str, headers: &[(&str, &str)]) -> Raw {
+    pub(super) async fn download(&self, cookie: &str, file: &str, headers: &[(&str, &str)]) -> Raw {
         let path = format!("/api/v1/records/attachment/{file}/content");
         self.raw(cookie, Method::GET, &path, headers, Vec::new())
             .await
@@ -179,7 +185,7 @@ async fn a_file_comes_back_as_it_was_sent() {
     assert!(lying > content.len());
 }
 
-fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+pub(super) fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path());

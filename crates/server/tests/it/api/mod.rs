@@ -1,9 +1,11 @@
 //! The API as it is served: through the gate, on PostgreSQL, with a session or a token.
 
 mod attachments;
+mod bucket;
 mod narrowed;
 mod programs;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::{Router, body::Body};
@@ -43,6 +45,16 @@ struct Answer {
 
 impl Site {
     async fn new() -> Self {
+        Self::keeping(|folder, vault| {
+            let objects = folder.join("objects");
+            std::fs::create_dir(&objects).unwrap();
+            ObjectStorage::folder(&objects, vault).unwrap()
+        })
+        .await
+    }
+
+    /// The same with files kept in an object store that is made here.
+    async fn keeping(objects: impl FnOnce(&Path, Vault) -> ObjectStorage) -> Self {
         let database = TestDatabase::new().await;
         let folder = tempfile::tempdir().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -50,11 +62,10 @@ impl Site {
             Arc::new(ContextKeys::own(folder.path().join("context.key"), clock.now()).unwrap());
         keys.install(&database.owner()).await.unwrap();
         let vault = Vault::new(Arc::new(MemoryKeys::default()));
-        let objects = folder.path().join("objects");
-        std::fs::create_dir(&objects).unwrap();
+        let objects = objects(folder.path(), vault.clone());
         let platform = Platform {
-            accounts: Accounts::new(vault.clone()),
-            objects: Some(ObjectStorage::folder(&objects, vault).unwrap()),
+            accounts: Accounts::new(vault),
+            objects: Some(objects),
             databases: Databases {
                 owner: Some(database.owner()),
                 app: database.app(),
@@ -63,6 +74,7 @@ impl Site {
             },
             context_keys: keys,
             clock,
+            folders: Vec::new(),
             url: "https://crm.example".to_owned(),
             security_contact: "mailto:security@crm.example".to_owned(),
             webhook_networks: fieldstone_server::webhooks::Networks::default(),

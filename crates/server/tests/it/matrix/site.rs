@@ -145,6 +145,7 @@ impl Site {
             },
             context_keys: Arc::new(keys),
             clock: Arc::new(SystemClock),
+            folders: Vec::new(),
             url: "https://crm.example".to_owned(),
             security_contact: "mailto:security@x.example".to_owned(),
             webhook_networks: fieldstone_server::webhooks::Networks::default(),

@@ -23,6 +23,8 @@ pub(crate) struct Size {
     pub(crate) large: u32,
     /// Rows imported.
     pub(crate) import: u32,
+    /// Records of a person with a device.
+    pub(crate) field: u32,
 }
 
 impl Size {
@@ -32,6 +34,7 @@ impl Size {
         deals: 1_000,
         large: 1_000_000,
         import: 50_000,
+        field: 100_000,
     };
     /// Enough to see that everything runs.
     pub(crate) const QUICK: Self = Self {
@@ -39,6 +42,7 @@ impl Size {
         deals: 1_000,
         large: 100_000,
         import: 5_000,
+        field: 10_000,
     };
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod cases;
+mod device;
 mod http;
 mod import;
 mod layers;
@@ -83,6 +84,22 @@ async fn main() -> anyhow::Result<()> {
         Size::FULL
     };
     let mut facts = Facts::of_this_machine(size);
+    let wanted = |name: &str| {
+        arguments
+            .only
+            .as_deref()
+            .is_none_or(|only| name.contains(only))
+    };
+    let field = if wanted("device") {
+        Some(device::measure(scratch.path(), size.field).await?)
+    } else {
+        None
+    };
+    if arguments.only.as_deref() == Some("device") {
+        // It has data of its own; there is no need to load the rest.
+        let report = Report::of_device(facts, field);
+        return finish(&report, arguments.write.as_deref());
+    }
     if arguments.only.is_none() {
         facts.first_start = Some(start_time(
             &scratch.path().join("first"),
@@ -106,13 +123,7 @@ async fn main() -> anyhow::Result<()> {
         (None, true) => Effort::of(Duration::from_millis(500)),
         (None, false) => Effort::of(Duration::from_secs(4)),
     };
-    let mut report = Report::new(facts);
-    let wanted = |name: &str| {
-        arguments
-            .only
-            .as_deref()
-            .is_none_or(|only| name.contains(only))
-    };
+    let mut report = Report::of_device(facts, field);
     for case in cases::all() {
         if wanted(case.name) {
             report.add(measure::case(&layers, &processes, &case, effort).await?);
@@ -127,9 +138,14 @@ async fn main() -> anyhow::Result<()> {
     }
     drop(layers);
     drop(server);
+    finish(&report, arguments.write.as_deref())
+}
+
+/// Prints the figures, and writes them where they are wanted.
+fn finish(report: &Report, write: Option<&Path>) -> anyhow::Result<()> {
     let text = report.to_markdown();
     print!("{text}");
-    if let Some(path) = &arguments.write {
+    if let Some(path) = write {
         fs::write(path, &text).with_context(|| format!("writing {}", path.display()))?;
     }
     Ok(())

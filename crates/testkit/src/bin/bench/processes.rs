@@ -1,8 +1,11 @@
 //! What the three parties cost: processor time and memory, as the kernel counts them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process;
+use std::process::{self, Child};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -95,13 +98,54 @@ impl Processes {
 
     /// Memory that the server holds, in KiB.
     pub(crate) fn server_memory_kib(self) -> anyhow::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.server))?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .context("no VmRSS")?;
-        Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+        status_kib(self.server, "VmRSS:").context("no VmRSS")
     }
+}
+
+/// A process and its children, watched to their end.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Family {
+    /// Whether it ended well.
+    pub(crate) succeeded: bool,
+    /// Processor seconds of all of them.
+    pub(crate) seconds: f64,
+    /// The most memory that all of them had, each at its worst moment, in KiB.
+    pub(crate) memory_kib: u64,
+}
+
+impl Family {
+    /// Watches until the process has ended.
+    pub(crate) fn watch(process: &mut Child) -> anyhow::Result<Self> {
+        let mut members: BTreeMap<u32, (f64, u64)> = BTreeMap::new();
+        loop {
+            let found = fs::read_dir("/proc")?
+                .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+            for pid in found {
+                let Some(stat) = Stat::of(pid) else { continue };
+                if pid != process.id() && stat.parent != process.id() {
+                    continue;
+                }
+                let member = members.entry(pid).or_default();
+                member.0 = stat.own;
+                member.1 = member.1.max(status_kib(pid, "VmHWM:").unwrap_or_default());
+            }
+            if let Some(status) = process.try_wait()? {
+                return Ok(Self {
+                    succeeded: status.success(),
+                    seconds: members.values().map(|(seconds, _)| seconds).sum(),
+                    memory_kib: members.values().map(|(_, kib)| kib).sum(),
+                });
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// A line of what the kernel says about a process's memory.
+fn status_kib(pid: u32, name: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().trim_end_matches("kB").trim().parse().ok()
 }
 
 struct Stat {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::time::Duration;
 
+use super::device::Figures;
 use super::import::Imported;
 use super::layers::Layer;
 use super::load::Size;
@@ -70,13 +71,16 @@ pub(crate) struct Report {
     pub(crate) imports: Vec<Imported>,
     /// What signing in showed.
     pub(crate) sign_ins: Option<SignIns>,
+    /// What the field app showed.
+    field: Option<Figures>,
 }
 
 impl Report {
-    /// Without figures yet.
-    pub(crate) fn new(facts: Facts) -> Self {
+    /// With nothing yet but the field app's figures.
+    pub(crate) fn of_device(facts: Facts, field: Option<Figures>) -> Self {
         Self {
             facts,
+            field,
             outcomes: Vec::new(),
             imports: Vec::new(),
             sign_ins: None,
@@ -118,8 +122,10 @@ impl Report {
             makes SQL of queries and records of rows; *API* is the server's JSON API over TLS 1.3 and HTTP/1.1 with an API token. \
             A ratio is of requests per second to *plain*. Processor time of one API request is given for the load generator, the server and the database apart.\n"
         )?;
-        for askers in ASKERS {
-            self.write_table(out, askers)?;
+        if !self.outcomes.is_empty() {
+            for askers in ASKERS {
+                self.write_table(out, askers)?;
+            }
         }
         if !self.imports.is_empty() {
             writeln!(out, "## Import\n\n| what | rows/s |\n|---|---:|")?;
@@ -135,6 +141,12 @@ impl Report {
         }
         if let Some(sign_ins) = &self.sign_ins {
             write_sign_ins(out, sign_ins)?;
+        }
+        if let Some(field) = &self.field {
+            write_field(out, field)?;
+        }
+        if self.outcomes.is_empty() && self.imports.is_empty() && self.sign_ins.is_none() {
+            return Ok(());
         }
         writeln!(out, "## Start and memory\n")?;
         let seconds = |time: Option<Duration>| {
@@ -213,6 +225,76 @@ impl Report {
         }
         writeln!(out)
     }
+}
+
+fn write_field(out: &mut String, found: &Figures) -> std::fmt::Result {
+    writeln!(
+        out,
+        "## The field app\n\n`fieldstone-device` and the server on this machine, over TLS 1.3; the device's database is encrypted. Its user has {} records.\n\n\
+        | what | |\n|---|---:|",
+        grouped(found.rows)
+    )?;
+    let [device, server, database] = found.row_us;
+    let (bytes, turns, ms) = found.empty;
+    let lines = [
+        (
+            "first sync, rows/s from the start of the process to its end".to_owned(),
+            grouped_f(found.sync_rows_per_second),
+        ),
+        (
+            "the same rows into SQLCipher alone, without indexes, rows/s".to_owned(),
+            grouped_f(found.raw_rows_per_second),
+        ),
+        (
+            "first sync ÷ SQLCipher alone".to_owned(),
+            format!(
+                "{:.2}",
+                found.sync_rows_per_second / found.raw_rows_per_second
+            ),
+        ),
+        (
+            "processor µs of a row: device, server, database".to_owned(),
+            format!("{device:.0}, {server:.0}, {database:.0}"),
+        ),
+        (
+            "most memory of the device's processes".to_owned(),
+            format!("{:.0} MiB", mib(found.memory_kib)),
+        ),
+        (
+            "a record as JSON from the API".to_owned(),
+            format!("{:.0} B", found.json_bytes),
+        ),
+        (
+            "a record on the wire".to_owned(),
+            format!("{:.0} B", found.wire_bytes),
+        ),
+        (
+            "nothing new: round trips, bytes both ways".to_owned(),
+            format!("{turns}, {bytes}"),
+        ),
+        (
+            "nothing new, connection open, median of 200".to_owned(),
+            format!("{ms:.1} ms"),
+        ),
+        (
+            "nothing new, from the start of the process to its end".to_owned(),
+            format!("{:.0} ms", found.empty_process_ms),
+        ),
+        (
+            "edits sent and brought back, edits/s".to_owned(),
+            grouped_f(found.edits_per_second),
+        ),
+    ];
+    let lists = found.lists.iter().map(|(name, ms)| {
+        (
+            format!("a list of 50, {name}, median of 200"),
+            format!("{ms:.1} ms"),
+        )
+    });
+    for (what, figure) in lines.into_iter().chain(lists) {
+        writeln!(out, "| {what} | {figure} |")?;
+    }
+    writeln!(out)
 }
 
 fn write_sign_ins(out: &mut String, found: &SignIns) -> std::fmt::Result {

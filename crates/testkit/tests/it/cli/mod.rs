@@ -1,8 +1,12 @@
 //! `fieldstone-device` as people and scripts run it: a process for each command, against the real server behind TLS.
 
+mod faults;
 mod files;
 mod keystores;
+mod kills;
+mod middle;
 mod people;
+mod sealed;
 mod watching;
 mod working;
 
