@@ -24,6 +24,7 @@
 //! own goes into the system's store or the file that `SSL_CERT_FILE` names.
 //!
 //! `[passwords]` says what a hash costs (`identity/password.rs`), `[proxies]` whose word on addresses counts (`http/proxies.rs`).
+//! `backup_days = 35` says how long the database's backups are kept.
 //! `[metrics] listen = "127.0.0.1:9464"` lets Prometheus collect numbers there.
 //! How letters are sent stands under `[mail]` (`mail/settings.rs`), where the content of files lies under `[objects]` (`attachments/settings.rs`).
 //!
@@ -135,6 +136,8 @@ pub struct Configuration {
     /// Where webhooks may lead besides the public internet.
     #[serde(default)]
     pub webhook_networks: Networks,
+    /// For how many days the backups of the database go back: whoever ends a workspace is told when its rows have left the last one.
+    pub backup_days: Option<u16>,
     /// Where Prometheus finds numbers; without it nowhere.
     pub metrics: Option<Metrics>,
     /// How letters are sent; without it none are.

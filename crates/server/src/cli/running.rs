@@ -14,6 +14,7 @@ use super::output::say;
 use crate::attachments::Sweep;
 use crate::automation::Automation;
 use crate::database::pool::{Pool, Sign};
+use crate::identity::workspace_end::{EndJob, Ending};
 use crate::import::Imports;
 use crate::jobs::{Job, Jobs, Purge, Telling, Tombstones};
 use crate::mail::{Mailer, Post};
@@ -154,6 +155,14 @@ fn jobs(platform: &Platform, mail: Option<(Post, String)>) -> Result<Vec<Box<dyn
     ];
     if let Some(objects) = &platform.objects {
         jobs.push(Box::new(Sweep::new(objects.clone())));
+    }
+    if let Some(owner) = &platform.databases.owner {
+        let ending = Ending {
+            owner: owner.clone(),
+            vault: platform.accounts.vault.clone(),
+            objects: platform.objects.clone(),
+        };
+        jobs.push(Box::new(EndJob::new(ending, Arc::clone(&platform.clock))));
     }
     if let Some((post, url)) = mail {
         jobs.push(Box::new(Mailer::new(

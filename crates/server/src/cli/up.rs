@@ -200,6 +200,7 @@ impl Up {
             context_keys: keys,
             clock,
             folders: vec![data_dir.root().to_owned(), data_dir.inside()],
+            backup_days: self.backups.days(),
             url,
             security_contact,
             webhook_networks: Networks::new(self.webhook_network.iter().copied()),

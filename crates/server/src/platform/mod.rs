@@ -76,6 +76,8 @@ pub struct Platform {
     pub webhook_networks: Networks,
     /// Folders of this machine that must not fill up.
     pub folders: Vec<PathBuf>,
+    /// For how many days the database's backups go back, where that is known.
+    pub backup_days: Option<u16>,
     /// What tells the time.
     pub clock: Arc<dyn Clock>,
     /// Where people find this installation, e.g. `https://crm.example`.

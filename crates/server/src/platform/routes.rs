@@ -10,6 +10,7 @@ use axum::{Extension, Router};
 use fieldstone_model::{
     Capability::{
         self, RecordsImport, RecordsRead, RecordsWrite, SchemaManage, UsersManage, WorkspaceManage,
+        WorkspaceOwn,
     },
     Needs,
 };
@@ -224,6 +225,10 @@ fn people() -> Vec<Page<Site>> {
         post("/settings/token-policy",                                    proven(WorkspaceManage), settings::token_policy::submit),
         get("/settings/audit",                                            needs(UsersManage),      settings::audit::show),
         post("/settings/audit/verification",                              needs(UsersManage),      settings::audit::verify),
+        get("/settings/backups",                                          needs(WorkspaceManage),  settings::backups::show),
+        get("/settings/ending",                                           proven(WorkspaceOwn),    settings::ending::show),
+        post("/settings/ending",                                          proven(WorkspaceOwn),    settings::ending::ask),
+        post("/settings/ending/withdrawal",                               proven(WorkspaceOwn),    settings::ending::stop),
         post("/settings/audit/export",                                    proven(UsersManage),     settings::audit::export),
     ]
 }

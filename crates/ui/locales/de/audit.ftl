@@ -1,5 +1,7 @@
 # Ein Satz zu jedem Ereignis des Protokolls. `actor` und `target` sind Namen, wo sie bekannt sind.
 audit-workspace-create = { $actor } hat den Arbeitsbereich angelegt.
+audit-workspace-end-ask = { $actor } hat das Ende des Arbeitsbereichs verlangt.
+audit-workspace-end-stop = { $actor } hat das Ende des Arbeitsbereichs zurückgenommen.
 audit-keys-rotate = { $actor } hat die Schlüssel gewechselt, die Geheimnisse und Dateien versiegeln.
 audit-user-add = { $actor } hat { $target } hinzugefügt.
 audit-setup-link-make = { $actor } hat einen Einrichtungslink für { $target } erstellt.

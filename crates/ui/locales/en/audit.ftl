@@ -1,5 +1,7 @@
 # One sentence for each event of the audit log. `actor` and `target` are names where they are known.
 audit-workspace-create = { $actor } made the workspace.
+audit-workspace-end-ask = { $actor } asked for the end of the workspace.
+audit-workspace-end-stop = { $actor } took the end of the workspace back.
 audit-keys-rotate = { $actor } changed the keys that seal secrets and files.
 audit-user-add = { $actor } added { $target }.
 audit-setup-link-make = { $actor } made a set-up link for { $target }.

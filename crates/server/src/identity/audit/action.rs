@@ -31,6 +31,10 @@ macro_rules! actions {
 actions! {
     /// An operator made the workspace.
     WorkspaceCreate = "workspace.create";
+    /// Somebody asked for the workspace's end.
+    WorkspaceEndAsk = "workspace_end.ask";
+    /// Somebody took the workspace's end back.
+    WorkspaceEndStop = "workspace_end.stop";
     /// An operator changed keys; the detail says which, and whether it was begun or finished.
     KeysRotate = "keys.rotate";
     /// Somebody was added; the target is their id.

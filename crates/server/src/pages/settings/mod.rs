@@ -6,9 +6,11 @@
 pub(crate) mod applications;
 pub(crate) mod audit;
 pub(crate) mod automation;
+pub(crate) mod backups;
 pub(crate) mod connected;
 pub(crate) mod device_policy;
 pub(crate) mod devices;
+pub(crate) mod ending;
 pub(crate) mod invitations;
 pub(crate) mod members;
 pub(crate) mod membership;
@@ -37,7 +39,9 @@ use axum::{
     http::{StatusCode, request::Parts},
     response::{IntoResponse as _, Redirect, Response},
 };
-use fieldstone_model::Capability::{self, RecordsRead, SchemaManage, UsersManage, WorkspaceManage};
+use fieldstone_model::Capability::{
+    self, RecordsRead, SchemaManage, UsersManage, WorkspaceManage, WorkspaceOwn,
+};
 use fieldstone_ui::{PageError, PageResult, locale::Locale};
 
 pub(crate) use programs::{Fields, Submitted};
@@ -82,6 +86,8 @@ pub const SECTIONS: &[Section] = &[
     shared("/settings/device-policy",          "settings-device-policy",    WorkspaceManage),
     shared("/settings/sealed",                 "settings-sealed",           UsersManage),
     shared("/settings/audit",                  "settings-audit",            UsersManage),
+    shared("/settings/backups",                "settings-backups",          WorkspaceManage),
+    shared(ending::PATH,                       "settings-ending",           WorkspaceOwn),
 ];
 
 const fn own(path: &'static str, text: &'static str) -> Section {

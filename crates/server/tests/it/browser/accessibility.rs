@@ -242,6 +242,8 @@ fn settings() -> Vec<(&'static str, String)> {
         ("membership", "/settings/membership"),
         ("new address", "/settings/membership/email"),
         ("departure", "/settings/membership/departure"),
+        ("backups", "/settings/backups"),
+        ("ending", "/settings/ending"),
         ("objects", "/settings/objects"),
         ("object", "/settings/objects/deal"),
         ("field", "/settings/objects/deal/fields/amount"),

@@ -178,6 +178,11 @@ pub(super) const SAMPLES: &[Sample] = &[
     form("/settings/devices/{id}/revocation", "/settings/devices/fD0000000000000/revocation", "").but(StatusCode::NOT_FOUND),
     get("/settings/devices/{id}/wipe", "/settings/devices/fD0000000000000/wipe").but(StatusCode::NOT_FOUND),
     form("/settings/devices/{id}/wipe", "/settings/devices/fD0000000000000/wipe", "").but(StatusCode::NOT_FOUND),
+    get("/settings/backups", "/settings/backups"),
+    get("/settings/ending", "/settings/ending"),
+    // Other requests need the workspace.
+    form("/settings/ending", "/settings/ending", "workspace=something+else").but(StatusCode::UNPROCESSABLE_ENTITY),
+    form("/settings/ending/withdrawal", "/settings/ending/withdrawal", ""),
     get("/settings/device-policy", "/settings/device-policy"),
     form("/settings/device-policy", "/settings/device-policy", "interval=300&offline=&storage=&sealed=yes"),
     form("/settings/device-policy/keys", "/settings/device-policy/keys", ""),

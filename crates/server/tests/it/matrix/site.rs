@@ -146,6 +146,7 @@ impl Site {
             context_keys: Arc::new(keys),
             clock: Arc::new(SystemClock),
             folders: Vec::new(),
+            backup_days: None,
             url: "https://crm.example".to_owned(),
             security_contact: "mailto:security@x.example".to_owned(),
             webhook_networks: fieldstone_server::webhooks::Networks::default(),
