@@ -276,7 +276,12 @@ impl PgStore {
             sql: "UPDATE app.import_upload u SET state = 'ended', outcome = $2, progress = $3, problem = $4, ended_at = transaction_timestamp() WHERE u.id = $1",
             params: &[&key, &outcome, &progress, &problem],
         })
-        .await
+        .await?;
+        // Whether that can be told or not: the import has ended.
+        if let Err(error) = self.tell_import(id).await {
+            tracing::debug!(%error, "nobody could be told that an import has ended");
+        }
+        Ok(())
     }
 
     /// Closes the journal of an import whose server went away in the middle of it.

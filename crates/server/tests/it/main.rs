@@ -11,6 +11,7 @@
 mod accounts;
 mod api;
 mod attacks;
+mod automation;
 mod backup;
 mod browser;
 mod devices;
@@ -31,5 +32,6 @@ mod serving;
 mod storage;
 mod store;
 mod telemetry;
+mod telling;
 mod tenancy;
 mod verify;
