@@ -17,6 +17,7 @@ pub mod keys;
 pub mod mail;
 pub mod oauth;
 pub mod pages;
+pub mod personal_data;
 pub mod platform;
 pub mod schema;
 pub mod serve;

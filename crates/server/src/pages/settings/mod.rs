@@ -15,6 +15,7 @@ pub(crate) mod members;
 pub(crate) mod membership;
 pub(crate) mod objects;
 pub(crate) mod password;
+pub(crate) mod personal_data;
 pub(crate) mod profile;
 mod programs;
 pub(crate) mod record_sets;
@@ -80,6 +81,7 @@ pub const SECTIONS: &[Section] = &[
     shared("/settings/device-policy",          "settings-device-policy",    WorkspaceManage),
     shared("/settings/sealed",                 "settings-sealed",           UsersManage),
     shared("/settings/audit",                  "settings-audit",            UsersManage),
+    shared(personal_data::PATH,                "settings-personal-data",    UsersManage),
     shared("/settings/backups",                "settings-backups",          WorkspaceManage),
     shared(ending::PATH,                       "settings-ending",           WorkspaceOwn),
 ];
