@@ -19,7 +19,6 @@ mod restore;
 mod running;
 mod serve;
 mod storage;
-mod support_bundle;
 mod up;
 mod user;
 mod verify;
@@ -70,8 +69,6 @@ enum Command {
     Keys(keys::KeysCommand),
     /// Check every claim on the running installation
     Verify(verify::Verify),
-    /// Write down what helps to help, without customers' data
-    SupportBundle(support_bundle::SupportBundle),
     /// Say what this machine has and lacks
     Doctor(doctor::Doctor),
     /// Print the OpenAPI description of the API
@@ -104,7 +101,6 @@ pub fn main() -> ExitCode {
             Command::Restore(restore) => restore.run().await,
             Command::Keys(keys) => keys.run().await,
             Command::Verify(verify) => verify.run().await,
-            Command::SupportBundle(bundle) => bundle.run().await,
             Command::Storage(storage) => storage.run().await,
             Command::Doctor(doctor) => doctor.run(),
             Command::Openapi(openapi) => openapi.run(),

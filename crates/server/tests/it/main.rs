@@ -31,7 +31,6 @@ mod process;
 mod serving;
 mod storage;
 mod store;
-mod tampered;
 mod telemetry;
 mod tenancy;
 mod verify;

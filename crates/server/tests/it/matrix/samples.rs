@@ -159,8 +159,8 @@ pub(super) const SAMPLES: &[Sample] = &[
     get("/settings/devices/{id}/wipe", "/settings/devices/fD0000000000000/wipe").but(StatusCode::NOT_FOUND),
     form("/settings/devices/{id}/wipe", "/settings/devices/fD0000000000000/wipe", "").but(StatusCode::NOT_FOUND),
     get("/settings/personal-data", "/settings/personal-data?q=nort"),
-    form("/settings/personal-data/export", "/settings/personal-data/export", "id=:account"),
-    // A record that isn't there can't be erased; those that are have other requests to answer.
+    // Records that aren't there: those that are have other requests to answer, and belong to one workspace.
+    form("/settings/personal-data/export", "/settings/personal-data/export", "id=001000000000000").but(StatusCode::NOT_FOUND),
     form("/settings/personal-data/erasure", "/settings/personal-data/erasure", "id=001000000000000").but(StatusCode::NOT_FOUND),
     get("/settings/backups", "/settings/backups"),
     get("/settings/ending", "/settings/ending"),
