@@ -7,6 +7,7 @@
 //! context_key_file = "/run/credentials/fieldstone/context.key"
 //!
 //! vault_folder = "/var/lib/fieldstone/vault"                  # keys that seal secrets in the database, the same on all nodes
+//! webhook_networks = ["10.20.0.0/16"]                         # optional: where webhooks may lead besides the public internet
 //!
 //! [tls]
 //! certificate = "/etc/fieldstone/tls.pem"
@@ -49,6 +50,7 @@ use crate::http::TrustedProxies;
 use crate::identity::PasswordPolicy;
 use crate::mail::MailSettings;
 use crate::platform::Databases;
+use crate::webhooks::Networks;
 
 /// What is wrong with a configuration. Each message is a whole sentence for an operator, and never quotes a secret.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +133,9 @@ pub struct Configuration {
     pub tls: TlsFiles,
     /// Where the content of files lies; without it none are taken.
     objects: Option<ObjectSettings>,
+    /// Where webhooks may lead besides the public internet.
+    #[serde(default)]
+    pub webhook_networks: Networks,
     /// For how many days the backups of the database go back: whoever ends a workspace is told when its rows have left the last one.
     pub backup_days: Option<u16>,
     /// Where Prometheus finds numbers; without it nowhere.

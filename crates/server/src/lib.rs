@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod attachments;
+mod automation;
 pub mod backup;
 pub mod cli;
 pub mod cluster;
@@ -14,6 +15,7 @@ pub mod identity;
 pub mod import;
 pub mod jobs;
 pub mod keys;
+mod live;
 pub mod mail;
 pub mod oauth;
 pub mod pages;
@@ -21,6 +23,7 @@ pub mod personal_data;
 pub mod platform;
 pub mod schema;
 pub mod serve;
+mod spreadsheet;
 pub mod storage;
 pub mod store;
 pub mod sync;
@@ -28,3 +31,4 @@ pub mod teams;
 pub mod telemetry;
 pub mod tls;
 pub mod verify;
+pub mod webhooks;

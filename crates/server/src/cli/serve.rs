@@ -79,6 +79,7 @@ impl Serve {
             backup_days: configuration.backup_days,
             url: configuration.url.clone(),
             security_contact,
+            webhook_networks: configuration.webhook_networks.clone(),
         };
         let mail = if let Some(settings) = &configuration.mail {
             Some((settings.open()?, configuration.url.clone()))

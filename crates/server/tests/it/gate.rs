@@ -96,6 +96,7 @@ impl House {
             backup_days: None,
             url: "https://crm.example".to_owned(),
             security_contact: "mailto:security@north.example".to_owned(),
+            webhook_networks: fieldstone_server::webhooks::Networks::default(),
         };
         Self {
             router: routes(&platform).unwrap(),

@@ -11,6 +11,7 @@
 mod accounts;
 mod api;
 mod attacks;
+mod automation;
 mod backup;
 mod browser;
 mod devices;
@@ -32,5 +33,6 @@ mod serving;
 mod storage;
 mod store;
 mod telemetry;
+mod telling;
 mod tenancy;
 mod verify;

@@ -5,6 +5,7 @@
 
 pub(crate) mod applications;
 pub(crate) mod audit;
+pub(crate) mod automation;
 pub(crate) mod backups;
 pub(crate) mod connected;
 pub(crate) mod device_policy;
@@ -13,6 +14,7 @@ pub(crate) mod ending;
 pub(crate) mod invitations;
 pub(crate) mod members;
 pub(crate) mod membership;
+pub(crate) mod notifications;
 pub(crate) mod objects;
 pub(crate) mod password;
 pub(crate) mod personal_data;
@@ -28,6 +30,7 @@ pub(crate) mod teams;
 pub(crate) mod token_policy;
 pub(crate) mod tokens;
 pub(crate) mod two_step;
+pub(crate) mod webhooks;
 
 use std::ops::Deref;
 
@@ -61,6 +64,7 @@ pub struct Section {
 #[rustfmt::skip]
 pub const SECTIONS: &[Section] = &[
     own("/settings/profile",                   "settings-profile"),
+    own(notifications::PATH,                   "settings-notifications"),
     own("/settings/password",                  "settings-password"),
     own("/settings/two-step",                  "settings-two-step"),
     own("/settings/sessions",                  "settings-sessions"),
@@ -73,6 +77,8 @@ pub const SECTIONS: &[Section] = &[
     shared("/settings/teams",                  "settings-teams",            UsersManage),
     shared("/settings/roles",                  "settings-roles",            RecordsRead),
     shared(objects::PATH,                      "settings-objects",          SchemaManage),
+    shared(automation::PATH,                   "settings-automation",       WorkspaceManage),
+    shared(webhooks::PATH,                     "settings-webhooks",         WorkspaceManage),
     shared("/settings/sign-in",                "settings-sign-in",          WorkspaceManage),
     shared("/settings/applications",           "settings-applications",     WorkspaceManage),
     shared("/settings/service-accounts",       "settings-service-accounts", WorkspaceManage),
