@@ -7,6 +7,7 @@
 //! context_key_file = "/run/credentials/fieldstone/context.key"
 //!
 //! vault_folder = "/var/lib/fieldstone/vault"                  # keys that seal secrets in the database, the same on all nodes
+//! webhook_networks = ["10.20.0.0/16"]                         # optional: where webhooks may lead besides the public internet
 //!
 //! [tls]
 //! certificate = "/etc/fieldstone/tls.pem"
@@ -23,6 +24,7 @@
 //! own goes into the system's store or the file that `SSL_CERT_FILE` names.
 //!
 //! `[passwords]` says what a hash costs (`identity/password.rs`), `[proxies]` whose word on addresses counts (`http/proxies.rs`).
+//! `backup_days = 35` says how long the database's backups are kept.
 //! `[metrics] listen = "127.0.0.1:9464"` lets Prometheus collect numbers there.
 //! How letters are sent stands under `[mail]` (`mail/settings.rs`), where the content of files lies under `[objects]` (`attachments/settings.rs`).
 //!
@@ -48,6 +50,7 @@ use crate::http::TrustedProxies;
 use crate::identity::PasswordPolicy;
 use crate::mail::MailSettings;
 use crate::platform::Databases;
+use crate::webhooks::Networks;
 
 /// What is wrong with a configuration. Each message is a whole sentence for an operator, and never quotes a secret.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +133,11 @@ pub struct Configuration {
     pub tls: TlsFiles,
     /// Where the content of files lies; without it none are taken.
     objects: Option<ObjectSettings>,
+    /// Where webhooks may lead besides the public internet.
+    #[serde(default)]
+    pub webhook_networks: Networks,
+    /// For how many days the backups of the database go back: whoever ends a workspace is told when its rows have left the last one.
+    pub backup_days: Option<u16>,
     /// Where Prometheus finds numbers; without it nowhere.
     pub metrics: Option<Metrics>,
     /// How letters are sent; without it none are.

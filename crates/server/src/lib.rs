@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod attachments;
+mod automation;
 pub mod backup;
 pub mod cli;
 pub mod cluster;
@@ -14,12 +15,14 @@ pub mod identity;
 pub mod import;
 pub mod jobs;
 pub mod keys;
+mod live;
 pub mod mail;
 pub mod oauth;
 pub mod pages;
 pub mod platform;
 pub mod schema;
 pub mod serve;
+mod spreadsheet;
 pub mod storage;
 pub mod store;
 pub mod sync;
@@ -27,3 +30,4 @@ pub mod teams;
 pub mod telemetry;
 pub mod tls;
 pub mod verify;
+pub mod webhooks;

@@ -67,6 +67,7 @@ where
         post("/{objects}/{id}/deletion",         needs(RecordsDelete), record::delete::<S>),
         post("/{objects}/{id}/restoration",      needs(RecordsDelete), record::restore::<S>),
         post("/{objects}/{id}/move",             needs(RecordsWrite),  board::submit::<S>),
+        post("/{objects}/{id}/follow",           needs(RecordsRead),   record::follow::<S>),
         post("/{objects}/{id}/reversal",         needs(RecordsWrite),  record::reverse::<S>),
         get("/{objects}/{id}/conversion",        needs(RecordsWrite),  lead::form::<S>),
         post("/{objects}/{id}/conversion",       needs(RecordsWrite),  lead::convert::<S>),

@@ -51,6 +51,12 @@ pub trait Shelf: Send + Sync {
 
     /// What the person has looked at, the last first.
     fn recent(&self) -> Kept<'_, Vec<RecordId>>;
+
+    /// Whether the person wants to be told of changes of a record.
+    fn follows(&self, id: RecordId) -> Kept<'_, bool>;
+
+    /// Begins or ends telling them.
+    fn follow(&self, id: RecordId, on: bool) -> Kept<'_, ()>;
 }
 
 /// The shelf of whoever sends a request, among its extensions.

@@ -216,11 +216,12 @@ impl ObjectStorage {
         tenant: &str,
         attachment: &str,
     ) -> Result<(), StorageError> {
-        let prefix = Path::from_iter([tenant, attachment]);
-        let found = self
-            .store
-            .list(Some(&prefix))
-            .map_ok(|found| found.location);
+        self.remove_below(&Path::from_iter([tenant, attachment]))
+            .await
+    }
+
+    async fn remove_below(&self, prefix: &Path) -> Result<(), StorageError> {
+        let found = self.store.list(Some(prefix)).map_ok(|found| found.location);
         self.store
             .delete_stream(found.boxed())
             .filter(|removed| {
@@ -230,6 +231,11 @@ impl ObjectStorage {
             .try_collect::<Vec<_>>()
             .await?;
         Ok(())
+    }
+
+    /// Removes all objects of a workspace.
+    pub(crate) async fn remove_tenant(&self, tenant: &str) -> Result<(), StorageError> {
+        self.remove_below(&Path::from(tenant)).await
     }
 
     /// Whether it answers, for whoever asks if this server is ready.

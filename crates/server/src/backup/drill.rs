@@ -2,14 +2,17 @@
 //! hope.
 
 use std::fs;
+use std::sync::Arc;
 
 use fieldstone_model::clock::Clock;
+use fieldstone_vault::{FileKeys, Vault};
 use jiff::Timestamp;
 use nix::fcntl::{Flock, FlockArg};
 use serde::Serialize;
 use tokio_postgres::{Client, Config};
 
 use super::{BackupError, Backups, Until, restore};
+use crate::attachments::{Object, ObjectStorage};
 use crate::data_dir::{DataDir, make_dir};
 use crate::database::{DEFAULT_DATABASE, connect, lint::lint};
 
@@ -32,7 +35,14 @@ pub struct Drilled {
     pub indexes_checked: u64,
     /// Workspaces that were found.
     pub workspaces: u64,
+    /// Workspaces with files, one of which was opened by what the restored database says of it.
+    pub files_opened: u64,
 }
+
+/// The newest complete file of each workspace, and its first part.
+const FILES: &str = "SELECT DISTINCT ON (p.tenant_id) p.tenant_id, p.content_id, p.number, p.object FROM app.content_part p
+    JOIN app.content c ON c.tenant_id = p.tenant_id AND c.id = p.content_id WHERE c.ready_at IS NOT NULL AND p.number = 0
+    ORDER BY p.tenant_id, c.ready_at DESC";
 
 /// Runs a drill against the running database of `data_dir`, in scratch space beside it, and cleans up whatever happens.
 pub async fn drill(
@@ -111,6 +121,7 @@ async fn run(
         let copy = connect(&copy).await?;
         canaries(&copy, before, after).await?;
         let indexes_checked = check_indexes(&copy).await?;
+        let files_opened = open_files(data_dir, &copy).await?;
         let broken = lint(&copy).await?;
         if let Some(finding) = broken.first() {
             return Err(BackupError::Drill(format!("{} {}", finding.object, finding.problem)));
@@ -125,11 +136,40 @@ async fn run(
             database_bytes: row.try_get::<_, i64>(1)?.unsigned_abs(),
             indexes_checked,
             workspaces: row.try_get::<_, i64>(0)?.unsigned_abs(),
+            files_opened,
         })
     }
     .await;
     restored.cluster.stop().await?;
     seen
+}
+
+/// Opens a part of one file of every workspace, found as the restored database says: the rows, the object and the keys belong together.
+async fn open_files(data_dir: &DataDir, copy: &Client) -> Result<u64, BackupError> {
+    let rows = copy.query(FILES, &[]).await?;
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let failed =
+        |what: &str| BackupError::Drill(format!("a file of workspace {what} can't be opened"));
+    let keys = FileKeys::shared(&data_dir.vault())
+        .map_err(|_| BackupError::Drill("the keys can't be read".to_owned()))?;
+    let folder = data_dir
+        .objects()
+        .map_err(|_| BackupError::Drill("the object folder can't be read".to_owned()))?;
+    let objects = ObjectStorage::folder(&folder, Vault::new(Arc::new(keys)))
+        .map_err(|_| BackupError::Drill("the object folder can't be opened".to_owned()))?;
+    for row in &rows {
+        let tenant: &str = row.try_get(0)?;
+        let object = Object {
+            tenant,
+            attachment: row.try_get(1)?,
+            name: row.try_get(3)?,
+            number: row.try_get::<_, i32>(2)?.unsigned_abs(),
+        };
+        objects.get(&object).await.map_err(|_| failed(tenant))?;
+    }
+    Ok(rows.len() as u64)
 }
 
 /// Seconds since the last piece of the database's log has left, if anything has been written since.

@@ -30,6 +30,15 @@ pub(super) struct BackupOptions {
 }
 
 impl BackupOptions {
+    /// How many days can be gone back to; nothing when no backups are made.
+    pub(super) fn days(&self) -> Option<u16> {
+        let none = self
+            .repository
+            .as_deref()
+            .is_some_and(|folder| folder.as_os_str() == "none");
+        (!none).then_some(self.days)
+    }
+
     /// Backups of this data folder, whose storage is open; nothing when there are to be none.
     ///
     /// Where nobody has asked for them and the program is missing, the log says so and the server starts all the same.

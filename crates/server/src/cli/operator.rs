@@ -13,6 +13,7 @@ use tokio_postgres::{Client, Config};
 use super::failure::Failure;
 use super::up::{databases, default_data_dir};
 use crate::attachments::ObjectStorage;
+use crate::backup::RepositoryOptions;
 use crate::cluster;
 use crate::config::Configuration;
 use crate::data_dir::DataDir;
@@ -85,6 +86,15 @@ impl Installation {
 }
 
 impl Installation {
+    /// For how many days the database's backups go back, where that is known.
+    pub(super) fn backup_days(&self) -> Result<Option<u16>, Failure> {
+        if let Some(config) = &self.config {
+            return Ok(Configuration::read(config)?.backup_days);
+        }
+        let folder = self.data.clone().map_or_else(default_data_dir, Ok)?;
+        Ok(RepositoryOptions::of(&DataDir::open(&folder)?)?.map(|options| options.days))
+    }
+
     /// What seals, and where files lie.
     pub(super) fn vault(&self) -> Result<(Vault, Option<ObjectStorage>), Failure> {
         if let Some(config) = &self.config {
@@ -119,6 +129,11 @@ impl Operator {
             clock: Arc::new(SystemClock),
             ids: IdSource::default(),
         })
+    }
+
+    /// How the schema's owner connects.
+    pub(super) fn owner_config(&self) -> Config {
+        self.owner.clone()
     }
 
     /// A connection as the schema's owner.

@@ -12,15 +12,18 @@ use tokio::sync::watch;
 use super::failure::Failure;
 use super::output::say;
 use crate::attachments::Sweep;
+use crate::automation::Automation;
 use crate::database::pool::{Pool, Sign};
+use crate::identity::workspace_end::{EndJob, Ending};
 use crate::import::Imports;
-use crate::jobs::{Job, Jobs, Purge, Tombstones};
+use crate::jobs::{Job, Jobs, Purge, Telling, Tombstones};
 use crate::mail::{Mailer, Post};
 use crate::platform::{Platform, Readiness};
 use crate::serve::{Limits, serve};
 use crate::store::Stores;
 use crate::telemetry::{self, Exporter};
 use crate::tls::Tls;
+use crate::webhooks::Webhooks;
 
 /// Connections of the jobs that work in people's names.
 const JOB_CONNECTIONS: usize = 6;
@@ -135,10 +138,31 @@ pub(super) async fn serve_until_told(
 /// What a server does besides serving.
 fn jobs(platform: &Platform, mail: Option<(Post, String)>) -> Result<Vec<Box<dyn Job>>, Failure> {
     let imports = Imports::new(stores(platform)?, Arc::clone(&platform.clock));
-    let mut jobs: Vec<Box<dyn Job>> =
-        vec![Box::new(Purge), Box::new(Tombstones), Box::new(imports)];
+    let mut jobs: Vec<Box<dyn Job>> = vec![
+        Box::new(Purge),
+        Box::new(Tombstones),
+        Box::new(Telling),
+        Box::new(imports),
+        Box::new(Automation::new(
+            stores(platform)?,
+            Arc::clone(&platform.clock),
+        )),
+        Box::new(Webhooks::new(
+            platform.accounts.vault.clone(),
+            platform.webhook_networks.clone(),
+            Arc::clone(&platform.clock),
+        )),
+    ];
     if let Some(objects) = &platform.objects {
         jobs.push(Box::new(Sweep::new(objects.clone())));
+    }
+    if let Some(owner) = &platform.databases.owner {
+        let ending = Ending {
+            owner: owner.clone(),
+            vault: platform.accounts.vault.clone(),
+            objects: platform.objects.clone(),
+        };
+        jobs.push(Box::new(EndJob::new(ending, Arc::clone(&platform.clock))));
     }
     if let Some((post, url)) = mail {
         jobs.push(Box::new(Mailer::new(

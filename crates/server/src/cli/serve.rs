@@ -1,17 +1,22 @@
 //! `fieldstone serve`: one node against an external database.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use fieldstone_model::clock::{Clock, SystemClock};
+use tokio_postgres::Config;
 
 use super::failure::Failure;
 use super::running::{Stop, export, listen, serve_until_told};
+use super::up::VERIFY_KEY;
 use crate::config::Configuration;
-use crate::database::migrate;
+use crate::database::{DatabaseError, connect, migrate, migration};
+use crate::jobs::Job;
 use crate::platform::{Accounts, ContextKeys, Platform, routes};
+use crate::storage::{Seen, observe};
 use crate::tls::{CertificateSource, Tls};
+use crate::verify::{Signer, Subject, VerifyJob};
 
 /// Run a server against an external database
 #[derive(Debug, Args)]
@@ -37,11 +42,22 @@ impl Serve {
 
         // A node without the owner's credentials leaves this to one that has them, or to `fieldstone migrate`.
         if let Some(owner) = &databases.owner {
-            for migration in migrate(owner).await? {
-                tracing::info!("Applied {migration}");
+            match migrate(owner).await {
+                Ok(migrations) => {
+                    for migration in migrations {
+                        tracing::info!("Applied {migration}");
+                    }
+                }
+                // The version before serves beside the one after, and again when that is taken back.
+                Err(DatabaseError::Newer { found, known }) => tracing::warn!(
+                    "The database has migration {found}, and this version was made for {known}; it serves all the same."
+                ),
+                Err(error) => return Err(error.into()),
             }
             keys.install(owner).await?;
         }
+        refuse_unsafe_folders(&configuration)?;
+        refuse_half_migrated(&databases.app).await?;
         let security_contact = configuration.security_contact.clone();
         let vault = configuration.vault()?;
         let objects = configuration.objects(&vault)?;
@@ -60,8 +76,10 @@ impl Serve {
             context_keys: Arc::new(keys),
             clock,
             folders: configuration.folders(),
+            backup_days: configuration.backup_days,
             url: configuration.url.clone(),
             security_contact,
+            webhook_networks: configuration.webhook_networks.clone(),
         };
         let mail = if let Some(settings) = &configuration.mail {
             Some((settings.open()?, configuration.url.clone()))
@@ -74,6 +92,77 @@ impl Serve {
         let metrics = configuration.metrics.as_ref().map(|metrics| metrics.listen);
         let _exporter = export(metrics, &platform).await?;
         let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;
-        serve_until_told(listener, tls, router, &platform, mail, Vec::new(), stop).await
+        let jobs = self.verifying(&configuration, &platform)?;
+        serve_until_told(listener, tls, router, &platform, mail, jobs, stop).await
     }
+
+    /// The daily check of every claim, where the owner's credentials are.
+    fn verifying(
+        &self,
+        configuration: &Configuration,
+        platform: &Platform,
+    ) -> Result<Vec<Box<dyn Job>>, Failure> {
+        let Some(subject) =
+            configured_subject(&self.config, configuration, Arc::clone(&platform.clock))?
+        else {
+            return Ok(Vec::new());
+        };
+        let signer = Signer::own(&configuration.context_key_file.with_file_name(VERIFY_KEY))?;
+        Ok(vec![Box::new(VerifyJob::new(subject, signer))])
+    }
+}
+
+/// What `verify` checks of an installation with a configuration; nothing without the owner's credentials.
+pub(super) fn configured_subject(
+    file: &Path,
+    configuration: &Configuration,
+    clock: Arc<dyn Clock>,
+) -> Result<Option<Subject>, Failure> {
+    let databases = configuration.databases()?;
+    Ok(databases.owner.map(|owner| Subject {
+        url: configuration.url.clone(),
+        connect: None,
+        ca: std::env::var_os("SSL_CERT_FILE").map(PathBuf::from),
+        owner,
+        app: databases.app,
+        data_dir: None,
+        configuration: Some(file.to_owned()),
+        passwords: configuration.passwords,
+        clock,
+    }))
+}
+
+/// Acknowledged files have to survive a loss of power, which gocryptfs doesn't promise.
+fn refuse_unsafe_folders(configuration: &Configuration) -> Result<(), Failure> {
+    for folder in configuration.folders() {
+        if let Seen::Encrypted {
+            by,
+            power_safe: false,
+            ..
+        } = observe(&folder)
+        {
+            return Err(Failure::new(format!(
+                "{} is encrypted by {by}, which may lose what was acknowledged when power fails; production needs another way.",
+                folder.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A server that lacks migrations would fail request by request.
+async fn refuse_half_migrated(app: &Config) -> Result<(), Failure> {
+    let client = connect(app).await?;
+    let asked = client.query_one("SELECT app.schema_number()", &[]).await;
+    let found: i32 = asked
+        .ok()
+        .and_then(|row| row.try_get::<_, Option<i32>>(0).ok().flatten())
+        .unwrap_or_default();
+    let known = migration::latest();
+    if found >= known {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "The database has migration {found} and this server needs {known}; run `fieldstone migrate` first."
+    )))
 }

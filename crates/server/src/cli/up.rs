@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 use fieldstone_model::clock::{Clock, SystemClock};
 use fieldstone_vault::{FileKeys, Vault};
+use ipnet::IpNet;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::geteuid;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -32,6 +33,7 @@ use crate::mail::MailSettings;
 use crate::platform::{Accounts, ContextKeys, Databases, Platform, routes};
 use crate::tls::{CertificateSource, LocalAuthority, Names, Tls, host_name};
 use crate::verify::{Signer, Subject, VerifyJob};
+use crate::webhooks::Networks;
 
 /// Run everything on this machine: database, certificate, server
 #[derive(Debug, Args)]
@@ -56,6 +58,9 @@ pub(super) struct Up {
     #[arg(long, value_name = "FILE")]
     mail: Option<PathBuf>,
 
+    /// A network that webhooks may lead to besides the public internet, e.g. 10.20.0.0/16; may be named several times
+    #[arg(long, value_name = "NETWORK")]
+    webhook_network: Vec<IpNet>,
     /// Where Prometheus finds numbers, at /metrics over plain HTTP; keep it off public networks [default: nowhere]
     #[arg(long, value_name = "ADDRESS", env = "FIELDSTONE_METRICS")]
     metrics: Option<SocketAddr>,
@@ -195,8 +200,10 @@ impl Up {
             context_keys: keys,
             clock,
             folders: vec![data_dir.root().to_owned(), data_dir.inside()],
+            backup_days: self.backups.days(),
             url,
             security_contact,
+            webhook_networks: Networks::new(self.webhook_network.iter().copied()),
         })
     }
 

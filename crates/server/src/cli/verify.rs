@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::output::say;
+use super::serve::configured_subject;
 use super::up::{VERIFY_KEY, default_data_dir, embedded_subject};
 use crate::backup;
 use crate::cluster;
@@ -87,22 +88,10 @@ impl Verify {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         if let Some(config) = &self.config {
             let configuration = Configuration::read(config)?;
-            let databases = configuration.databases()?;
-            let owner = databases.owner.ok_or_else(|| {
+            let subject = configured_subject(config, &configuration, clock)?.ok_or_else(|| {
                 Failure::new("The configuration names no owner_url, which this command needs.")
             })?;
             let signer = Signer::own(&configuration.context_key_file.with_file_name(VERIFY_KEY))?;
-            let subject = Subject {
-                url: configuration.url.clone(),
-                connect: None,
-                ca: std::env::var_os("SSL_CERT_FILE").map(PathBuf::from),
-                owner,
-                app: databases.app,
-                data_dir: None,
-                configuration: Some(config.clone()),
-                passwords: configuration.passwords,
-                clock,
-            };
             return Ok((subject, signer));
         }
         let folder = self.data.clone().map_or_else(default_data_dir, Ok)?;

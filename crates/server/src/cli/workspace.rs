@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::operator::Installation;
 use super::output::say;
 use crate::identity::workspace::{self, NewUser, NewWorkspace};
+use crate::identity::workspace_end::{self, Ending, GRACE_DAYS};
 use crate::schema::create_default_pipeline;
 
 /// How long a set-up link is good.
@@ -26,6 +27,10 @@ enum Command {
     Create(Create),
     /// List all workspaces
     List(List),
+    /// End a workspace: after some days its keys are destroyed and its rows removed
+    Delete(Delete),
+    /// Take the end of a workspace back
+    Keep(Keep),
 }
 
 #[derive(Debug, Args)]
@@ -52,6 +57,25 @@ struct Create {
 }
 
 #[derive(Debug, Args)]
+struct Delete {
+    /// Its address
+    workspace: String,
+    /// Days until then, during which it goes on and can be kept; 0 ends it now, for good
+    #[arg(long, default_value_t = GRACE_DAYS, value_parser = clap::value_parser!(i32).range(0..=365))]
+    days: i32,
+    #[command(flatten)]
+    installation: Installation,
+}
+
+#[derive(Debug, Args)]
+struct Keep {
+    /// Its address
+    workspace: String,
+    #[command(flatten)]
+    installation: Installation,
+}
+
+#[derive(Debug, Args)]
 struct List {
     /// Print JSON
     #[arg(long)]
@@ -65,6 +89,8 @@ impl Workspaces {
         match self.command {
             Command::Create(create) => create.run().await,
             Command::List(list) => list.run().await,
+            Command::Delete(delete) => delete.run().await,
+            Command::Keep(keep) => keep.run().await,
         }
     }
 }
@@ -109,6 +135,62 @@ impl Create {
 Its owner sets a password within seven days at {link}",
             self.slug
         ))
+    }
+}
+
+impl Delete {
+    async fn run(self) -> Result<(), Failure> {
+        let operator = self.installation.open()?;
+        let tenant = operator.workspace(&self.workspace).await?.id;
+        let owner = operator.owner().await?;
+        let now = operator.clock.now();
+        let ends = workspace_end::ask(&owner, tenant, self.days, now)
+            .await
+            .map_err(|error| Failure::new(error.to_string()))?;
+        let backups = self.installation.backup_days()?.map_or_else(
+            || "Its rows leave the backups when those are too old.".to_owned(),
+            |days| {
+                let gone = workspace_end::last_backup(ends, days);
+                format!(
+                    "Its rows leave the last backup by {}.",
+                    gone.strftime("%Y-%m-%d")
+                )
+            },
+        );
+        if ends > now {
+            return say(&format!(
+                "The workspace {0} ends at {ends:.0}; `fieldstone workspace keep {0}` takes that back. {backups}",
+                self.workspace
+            ));
+        }
+        let (vault, objects) = self.installation.vault()?;
+        let ending = Ending {
+            owner: operator.owner_config(),
+            vault,
+            objects,
+        };
+        ending.carry_out(now).await.map_err(|error| {
+            Failure::new(format!("The end of the workspace was interrupted: {error}. Run the command again, or leave it to a running server."))
+        })?;
+        say(&format!(
+            "The workspace {} has ended: its keys are destroyed, its files and rows removed. {backups}",
+            self.workspace
+        ))
+    }
+}
+
+impl Keep {
+    async fn run(self) -> Result<(), Failure> {
+        let operator = self.installation.open()?;
+        let tenant = operator.workspace(&self.workspace).await?.id;
+        let kept = workspace_end::stop(&operator.owner().await?, tenant)
+            .await
+            .map_err(|error| Failure::new(error.to_string()))?;
+        say(&if kept {
+            format!("The workspace {} stays.", self.workspace)
+        } else {
+            format!("Nobody has asked for the end of {}.", self.workspace)
+        })
     }
 }
 

@@ -38,6 +38,7 @@ const LOOKUP_INDEXES: &[&str] = &[
     "mail_link_lookup",
     "letter_due_lookup",
     "sync_standing_lookup",
+    "automation_event_due_lookup",
 ];
 
 const RULES: [Rule; 13] = [

@@ -219,7 +219,7 @@ async fn open(owner: &Client, stores: &Stores, tenant: RecordId) -> Result<PgSto
         member_version: person.member_version,
         credential: None,
     };
-    Ok(stores.open(actor).await?)
+    Ok(stores.open(actor).await?.quietly())
 }
 
 async fn make_objects(store: &PgStore) -> Result<(), DemoError> {

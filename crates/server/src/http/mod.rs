@@ -1,5 +1,6 @@
 //! What every answer has in common, whichever page or interface gives it: headers, a request id, limits, compression.
 
+mod endless;
 mod headers;
 mod problem;
 mod proxies;
@@ -17,6 +18,7 @@ use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
+pub(crate) use self::endless::Endless;
 pub use self::problem::Problem;
 pub use self::proxies::TrustedProxies;
 pub(crate) use self::proxies::see_through;

@@ -26,6 +26,7 @@ pub mod throttle;
 pub mod token;
 pub mod totp;
 pub mod workspace;
+pub mod workspace_end;
 
 use std::net::IpAddr;
 

@@ -69,7 +69,7 @@ impl Workspace for PgWorkspace {
     async fn store(&self) -> Result<PgStore, StoreError> {
         // What another process has changed since is read before the store is opened with it.
         self.open().await?.fresh_registry().await?;
-        self.open().await
+        Ok(self.open().await?.quietly())
     }
 
     async fn create_object(&self, name: &str, object: &NewObject) -> Result<(), ImportError> {

@@ -5,6 +5,7 @@
 //! asked for it; it never reads a table without one. Being run twice or after a pause must do no harm.
 
 mod purge;
+mod telling;
 mod tombstones;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::database::{connect, serving};
 use crate::telemetry;
 
 pub use purge::Purge;
+pub use telling::Telling;
 pub use tombstones::Tombstones;
 
 /// How long a job may take to come to an end when the server stops.

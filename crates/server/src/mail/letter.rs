@@ -1,5 +1,7 @@
 //! The kinds of letters, as the queue holds them.
 
+use std::collections::BTreeMap;
+
 use fieldstone_model::Role;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -44,6 +46,11 @@ pub enum Letter {
         /// How many are left.
         left: i64,
     },
+    /// What waits to be read; carries a link that opens nothing by itself.
+    Digest {
+        /// How many, by kind of notification.
+        counts: BTreeMap<String, i64>,
+    },
     /// Somebody else took the reader's second factor away, so that they can set up a new one.
     SecondFactorReset {
         /// Name of whoever did.
@@ -76,6 +83,9 @@ impl Letter {
             Self::SecondFactorReset {
                 by: "Ann Smith".into(),
             },
+            Self::Digest {
+                counts: BTreeMap::from([("mention".into(), 2), ("due".into(), 1)]),
+            },
         ]
     }
 
@@ -92,7 +102,13 @@ impl Letter {
             Self::SecondFactorRemoved => "second-factor-removed",
             Self::RecoveryCodeUsed { .. } => "recovery-code-used",
             Self::SecondFactorReset { .. } => "second-factor-reset",
+            Self::Digest { .. } => "digest",
         }
+    }
+
+    /// Whether the page that its link opens asks who comes, so that the link needs no secret.
+    pub(super) fn has_plain_link(&self) -> bool {
+        matches!(self, Self::Digest { .. })
     }
 
     /// The page that the letter's link opens, when it carries one. The secret follows in the query, which no log of ours holds.
@@ -101,6 +117,7 @@ impl Letter {
             Self::Invitation { .. } => Some("/invitation"),
             Self::PasswordReset => Some("/password-reset"),
             Self::EmailNew | Self::EmailOld { .. } => Some("/email-change"),
+            Self::Digest { .. } => Some("/notifications"),
             Self::PasswordChanged
             | Self::EmailChanged { .. }
             | Self::SecondFactorAdded

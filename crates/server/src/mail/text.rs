@@ -11,6 +11,7 @@ use lettre::{
 };
 
 use super::Letter;
+use crate::store::NotificationKind;
 
 /// A letter with everything that its text needs.
 #[derive(Debug)]
@@ -66,10 +67,12 @@ impl Draft<'_> {
         };
         let footer = locale.t_with("letter-footer", &facts);
         let link = self.letter.page().map(|page| {
-            (
-                text("button"),
-                format!("{}{page}?link={}", self.url, self.secret),
-            )
+            let link = if self.letter.has_plain_link() {
+                format!("{}{page}", self.url)
+            } else {
+                format!("{}{page}?link={}", self.url, self.secret)
+            };
+            (text("button"), link)
         });
 
         let button = link
@@ -136,6 +139,15 @@ impl Draft<'_> {
             ]),
             Letter::EmailOld { email } | Letter::EmailChanged { email } => {
                 facts.push(("email", one_line(email)));
+            }
+            Letter::Digest { counts } => {
+                let lines = counts.iter().filter_map(|(kind, count)| {
+                    let known = NotificationKind::ALL.iter().find(|it| it.name() == kind)?;
+                    let key = format!("notification-count-{}", known.name());
+                    Some(locale.t1(&key, "count", *count))
+                });
+                facts.push(("lines", lines.collect::<Vec<_>>().join(", ")));
+                facts.push(("total", counts.values().sum::<i64>().to_string()));
             }
             Letter::SecondFactorReset { by } => facts.push(("by", one_line(by))),
             Letter::RecoveryCodeUsed { left } => facts.push(("left", left.to_string())),
@@ -230,10 +242,18 @@ mod tests {
                     "{html}"
                 );
                 assert!(text.contains("Bob Müller"), "{text}");
+                let secret = if letter.has_plain_link() {
+                    ""
+                } else {
+                    "?link=s3cret"
+                };
                 let link = letter
                     .page()
-                    .map(|page| format!("https://crm.example{page}?link=s3cret"));
-                assert_eq!(text.contains("?link="), link.is_some());
+                    .map(|page| format!("https://crm.example{page}{secret}"));
+                assert_eq!(
+                    text.contains("?link="),
+                    link.is_some() && !letter.has_plain_link()
+                );
                 if let Some(link) = link {
                     assert!(text.lines().any(|line| line == link), "{text}");
                     assert!(html.contains(&format!("href=\"{link}\"")), "{html}");

@@ -11,6 +11,8 @@ pub(crate) mod imports;
 pub(crate) mod inside;
 pub(crate) mod invitation;
 mod letter_link;
+pub(crate) mod live;
+pub(crate) mod notifications;
 pub(crate) mod password_reset;
 pub(crate) mod path_id;
 pub(crate) mod second_step;

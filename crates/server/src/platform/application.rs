@@ -12,6 +12,7 @@ use crate::database::pool::{Pool, Sign};
 use crate::database::{self, DatabaseError, serving};
 use crate::identity::oauth::AuthorizationServer;
 use crate::identity::{AuthPool, Authenticator, PasswordHasher, SignIn};
+use crate::live::Live;
 use crate::store::Stores;
 use crate::sync::Standings;
 use crate::telemetry;
@@ -34,6 +35,8 @@ pub struct Application {
     pub standings: Standings,
     /// Giving tokens to applications.
     pub authorization: AuthorizationServer,
+    /// What tells open pages of changes.
+    pub(crate) live: Live,
     /// How people are addressed.
     pub(super) profiles: Profiles,
     /// What tells the time.
@@ -69,7 +72,8 @@ impl Application {
             authenticator: Authenticator::new(auth.clone()),
             standings: Standings::new(auth.clone(), vault.clone()),
             sign_in: SignIn::new(auth.clone(), Arc::clone(&ids), passwords, vault),
-            authorization: AuthorizationServer::new(auth, ids),
+            authorization: AuthorizationServer::new(auth.clone(), ids),
+            live: Live::new(auth),
             profiles: Profiles::default(),
             clock,
         })

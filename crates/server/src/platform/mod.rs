@@ -18,6 +18,7 @@ use tokio_postgres::Config;
 use crate::attachments::ObjectStorage;
 use crate::http::TrustedProxies;
 use crate::identity::PasswordPolicy;
+use crate::webhooks::Networks;
 
 pub use self::application::Application;
 pub use self::context_keys::{ContextKeyError, ContextKeys};
@@ -71,8 +72,12 @@ pub struct Platform {
     pub accounts: Accounts,
     /// Where the content of files lies; without it none are taken.
     pub objects: Option<ObjectStorage>,
+    /// Where webhooks may lead besides the public internet.
+    pub webhook_networks: Networks,
     /// Folders of this machine that must not fill up.
     pub folders: Vec<PathBuf>,
+    /// For how many days the database's backups go back, where that is known.
+    pub backup_days: Option<u16>,
     /// What tells the time.
     pub clock: Arc<dyn Clock>,
     /// Where people find this installation, e.g. `https://crm.example`.

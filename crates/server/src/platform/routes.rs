@@ -10,6 +10,7 @@ use axum::{Extension, Router};
 use fieldstone_model::{
     Capability::{
         self, RecordsImport, RecordsRead, RecordsWrite, SchemaManage, UsersManage, WorkspaceManage,
+        WorkspaceOwn,
     },
     Needs,
 };
@@ -22,11 +23,14 @@ use super::{Application, Platform, gate};
 use crate::api;
 use crate::http::{HttpLimits, see_through, wrap};
 use crate::identity::oauth::AuthorizationServer;
+use crate::live::Live;
 use crate::oauth::{self, Issuer};
 use crate::pages::settings::{invitations, members, membership};
 use crate::pages::{
     Entrance, attachments, confirm, email_change, exports, forgotten_password, imports, invitation,
-    password_reset, second_step, security, set_up, settings, sign_in, sign_out,
+    live, notifications, password_reset, second_step,
+    security::{self, LastReport},
+    set_up, settings, sign_in, sign_out,
 };
 use crate::store::PgStore;
 
@@ -40,9 +44,11 @@ const OPEN_FORM_MAX: usize = 16 * 1024;
 pub struct Site {
     platform: Platform,
     readiness: Arc<Readiness>,
+    report: Arc<LastReport>,
     entrance: Entrance,
     authorization: AuthorizationServer,
     issuer: Issuer,
+    live: Live,
 }
 
 impl std::fmt::Debug for Site {
@@ -65,9 +71,11 @@ macro_rules! parts {
 parts! {
     platform: Platform,
     readiness: Arc<Readiness>,
+    report: Arc<LastReport>,
     entrance: Entrance,
     authorization: AuthorizationServer,
     issuer: Issuer,
+    live: Live,
 }
 
 /// The table of the server's own pages. What needs nothing is served outside the gate, everything else behind it.
@@ -114,9 +122,29 @@ fn people() -> Vec<Page<Site>> {
         get("/attachments/new",           Needs::Capability(RecordsWrite), attachments::new),
         post("/attachments/new",          Needs::Capability(RecordsWrite), attachments::create),
         get("/attachments/{id}/content",  Needs::Capability(RecordsRead),  attachments::content),
+        get("/live",                      Needs::Session, live::show),
+        get("/notifications",             Needs::Session, notifications::show),
+        get("/notifications/count",       Needs::Session, notifications::count),
         get("/settings",                  Needs::Session, settings::show),
+        get("/settings/notifications",    Needs::Session, settings::notifications::show),
+        post("/settings/notifications",   Needs::Session, settings::notifications::submit),
         get("/settings/profile",          Needs::Session, settings::profile::show),
         post("/settings/profile",         Needs::Session, settings::profile::submit),
+        get("/settings/automation",                     needs(WorkspaceManage),  settings::automation::list),
+        post("/settings/automation",                    proven(WorkspaceManage), settings::automation::create),
+        get("/settings/automation/new",                 needs(WorkspaceManage),  settings::automation::new),
+        get("/settings/automation/{id}",                needs(WorkspaceManage),  settings::automation::show),
+        post("/settings/automation/{id}",               proven(WorkspaceManage), settings::automation::update),
+        get("/settings/automation/{id}/trial",          needs(WorkspaceManage),  settings::automation::trial),
+        post("/settings/automation/{id}/activation",    proven(WorkspaceManage), settings::automation::switch),
+        post("/settings/automation/{id}/removal",       proven(WorkspaceManage), settings::automation::remove),
+        get("/settings/webhooks",                       needs(WorkspaceManage),  settings::webhooks::list),
+        post("/settings/webhooks",                      proven(WorkspaceManage), settings::webhooks::create),
+        get("/settings/webhooks/{id}",                  needs(WorkspaceManage),  settings::webhooks::show),
+        post("/settings/webhooks/{id}",                 proven(WorkspaceManage), settings::webhooks::update),
+        post("/settings/webhooks/{id}/secret",          proven(WorkspaceManage), settings::webhooks::renew),
+        post("/settings/webhooks/{id}/removal",         proven(WorkspaceManage), settings::webhooks::remove),
+        post("/settings/webhooks/{id}/deliveries/{delivery}/replay", proven(WorkspaceManage), settings::webhooks::replay),
         get("/settings/password",         Needs::Session, settings::password::show),
         post("/settings/password",        Needs::Session, settings::password::submit),
         get("/settings/two-step",         Needs::Session, settings::two_step::show),
@@ -200,6 +228,10 @@ fn people() -> Vec<Page<Site>> {
         post("/settings/token-policy",                                    proven(WorkspaceManage), settings::token_policy::submit),
         get("/settings/audit",                                            needs(UsersManage),      settings::audit::show),
         post("/settings/audit/verification",                              needs(UsersManage),      settings::audit::verify),
+        get("/settings/backups",                                          needs(WorkspaceManage),  settings::backups::show),
+        get("/settings/ending",                                           proven(WorkspaceOwn),    settings::ending::show),
+        post("/settings/ending",                                          proven(WorkspaceOwn),    settings::ending::ask),
+        post("/settings/ending/withdrawal",                               proven(WorkspaceOwn),    settings::ending::stop),
         post("/settings/audit/export",                                    proven(UsersManage),     settings::audit::export),
     ]
 }
@@ -252,9 +284,11 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
     let site = Site {
         platform: platform.clone(),
         readiness: Arc::new(Readiness::new(platform)),
+        report: Arc::new(LastReport::new(platform)),
         entrance: entrance.clone(),
         authorization: application.authorization.clone(),
         issuer: Issuer::new(&platform.url),
+        live: application.live.clone(),
     };
     let own = mount::<PgStore, Site>(pages());
     let gated = fieldstone_ui::router::<PgStore>(own.gated.with_state(site.clone()))

@@ -26,6 +26,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
 use self::in_flight::InFlight;
+use crate::http::Endless;
 
 /// The first byte of a TLS connection: a record of the type *handshake* (RFC 8446, 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -154,9 +155,12 @@ impl Connections {
             // A router is always ready, and cheap to clone.
             let answer = self.router.clone().call(request);
             async move {
-                answer
-                    .await
-                    .map(|answer: Response| answer.map(|body| in_progress.until_sent(body)))
+                answer.await.map(|answer: Response| {
+                    if answer.extensions().get::<Endless>().is_some() {
+                        return answer;
+                    }
+                    answer.map(|body| in_progress.until_sent(body))
+                })
             }
         });
         let connection = self.http.serve_connection(TokioIo::new(stream), service);

@@ -12,6 +12,7 @@ mod read;
 mod registry;
 mod shelf;
 mod sight;
+mod telling;
 mod token;
 mod wire;
 mod write;
@@ -42,6 +43,7 @@ pub use members::{Invitation, InvitationState, Member, OwnEmail, PendingEmail};
 pub(crate) use person::{NewProfile, OwnSession, SignInPolicy};
 pub use registry::Registries;
 use sight::Sights;
+pub(crate) use telling::{NotificationKind, NotificationSetting, Told};
 pub(crate) use wire::{Cell, Sent};
 
 /// Makes stores: what they all share.
@@ -108,6 +110,7 @@ impl Stores {
             trace: Arc::default(),
             registry,
             scope,
+            quiet: false,
         })
     }
 
@@ -139,6 +142,8 @@ pub struct PgStore {
     /// Whose records the person sees.
     scope: Scope,
     trace: Arc<Trace>,
+    /// Whether nobody is told what is written through it.
+    quiet: bool,
 }
 
 /// What has come of a store's flights, as whoever serves the request needs to know it.
@@ -150,6 +155,13 @@ struct Trace {
 }
 
 impl PgStore {
+    /// The same store, for work of which nobody is to be told record by record: an import, a demonstration.
+    #[must_use]
+    pub fn quietly(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
     /// Whether the database has said that the person's access isn't what it was when the store was opened.
     pub fn access_changed(&self) -> bool {
         self.trace.access_changed.load(Ordering::Relaxed)

@@ -79,6 +79,26 @@ impl PgStore {
         Ok(rows.into_iter().next().unwrap_or_default())
     }
 
+    /// Runs these as one transaction.
+    pub(crate) async fn run_extras(&self, extras: &[crate::sync::Extra]) -> Result<(), StoreError> {
+        let params: Vec<Vec<&(dyn ToSql + Sync)>> = extras
+            .iter()
+            .map(|extra| extra.params.iter().map(|it| it.as_ref() as _).collect())
+            .collect();
+        let steps: Vec<Step<'_>> = extras
+            .iter()
+            .zip(&params)
+            .map(|(extra, params)| Step {
+                sql: extra.sql,
+                params,
+            })
+            .collect();
+        let flight = self.pool().flight(self.actor(), None, &steps).await;
+        self.note_outcome(flight.map_err(store_error))?;
+        self.note_written();
+        Ok(())
+    }
+
     pub(crate) async fn run_step(
         &self,
         sql: &str,

@@ -147,6 +147,14 @@ impl Shelf for PgStore {
                 .collect())
         })
     }
+
+    fn follows(&self, id: RecordId) -> Kept<'_, bool> {
+        Box::pin(self.follows_record(id))
+    }
+
+    fn follow(&self, id: RecordId, on: bool) -> Kept<'_, ()> {
+        Box::pin(self.follow_record(id, on))
+    }
 }
 
 impl PgStore {

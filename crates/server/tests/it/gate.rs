@@ -93,8 +93,10 @@ impl House {
             context_keys: Arc::new(keys),
             clock: Arc::<Standing>::clone(&clock),
             folders: Vec::new(),
+            backup_days: None,
             url: "https://crm.example".to_owned(),
             security_contact: "mailto:security@north.example".to_owned(),
+            webhook_networks: fieldstone_server::webhooks::Networks::default(),
         };
         Self {
             router: routes(&platform).unwrap(),

@@ -1,5 +1,7 @@
 # Ein Satz zu jedem Ereignis des Protokolls. `actor` und `target` sind Namen, wo sie bekannt sind.
 audit-workspace-create = { $actor } hat den Arbeitsbereich angelegt.
+audit-workspace-end-ask = { $actor } hat das Ende des Arbeitsbereichs verlangt.
+audit-workspace-end-stop = { $actor } hat das Ende des Arbeitsbereichs zurückgenommen.
 audit-keys-rotate = { $actor } hat die Schlüssel gewechselt, die Geheimnisse und Dateien versiegeln.
 audit-user-add = { $actor } hat { $target } hinzugefügt.
 audit-setup-link-make = { $actor } hat einen Einrichtungslink für { $target } erstellt.
@@ -80,3 +82,12 @@ audit-sealed-change-release = { $actor } hat eine Änderung aus der Quarantäne 
 audit-sealed-change-dismiss = { $actor } hat eine versiegelte Änderung verworfen: { $target }.
 audit-conflict-settle = { $actor } hat einen Konflikt für jemand anderen gelöst: { $target }.
 audit-device-threat = Die App auf dem Gerät von { $actor } hat eine Bedrohung gesehen: { $target }.
+audit-webhook-add = { $actor } hat den Webhook { $target } angelegt.
+audit-webhook-update = { $actor } hat den Webhook { $target } geändert.
+audit-webhook-renew-secret = { $actor } hat ein neues Geheimnis für den Webhook { $target } erstellt.
+audit-webhook-remove = { $actor } hat den Webhook { $target } entfernt.
+audit-rule-add = { $actor } hat die Regel { $target } angelegt.
+audit-rule-update = { $actor } hat die Regel { $target } geändert.
+audit-rule-enable = { $actor } hat die Regel { $target } eingeschaltet.
+audit-rule-disable = { $actor } hat die Regel { $target } ausgeschaltet.
+audit-rule-remove = { $actor } hat die Regel { $target } entfernt.

@@ -60,3 +60,8 @@ letter-second-factor-reset-lead = { $by } hat die Authentifizierungs-App Ihres K
 letter-second-factor-reset-end = Melden Sie sich mit Ihrem Passwort an und richten Sie eine neue Authentifizierungs-App ein. Wenn Sie nicht darum gebeten haben, sagen Sie sofort einem Inhaber Ihres Arbeitsbereichs Bescheid.
 
 letter-operator = Wer diesen Server betreibt,
+
+letter-digest-subject = Ungelesen in { $workspace }: { $total }
+letter-digest-lead = Das wartet im Arbeitsbereich { $workspace } auf Sie: { $lines }.
+letter-digest-button = Ansehen
+letter-digest-end = In den Einstellungen wählen Sie, was Ihnen mitgeteilt wird und ob dieser Brief kommt.

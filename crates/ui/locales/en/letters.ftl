@@ -60,3 +60,8 @@ letter-second-factor-reset-lead = { $by } removed the authenticator app from you
 letter-second-factor-reset-end = Sign in with your password and set up a new authenticator app. If you did not ask for this, tell an owner of your workspace at once.
 
 letter-operator = Whoever runs this server
+
+letter-digest-subject = Unread in { $workspace }: { $total }
+letter-digest-lead = This waits for you in the workspace { $workspace }: { $lines }.
+letter-digest-button = See what it is
+letter-digest-end = Under Settings you choose what you are told, and whether this letter comes.

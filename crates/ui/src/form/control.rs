@@ -52,8 +52,8 @@ pub(crate) enum Kind {
         autocomplete: &'static str,
         suffix: Option<String>,
     },
-    /// Several lines.
-    Lines,
+    /// Several lines; where people can be named in them, what finds people.
+    Lines { people: Option<&'static str> },
     /// A box to tick.
     Tick { label: String },
     /// One of several.
@@ -97,7 +97,10 @@ impl Control {
         };
         let kind = match &field.kind {
             FieldType::Text { .. } => line("text", None, None),
-            FieldType::LongText { .. } => Kind::Lines,
+            FieldType::LongText { .. } => Kind::Lines {
+                people: (object.name == "note" && field.name == "body")
+                    .then_some("/notes/options/owner_id"),
+            },
             FieldType::Email => line("email", None, None),
             FieldType::Phone => line("tel", None, None),
             FieldType::Url => line("url", None, None),

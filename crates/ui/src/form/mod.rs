@@ -539,6 +539,13 @@ fn stored(object: &Object, record: &fieldstone_model::Record) -> Values {
 }
 
 impl<S: Store> Form<'_, S> {
+    /// What an open page of a record hears of.
+    fn live(&self) -> Option<String> {
+        let version = self.version?;
+        let id = self.action.rsplit('/').next()?;
+        Some(format!("record={id}&version={version}&editing=1"))
+    }
+
     fn t(&self, key: &str) -> std::borrow::Cow<'static, str> {
         self.at.viewer.locale.t(key)
     }

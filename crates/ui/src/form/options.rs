@@ -1,7 +1,7 @@
 //! What a relation's field suggests while a person types.
 
 use askama::Template;
-use fieldstone_model::{Comparison, Filter, Object, Query, Value};
+use fieldstone_model::{Comparison, Filter, Object, ObjectClass, Query, Value};
 use fieldstone_store::Store;
 
 use super::typed::targets;
@@ -64,7 +64,14 @@ async fn suggestions<S: Store + Clone + 'static>(
             .limit(if objects.len() > 1 { each } else { SUGGESTIONS });
         query = query.columns(details.iter().map(|field| field.name.as_ref()));
         if !words.is_empty() {
-            if object.searchable_fields().next().is_some() {
+            // People have no words to be searched by, and are few.
+            if object.class == ObjectClass::Directory {
+                query = query.filter(Filter::compare(
+                    &object.name_field,
+                    Comparison::Contains,
+                    Value::Text(words.to_owned()),
+                ));
+            } else if object.searchable_fields().next().is_some() {
                 query.search = Some(words.to_owned());
             } else {
                 query = query.filter(Filter::compare(

@@ -1,5 +1,6 @@
 //! The page of one record: its facts, what refers to it, what happened to it; deleting and restoring.
 
+mod following;
 mod inline;
 mod merge;
 mod related;
@@ -11,6 +12,7 @@ use axum::response::{IntoResponse as _, Redirect};
 use fieldstone_model::{Change, Object, Record};
 use fieldstone_store::{Store, conflict::ConflictStore};
 
+pub(crate) use following::submit as follow;
 pub(crate) use inline::show as field;
 pub(crate) use merge::{show as show_merge, submit as merge};
 pub(crate) use reversal::{old_values, reverse};
@@ -47,6 +49,8 @@ struct Page<'a, S: Store> {
     /// Where a change of it waits for a decision.
     conflict: Option<String>,
     file: Option<File>,
+    /// Whether the person is told of changes; nothing where nobody can be.
+    following: Option<bool>,
 }
 
 /// What a page of a file offers besides the record.
@@ -126,8 +130,11 @@ pub(crate) async fn show<S: ConflictStore + Clone + 'static>(at: AtRecord<S>) ->
     };
     let name = name_of(&at, object, &record);
     let wanted = timeline::Wanted::read(&at.parameters);
+    let mut following = None;
     if let Some(shelf) = &at.shelf {
-        shelf.0.visited(at.id).await?;
+        let ((), follows) =
+            futures_util::try_join!(shelf.0.visited(at.id), shelf.0.follows(at.id))?;
+        following = Some(follows);
     }
     let page = Page {
         notice: Notice::of_request(&at).await?,
@@ -165,6 +172,7 @@ pub(crate) async fn show<S: ConflictStore + Clone + 'static>(at: AtRecord<S>) ->
             .await?
             .map(|id| format!("{}/{id}", crate::conflict::PATH)),
         file: File::of(&at, &record),
+        following,
         name: name.clone(),
         record: &record,
         at: &at,

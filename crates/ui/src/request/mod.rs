@@ -72,6 +72,11 @@ impl<S: Store> Session<S> {
         }
     }
 
+    /// A parameter of the address.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.get(name)
+    }
+
     /// Answers with `partial` inside the frame.
     pub fn page(&self, title: impl Into<String>, partial: &impl askama::Template) -> Response {
         self.page_with(StatusCode::OK, title, partial)

@@ -31,6 +31,10 @@ macro_rules! actions {
 actions! {
     /// An operator made the workspace.
     WorkspaceCreate = "workspace.create";
+    /// Somebody asked for the workspace's end.
+    WorkspaceEndAsk = "workspace_end.ask";
+    /// Somebody took the workspace's end back.
+    WorkspaceEndStop = "workspace_end.stop";
     /// An operator changed keys; the detail says which, and whether it was begun or finished.
     KeysRotate = "keys.rotate";
     /// Somebody was added; the target is their id.
@@ -107,6 +111,24 @@ actions! {
     GrantReuse = "grant.reuse";
     /// A code was presented by whom or where it wasn't made for.
     GrantRefuse = "grant.refuse";
+    /// A webhook was made; the target is its id.
+    WebhookAdd = "webhook.add";
+    /// A webhook was given another name or address, or switched on or off.
+    WebhookUpdate = "webhook.update";
+    /// A webhook was given another secret.
+    WebhookSecret = "webhook.renew_secret";
+    /// A webhook was removed.
+    WebhookRemove = "webhook.remove";
+    /// A rule was made; the target is its id.
+    RuleAdd = "rule.add";
+    /// What a rule says was changed.
+    RuleUpdate = "rule.update";
+    /// A rule was switched on.
+    RuleEnable = "rule.enable";
+    /// A rule was switched off.
+    RuleDisable = "rule.disable";
+    /// A rule was removed.
+    RuleRemove = "rule.remove";
     /// The audit log was exported.
     AuditExport = "audit.export";
     /// A file was imported; the target is its upload.

@@ -5,12 +5,16 @@
 
 pub(crate) mod applications;
 pub(crate) mod audit;
+pub(crate) mod automation;
+pub(crate) mod backups;
 pub(crate) mod connected;
 pub(crate) mod device_policy;
 pub(crate) mod devices;
+pub(crate) mod ending;
 pub(crate) mod invitations;
 pub(crate) mod members;
 pub(crate) mod membership;
+pub(crate) mod notifications;
 pub(crate) mod objects;
 pub(crate) mod password;
 pub(crate) mod profile;
@@ -25,6 +29,7 @@ pub(crate) mod teams;
 pub(crate) mod token_policy;
 pub(crate) mod tokens;
 pub(crate) mod two_step;
+pub(crate) mod webhooks;
 
 use std::ops::Deref;
 
@@ -34,7 +39,9 @@ use axum::{
     http::{StatusCode, request::Parts},
     response::{IntoResponse as _, Redirect, Response},
 };
-use fieldstone_model::Capability::{self, RecordsRead, SchemaManage, UsersManage, WorkspaceManage};
+use fieldstone_model::Capability::{
+    self, RecordsRead, SchemaManage, UsersManage, WorkspaceManage, WorkspaceOwn,
+};
 use fieldstone_ui::{PageError, PageResult, locale::Locale};
 
 pub(crate) use programs::{Fields, Submitted};
@@ -56,6 +63,7 @@ pub struct Section {
 #[rustfmt::skip]
 pub const SECTIONS: &[Section] = &[
     own("/settings/profile",                   "settings-profile"),
+    own(notifications::PATH,                   "settings-notifications"),
     own("/settings/password",                  "settings-password"),
     own("/settings/two-step",                  "settings-two-step"),
     own("/settings/sessions",                  "settings-sessions"),
@@ -68,6 +76,8 @@ pub const SECTIONS: &[Section] = &[
     shared("/settings/teams",                  "settings-teams",            UsersManage),
     shared("/settings/roles",                  "settings-roles",            RecordsRead),
     shared(objects::PATH,                      "settings-objects",          SchemaManage),
+    shared(automation::PATH,                   "settings-automation",       WorkspaceManage),
+    shared(webhooks::PATH,                     "settings-webhooks",         WorkspaceManage),
     shared("/settings/sign-in",                "settings-sign-in",          WorkspaceManage),
     shared("/settings/applications",           "settings-applications",     WorkspaceManage),
     shared("/settings/service-accounts",       "settings-service-accounts", WorkspaceManage),
@@ -76,6 +86,8 @@ pub const SECTIONS: &[Section] = &[
     shared("/settings/device-policy",          "settings-device-policy",    WorkspaceManage),
     shared("/settings/sealed",                 "settings-sealed",           UsersManage),
     shared("/settings/audit",                  "settings-audit",            UsersManage),
+    shared("/settings/backups",                "settings-backups",          WorkspaceManage),
+    shared(ending::PATH,                       "settings-ending",           WorkspaceOwn),
 ];
 
 const fn own(path: &'static str, text: &'static str) -> Section {

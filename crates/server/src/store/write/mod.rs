@@ -5,6 +5,7 @@
 
 mod look_up;
 mod statements;
+mod tells;
 mod tokens;
 
 use std::collections::{HashMap, HashSet};
@@ -137,6 +138,9 @@ impl PgStore {
         let now = self.shared.clock.now();
         let (writes, applied) = plan(self, registry, objects, changes, found, now)?;
         let mut statements = Statements::new(self.actor().user, now);
+        if self.quiet {
+            statements.quietly();
+        }
         for planned in &writes {
             statements.add(planned.object, &planned.write, &planned.after);
         }

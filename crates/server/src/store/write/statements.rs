@@ -21,7 +21,7 @@ use super::super::{
     table_of,
     wire::{Cell, custom_to_json},
 };
-use super::tokens::Tokens;
+use super::{tells::Tells, tokens::Tokens};
 use crate::{
     database::pool::{FlightError, Step, Transaction},
     sync::Extra,
@@ -37,6 +37,8 @@ pub(super) struct Statements<'a> {
     history: History,
     tokens: Tokens,
     keys: FieldValues,
+    /// Whom it concerns; nobody is told of what is done quietly.
+    tells: Option<Tells>,
     /// The request's idempotency key: before all else, so that a repeated request waits for the first one and stops here.
     once: Vec<(Cow<'static, str>, Params)>,
     /// What a device is told, likewise.
@@ -89,9 +91,15 @@ impl<'a> Statements<'a> {
             history: History::default(),
             tokens: Tokens::default(),
             keys: FieldValues::default(),
+            tells: Some(Tells::default()),
             once: Vec::new(),
             beside: &[],
         }
+    }
+
+    /// Tells nobody.
+    pub(super) fn quietly(&mut self) {
+        self.tells = None;
     }
 
     /// Keeps a request under its key, in place of one that is too old to count.
@@ -132,6 +140,9 @@ impl<'a> Statements<'a> {
         self.history.add(object, write);
         self.tokens.add(object, write);
         self.keys.add(object, write);
+        if let Some(tells) = &mut self.tells {
+            tells.add(object, write, &self.user);
+        }
         // A record is written after what it refers to, and after what was done to it before.
         let creates = write.action == Action::Created;
         let own = self.waves.get(&write.id).map_or(0, |(wave, ..)| wave + 1);
@@ -204,6 +215,7 @@ impl<'a> Statements<'a> {
         statements.extend(self.tokens.statements());
         statements.extend(self.keys.statements());
         statements.extend(self.history.statements(&self.user, &self.now));
+        statements.extend(self.tells.into_iter().flat_map(Tells::statements));
         let params: Vec<Vec<&(dyn ToSql + Sync)>> = statements
             .iter()
             .map(|(_, params)| {

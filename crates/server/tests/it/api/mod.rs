@@ -75,8 +75,10 @@ impl Site {
             context_keys: keys,
             clock,
             folders: Vec::new(),
+            backup_days: None,
             url: "https://crm.example".to_owned(),
             security_contact: "mailto:security@crm.example".to_owned(),
+            webhook_networks: fieldstone_server::webhooks::Networks::default(),
         };
         let tenant = people(&database).await;
         Self {

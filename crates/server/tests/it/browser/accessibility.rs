@@ -222,6 +222,11 @@ fn work(deal: &str) -> Vec<(&'static str, String)> {
 /// Settings, as somebody finds them who is alone in a workspace.
 fn settings() -> Vec<(&'static str, String)> {
     [
+        ("notifications", "/notifications"),
+        ("notification settings", "/settings/notifications"),
+        ("automation", "/settings/automation"),
+        ("new rule", "/settings/automation/new?object=deal"),
+        ("webhooks", "/settings/webhooks"),
         ("profile", "/settings/profile"),
         ("password", "/settings/password"),
         ("two-step", "/settings/two-step"),
@@ -237,6 +242,8 @@ fn settings() -> Vec<(&'static str, String)> {
         ("membership", "/settings/membership"),
         ("new address", "/settings/membership/email"),
         ("departure", "/settings/membership/departure"),
+        ("backups", "/settings/backups"),
+        ("ending", "/settings/ending"),
         ("objects", "/settings/objects"),
         ("object", "/settings/objects/deal"),
         ("field", "/settings/objects/deal/fields/amount"),

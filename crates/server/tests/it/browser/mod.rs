@@ -6,6 +6,7 @@ mod consent;
 mod demo;
 mod devices;
 mod keyboard;
+mod live;
 mod members;
 mod selling;
 mod together;

@@ -146,8 +146,10 @@ impl Site {
             context_keys: Arc::new(keys),
             clock: Arc::new(SystemClock),
             folders: Vec::new(),
+            backup_days: None,
             url: "https://crm.example".to_owned(),
             security_contact: "mailto:security@x.example".to_owned(),
+            webhook_networks: fieldstone_server::webhooks::Networks::default(),
         };
         let router = routes(&platform).unwrap();
         let authority = LocalAuthority::new(folder.path().join("tls"), Names::new(None, None));
