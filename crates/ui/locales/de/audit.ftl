@@ -2,6 +2,8 @@
 audit-workspace-create = { $actor } hat den Arbeitsbereich angelegt.
 audit-workspace-end-ask = { $actor } hat das Ende des Arbeitsbereichs verlangt.
 audit-workspace-end-stop = { $actor } hat das Ende des Arbeitsbereichs zurückgenommen.
+audit-personal-data-export = { $actor } hat exportiert, was über eine Person bekannt ist.
+audit-personal-data-erase = { $actor } hat gelöscht, was über eine Person bekannt ist.
 audit-keys-rotate = { $actor } hat die Schlüssel gewechselt, die Geheimnisse und Dateien versiegeln.
 audit-user-add = { $actor } hat { $target } hinzugefügt.
 audit-setup-link-make = { $actor } hat einen Einrichtungslink für { $target } erstellt.

@@ -2,6 +2,8 @@
 audit-workspace-create = { $actor } made the workspace.
 audit-workspace-end-ask = { $actor } asked for the end of the workspace.
 audit-workspace-end-stop = { $actor } took the end of the workspace back.
+audit-personal-data-export = { $actor } exported what is known of a person.
+audit-personal-data-erase = { $actor } erased what is known of a person.
 audit-keys-rotate = { $actor } changed the keys that seal secrets and files.
 audit-user-add = { $actor } added { $target }.
 audit-setup-link-make = { $actor } made a set-up link for { $target }.

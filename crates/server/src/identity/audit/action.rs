@@ -35,6 +35,10 @@ actions! {
     WorkspaceEndAsk = "workspace_end.ask";
     /// Somebody took the workspace's end back.
     WorkspaceEndStop = "workspace_end.stop";
+    /// Somebody took away what is known of a person outside.
+    PersonalDataExport = "personal_data.export";
+    /// Somebody erased what is known of a person outside.
+    PersonalDataErase = "personal_data.erase";
     /// An operator changed keys; the detail says which, and whether it was begun or finished.
     KeysRotate = "keys.rotate";
     /// Somebody was added; the target is their id.

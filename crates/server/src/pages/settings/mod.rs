@@ -17,6 +17,7 @@ pub(crate) mod membership;
 pub(crate) mod notifications;
 pub(crate) mod objects;
 pub(crate) mod password;
+pub(crate) mod personal_data;
 pub(crate) mod profile;
 mod programs;
 pub(crate) mod record_sets;
@@ -86,6 +87,7 @@ pub const SECTIONS: &[Section] = &[
     shared("/settings/device-policy",          "settings-device-policy",    WorkspaceManage),
     shared("/settings/sealed",                 "settings-sealed",           UsersManage),
     shared("/settings/audit",                  "settings-audit",            UsersManage),
+    shared(personal_data::PATH,                "settings-personal-data",    UsersManage),
     shared("/settings/backups",                "settings-backups",          WorkspaceManage),
     shared(ending::PATH,                       "settings-ending",           WorkspaceOwn),
 ];

@@ -242,6 +242,7 @@ fn settings() -> Vec<(&'static str, String)> {
         ("membership", "/settings/membership"),
         ("new address", "/settings/membership/email"),
         ("departure", "/settings/membership/departure"),
+        ("personal data", "/settings/personal-data?q=a"),
         ("backups", "/settings/backups"),
         ("ending", "/settings/ending"),
         ("objects", "/settings/objects"),

@@ -178,6 +178,10 @@ pub(super) const SAMPLES: &[Sample] = &[
     form("/settings/devices/{id}/revocation", "/settings/devices/fD0000000000000/revocation", "").but(StatusCode::NOT_FOUND),
     get("/settings/devices/{id}/wipe", "/settings/devices/fD0000000000000/wipe").but(StatusCode::NOT_FOUND),
     form("/settings/devices/{id}/wipe", "/settings/devices/fD0000000000000/wipe", "").but(StatusCode::NOT_FOUND),
+    get("/settings/personal-data", "/settings/personal-data?q=nort"),
+    // Records that aren't there: those that are have other requests to answer, and belong to one workspace.
+    form("/settings/personal-data/export", "/settings/personal-data/export", "id=001000000000000").but(StatusCode::NOT_FOUND),
+    form("/settings/personal-data/erasure", "/settings/personal-data/erasure", "id=001000000000000").but(StatusCode::NOT_FOUND),
     get("/settings/backups", "/settings/backups"),
     get("/settings/ending", "/settings/ending"),
     // Other requests need the workspace.
