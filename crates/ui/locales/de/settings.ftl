@@ -366,3 +366,13 @@ ending-button = Arbeitsbereich in 30 Tagen beenden
 ending-stop = Arbeitsbereich behalten
 settings-done-ending-asked = Der Arbeitsbereich endet in 30 Tagen. Ein Eigentümer kann das hier zurücknehmen.
 settings-done-ending-stopped = Der Arbeitsbereich bleibt.
+
+settings-calendar = Kalender anderswo
+settings-done-calendar-ended = Die Adresse ist nichts mehr wert.
+calendar-address = Adresse
+calendar-feed-advice = Andere Kalenderprogramme können Ihre Termine und Aufgaben zeigen, wenn Sie ihnen eine eigene Adresse geben. Wer die Adresse hat, kann sie lesen; behalten Sie sie für sich.
+calendar-feed-made = Ihre Adresse wurde am { $when } erstellt.
+calendar-feed-read = Zuletzt gelesen am { $when }.
+calendar-feed-new = Adresse erstellen
+calendar-feed-renew = Andere Adresse erstellen
+calendar-feed-end = Adresse beenden

@@ -366,3 +366,13 @@ ending-button = End the workspace in 30 days
 ending-stop = Keep the workspace
 settings-done-ending-asked = The workspace ends in 30 days. An owner can take that back here.
 settings-done-ending-stopped = The workspace stays.
+
+settings-calendar = Calendar elsewhere
+settings-done-calendar-ended = The address is worth nothing any more.
+calendar-address = Address
+calendar-feed-advice = Other calendar programs can show your events and tasks when you give them an address of your own. Whoever has the address can read them, so keep it to yourself.
+calendar-feed-made = Your address was made on { $when }.
+calendar-feed-read = It was last read on { $when }.
+calendar-feed-new = Make an address
+calendar-feed-renew = Make another address
+calendar-feed-end = End the address
