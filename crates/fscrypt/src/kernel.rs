@@ -14,7 +14,6 @@ pub(crate) const AES_256_CTS: u8 = 4;
 /// Names are padded to multiples of 32 bytes.
 pub(crate) const PAD_32: u8 = 3;
 pub(crate) const FILES_BUSY: u32 = 1;
-pub(crate) const KEY_PRESENT: u32 = 2;
 /// `EOPNOTSUPP` and `ENOTTY`: encryption is off for this file system, or it knows none.
 pub(crate) const UNSUPPORTED: [i32; 2] = [nix::libc::EOPNOTSUPP, nix::libc::ENOTTY];
 pub(crate) const NOT_ENCRYPTED: i32 = nix::libc::ENODATA;

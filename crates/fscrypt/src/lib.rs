@@ -104,13 +104,6 @@ pub fn add_key(path: &Path, key: &[u8; KEY_BYTES]) -> Result<KeyName, FscryptErr
         .map_err(|source| failed(path, source))
 }
 
-/// Whether the file system that `path` lies on holds a key.
-pub fn has_key(path: &Path, key: KeyName) -> Result<bool, FscryptError> {
-    kernel::key_status(&open(path)?, key.0)
-        .map(|status| status == kernel::KEY_PRESENT)
-        .map_err(|source| failed(path, source))
-}
-
 /// Encrypts an empty folder under a key that was added. Everything made in it later is encrypted as well.
 pub fn encrypt(folder: &Path, key: KeyName) -> Result<(), FscryptError> {
     let policy = PolicyV2 {

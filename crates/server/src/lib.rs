@@ -22,6 +22,7 @@ pub mod pages;
 pub mod platform;
 pub mod schema;
 pub mod serve;
+mod spreadsheet;
 pub mod storage;
 pub mod store;
 pub mod sync;

@@ -16,6 +16,8 @@ use crate::{
 /// Records of each object, and of all.
 const EACH: u32 = 4;
 const RECORDS: usize = 10;
+/// Objects searched at the same time: one keystroke doesn't take all connections.
+const AT_ONCE: usize = 4;
 /// Records looked at last.
 const RECENT: usize = 8;
 /// Lists and things to make.
@@ -97,7 +99,14 @@ async fn found<S: Store + Clone + 'static>(
             query
         })
         .collect();
-    let pages = try_join_all(queries.iter().map(|query| session.store.list(query))).await?;
+    let mut pages = Vec::with_capacity(queries.len());
+    for together in queries.chunks(AT_ONCE) {
+        let mut asked = Vec::with_capacity(AT_ONCE);
+        for query in together {
+            asked.push(session.store.list(query));
+        }
+        pages.extend(try_join_all(asked).await?);
+    }
     let records: Vec<_> = pages.iter().flat_map(|page| &page.records).collect();
     let names = names_in(&session.store, &records).await?;
     let showing = Showing {

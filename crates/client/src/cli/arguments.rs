@@ -53,7 +53,7 @@ pub(super) enum Command {
     Edit(Edit),
     /// Delete a record.
     Delete(Show),
-    /// Hang a file on a record; it is sent with the next sync.
+    /// Attach a file to a record; it is sent with the next sync.
     Attach(Attach),
     /// Save the content of a file; fetches it first if it isn't on this device.
     Content(Content),

@@ -58,8 +58,10 @@ pub(super) async fn login(
     }
     drop(password);
     let mut device = device.map_err(|error| match error {
-        // There is nothing yet that could be locked.
-        DeviceError::Keystore(_) => Failure::new(error.to_string()),
+        // There is nothing that could be locked.
+        error if !unlocked || matches!(error, DeviceError::Keystore(_)) => {
+            Failure::new(error.to_string())
+        }
         error => error.into(),
     })?;
     // What earlier logins left sealed goes first, so that the records that are loaded have it.

@@ -60,6 +60,12 @@ pub enum DeviceError {
          --discard gives them up."
     )]
     Unsent(u64),
+    /// There are files that weren't sent.
+    #[error(
+        "{0} of your files haven't been sent, and files can't be kept for the next login. Choose: --send sends them first, --discard \
+         gives them up."
+    )]
+    UnsentFiles(usize),
     /// The workspace forbids to keep changes sealed, or has no key for it.
     #[error(
         "This workspace doesn't let changes be kept sealed. Send them with --send, or give them up with --discard."

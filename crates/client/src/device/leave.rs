@@ -43,19 +43,27 @@ impl Device {
     /// Logs out: everything is erased but what is to be kept sealed.
     pub async fn log_out(mut self, unsent: Unsent) -> Result<(), DeviceError> {
         let waiting = self.local.pending_count().await?;
+        let files = self.waiting_files().await?;
         let keep_sealed = match unsent {
-            _ if waiting == 0 => false,
+            _ if waiting == 0 && files == 0 => false,
+            Unsent::Ask if waiting == 0 => return Err(DeviceError::UnsentFiles(files)),
             Unsent::Ask => return Err(DeviceError::Unsent(waiting)),
             Unsent::Discard => false,
             Unsent::KeepSealed if !self.local.is_kept_sealed() => {
                 return Err(DeviceError::MayNotSeal);
             }
+            Unsent::KeepSealed if files > 0 => return Err(DeviceError::UnsentFiles(files)),
             Unsent::KeepSealed => true,
             Unsent::Send => {
                 self.sync(|_| {}).await?;
                 let left = self.local.pending_count().await?;
                 if left > 0 {
                     return Err(DeviceError::Unsent(left));
+                }
+                self.exchange_files(|_| {}).await?;
+                let left = self.waiting_files().await?;
+                if left > 0 {
+                    return Err(DeviceError::UnsentFiles(left));
                 }
                 false
             }

@@ -251,8 +251,12 @@ impl Device {
         }
         session.as_str().clone_into(&mut self.profile.session);
         self.profile.lock = None;
+        // The platform learns of the new session with the device's first words in it, so that it ends with the device.
+        self.profile.policy_at = None;
         self.local.keep(PROFILE, &self.profile).await?;
-        self.transport.resume(&session).map_err(DeviceError::from)
+        self.transport.resume(&session)?;
+        self.renew_policy(self.clock.now()).await;
+        Ok(self.local.keep(PROFILE, &self.profile).await?)
     }
 
     async fn introduce(

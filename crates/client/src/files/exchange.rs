@@ -112,8 +112,9 @@ impl<'a> Exchange<'a> {
                 continue;
             }
             match self.send(id, &facts, &mut report).await {
+                Ok(false) => continue,
                 // Refused when the record is gone, or has its content from elsewhere: then there is nothing left to send.
-                Ok(())
+                Ok(true)
                 | Err(DeviceError::Transport(TransportError::Refused {
                     status: 404 | 409, ..
                 })) => {}
@@ -135,8 +136,15 @@ impl<'a> Exchange<'a> {
                 continue;
             }
             budget -= facts.size;
-            if !self.files.has(id) {
-                self.fetch(id, &facts, &mut report).await?;
+            if self.files.has(id) {
+                continue;
+            }
+            match self.fetch(id, &facts, &mut report).await {
+                // One file that isn't what its record says keeps none of the others away.
+                Err(DeviceError::File(error @ FileError::Different)) => {
+                    tracing::warn!(%error, %id, "a file was left out");
+                }
+                answer => answer?,
             }
         }
         Ok(())
@@ -166,19 +174,21 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// Sends what the platform hasn't got of a file. Whether all of it is there: false when parts got lost meanwhile, which are sent the next
+    /// time.
     async fn send(
         &self,
         id: RecordId,
         facts: &Facts,
         report: &mut impl FnMut(&FileReport),
-    ) -> Result<(), DeviceError> {
+    ) -> Result<bool, DeviceError> {
         let mut opened = self.files.open(id)?;
         let announcement = json!({
             "content_type": facts.content_type, "size": facts.size, "sha256": facts.sha256,
         });
         let upload: Upload = self.transport.announce_file(id, &announcement).await?;
         if upload.stored_at.is_some() {
-            return Ok(());
+            return Ok(true);
         }
         let missing = (0..upload.parts).filter(|number| !upload.received.contains(number));
         for number in missing {
@@ -191,10 +201,10 @@ impl<'a> Exchange<'a> {
                 size: facts.size,
             });
         }
-        self.transport
-            .complete_file(id)
-            .await
-            .map_err(DeviceError::from)
+        match self.transport.complete_file(id).await {
+            Err(TransportError::Refused { status: 409, .. }) => Ok(false),
+            answer => Ok(answer.map(|()| true)?),
+        }
     }
 
     /// Fetches the content of an attachment, or what is missing of it.

@@ -19,7 +19,7 @@ pub enum Step {
     ForgetKey,
     /// Remove a file.
     RemoveFile(PathBuf),
-    /// Remove a folder that has become empty.
+    /// Remove a folder with whatever is in it.
     RemoveFolder(PathBuf),
     /// Keep what proves that an order was carried out.
     KeepReceipt,
@@ -94,11 +94,14 @@ impl Home {
         .collect();
         let attachments = self.attachments();
         if let Ok(entries) = fs::read_dir(&attachments) {
-            steps.extend(
-                entries
-                    .flatten()
-                    .map(|entry| Step::RemoveFile(entry.path())),
-            );
+            steps.extend(entries.flatten().map(|entry| {
+                let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+                if is_folder {
+                    Step::RemoveFolder(entry.path())
+                } else {
+                    Step::RemoveFile(entry.path())
+                }
+            }));
             steps.push(Step::RemoveFolder(attachments));
         }
         for file in [LOGIN, LOGIN_INTENT] {
@@ -135,7 +138,7 @@ impl Erasure<'_> {
                 .map_err(HomeError::Keystore),
             Step::RemoveFile(file) => gone(fs::remove_file(file)).map_err(failed(file, "erased")),
             Step::RemoveFolder(folder) => {
-                gone(fs::remove_dir(folder)).map_err(failed(folder, "erased"))
+                gone(fs::remove_dir_all(folder)).map_err(failed(folder, "erased"))
             }
             Step::KeepReceipt => match &self.receipt {
                 Some(receipt) => self.home.write(RECEIPT, receipt),
@@ -151,21 +154,20 @@ impl Erasure<'_> {
         }
     }
 
-    /// Does all steps. When the keystore can't be reached, everything else goes all the same, and the marker stays for the next start.
+    /// Does all steps. When one fails (the keystore can't be reached, a file can't be removed), everything else goes all the same, and the
+    /// marker stays for the next start. Without a marker nothing is done.
     pub fn run(&self, keystore: &Keystore) -> Result<(), HomeError> {
-        let mut keystore_failed = None;
+        let mut failure = None;
         for step in &self.steps {
-            if *step == Step::Unmark
-                && let Some(error) = keystore_failed.take()
-            {
-                return Err(error);
+            if *step == Step::Unmark && failure.is_some() {
+                break;
             }
             match self.perform(step, keystore) {
-                Err(error @ HomeError::Keystore(_)) => keystore_failed = Some(error),
+                Err(error) if *step != Step::Mark => failure = failure.or(Some(error)),
                 answer => answer?,
             }
         }
-        Ok(())
+        failure.map_or(Ok(()), Err)
     }
 }
 

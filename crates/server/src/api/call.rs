@@ -22,6 +22,9 @@ use super::{
 };
 use crate::identity::{Identity, authenticate::Credential};
 
+/// Most bytes of a call that needs nothing: a sign-in, or what a device says that has been erased.
+const OPEN_BYTES_MAX: usize = 16 << 10;
+
 /// One call of the API, already allowed.
 pub(super) struct Call<S> {
     /// The caller's store; none where [`Needs::Nothing`] let nobody in.
@@ -61,7 +64,13 @@ impl<S: Store + Clone + 'static> Call<S> {
             })?;
         let has_body = matches!(parts.method, Method::POST | Method::PATCH | Method::PUT);
         let body = if has_body {
-            body::bytes(body, BATCH_BYTES_MAX).await?
+            // Before anybody has proved anything, there is little to say.
+            let most = if needs == Needs::Nothing {
+                OPEN_BYTES_MAX
+            } else {
+                BATCH_BYTES_MAX
+            };
+            body::bytes(body, most).await?
         } else {
             Bytes::new()
         };

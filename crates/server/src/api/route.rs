@@ -118,7 +118,7 @@ routes! {
     GET    "/objects"                               (needs(RecordsRead))    "listObjects"       => object::list::list;
     POST   "/objects"                               (needs(SchemaManage))   "createObject"      => object::create::create;
     GET    "/objects/{object}"                      (needs(RecordsRead))    "describeObject"    => object::show::show;
-    DELETE "/objects/{object}"                      (needs(SchemaManage))   "deleteObject"      => object::delete::delete;
+    DELETE "/objects/{object}"                      (proven(SchemaManage))  "deleteObject"      => object::delete::delete;
     POST   "/objects/{object}/fields"               (needs(SchemaManage))   "createField"       => field::create::create;
     PATCH  "/objects/{object}/fields/{field}"       (needs(SchemaManage))   "updateField"       => field::update::update;
     DELETE "/objects/{object}/fields/{field}"       (needs(SchemaManage))   "deleteField"       => field::delete::delete;

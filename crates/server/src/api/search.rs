@@ -1,5 +1,7 @@
 //! Search over all objects.
 
+use std::collections::HashSet;
+
 use fieldstone_model::{Object, ObjectClass, Query, query::Path, value::push_json_text};
 use fieldstone_store::{Page, StoreError};
 use futures_util::future::try_join_all;
@@ -50,6 +52,11 @@ pub(super) async fn search<S: ApiStore>(call: Call<S>) -> ApiResult {
             })
             .collect::<Result<_, _>>()?,
     };
+    let mut seen = HashSet::new();
+    let objects: Vec<&Object> = objects
+        .into_iter()
+        .filter(|object| seen.insert(&object.name))
+        .collect();
     let query = |object: &Object| Query {
         columns: vec![Path::from_text(&object.name_field)],
         search: Some(words.to_owned()),

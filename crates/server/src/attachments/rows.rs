@@ -16,9 +16,9 @@ const SHOW: &str = "SELECT c.content_type, c.size, c.sha256, c.part_size, c.read
     ARRAY(SELECT p.object FROM app.content_part p WHERE p.content_id = c.id ORDER BY p.number) \
     FROM app.content c JOIN app.attachment a ON a.tenant_id = c.tenant_id AND a.id = c.id WHERE c.id = $1";
 /// Parts of other content than what is announced now. Content that is complete keeps its own.
-const FORGET: &str = "DELETE FROM app.content_part p USING app.content c \
-    WHERE p.content_id = $1 AND c.tenant_id = p.tenant_id AND c.id = p.content_id AND c.ready_at IS NULL \
-    AND (c.content_type, c.size, c.part_size, c.sha256) IS DISTINCT FROM ($2::text, $3::bigint, $4::bigint, $5::text)";
+const FORGET: &str = "WITH c AS (SELECT c.tenant_id, c.id FROM app.content c WHERE c.id = $1 AND c.ready_at IS NULL \
+        AND (c.content_type, c.size, c.part_size, c.sha256) IS DISTINCT FROM ($2::text, $3::bigint, $4::bigint, $5::text) FOR UPDATE) \
+    DELETE FROM app.content_part p USING c WHERE p.tenant_id = c.tenant_id AND p.content_id = c.id RETURNING p.number, p.object";
 const ANNOUNCE: &str = "INSERT INTO app.content AS c (tenant_id, id, content_type, size, part_size, sha256, created_at, created_by_id) \
     SELECT a.tenant_id, a.id, $2::text, $3::bigint, $4::bigint, $5::text, $6::timestamptz, (SELECT app.user_id()) \
     FROM app.attachment a WHERE a.id = $1 AND a.deleted_at IS NULL \
@@ -28,15 +28,19 @@ const ANNOUNCE: &str = "INSERT INTO app.content AS c (tenant_id, id, content_typ
 const PUT: &str = "INSERT INTO app.content_part (tenant_id, content_id, number, object) \
     SELECT c.tenant_id, c.id, $2, $3 FROM app.content c WHERE c.id = $1 AND c.ready_at IS NULL \
     ON CONFLICT (tenant_id, content_id, number) DO NOTHING RETURNING number";
-const FORGET_ALL: &str = "DELETE FROM app.content_part p USING app.content c \
-    WHERE p.content_id = $1 AND c.tenant_id = p.tenant_id AND c.id = p.content_id AND c.ready_at IS NULL";
-const READY: &str = "UPDATE app.content SET ready_at = $2::timestamptz, sha256 = $3 WHERE id = $1 AND ready_at IS NULL";
-const STORED: &str = "UPDATE app.attachment SET content_type = $3, content_type_key = $3, size = $4, sha256 = $5, sha256_key = $5, \
-    stored_at = $2::timestamptz, version = version + 1, updated_at = $2::timestamptz, updated_by_id = (SELECT app.user_id()) WHERE id = $1";
+const FORGET_ALL: &str = "WITH c AS (SELECT c.tenant_id, c.id FROM app.content c WHERE c.id = $1 AND c.ready_at IS NULL FOR UPDATE) \
+    DELETE FROM app.content_part p USING c WHERE p.tenant_id = c.tenant_id AND p.content_id = c.id RETURNING p.number, p.object";
+/// Only what was looked at becomes complete: not what somebody has announced or sent meanwhile.
+const READY: &str = "UPDATE app.content c SET ready_at = $2::timestamptz, sha256 = $3 WHERE c.id = $1 AND c.ready_at IS NULL \
+    AND (c.content_type, c.size) = ($4::text, $5::bigint) AND c.sha256 IS NOT DISTINCT FROM $6::text \
+    AND ARRAY(SELECT p.object FROM app.content_part p WHERE p.tenant_id = c.tenant_id AND p.content_id = c.id ORDER BY p.number) = $7::text[]";
+const STORED: &str = "UPDATE app.attachment a SET content_type = c.content_type, content_type_key = c.content_type, size = c.size, \
+    sha256 = c.sha256, sha256_key = c.sha256, stored_at = c.ready_at, version = a.version + 1, updated_at = c.ready_at, updated_by_id = (SELECT app.user_id()) \
+    FROM app.content c WHERE a.id = $1 AND a.stored_at IS NULL AND c.tenant_id = a.tenant_id AND c.id = a.id AND c.ready_at = $2::timestamptz";
 const TELL: &str = "INSERT INTO app.history (tenant_id, record_id, version, at, by_id, action, changes) \
     SELECT a.tenant_id, a.id, a.version, $2::timestamptz, a.updated_by_id, 'updated', jsonb_build_object( \
         'content_type', jsonb_build_array(NULL, a.content_type), 'size', jsonb_build_array(NULL, a.size)) \
-    FROM app.attachment a WHERE a.id = $1";
+    FROM app.attachment a WHERE a.id = $1 AND a.stored_at = $2::timestamptz";
 
 impl PgStore {
     /// What is known of an attachment's content.
@@ -45,12 +49,12 @@ impl PgStore {
         Ok(rows.first().map(read).transpose()?)
     }
 
-    /// Announces content; `None` when there is no such attachment to give content to.
+    /// Announces content; `None` when there is no such attachment to give content to. With it, the parts of what was announced before.
     pub(super) async fn announce_content(
         &self,
         id: RecordId,
         announced: &Announcement,
-    ) -> Result<Option<Upload>, AttachmentError> {
+    ) -> Result<(Option<Upload>, Vec<Part>), AttachmentError> {
         let (size, part_size) = (signed(announced.size), signed(PART_SIZE));
         let (kind, digest) = (&announced.content_type, &announced.sha256);
         let now = self.now();
@@ -70,7 +74,8 @@ impl PgStore {
         ];
         let rows = self.write_content(&steps).await?;
         let shown = rows.last().and_then(|rows| rows.first());
-        Ok(shown.map(read).transpose()?)
+        let forgotten = parts(rows.first().map(Vec::as_slice).unwrap_or_default())?;
+        Ok((shown.map(read).transpose()?, forgotten))
     }
 
     /// Notes that a part has arrived; false when it had arrived before.
@@ -89,16 +94,17 @@ impl PgStore {
         Ok(rows.first().is_some_and(|rows| !rows.is_empty()))
     }
 
-    /// Forgets which parts have arrived.
-    pub(super) async fn forget_parts(&self, id: RecordId) -> Result<(), AttachmentError> {
+    /// Forgets which parts have arrived; answers them.
+    pub(super) async fn forget_parts(&self, id: RecordId) -> Result<Vec<Part>, AttachmentError> {
         let step = Step {
             sql: FORGET_ALL,
             params: &[&id.as_str()],
         };
-        self.write_content(&[step]).await.map(drop)
+        let rows = self.write_content(&[step]).await?;
+        Ok(parts(rows.first().map(Vec::as_slice).unwrap_or_default())?)
     }
 
-    /// Notes that all content is there.
+    /// Notes that all content is there, unless it isn't what `upload` says any more.
     pub(super) async fn note_complete(
         &self,
         id: RecordId,
@@ -110,11 +116,19 @@ impl PgStore {
         let steps = [
             Step {
                 sql: READY,
-                params: &[&id.as_str(), &now, &sha256],
+                params: &[
+                    &id.as_str(),
+                    &now,
+                    &sha256,
+                    &upload.content_type,
+                    &size,
+                    &upload.sha256,
+                    &upload.objects,
+                ],
             },
             Step {
                 sql: STORED,
-                params: &[&id.as_str(), &now, &upload.content_type, &size, &sha256],
+                params: &[&id.as_str(), &now],
             },
             Step {
                 sql: TELL,
@@ -130,6 +144,19 @@ impl PgStore {
         self.note_written();
         Ok(rows)
     }
+}
+
+/// A part by its number, with its name in the object store.
+pub(super) type Part = (u32, String);
+
+fn parts(rows: &[Row]) -> Result<Vec<Part>, StoreError> {
+    rows.iter()
+        .map(|row| {
+            let number: i32 = row.try_get(0).map_err(StoreError::internal)?;
+            let object = row.try_get(1).map_err(StoreError::internal)?;
+            Ok((u32::try_from(number).map_err(StoreError::internal)?, object))
+        })
+        .collect()
 }
 
 fn signed(number: u64) -> i64 {

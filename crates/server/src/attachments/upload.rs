@@ -6,6 +6,7 @@ use bytes::Bytes;
 use fieldstone_model::{Capability, RecordId, objects::attachment::SIZE_MAX};
 use fieldstone_store::{Store as _, StoreError};
 
+use super::rows::Part;
 use super::storage::Object;
 use super::{AttachmentError, AttachmentStore, Download, ObjectStorage, StorageError, Upload};
 use crate::store::PgStore;
@@ -87,6 +88,23 @@ impl PgStore {
         Ok(upload)
     }
 
+    /// Removes parts that nothing refers to any more. What can't be removed now goes with the content.
+    async fn remove_parts(&self, attachment: RecordId, parts: &[Part]) {
+        let Ok(objects) = self.objects() else { return };
+        let tenant = self.actor().tenant.to_string();
+        for (number, name) in parts {
+            let object = Object {
+                tenant: &tenant,
+                attachment: attachment.as_str(),
+                name,
+                number: *number,
+            };
+            if let Err(error) = objects.remove(&object).await {
+                tracing::warn!(%error, %attachment, "a part that isn't needed any more can't be removed");
+            }
+        }
+    }
+
     /// All content, checked: its SHA-256.
     async fn digest_of(
         &self,
@@ -118,7 +136,8 @@ impl AttachmentStore for PgStore {
     ) -> Result<Upload, AttachmentError> {
         self.check_may_upload()?;
         self.objects()?;
-        let upload = self.announce_content(attachment, announcement).await?;
+        let (upload, forgotten) = self.announce_content(attachment, announcement).await?;
+        self.remove_parts(attachment, &forgotten).await;
         let upload = upload.ok_or(StoreError::NotFound(attachment))?;
         let is_as_announced = upload.content_type == announcement.content_type
             && upload.size == announcement.size
@@ -192,11 +211,18 @@ impl AttachmentStore for PgStore {
             .as_ref()
             .is_some_and(|announced| *announced != digest)
         {
-            self.forget_parts(attachment).await?;
+            let forgotten = self.forget_parts(attachment).await?;
+            self.remove_parts(attachment, &forgotten).await;
             return Err(AttachmentError::Different);
         }
         self.note_complete(attachment, &upload, &digest).await?;
-        self.upload_state(attachment).await
+        let complete = self.upload_state(attachment).await?;
+        if complete.stored_at.is_none() {
+            // Somebody has announced other content meanwhile, and it isn't there yet.
+            let missing = (0..complete.parts).filter(|number| !complete.received.contains(number));
+            return Err(AttachmentError::Missing(missing.collect()));
+        }
+        Ok(complete)
     }
 
     async fn download(&self, attachment: RecordId) -> Result<Download, AttachmentError> {

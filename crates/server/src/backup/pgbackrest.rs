@@ -88,11 +88,6 @@ impl Backups {
         Inventory::parse(&self.run(&["--output=json", "info"]).await?)
     }
 
-    /// Checks every file of the repository against its checksum.
-    pub async fn check_files(&self) -> Result<String, BackupError> {
-        self.run(&["--output=text", "verify"]).await
-    }
-
     /// Sends what the database has written so far to the repository, and waits for its arrival.
     pub async fn flush(&self, admin: &Client) -> Result<(), BackupError> {
         let row = admin

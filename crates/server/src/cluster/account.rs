@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, lchown};
 use std::path::Path;
 
 use nix::unistd::{Gid, Uid, User, geteuid};
@@ -46,11 +46,11 @@ impl Account {
         }
     }
 
-    /// Gives a file or folder to this account.
+    /// Gives a file or folder to this account; of a symbolic link the link itself, wherever it leads.
     pub(crate) fn give(self, path: &Path) -> io::Result<()> {
         match self {
             Self::Own => Ok(()),
-            Self::Lesser { uid, gid } => chown(path, Some(uid.as_raw()), Some(gid.as_raw())),
+            Self::Lesser { uid, gid } => lchown(path, Some(uid.as_raw()), Some(gid.as_raw())),
         }
     }
 

@@ -104,7 +104,7 @@ pub(super) fn file_header(cells: &[&str]) -> (Vec<String>, bool) {
     if escaped {
         header.pop();
         for name in &mut header {
-            *name = super::failures::unescape(name).to_owned();
+            *name = crate::spreadsheet::unescape(name).into_owned();
         }
     }
     (header, escaped)

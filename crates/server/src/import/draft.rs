@@ -8,6 +8,7 @@ use super::{
     binding::{Binding, BoundField, Part, Source},
     rows::{CELL_MAX, COLUMNS_MAX, Cells, Row},
 };
+use crate::spreadsheet::unescape;
 
 /// One row of the file on its way.
 #[derive(Debug, Clone)]
@@ -131,16 +132,15 @@ impl Binding {
         corrections: &std::collections::HashMap<String, String>,
     ) -> Cow<'a, str> {
         let text = if self.escaped {
-            super::failures::unescape(text)
+            unescape(text)
         } else {
-            text
+            Cow::Borrowed(text)
         };
         if corrections.is_empty() {
-            return Cow::Borrowed(text);
+            return text;
         }
-        corrections
-            .get(&fold(text))
-            .map_or(Cow::Borrowed(text), |to| Cow::Owned(to.clone()))
+        let corrected = corrections.get(&fold(&text)).cloned();
+        corrected.map_or(text, Cow::Owned)
     }
 
     fn draft(&self, number: u64, texts: &[Cow<'_, str>]) -> Result<Draft, String> {

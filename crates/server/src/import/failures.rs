@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{ERROR_COLUMN, draft::Entry, input::Output, rows::Cells};
+use crate::spreadsheet::{harmless, unescape};
 
 /// Writes failed rows; the file is made with the first of them.
 pub(super) struct Failures {
@@ -65,8 +66,8 @@ impl Failures {
             .flexible(true)
             .from_writer(self.output.create()?);
         let names = self.header.iter().map(String::as_str);
-        let names = names.map(escape).chain([Cow::Borrowed(ERROR_COLUMN)]);
-        writer.write_record(names.map(Cow::into_owned))?;
+        let names = names.map(harmless).map(Cow::into_owned);
+        writer.write_record(names.chain([ERROR_COLUMN.to_owned()]))?;
         Ok(writer)
     }
 
@@ -81,9 +82,9 @@ impl Failures {
                 let plain = if self.repeated {
                     unescape(&text)
                 } else {
-                    &text
+                    Cow::Borrowed(&*text)
                 };
-                escape(plain).into_owned()
+                harmless(&plain).into_owned()
             })
             .collect();
         if texts.len() < width {
@@ -94,34 +95,5 @@ impl Failures {
         }
         texts.insert(width, problem.to_owned());
         texts
-    }
-}
-
-/// Keeps a spreadsheet from running a cell as a formula (OWASP: CSV injection).
-pub(super) fn escape(text: &str) -> Cow<'_, str> {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        Cow::Owned(format!("'{text}"))
-    } else {
-        Cow::Borrowed(text)
-    }
-}
-
-/// Takes back what [`escape`] did.
-pub(super) fn unescape(text: &str) -> &str {
-    text.strip_prefix('\'')
-        .filter(|rest| rest.starts_with(['=', '+', '-', '@', '\t', '\r']))
-        .unwrap_or(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn formulas_are_escaped_and_come_back() {
-        for text in ["=1+1", "+49", "-5", "@x", "\tx", "\rx", "plain", "'quoted"] {
-            assert_eq!(unescape(&escape(text)), text);
-            assert!(!escape(text).starts_with(['=', '+', '-', '@', '\t', '\r']));
-        }
     }
 }

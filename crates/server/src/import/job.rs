@@ -30,6 +30,8 @@ use crate::{
 const EVERY: Duration = Duration::from_millis(700);
 /// How long a claim lasts without a sign of life, in seconds.
 const LEASE_S: i32 = 60;
+/// How often an import is begun that never got as far as its first row.
+const CLAIMS_MAX: i32 = 5;
 /// Imports at the same time on this server.
 const AT_ONCE: usize = 3;
 /// How often files are forgotten.
@@ -161,6 +163,18 @@ impl Imports {
         if let Some(run) = upload.run.filter(|_| claimed.claims > 1) {
             let why = "The server stopped while it imported. What it had imported by then is there; take it back and import the file again.";
             store.close_run(run, &upload.progress).await?;
+            return store
+                .end_upload(
+                    id,
+                    &End::Stopped(why.to_owned()),
+                    &upload.progress,
+                    Some(why),
+                    &[],
+                )
+                .await;
+        }
+        if claimed.claims > CLAIMS_MAX {
+            let why = "The server could not import this file in several attempts, and nothing of it was imported. Import it in smaller pieces.";
             return store
                 .end_upload(
                     id,

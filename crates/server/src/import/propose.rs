@@ -13,6 +13,8 @@ use super::{
 
 /// Names as near as this are taken for the same: a letter wrong in a word.
 const NEAR: f64 = 0.93;
+/// Bytes of a column's name that is compared with what fields are called.
+const COMPARED_MAX: usize = 255;
 
 /// What columns are often called: object (nothing for all), field, names.
 #[rustfmt::skip]
@@ -151,6 +153,10 @@ fn score(column: &str, names: &[String]) -> Option<f64> {
     let exact = names.iter().position(|name| name == column);
     if let Some(place) = exact {
         return Some(2.0 - f64::from(u32::try_from(place).unwrap_or(99)) / 100.0);
+    }
+    // Comparing takes time with the length, and no field's name is as long.
+    if column.len() > COMPARED_MAX {
+        return None;
     }
     let near = names
         .iter()

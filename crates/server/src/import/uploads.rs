@@ -24,6 +24,8 @@ const UPLOAD_PREFIX: [u8; 3] = *b"0IU";
 const PIECE: usize = 1024 * 1024;
 /// Imports shown.
 const RUNS: i64 = 200;
+/// Files of one person that nothing was imported from yet.
+const DRAFTS_MAX: i64 = 10;
 
 /// A file that somebody has brought.
 #[derive(Debug, Clone)]
@@ -109,6 +111,13 @@ impl PgStore {
             as_json(choices),
         );
         let upload: [&(dyn ToSql + Sync); 5] = [&id.as_str(), &object, &file, &size, &choices];
+        // Files that somebody brought and went no further with make room for new ones.
+        self.run_step(
+            "DELETE FROM app.import_upload u WHERE u.state = 'draft' AND u.id NOT IN (\
+                SELECT d.id FROM app.import_upload d WHERE d.state = 'draft' ORDER BY d.created_at DESC LIMIT $1)",
+            &[&(DRAFTS_MAX - 1)],
+        )
+        .await?;
         self.keep_pieces(id, "file", bytes, Step {
             sql: "INSERT INTO app.import_upload (tenant_id, user_id, id, object, file, bytes, choices, created_at) \
                 SELECT (SELECT app.tenant_id()), (SELECT app.user_id()), $1, $2, $3, $4, $5, transaction_timestamp()",

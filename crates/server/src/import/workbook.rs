@@ -12,6 +12,8 @@ use super::rows::COLUMNS_MAX;
 
 /// Bytes that a workbook may have unpacked.
 const UNPACKED_MAX: u64 = 256 * 1024 * 1024;
+/// Bytes that the text made of it may have.
+const TEXT_MAX: usize = 64 * 1024 * 1024;
 /// Files that a workbook may consist of.
 const PARTS_MAX: usize = 5_000;
 
@@ -74,11 +76,13 @@ fn sheet_to_csv(book: &mut Xlsx<Cursor<&[u8]>>, sheet: &str) -> Result<Vec<u8>, 
         .flexible(true)
         .from_writer(Vec::new());
     let (mut row, mut width): (Vec<String>, usize) = (Vec::new(), 0);
+    // Few bytes of a workbook may stand for very many: a text that a million cells share, cells far to the right.
+    let mut left = TEXT_MAX;
     let mut at = None;
     while let Some(cell) = cells.next_cell().map_err(broken)? {
         let (line, column) = cell.get_position();
         if at != Some(line) {
-            flush(&mut writer, &mut row, &mut width)?;
+            flush(&mut writer, &mut row, &mut width, &mut left)?;
             at = Some(line);
         }
         let column = usize::try_from(column).unwrap_or(usize::MAX);
@@ -86,6 +90,9 @@ fn sheet_to_csv(book: &mut Xlsx<Cursor<&[u8]>>, sheet: &str) -> Result<Vec<u8>, 
             return Err(WorkbookError::TooLarge);
         }
         let text = text(cell.get_value());
+        left = left
+            .checked_sub(text.len())
+            .ok_or(WorkbookError::TooLarge)?;
         if !text.is_empty() {
             if row.len() <= column {
                 row.resize(column + 1, String::new());
@@ -95,7 +102,7 @@ fn sheet_to_csv(book: &mut Xlsx<Cursor<&[u8]>>, sheet: &str) -> Result<Vec<u8>, 
             }
         }
     }
-    flush(&mut writer, &mut row, &mut width)?;
+    flush(&mut writer, &mut row, &mut width, &mut left)?;
     writer.into_inner().map_err(|_| WorkbookError::Broken)
 }
 
@@ -104,6 +111,7 @@ fn flush(
     writer: &mut csv::Writer<Vec<u8>>,
     row: &mut Vec<String>,
     width: &mut usize,
+    left: &mut usize,
 ) -> Result<(), WorkbookError> {
     let mut row = std::mem::take(row);
     if row.is_empty() {
@@ -113,6 +121,7 @@ fn flush(
     if row.len() < *width {
         row.resize(*width, String::new());
     }
+    *left = left.checked_sub(row.len()).ok_or(WorkbookError::TooLarge)?;
     writer.write_record(&row).map_err(|_| WorkbookError::Broken)
 }
 
@@ -180,6 +189,28 @@ mod tests {
             String::from_utf8(to_csv(&bytes).unwrap()).unwrap(),
             "name,amount,on,note\n\"Möbel, \"\"Holz\"\"\",0.3,2026-03-01,\nafter an empty row,1234,,\n"
         );
+    }
+
+    #[test]
+    fn few_bytes_that_stand_for_very_many_are_refused() {
+        let wide = book(|sheet| {
+            for column in 0..1_000 {
+                sheet.write(0, column, "x").unwrap();
+            }
+            for line in 1..80_000 {
+                sheet.write(line, 0, 1).unwrap();
+            }
+        });
+        assert!(wide.len() < 2_000_000);
+        assert!(matches!(to_csv(&wide), Err(WorkbookError::TooLarge)));
+        let text = "x".repeat(30_000);
+        let shared = book(|sheet| {
+            for line in 0..3_000 {
+                sheet.write(line, 0, text.as_str()).unwrap();
+            }
+        });
+        assert!(shared.len() < 2_000_000);
+        assert!(matches!(to_csv(&shared), Err(WorkbookError::TooLarge)));
     }
 
     #[test]

@@ -10,19 +10,19 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri},
     response::Response,
 };
-use fieldstone_ui::{Ask, Frame, locale::Locale, respond};
+use fieldstone_ui::locale::Locale;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{Entrance, Visitor, from_here, trouble, welcome};
+use super::{
+    Entrance, Visitor, from_here,
+    letter_link::{self, Parameters},
+    retry_after, trouble, welcome,
+};
 use crate::identity::{IdentityError, sign_in::Invitee};
 
-/// What the address says.
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct Parameters {
-    #[serde(default)]
-    link: String,
-}
+/// What to do about a link that opens nothing any more.
+const USED: &str = "set-up-used";
 
 /// What was typed.
 #[derive(Deserialize)]
@@ -44,25 +44,16 @@ struct Page<'a> {
     error: Option<&'static str>,
 }
 
-#[derive(Template)]
-#[template(path = "identity/spent.html")]
-struct Spent<'a> {
-    locale: &'a Locale,
-    advice: &'static str,
-}
-
 /// `GET /set-up?link=…`.
 pub(crate) async fn show(
     State(entrance): State<Entrance>,
     visitor: Visitor,
     parameters: Result<Query<Parameters>, QueryRejection>,
 ) -> Response {
-    let link = parameters
-        .map(|Query(parameters)| parameters.link)
-        .unwrap_or_default();
+    let link = letter_link::secret(parameters);
     match entrance.sign_in.invitee(&link).await {
         Ok(invitee) => page(&visitor.locale, &link, &invitee, StatusCode::OK, None),
-        Err(error) => refused(&visitor.locale, &error),
+        Err(error) => letter_link::refused(&visitor.locale, &error, USED),
     }
 }
 
@@ -75,11 +66,11 @@ pub(crate) async fn submit(
     typed: Result<Form<Typed>, FormRejection>,
 ) -> Response {
     let Ok(Form(typed)) = typed else {
-        return refused(&visitor.locale, &IdentityError::LinkSpent);
+        return letter_link::refused(&visitor.locale, &IdentityError::LinkSpent, USED);
     };
     let invitee = match entrance.sign_in.invitee(&typed.link).await {
         Ok(invitee) => invitee,
-        Err(error) => return refused(&visitor.locale, &error),
+        Err(error) => return letter_link::refused(&visitor.locale, &error, USED),
     };
     if typed.password != typed.repeat {
         return page(
@@ -108,10 +99,14 @@ pub(crate) async fn submit(
     };
     match redeemed {
         Ok(begun) => welcome(&begun, "/"),
-        Err(error @ IdentityError::LinkSpent) => refused(&visitor.locale, &error),
+        Err(error @ IdentityError::LinkSpent) => {
+            letter_link::refused(&visitor.locale, &error, USED)
+        }
         Err(error) => {
             let (status, key) = trouble(&error);
-            page(&visitor.locale, &typed.link, &invitee, status, Some(key))
+            let mut response = page(&visitor.locale, &typed.link, &invitee, status, Some(key));
+            retry_after(&mut response, &error);
+            response
         }
     }
 }
@@ -123,25 +118,11 @@ fn page(
     status: StatusCode,
     error: Option<&'static str>,
 ) -> Response {
-    respond(
-        Ask::Page,
-        status,
-        &Frame::alone(locale.clone(), locale.t("set-up-title")),
-        &Page {
-            locale,
-            link,
-            invitee,
-            error,
-        },
-    )
-}
-
-fn refused(locale: &Locale, error: &IdentityError) -> Response {
-    let (status, advice) = trouble(error);
-    respond(
-        Ask::Page,
-        status,
-        &Frame::alone(locale.clone(), locale.t("set-up-used-title")),
-        &Spent { locale, advice },
-    )
+    let content = Page {
+        locale,
+        link,
+        invitee,
+        error,
+    };
+    letter_link::page(locale, status, &locale.t("set-up-title"), &content)
 }

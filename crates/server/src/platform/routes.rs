@@ -29,8 +29,9 @@ use crate::pages::calendar_feed::{self, Feeds};
 use crate::pages::settings::{invitations, members, membership};
 use crate::pages::{
     Entrance, attachments, confirm, email_change, exports, forgotten_password, imports, invitation,
-    live, notifications, password_reset, second_step, security, set_up, settings, sign_in,
-    sign_out,
+    live, notifications, password_reset, second_step,
+    security::{self, LastReport},
+    set_up, settings, sign_in, sign_out,
 };
 use crate::store::PgStore;
 
@@ -44,6 +45,7 @@ const OPEN_FORM_MAX: usize = 16 * 1024;
 pub struct Site {
     platform: Platform,
     readiness: Arc<Readiness>,
+    report: Arc<LastReport>,
     entrance: Entrance,
     authorization: AuthorizationServer,
     issuer: Issuer,
@@ -71,6 +73,7 @@ macro_rules! parts {
 parts! {
     platform: Platform,
     readiness: Arc<Readiness>,
+    report: Arc<LastReport>,
     entrance: Entrance,
     authorization: AuthorizationServer,
     issuer: Issuer,
@@ -288,6 +291,7 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
     let site = Site {
         platform: platform.clone(),
         readiness: Arc::new(Readiness::new(platform)),
+        report: Arc::new(LastReport::new(platform)),
         entrance: entrance.clone(),
         authorization: application.authorization.clone(),
         issuer: Issuer::new(&platform.url),

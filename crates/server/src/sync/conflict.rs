@@ -253,23 +253,24 @@ impl ConflictStore for PgStore {
     async fn refused_changes(&self) -> Result<Vec<RefusedChange>, StoreError> {
         let waiting = self.waiting_sealed(false, None).await.map_err(plain)?;
         let change = |waiting: Waiting| {
-            let object = self.registry().object(&waiting.mutation.object);
-            let fields = waiting.mutation.fields.iter();
+            let mutation = waiting.mutation?;
+            let object = self.registry().object(&mutation.object);
+            let fields = mutation.fields.iter();
             let wanted = fields.filter_map(|(name, edit)| {
                 let field = object?.field(name)?;
                 Some((name.clone(), Value::from_json(field, &edit.wanted).ok()?))
             });
-            RefusedChange {
+            Some(RefusedChange {
                 key: format!("{}.{}", waiting.device, waiting.sequence),
                 wanted: wanted.collect(),
-                object: waiting.mutation.object,
-                record: waiting.mutation.record,
+                record: mutation.record,
+                object: mutation.object,
                 message: waiting.message,
                 at: waiting.delivered_at,
                 device: waiting.device_name,
-            }
+            })
         };
-        Ok(waiting.into_iter().map(change).collect())
+        Ok(waiting.into_iter().filter_map(change).collect())
     }
 
     async fn give_up(&self, key: &str) -> Result<bool, StoreError> {

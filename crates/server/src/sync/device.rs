@@ -54,19 +54,23 @@ impl PgStore {
         })
     }
 
-    /// Notes which build a device runs; answers the number of the signing key that it knows.
+    /// Notes which build a device runs, and by which session, which ends with the device; answers the number of the signing key that it
+    /// knows.
     async fn note_build(&self, device: RecordId, app: &str) -> Result<Option<i32>, SyncError> {
         let app: String = app.chars().filter(|c| !c.is_control()).take(100).collect();
+        let credential = self.actor().credential.map(|id| id.to_string());
         let rows = self
             .run_step(
-                "SELECT d.signing_kid, d.app = $2 FROM app.sync_device d WHERE d.id = $1 AND d.revoked_at IS NULL",
-                &[&device.as_str(), &app],
+                "SELECT d.signing_kid, d.app = $2 AND d.credential IS NOT DISTINCT FROM $3 FROM app.sync_device d \
+                 WHERE d.id = $1 AND d.revoked_at IS NULL",
+                &[&device.as_str(), &app, &credential],
             )
             .await?;
         let row = rows.first().ok_or(SyncError::UnknownDevice)?;
         if !column::<bool>(row, 1)? {
-            let sql = "UPDATE app.sync_device d SET app = $2 WHERE d.id = $1";
-            self.run_step(sql, &[&device.as_str(), &app]).await?;
+            let sql = "UPDATE app.sync_device d SET app = $2, credential = $3 WHERE d.id = $1";
+            let device = device.as_str();
+            self.run_step(sql, &[&device, &app, &credential]).await?;
         }
         column(row, 0)
     }

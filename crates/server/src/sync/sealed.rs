@@ -14,6 +14,7 @@ use fieldstone_store::StoreError;
 use fieldstone_vault::{Place, Purpose, Vault};
 use jiff::Timestamp;
 use serde_json::{Value as Json, json};
+use zeroize::Zeroizing;
 
 use super::{
     Extra, SyncError,
@@ -53,8 +54,8 @@ pub(crate) struct Waiting {
     pub(crate) sequence: i64,
     pub(crate) person: Option<String>,
     pub(crate) device_name: Option<String>,
-    /// What it says.
-    pub(crate) mutation: Mutation,
+    /// What it says; nothing when it can't be read any more, and only be given up.
+    pub(crate) mutation: Option<Mutation>,
     /// Why it waits: a stable code, and what to know.
     pub(crate) code: String,
     pub(crate) message: String,
@@ -91,8 +92,9 @@ impl PgStore {
             forbidden,
             sealers: BTreeMap::new(),
             authors: BTreeMap::new(),
-            newest: newest(&request.entries),
+            newest: BTreeMap::new(),
         };
+        desk.find_newest(&request.entries).await?;
         let mut fates: BTreeMap<usize, Fate> = BTreeMap::new();
         for at in order {
             let Some(entry) = request.entries.get(at) else {
@@ -143,9 +145,11 @@ impl PgStore {
             let device: &str = column(row, 0)?;
             let sequence: i64 = column(row, 1)?;
             let place = waiting_place(tenant.as_str(), device, sequence.unsigned_abs());
-            let text = vault
-                .open(WAITING, &place, column(row, 4)?)
-                .map_err(StoreError::internal)?;
+            let mutation = vault.open(WAITING, &place, column(row, 4)?).ok();
+            let mutation = mutation.and_then(|text| serde_json::from_slice(&text).ok());
+            if mutation.is_none() {
+                tracing::warn!(device, sequence, "a sealed change that waits can't be read");
+            }
             let reason: Json = column(row, 5)?;
             let part = |name: &str| {
                 let text = reason.get(name).and_then(Json::as_str);
@@ -156,7 +160,7 @@ impl PgStore {
                 sequence,
                 person: column(row, 2)?,
                 device_name: column(row, 3)?,
-                mutation: serde_json::from_slice(&text).map_err(StoreError::internal)?,
+                mutation,
                 code: part("code"),
                 message: part("message"),
                 delivered_at: column(row, 6)?,
@@ -190,21 +194,24 @@ impl PgStore {
         let Some(waiting) = found.pop() else {
             return Ok(None);
         };
+        let Some(mutation) = waiting.mutation else {
+            return Ok(None);
+        };
         let source = Source::Released { device, sequence };
-        Ok(Some(self.take_in(&source, &waiting.mutation).await?))
+        Ok(Some(self.take_in(&source, &mutation).await?))
     }
 }
 
-/// The highest number of each mutation: of two entries for one, the later counts.
-fn newest(entries: &[SealedEntry]) -> BTreeMap<(String, String), u64> {
-    let mut newest = BTreeMap::new();
-    for entry in entries {
-        let known = newest
-            .entry((entry.place.device.clone(), entry.uuid.clone()))
-            .or_default();
-        *known = entry.place.sequence.max(*known);
-    }
-    newest
+/// What an entry is about: a device's mutation.
+fn about(entry: &SealedEntry) -> (String, String) {
+    (entry.place.device.clone(), entry.uuid.clone())
+}
+
+/// What was sealed in an entry, by a login of the device that it names.
+struct Opened {
+    device: RecordId,
+    sequence: i64,
+    text: Zeroizing<Vec<u8>>,
 }
 
 /// Where entries of one delivery are taken.
@@ -216,48 +223,79 @@ struct Desk<'a> {
     forbidden: bool,
     sealers: BTreeMap<String, Option<Sealer>>,
     authors: BTreeMap<RecordId, PgStore>,
+    /// The highest number of each mutation that came more than once: the later entry counts.
     newest: BTreeMap<(String, String), u64>,
 }
 
 impl Desk<'_> {
-    async fn take(&mut self, entry: &SealedEntry) -> Result<Fate, SyncError> {
+    /// Only what opens counts: anybody can write a number on something.
+    async fn find_newest(&mut self, entries: &[SealedEntry]) -> Result<(), SyncError> {
+        let mut times: BTreeMap<(String, String), u32> = BTreeMap::new();
+        for entry in entries {
+            *times.entry(about(entry)).or_default() += 1;
+        }
+        for entry in entries {
+            let key = about(entry);
+            if times.get(&key) > Some(&1) && self.open(entry).await?.is_ok() {
+                let known = self.newest.entry(key).or_default();
+                *known = entry.place.sequence.max(*known);
+            }
+        }
+        Ok(())
+    }
+
+    /// What an entry holds, or what to answer when it can't be opened.
+    async fn open(&mut self, entry: &SealedEntry) -> Result<Result<Opened, Fate>, SyncError> {
         let place = &entry.place;
         let (Ok(device), Ok(sequence)) = (
             place.device.parse::<RecordId>(),
             i64::try_from(place.sequence),
         ) else {
-            return Ok(refused(
+            return Ok(Err(refused(
                 "unknown_login",
                 "No login of this device sealed this change.",
-            ));
+            )));
         };
         self.find_sealer(device).await?;
         let Some(Some(sealer)) = self.sealers.get(&place.device) else {
-            return Ok(unknown_login());
+            return Ok(Err(unknown_login()));
         };
         let Some(login_key) = sealer.login_key.as_ref().filter(|_| sealer.same) else {
-            return Ok(unknown_login());
+            return Ok(Err(unknown_login()));
         };
-        let text = match self.keys.open(login_key, entry)? {
-            Ok(text) if sealer.user.as_str() == place.user => text,
-            Err(Unopened::UnknownKey) => {
-                return Ok(refused(
-                    "unknown_key",
-                    "It was sealed to a key that this workspace never had.",
-                ));
-            }
-            Err(Unopened::ExpiredKey) => {
-                return Ok(refused(
-                    "expired_key",
-                    "It was sealed too long ago: its key was replaced more than 90 days before.",
-                ));
-            }
-            Ok(_) | Err(Unopened::Other) => {
-                return Ok(refused(
-                    "does_not_open",
-                    "It was changed, or sealed by another login.",
-                ));
-            }
+        Ok(match self.keys.open(login_key, entry)? {
+            Ok(text) if sealer.user.as_str() == place.user => Ok(Opened {
+                device,
+                sequence,
+                text,
+            }),
+            Err(Unopened::UnknownKey) => Err(refused(
+                "unknown_key",
+                "It was sealed to a key that this workspace never had.",
+            )),
+            Err(Unopened::ExpiredKey) => Err(refused(
+                "expired_key",
+                "It was sealed too long ago: its key was replaced more than 90 days before.",
+            )),
+            Ok(_) | Err(Unopened::Other) => Err(refused(
+                "does_not_open",
+                "It was changed, or sealed by another login.",
+            )),
+        })
+    }
+
+    async fn take(&mut self, entry: &SealedEntry) -> Result<Fate, SyncError> {
+        let place = &entry.place;
+        let Opened {
+            device,
+            sequence,
+            text,
+        } = match self.open(entry).await? {
+            Ok(opened) => opened,
+            Err(fate) => return Ok(fate),
+        };
+        let Some(Some(sealer)) = self.sealers.get(&place.device) else {
+            return Ok(unknown_login());
         };
         if self.is_known(device, sequence).await? {
             return Ok(Fate::Known);
@@ -280,8 +318,7 @@ impl Desk<'_> {
             deliverer: self.store.actor().user,
             content,
         };
-        let key = (place.device.clone(), entry.uuid.clone());
-        if self.newest.get(&key) > Some(&place.sequence) {
+        if self.newest.get(&about(entry)) > Some(&place.sequence) {
             // A later entry says what became of the change.
             self.note(&taken, "applied", &json!({})).await?;
             return Ok(Fate::Taken);
@@ -291,7 +328,10 @@ impl Desk<'_> {
         } else if sealer.revoked {
             Some(("revoked", "The device was taken off the list."))
         } else if self.forbidden {
-            Some(("forbidden", "The workspace forbids to keep changes sealed."))
+            Some((
+                "forbidden",
+                "The workspace doesn’t allow changes to be kept sealed.",
+            ))
         } else {
             None
         };

@@ -8,6 +8,7 @@ use fieldstone_protocol::{
     frame::{Limits, encode, one_line},
     guard::{Reaction, SignedPolicy},
     hello::{Hello, Versions, Welcome},
+    push::{Kind, Mutation, PushRequest},
 };
 use http::{Request, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
@@ -274,7 +275,7 @@ async fn a_record_set_is_looked_at_before_it_is_published() {
     let path = "/settings/record-sets";
     let preview = |body: &'static str| form(&house, &owner, "/settings/record-sets/preview", body);
     let text = text_of(preview("root=user&filter=").await).await;
-    assert!(text.contains("Together"), "one person is there: {text}");
+    assert!(text.contains("Total"), "one person is there: {text}");
     let text =
         text_of(preview("root=account&filter=owner_id+%3D+%3Ame&via=contact.account_id").await)
             .await;
@@ -333,4 +334,69 @@ async fn a_record_set_is_looked_at_before_it_is_published() {
     let removed = form(&house, &owner, &format!("{at}/deletion"), "").await;
     assert!(removed.status().is_redirection());
     assert_eq!(page(&house, &owner, &at).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_session_that_a_device_has_by_now_ends_with_it() {
+    let house = House::new().await;
+    let owner = cookie_of(&house, "ann@north.example").await;
+    house.join("ben@north.example", "member").await;
+    let first = cookie_of(&house, "ben@north.example").await;
+    let phone = register(&house, &first, "Ben’s phone").await;
+    // The session of its login has ended, and Ben has signed in on it again.
+    let second = cookie_of(&house, "ben@north.example").await;
+    hello(&house, &second, &phone).await;
+    assert_eq!(
+        page(&house, &second, "/api/v1/sync/devices").await.0,
+        StatusCode::OK
+    );
+    let wipe = format!("/settings/devices/{}/wipe", phone.device);
+    let done = form(&house, &owner, &wipe, "").await;
+    assert_eq!(done.status(), StatusCode::SEE_OTHER);
+    assert_eq!(
+        page(&house, &second, "/api/v1/sync/devices").await.0,
+        StatusCode::UNAUTHORIZED
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_may_only_read_pushes_nothing() {
+    let house = House::new().await;
+    let owner = cookie_of(&house, "ann@north.example").await;
+    let phone = register(&house, &owner, "Ann’s phone").await;
+    let token = async |scopes: &[&str]| {
+        let wanted = serde_json::json!({ "name": "backup", "scopes": scopes });
+        let request = Request::post("/api/v1/tokens")
+            .header("sec-fetch-site", "same-origin")
+            .header(header::COOKIE, &owner)
+            .header(header::CONTENT_TYPE, "application/json");
+        let made = house.ask(request, wanted.to_string()).await;
+        assert_eq!(made.status(), StatusCode::CREATED);
+        let made: serde_json::Value = serde_json::from_str(&text_of(made).await).unwrap();
+        format!("Bearer {}", made["token"].as_str().unwrap())
+    };
+    let push = async |bearer: &str, kind| {
+        let request = PushRequest {
+            protocol: 1,
+            device: phone.device,
+            mutations: vec![Mutation {
+                uuid: "0".repeat(32),
+                sequence: 1,
+                object: "account".to_owned(),
+                record: "001000000000001".parse().unwrap(),
+                kind,
+                fields: std::collections::BTreeMap::new(),
+            }],
+        };
+        let asked = Request::post("/api/v1/sync/push")
+            .header(header::AUTHORIZATION, bearer)
+            .header(header::CONTENT_TYPE, MEDIA_TYPE)
+            .header(header::CONTENT_ENCODING, "zstd");
+        house.ask(asked, request.to_bytes().unwrap()).await.status()
+    };
+    let reads = token(&["records.read"]).await;
+    assert_eq!(push(&reads, Kind::Update).await, StatusCode::FORBIDDEN);
+    let writes = token(&["records.read", "records.write"]).await;
+    assert_eq!(push(&writes, Kind::Update).await, StatusCode::OK);
+    assert_eq!(push(&writes, Kind::Delete).await, StatusCode::FORBIDDEN);
 }

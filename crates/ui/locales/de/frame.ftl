@@ -59,7 +59,6 @@ error-busy = Der Server hat mehr zu tun, als er schafft. Es wurde nichts gespeic
 error-reference = Referenz: { $reference }
 back-home = Zur Startseite
 back-to-list = Zurück zur Liste
-try-again = Noch einmal versuchen
 
 notifications = Mitteilungen
 notifications-unread = ungelesen

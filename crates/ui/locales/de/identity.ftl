@@ -19,7 +19,6 @@ set-up-password-help = Mindestens 12 Zeichen. Ein Satz, den Sie sich merken, ist
 set-up-repeat = Passwort noch einmal
 set-up-button = Beginnen
 set-up-different = Die beiden Passwörter sind verschieden. Geben Sie zweimal dasselbe ein.
-set-up-used-title = Dieser Link wurde bereits verwendet
 set-up-used = Ein Einrichtungslink gilt einmal und für begrenzte Zeit. Wenn Sie Ihren Arbeitsbereich schon eingerichtet haben, melden Sie sich an.
 
 code-title = Geben Sie Ihren Code ein

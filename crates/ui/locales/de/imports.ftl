@@ -82,7 +82,6 @@ import-failed-rows = Gescheiterte Zeilen
 import-failed-advice = Berichtigen Sie sie in der Datei und importieren Sie sie noch einmal: Sie hat dieselben Spalten und eine mehr, die sagt, warum.
 import-failed-download = Gescheiterte Zeilen herunterladen
 import-by-whom = { $person }, { $when }
-import-show = Diese Datensätze zeigen
 import-undo = Diesen Import zurücknehmen
 import-undo-advice = Löscht, was er angelegt hat, und stellt wieder her, was er geändert hat. Was seither jemand geändert oder darauf aufgebaut hat, bleibt, wie es ist, und wird genannt.
 import-undo-running = Wird zurückgenommen: { $settled } von { $total } Datensätzen

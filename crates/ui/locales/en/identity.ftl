@@ -19,7 +19,6 @@ set-up-password-help = At least 12 characters. A sentence you can remember is be
 set-up-repeat = Password again
 set-up-button = Start
 set-up-different = The two passwords differ. Enter the same one twice.
-set-up-used-title = This link has been used
 set-up-used = A set-up link works once and for a limited time. If you have set up your workspace already, sign in.
 
 code-title = Enter your code

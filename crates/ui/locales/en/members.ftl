@@ -2,7 +2,7 @@
 settings-members = Members
 settings-invitations = Invitations
 settings-membership = Your membership
-settings-done-role = Role changed. It counts from their next click.
+settings-done-role = Role changed. It takes effect with their next request.
 settings-done-deactivated = Deactivated. All sessions and tokens have ended.
 settings-done-two-step-reset = Removed. They are signed out and a letter is on its way to them.
 settings-done-reactivated = Reactivated. They can sign in again.

@@ -123,7 +123,7 @@ field-attachment-content_type = Type
 field-attachment-size = Size
 field-attachment-sha256 = SHA-256
 field-attachment-stored_at = Arrived
-field-case-origin = Came by
+field-case-origin = Channel
 field-stage-kind = Meaning
 field-user-role = Role
 

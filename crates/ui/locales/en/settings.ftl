@@ -22,7 +22,7 @@ locale-de-ch = German (Switzerland)
 
 # Proving oneself again.
 confirm-title = Confirm that it’s you
-confirm-advice = { $person }, what comes next weighs much. Enter your password once more to go on.
+confirm-advice = { $person }, this change is sensitive. Enter your password again to continue.
 confirm-button = Continue
 confirm-wrong = That isn’t your password. Try again.
 confirm-code = Or a code of your authenticator
@@ -98,7 +98,7 @@ recovery-download = Download
 recovery-print = Print
 recovery-done = I have kept them
 
-policy-advice = Applies to everybody in this workspace. What you shorten is shortened at once.
+policy-advice = Applies to everybody in this workspace. Shorter limits take effect at once.
 policy-idle = Sign out when idle for
 policy-idle-help = Counted from the last request of a device.
 policy-absolute = Sign out in any case after
@@ -184,8 +184,8 @@ object-own-fields =
         [one] { $count } own field
        *[other] { $count } own fields
     }
-object-new = Something of your own
-object-create = Make it
+object-new = New object
+object-create = Create object
 object-remove = Remove this object
 object-remove-advice = Removing it takes it and its records out of everybody’s sight. They stay for 30 days.
 field-new = New field
@@ -213,7 +213,7 @@ field-from-admin = Admins and above
 field-from-owner = Owners
 field-remove = Remove this field
 field-removed-list = Removed fields
-field-removed-advice = What is removed leaves everybody’s sight. Its data stays for 30 days, and so long it can be brought back.
+field-removed-advice = Removed fields disappear for everybody. Their data is kept for 30 days, and until then they can be restored.
 settings-done-object = Made. Now add fields to it.
 settings-done-field = Field added.
 settings-done-field-removed = Field removed. It can be brought back for 30 days.

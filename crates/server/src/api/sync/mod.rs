@@ -2,14 +2,14 @@
 //! people and their programs read, is JSON.
 
 use axum::{body::Body, response::Response};
-use fieldstone_model::RecordId;
+use fieldstone_model::{Capability, RecordId};
 use fieldstone_protocol::{
     MEDIA_TYPE,
     device::{Erasure, Registration},
     frame::{FrameError, Limits, encode, one_line},
     hello::Hello,
     pull::PullRequest,
-    push::PushRequest,
+    push::{Kind, Mutation, PushRequest},
     sealed::DeliveryRequest,
     sighting::Sightings,
 };
@@ -207,7 +207,16 @@ pub(super) async fn pull<S: ApiStore>(call: Call<S>) -> ApiResult {
 pub(super) async fn push<S: ApiStore>(call: Call<S>) -> ApiResult {
     call.parameters(&[])?;
     let request = PushRequest::from_bytes(&call.bytes())?;
-    let answer = call.store()?.push(&request).await?;
+    let store = call.store()?;
+    // What a role doesn't allow is answered change by change; what a token leaves out, it never does.
+    let left_out = |capability| store.user().role.can(capability) && !call.rights().can(capability);
+    let deletes = |mutation: &Mutation| mutation.kind == Kind::Delete;
+    if left_out(Capability::RecordsWrite)
+        || left_out(Capability::RecordsDelete) && request.mutations.iter().any(deletes)
+    {
+        return Err(ApiError::denied());
+    }
+    let answer = store.push(&request).await?;
     Ok(lines(answer.to_bytes()?))
 }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use fieldstone_model::{Capability, ObjectClass};
 use fieldstone_ui::{PageError, PageResult, locale::Locale};
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 use super::{Inside, PATH};
 use crate::import::{
@@ -21,6 +22,8 @@ use crate::import::{
 const FILE_MAX: usize = 15 * 1024 * 1024;
 /// Most characters of a label.
 const LABEL_MAX: usize = 80;
+/// Workbooks that are unpacked at the same time on this server: each may take many times its own size.
+static CONVERSIONS: Semaphore = Semaphore::const_new(2);
 
 #[derive(Template)]
 #[template(path = "imports/new.html")]
@@ -139,9 +142,11 @@ pub(crate) async fn create(
     }
     let bytes = brought.bytes.clone();
     let bytes = if is_workbook(&bytes) {
+        let turn = CONVERSIONS.acquire().await;
         let read = tokio::task::spawn_blocking(move || to_csv(&bytes))
             .await
             .map_err(|_| PageError::Failed)?;
+        drop(turn);
         match read {
             Ok(text) => Bytes::from(text),
             Err(crate::import::WorkbookError::TooLarge) => {

@@ -3,7 +3,7 @@
 use askama::Template;
 use axum::{extract::FromRequestParts, http::StatusCode, http::request::Parts};
 use fieldstone_model::RecordId;
-use fieldstone_protocol::push::{Kind, Outcome};
+use fieldstone_protocol::push::{Kind, Mutation, Outcome};
 use fieldstone_store::Store as _;
 use fieldstone_ui::{PageError, PageResult, locale::Locale};
 
@@ -111,13 +111,9 @@ async fn respond(settings: &Settings, status: StatusCode, error: Option<String>)
 
 fn row(settings: &Settings, waiting: &Waiting) -> Row {
     let locale = settings.locale();
-    let mutation = &waiting.mutation;
-    let object = settings.store.registry().object(&mutation.object);
-    let label = object.map_or_else(|| mutation.object.clone(), |object| locale.object(object));
-    let key = match mutation.kind {
-        Kind::Create => "sealed-create",
-        Kind::Update => "sealed-update",
-        Kind::Delete => "sealed-delete",
+    let (what, wanted) = match &waiting.mutation {
+        Some(mutation) => told(settings, mutation),
+        None => (locale.t("sealed-unreadable").into_owned(), Vec::new()),
     };
     let person = waiting.person.clone().unwrap_or_default();
     let why = match waiting.code.as_str() {
@@ -125,6 +121,30 @@ fn row(settings: &Settings, waiting: &Waiting) -> Row {
         "revoked" => locale.t("sealed-why-revoked").into_owned(),
         "forbidden" => locale.t("sealed-why-forbidden").into_owned(),
         _ => waiting.message.clone(),
+    };
+    Row {
+        key: format!("{}.{}", waiting.device, waiting.sequence),
+        what,
+        person,
+        device: waiting.device_name.clone().unwrap_or_default(),
+        why,
+        at: (
+            waiting.delivered_at.to_string(),
+            locale.instant(waiting.delivered_at),
+        ),
+        wanted,
+    }
+}
+
+/// What a change does, and the values that it wants by their fields' labels.
+fn told(settings: &Settings, mutation: &Mutation) -> (String, Vec<(String, String)>) {
+    let locale = settings.locale();
+    let object = settings.store.registry().object(&mutation.object);
+    let label = object.map_or_else(|| mutation.object.clone(), |object| locale.object(object));
+    let key = match mutation.kind {
+        Kind::Create => "sealed-create",
+        Kind::Update => "sealed-update",
+        Kind::Delete => "sealed-delete",
     };
     let wanted = mutation.fields.iter().filter_map(|(name, edit)| {
         let field = object?.field(name)?;
@@ -135,16 +155,5 @@ fn row(settings: &Settings, waiting: &Waiting) -> Row {
         };
         Some((locale.field(object?, field), text))
     });
-    Row {
-        key: format!("{}.{}", waiting.device, waiting.sequence),
-        what: locale.t1(key, "object", label),
-        person,
-        device: waiting.device_name.clone().unwrap_or_default(),
-        why,
-        at: (
-            waiting.delivered_at.to_string(),
-            locale.instant(waiting.delivered_at),
-        ),
-        wanted: wanted.collect(),
-    }
+    (locale.t1(key, "object", label), wanted.collect())
 }

@@ -52,7 +52,9 @@ async fn a_file_is_imported_taken_back_and_imported_again() {
                 "stage_id:stage.name"
             ])
         );
-        browser.choose("#missing", "is made (records alone)").await;
+        browser
+            .choose("#missing", "is created (records only)")
+            .await;
         browser.press_button("Check again").await;
         browser.wait_until("return [...document.querySelectorAll('.preview .tag')].map((it) => it.innerText).join()", "new,new,new,fails").await;
         browser.press_button("Import").await;
@@ -89,7 +91,7 @@ async fn a_file_is_imported_taken_back_and_imported_again() {
         assert_eq!(browser.names().await, ["Haus & Hof", "Möbel Maier"]);
 
         browser.open(&import).await;
-        browser.press_button("Take this import back").await;
+        browser.press_button("Undo this import").await;
         browser
             .wait_for_text("This import was taken back: 5 records deleted, 0 set back.")
             .await;
@@ -135,7 +137,7 @@ async fn what_others_built_on_stays_when_an_import_is_taken_back() {
     browser.key(Key::Enter).await;
     browser.wait_for_text("Saved.").await;
     browser.open(&import).await;
-    browser.press_button("Take this import back").await;
+    browser.press_button("Undo this import").await;
     browser
         .wait_for_text("This import was taken back: 1 records deleted")
         .await;
@@ -225,7 +227,7 @@ async fn lists_are_kept_changed_in_numbers_and_exported() {
     assert_eq!(browser.names().await, ["Acme", "Bolt", "Core"]);
     browser.press_button("Views").await;
     browser.fill("#view-name", "In <i>B</i>").await;
-    browser.press_button("Keep view").await;
+    browser.press_button("Save view").await;
     browser
         .wait_until(
             "return document.querySelector('.tabs [aria-current]')?.innerText ?? ''",

@@ -273,7 +273,7 @@ fn write_field(out: &mut String, found: &Figures) -> std::fmt::Result {
             format!("{turns}, {bytes}"),
         ),
         (
-            "nothing new, connection open, median of 200".to_owned(),
+            "nothing new, connection open, median of 20".to_owned(),
             format!("{ms:.1} ms"),
         ),
         (

@@ -63,8 +63,19 @@ fn a_file_goes_from_one_device_to_another() {
         .failed(1);
 
     // Logged out, nothing of any file is left.
-    here.run(&["attach", account, &text(&photo)]).ok();
-    here.run(&["logout", "--discard"]).ok();
+    let sent = here.run(&["attach", account, &text(&photo)]).ok();
+    here.run(&["logout"]).failed(1);
+    // A file can't be kept for the next login.
+    let refused = here.run(&["logout", "--keep-sealed"]).failed(1);
+    assert!(refused.contains("files"), "{refused}");
+    here.run(&["logout", "--send"]).ok();
+    elsewhere.run(&["sync"]).ok();
+    std::fs::remove_file(&saved).unwrap();
+    let sent = sent["id"].as_str().unwrap();
+    elsewhere
+        .run(&["content", sent, "--out", &text(&saved)])
+        .ok();
+    assert!(std::fs::read(&saved).unwrap() == content);
     assert!(!here.home().join("attachments").exists());
     assert_sealed(&here);
 }

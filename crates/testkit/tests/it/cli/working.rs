@@ -83,7 +83,7 @@ fn exit_codes_tell_what_is_the_matter(platform: &Platform) {
     assert_eq!(device.run(&["--help"]).code, Some(0));
     let mut stranger = platform.person("owner");
     stranger.password.push('x');
-    let refused = platform.log_in(&device, &stranger).failed(3);
+    let refused = platform.log_in(&device, &stranger).failed(1);
     assert!(!refused.is_empty());
     assert!(!device.home().join("login.json").exists());
     platform.log_in(&device, &platform.person("viewer")).ok();

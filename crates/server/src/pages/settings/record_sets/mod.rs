@@ -107,13 +107,7 @@ fn sum(locale: &Locale, figures: &[Figure]) -> String {
 
 /// A size for people.
 fn size(locale: &Locale, bytes: u64) -> String {
-    let tenths = |unit: u64| i64::try_from(bytes.saturating_mul(10) / unit).unwrap_or(i64::MAX);
-    if bytes >= 1_000_000 {
-        locale.t1("size-mb", "size", locale.number(tenths(1_000_000), 1))
-    } else {
-        let kilobytes = bytes.div_ceil(1_000);
-        locale.t1("size-kb", "size", locale.count(kilobytes))
-    }
+    locale.bytes(i64::try_from(bytes).unwrap_or(i64::MAX))
 }
 
 fn row(settings: &Settings, published: Option<&PublishedSet>, set: &RecordSet) -> Row {

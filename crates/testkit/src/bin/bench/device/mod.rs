@@ -26,6 +26,8 @@ use super::processes::{Family, Processes};
 
 /// How often what takes milliseconds is measured.
 const TIMES: usize = 200;
+/// How often nothing new is asked for.
+const EMPTY_TIMES: usize = 20;
 /// Edits of one record each that are pushed.
 const EDITS: usize = 4_000;
 
@@ -143,8 +145,8 @@ async fn empty(device: &mut Device, wire: &Wire) -> anyhow::Result<(wire::Seen, 
     let before = wire.seen();
     sync(device).await?;
     let seen = wire.seen().since(before);
-    let mut times = Vec::with_capacity(TIMES);
-    for _ in 0..TIMES {
+    let mut times = Vec::with_capacity(EMPTY_TIMES);
+    for _ in 0..EMPTY_TIMES {
         let begun = Instant::now();
         sync(device).await?;
         times.push(begun.elapsed());
