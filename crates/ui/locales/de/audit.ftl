@@ -93,3 +93,5 @@ audit-rule-update = { $actor } hat die Regel { $target } geändert.
 audit-rule-enable = { $actor } hat die Regel { $target } eingeschaltet.
 audit-rule-disable = { $actor } hat die Regel { $target } ausgeschaltet.
 audit-rule-remove = { $actor } hat die Regel { $target } entfernt.
+audit-calendar-feed-make = { $actor } hat eine Adresse für den eigenen Kalender erstellt.
+audit-calendar-feed-end = { $actor } hat die Adresse des eigenen Kalenders beendet.

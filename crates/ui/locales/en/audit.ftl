@@ -93,3 +93,5 @@ audit-rule-update = { $actor } changed the rule { $target }.
 audit-rule-enable = { $actor } switched the rule { $target } on.
 audit-rule-disable = { $actor } switched the rule { $target } off.
 audit-rule-remove = { $actor } removed the rule { $target }.
+audit-calendar-feed-make = { $actor } made an address for their calendar.
+audit-calendar-feed-end = { $actor } ended the address of their calendar.

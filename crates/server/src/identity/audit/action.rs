@@ -115,6 +115,10 @@ actions! {
     GrantReuse = "grant.reuse";
     /// A code was presented by whom or where it wasn't made for.
     GrantRefuse = "grant.refuse";
+    /// Somebody made an address under which other programs read their calendar.
+    CalendarFeedMake = "calendar_feed.make";
+    /// Somebody ended it.
+    CalendarFeedEnd = "calendar_feed.end";
     /// A webhook was made; the target is its id.
     WebhookAdd = "webhook.add";
     /// A webhook was given another name or address, or switched on or off.

@@ -7,6 +7,7 @@ pub(crate) mod applications;
 pub(crate) mod audit;
 pub(crate) mod automation;
 pub(crate) mod backups;
+pub(crate) mod calendar;
 pub(crate) mod connected;
 pub(crate) mod device_policy;
 pub(crate) mod devices;
@@ -64,6 +65,7 @@ pub struct Section {
 #[rustfmt::skip]
 pub const SECTIONS: &[Section] = &[
     own("/settings/profile",                   "settings-profile"),
+    own(calendar::PATH,                        "settings-calendar"),
     own(notifications::PATH,                   "settings-notifications"),
     own("/settings/password",                  "settings-password"),
     own("/settings/two-step",                  "settings-two-step"),

@@ -208,6 +208,7 @@ fn work(deal: &str) -> Vec<(&'static str, String)> {
             "report with an error",
             "/reports?filter=nothing+%3D+1".into(),
         ),
+        ("forecast", "/forecast".into()),
         ("calendar", "/calendar".into()),
         ("week", "/calendar?reach=week&date=2020-01-01".into()),
         (
@@ -224,6 +225,7 @@ fn settings() -> Vec<(&'static str, String)> {
     [
         ("notifications", "/notifications"),
         ("notification settings", "/settings/notifications"),
+        ("calendar elsewhere", "/settings/calendar"),
         ("automation", "/settings/automation"),
         ("new rule", "/settings/automation/new?object=deal"),
         ("webhooks", "/settings/webhooks"),
