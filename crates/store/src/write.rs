@@ -182,6 +182,41 @@ pub fn prepare(
     }
 }
 
+/// What follows from `write` besides: a record of its own, such as the next of a task that repeats.
+///
+/// For the platform only: a device that worked it out too would make it twice. What was entered before is copied, not checked again.
+pub fn successor(
+    registry: &Registry,
+    object: &Object,
+    now: Timestamp,
+    stored: Option<&Stored>,
+    write: &Write,
+    new_id: impl FnOnce() -> Option<RecordId>,
+) -> Option<Write> {
+    let before = stored.map(|stored| &stored.values);
+    let draft = Draft {
+        before,
+        written: &write.values,
+        registry,
+        now,
+    };
+    let mut after = before.cloned().unwrap_or_default();
+    for (name, value) in write.values.iter() {
+        after.set(name, value.clone());
+    }
+    let values = objects::successor(object, &draft, &after)?;
+    Some(Write {
+        id: new_id()?,
+        action: Action::Created,
+        version: 1,
+        changes: Vec::new(),
+        tokens: Some(tokens(object, &values)),
+        keys: keys(object, &values),
+        references: references(object, &values),
+        values,
+    })
+}
+
 fn current(stored: Option<&Stored>, expected: Option<i64>) -> Result<&Stored, ChangeError> {
     let stored = stored.ok_or(ChangeError::NotFound)?;
     match expected {

@@ -3,13 +3,13 @@
 //! It travels in the address (`?notice=deleted&about=…`), so it needs no session and no cookie; it names a record, never a text.
 
 use askama::Template;
-use fieldstone_model::{RecordId, query::Path};
+use fieldstone_model::{Record, RecordId, Value, query::Path};
 use fieldstone_store::{Store, StoreError};
 
-use crate::{layout, list::table::name_of, request::Session};
+use crate::{layout, list::table::name_of, locale::Locale, request::Session};
 
 /// What can be announced, with the key of its text.
-const KINDS: [(&str, &str); 10] = [
+const KINDS: [(&str, &str); 11] = [
     ("created", "notice-created"),
     ("saved", "notice-saved"),
     ("merged", "notice-merged"),
@@ -18,9 +18,13 @@ const KINDS: [(&str, &str); 10] = [
     ("restored", "notice-restored"),
     ("converted", "notice-converted"),
     ("moved", "notice-moved"),
+    ("rescheduled", "notice-rescheduled"),
     ("reverted", "notice-reverted"),
     ("merged_records", "notice-merged_records"),
 ];
+
+/// Fields that say when something is.
+const WHEN: [&str; 3] = ["starts_at", "due_date", "due_time"];
 
 /// A message with what can be done about it.
 #[derive(Debug, Template)]
@@ -62,7 +66,9 @@ impl Notice {
         let (Some(id), Some(object)) = (about, object) else {
             return Ok(None);
         };
-        let columns = [Path::from_text(&object.name_field)];
+        let mut columns = vec![Path::from_text(&object.name_field)];
+        let known = WHEN.iter().filter(|name| object.field(name).is_some());
+        columns.extend(known.map(|name| Path::from_text(name)));
         let record = match session.store.get(&object.name, id, &columns).await {
             Ok(record) => record,
             Err(StoreError::NotFound(_)) => return Ok(None),
@@ -78,11 +84,18 @@ impl Notice {
         // What was deleted is restored; what was changed is set back, as long as nobody has changed it since.
         let undo = match *kind {
             "deleted" if session.may_delete(object) => Some("restoration"),
-            "saved" | "moved" if session.may_write(object) => Some("reversal"),
+            "saved" | "moved" | "rescheduled" if session.may_write(object) => Some("reversal"),
             _ => None,
         };
         Ok(Some(Self {
-            text: locale.t2(key, ("object", locale.object(object)), ("name", name)),
+            text: locale.t_with(
+                key,
+                &[
+                    ("object", locale.object(object)),
+                    ("name", name),
+                    ("when", when(locale, &record)),
+                ],
+            ),
             dismiss: locale.t("dismiss").into_owned(),
             open: (!here && *kind != "deleted")
                 .then(|| (page.clone(), locale.t("notice-open").into_owned())),
@@ -103,6 +116,18 @@ impl Notice {
                     .to_query()
             ),
         }))
+    }
+}
+
+/// When a task is due or an event begins.
+fn when(locale: &Locale, record: &Record) -> String {
+    match (record.get("starts_at"), record.get("due_date"), record.get("due_time")) {
+        (Value::DateTime(at), ..) => locale.instant(*at),
+        (_, Value::Date(day), Value::Time(at)) => {
+            format!("{}, {}", locale.date(*day), locale.time(*at))
+        }
+        (_, Value::Date(day), _) => locale.date(*day),
+        _ => String::new(),
     }
 }
 

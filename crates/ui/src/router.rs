@@ -33,6 +33,7 @@ where
         get("/assets/{name}",                    Needs::Nothing,       asset),
         get("/",                                 needs(RecordsRead),   home::show::<S>),
         get("/calendar",                         needs(RecordsRead),   calendar::show::<S>),
+        post("/calendar",                        needs(RecordsWrite),  calendar::submit::<S>),
         get("/forecast",                         needs(RecordsRead),   forecast::show::<S>),
         get("/palette",                          needs(RecordsRead),   palette::show::<S>),
         get("/reports",                          needs(RecordsRead),   report::show::<S>),

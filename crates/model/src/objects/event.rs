@@ -5,7 +5,10 @@ use jiff::ToSpan as _;
 use crate::{
     Field, FieldError, FieldType, ObjectClass, Problem, Value, Values,
     object::{Facts, SeenBy},
-    objects::{Draft, activity::ABOUT},
+    objects::{
+        Draft,
+        activity::{ABOUT, REMINDERS},
+    },
 };
 
 /// The facts. A published field id is never reused: devices in the field still hold it.
@@ -33,6 +36,7 @@ pub(crate) const FACTS: Facts = Facts {
             .salesforce("EndDateTime"),
         Field::text(14, "location", 255).salesforce("Location"),
         Field::long_text(15, "description").salesforce("Description"),
+        Field::choice(16, "reminder", REMINDERS),
     ],
 };
 

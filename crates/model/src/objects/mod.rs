@@ -1,7 +1,7 @@
 //! The standard objects: one file each, a table of facts and the rules that need an `if`.
 
 mod account;
-mod activity;
+pub mod activity;
 pub mod attachment;
 mod call;
 mod case;
@@ -21,7 +21,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use crate::{FieldError, Registry, Value, Values, object::Facts};
+use crate::{FieldError, Object, Registry, Value, Values, field::Origin, object::Facts};
 
 /// Every standard object.
 pub const STANDARD: &[&Facts] = &[
@@ -128,8 +128,35 @@ pub fn check(object: &str, draft: &Draft<'_>) -> Vec<FieldError> {
         "event" => event::check(draft),
         "lead" => lead::check(draft),
         "stage" => stage::check(draft),
+        "task" => task::check(draft),
         _ => Vec::new(),
     }
+}
+
+/// What follows from a record that was just written: the values of another one of the same object.
+///
+/// A task that repeats is followed by the next one when it is done, once; `after` is the record as it is now, and `draft` what was written
+/// over what was there.
+pub fn successor(object: &Object, draft: &Draft<'_>, after: &Values) -> Option<Values> {
+    let is_repeated = object.name == "task"
+        && draft.get("repeated_at") == &Value::DateTime(draft.now)
+        && draft.changes("repeated_at");
+    let due = is_repeated.then(|| task::next_date(draft)).flatten()?;
+    let mut values: Values = after
+        .iter()
+        .filter(|(name, value)| {
+            let field = object.field(name);
+            !value.is_null() && field.is_some_and(|field| {
+                    field.origin == Origin::Entered && !field.unique || *name == "owner_id"
+                })
+        })
+        .map(|(name, value)| (name.to_owned(), value.clone()))
+        .collect();
+    values.set("status", Value::Text("open".to_owned()));
+    values.set("due_date", Value::Date(due));
+    let from = after.get("repeat_from").cloned().unwrap_or_default();
+    values.set("repeat_from", from);
+    Some(values)
 }
 
 /// `name` of a person, from first and last name.

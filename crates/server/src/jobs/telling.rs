@@ -1,4 +1,4 @@
-//! Tells people of tasks that are due, queues the letters about what they left unread, and forgets what has had its time.
+//! Tells people of tasks that are due and of what they want to be reminded of, queues the letters about what they left unread, and forgets what has had its time.
 
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ impl Job for Telling {
         async move {
             for chore in [
                 "SELECT app.tell_due()",
+                "SELECT app.tell_reminders()",
                 "SELECT app.queue_digests()",
                 "SELECT app.tidy_notifications()",
             ] {

@@ -10,10 +10,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use fieldstone_model::{
-    Clock, Comparison, Filter, Query, Record, RecordId, Role, Value, query::LIMIT_MAX,
+    Clock, Comparison, Filter, Query, Record, RecordId, Repeat, Rhythm, Role, Value,
+    objects::activity, query::LIMIT_MAX,
 };
 use fieldstone_store::{Store as _, StoreError};
-use jiff::{SignedDuration, Timestamp, ToSpan as _, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
 use serde::Deserialize;
 
 use crate::{
@@ -139,7 +140,14 @@ async fn calendar(store: &PgStore, feeds: &Feeds) -> Result<String, StoreError> 
         ))
     };
     let events = Query::new("event")
-        .columns(["subject", "starts_at", "ends_at", "location", "updated_at"])
+        .columns([
+            "subject",
+            "starts_at",
+            "ends_at",
+            "location",
+            "reminder",
+            "updated_at",
+        ])
         .filter(
             mine.clone()
                 .and(between("starts_at", hours(-BACK), hours(AHEAD))),
@@ -147,7 +155,18 @@ async fn calendar(store: &PgStore, feeds: &Feeds) -> Result<String, StoreError> 
         .order("starts_at", false)
         .limit(LIMIT_MAX);
     let tasks = Query::new("task")
-        .columns(["subject", "due_date", "status", "updated_at"])
+        .columns([
+            "subject",
+            "due_date",
+            "due_time",
+            "status",
+            "repeat",
+            "repeat_every",
+            "repeat_until",
+            "repeat_from",
+            "reminder",
+            "updated_at",
+        ])
         .filter(mine.and(between(
             "due_date",
             Value::Date(day(-BACK)),
@@ -190,10 +209,7 @@ fn entry(text: &mut String, record: &Record, plural: &str, url: &str, now: Times
         }
         _ => {
             if let Value::Date(due) = record.get("due_date") {
-                line(
-                    text,
-                    &format!("DTSTART;VALUE=DATE:{}", due.strftime("%Y%m%d")),
-                );
+                due_lines(text, record, *due);
             }
         }
     }
@@ -206,7 +222,70 @@ fn entry(text: &mut String, record: &Record, plural: &str, url: &str, now: Times
         line(text, &format!("LOCATION:{location}"));
     }
     line(text, &format!("URL:{}/{plural}/{}", url, record.id));
+    alarm(text, record);
     line(text, "END:VEVENT");
+}
+
+/// A task's day, its time where its person is (a time without a zone, 3.3.5), and how it comes again.
+fn due_lines(text: &mut String, record: &Record, due: Date) {
+    let time = match record.get("due_time") {
+        Value::Time(time) => Some(time.strftime("T%H%M%S").to_string()),
+        _ => None,
+    };
+    let day = |day: Date| {
+        let day = day.strftime("%Y%m%d");
+        time.as_ref().map_or_else(|| day.to_string(), |time| format!("{day}{time}"))
+    };
+    match &time {
+        Some(_) => line(text, &format!("DTSTART:{}", day(due))),
+        None => line(text, &format!("DTSTART;VALUE=DATE:{}", day(due))),
+    }
+    let Some(repeat) = Repeat::of_task(|name| record.get(name)) else {
+        return;
+    };
+    let mut rule = format!("RRULE:FREQ={}", repeat.rhythm.name().to_uppercase());
+    if repeat.every > 1 {
+        rule.push_str(&format!(";INTERVAL={}", repeat.every));
+    }
+    // The last of these days that the month has: calendar programs leave out a month without the day itself.
+    let (month, last) = (repeat.from.month(), repeat.from.day());
+    let is_late = match repeat.rhythm {
+        Rhythm::Monthly => last > 28,
+        Rhythm::Yearly => month == 2 && last == 29,
+        Rhythm::Daily | Rhythm::Weekly => false,
+    };
+    if is_late {
+        let days: Vec<String> = (28..=last).map(|day| day.to_string()).collect();
+        if repeat.rhythm == Rhythm::Yearly {
+            rule.push_str(";BYMONTH=2");
+        }
+        rule.push_str(&format!(";BYMONTHDAY={};BYSETPOS=-1", days.join(",")));
+    }
+    if let Some(until) = repeat.until {
+        rule.push_str(&format!(";UNTIL={}", day(until)));
+    }
+    line(text, &rule);
+}
+
+/// The reminder, so many minutes from the beginning; a day's begins at midnight.
+fn alarm(text: &mut String, record: &Record) {
+    let wanted = record.get("reminder").as_text();
+    let Some(before) = wanted.and_then(activity::reminder_minutes) else {
+        return;
+    };
+    let is_whole_day = record.get("starts_at").is_null() && record.get("due_time").is_null();
+    let from_start = if is_whole_day {
+        i64::from(activity::DUE_HOUR) * 60 - before
+    } else {
+        -before
+    };
+    let sign = if from_start < 0 { "-" } else { "" };
+    line(text, "BEGIN:VALARM");
+    line(text, "ACTION:DISPLAY");
+    let subject = record.get("subject").as_text().map(escaped);
+    line(text, &format!("DESCRIPTION:{}", subject.unwrap_or_default()));
+    line(text, &format!("TRIGGER:{sign}PT{}M", from_start.abs()));
+    line(text, "END:VALARM");
 }
 
 fn instant(at: Timestamp) -> String {
@@ -249,6 +328,8 @@ fn line(text: &mut String, content: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fieldstone_model::{Columns, FieldType, record::Column};
+    use jiff::civil::date;
 
     #[test]
     fn lines_are_folded_and_nothing_in_them_begins_another() {
@@ -265,5 +346,47 @@ mod tests {
             escaped("a\r\nEND:VEVENT; b, c\\"),
             "a\\nEND:VEVENT\\; b\\, c\\\\"
         );
+    }
+    fn task(values: &[(&str, FieldType, Value)]) -> Record {
+        let column = |(name, kind): (&str, &FieldType)| Column {
+            path: fieldstone_model::Path::from_text(name),
+            name: name.to_owned(),
+            kind: kind.clone(),
+        };
+        Record {
+            id: "00T000000000001".parse().unwrap(),
+            version: 1,
+            deleted: false,
+            columns: Arc::new(Columns::new(
+                values.iter().map(|(name, kind, _)| column((name, kind))).collect(),
+            )),
+            values: values.iter().map(|(.., value)| value.clone()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_task_that_repeats_says_how_and_rings_in_time() {
+        let text = |text: &str| Value::Text(text.to_owned());
+        let of = |due: Date, repeat: &str, reminder: &str| {
+            let record = task(&[
+                ("subject", FieldType::Text { max: 255 }, text("Call; now")),
+                ("due_date", FieldType::Date, Value::Date(due)),
+                ("repeat", FieldType::Text { max: 255 }, text(repeat)),
+                ("repeat_every", FieldType::Integer, Value::Int(2)),
+                ("repeat_until", FieldType::Date, Value::Date(date(2027, 1, 1))),
+                ("reminder", FieldType::Text { max: 255 }, text(reminder)),
+            ]);
+            let mut out = String::new();
+            entry(&mut out, &record, "tasks", "https://example.test", Timestamp::UNIX_EPOCH);
+            out
+        };
+        let weekly = of(date(2026, 3, 2), "weekly", "days_1");
+        assert!(weekly.contains("DTSTART;VALUE=DATE:20260302\r\n"), "{weekly}");
+        assert!(weekly.contains("RRULE:FREQ=WEEKLY;INTERVAL=2;UNTIL=20270101\r\n"), "{weekly}");
+        // Nine in the morning of the day before, from midnight of the day.
+        assert!(weekly.contains("TRIGGER:-PT900M\r\n"), "{weekly}");
+        let last = of(date(2026, 1, 31), "monthly", "at_time");
+        assert!(last.contains(";BYMONTHDAY=28,29,30,31;BYSETPOS=-1;"), "{last}");
+        assert!(last.contains("TRIGGER:PT540M\r\n"), "{last}");
     }
 }

@@ -10,6 +10,7 @@ use axum::{
 use fieldstone_model::RecordId;
 use fieldstone_store::Store as _;
 use fieldstone_ui::{PageError, PageResult, locale::Locale};
+use jiff::Timestamp;
 
 use super::{inside::Inside, settings::automation};
 use crate::store::{NotificationKind, Told};
@@ -79,11 +80,15 @@ pub(crate) async fn show(inside: Inside) -> PageResult {
             Some(_) => format!("notification-{}", told.kind.name()),
         };
         let name = name.unwrap_or_else(|| locale.t("record-unknown").into_owned());
+        let text = match (told.kind, told.marker.parse::<Timestamp>()) {
+            (NotificationKind::Reminder, Ok(due)) => locale.instant(due),
+            _ => told.marker.clone(),
+        };
         let facts = [
             ("person", person),
             ("name", name),
             ("count", told.times.to_string()),
-            ("text", told.marker.clone()),
+            ("text", text),
         ];
         Row {
             text: locale.t_with(&key, &facts),
@@ -118,6 +123,7 @@ fn icon(kind: NotificationKind) -> &'static str {
         NotificationKind::Mention => "note",
         NotificationKind::Assigned => "person",
         NotificationKind::Due => "task",
+        NotificationKind::Reminder => "bell",
         NotificationKind::Import => "upload",
         NotificationKind::Automation => "convert",
         NotificationKind::Follow => "bell",

@@ -38,6 +38,8 @@ pub(crate) enum NotificationKind {
     Assigned,
     /// A task is due.
     Due,
+    /// The reader wanted to be reminded of a task or an event; `marker` says when it is due.
+    Reminder,
     /// An import has ended.
     Import,
     /// A rule says so.
@@ -47,10 +49,11 @@ pub(crate) enum NotificationKind {
 }
 
 impl NotificationKind {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Mention,
         Self::Assigned,
         Self::Due,
+        Self::Reminder,
         Self::Follow,
         Self::Import,
         Self::Automation,
@@ -62,6 +65,7 @@ impl NotificationKind {
             Self::Mention => "mention",
             Self::Assigned => "assigned",
             Self::Due => "due",
+            Self::Reminder => "reminder",
             Self::Import => "import",
             Self::Automation => "automation",
             Self::Follow => "follow",

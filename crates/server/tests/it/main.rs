@@ -29,6 +29,7 @@ mod members;
 mod oauth;
 mod personal_data;
 mod process;
+mod repeating;
 mod serving;
 mod storage;
 mod store;

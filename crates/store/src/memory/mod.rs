@@ -267,7 +267,14 @@ impl MemoryStore {
         if !errors.is_empty() {
             return Err(StoreError::invalid(index, errors));
         }
-        Ok(self.write(state, now, write))
+        let successor = write::successor(&registry, object, now, stored.as_ref(), &write, || {
+            self.new_id(&object.name)
+        });
+        let applied = self.write(state, now, write);
+        if let Some(successor) = successor {
+            self.write(state, now, successor);
+        }
+        Ok(applied)
     }
 
     fn write(&self, state: &mut State, now: Timestamp, write: Write) -> Applied {

@@ -2,6 +2,7 @@
 import htmx from "htmx.org/dist/htmx.esm.js";
 import { startNavigation } from "./navigation.js";
 import { startBoard } from "./board.js";
+import { startCalendar } from "./calendar.js";
 import { startCombobox } from "./combobox.js";
 import { startKeepsake } from "./keepsake.js";
 import { startLive } from "./live.js";
@@ -33,6 +34,7 @@ Object.assign(htmx.config, {
 
 startNavigation(htmx);
 startBoard();
+startCalendar();
 startCombobox();
 startKeepsake();
 startKeyboard();

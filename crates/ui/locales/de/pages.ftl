@@ -101,6 +101,7 @@ section-reach = Erreichbarkeit
 section-address = Anschrift
 section-progress = Verlauf
 section-more = Weiteres
+section-repeat = Wiederholung
 
 record-edit = Bearbeiten
 record-delete = Löschen
@@ -178,6 +179,7 @@ board-lost = Als verloren markieren
 board-reason-too-long = Kürzen Sie auf 255 Zeichen.
 filter-show = Zeigen
 notice-moved = „{ $name }“ verschoben.
+notice-rescheduled = „{ $name }“ ist jetzt am { $when }.
 notice-reverted = Rückgängig gemacht.
 
 columns = Spalten
@@ -262,6 +264,9 @@ calendar-turn = Früher und später
 calendar-whose = Wessen Kalender
 calendar-add = Neuer Termin am { $date }
 calendar-cut = In dieser Zeit ist mehr, als hier Platz hat. Sehen Sie eine Woche oder einen Tag an.
+calendar-all-day = Ganztägig
+calendar-planned = Wiederholung:
+calendar-hint = Ziehen Sie etwas auf einen anderen Tag oder eine andere Stunde, oder fokussieren Sie es und drücken Sie die Umschalttaste mit einer Pfeiltaste. Pfeiltasten allein gehen von einem zum nächsten.
 weekday-1 = Mo
 weekday-2 = Di
 weekday-3 = Mi

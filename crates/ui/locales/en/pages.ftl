@@ -101,6 +101,7 @@ section-reach = Reach
 section-address = Address
 section-progress = Progress
 section-more = More
+section-repeat = Repetition
 
 record-edit = Edit
 record-delete = Delete
@@ -178,6 +179,7 @@ board-lost = Mark as lost
 board-reason-too-long = Shorten it to 255 characters.
 filter-show = Show
 notice-moved = “{ $name }” moved.
+notice-rescheduled = “{ $name }” is on { $when } now.
 notice-reverted = Undone.
 
 columns = Columns
@@ -262,6 +264,9 @@ calendar-turn = Earlier and later
 calendar-whose = Whose calendar
 calendar-add = New event on { $date }
 calendar-cut = There is more in this time than fits here. Look at a week or a day.
+calendar-all-day = All day
+calendar-planned = Repetition:
+calendar-hint = Drag something to another day or hour, or focus it and press Shift with an arrow key. Arrow keys alone go from one to the next.
 weekday-1 = Mon
 weekday-2 = Tue
 weekday-3 = Wed

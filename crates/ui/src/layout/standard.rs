@@ -245,19 +245,27 @@ pub(super) static LAYOUTS: &[Facts] = &[
         columns: &["about_id", "status", "priority", "due_date", "owner_id"],
         order: "due_date",
         highlights: &["status", "priority", "due_date", "about_id", "owner_id"],
-        sections: &[(
-            "section-details",
-            &[
-                "subject",
-                "about_id",
-                "status",
-                "priority",
-                "due_date",
-                "owner_id",
-                "description",
-                "done_at",
-            ],
-        )],
+        sections: &[
+            (
+                "section-details",
+                &[
+                    "subject",
+                    "about_id",
+                    "status",
+                    "priority",
+                    "due_date",
+                    "due_time",
+                    "reminder",
+                    "owner_id",
+                    "description",
+                    "done_at",
+                ],
+            ),
+            (
+                "section-repeat",
+                &["repeat", "repeat_every", "repeat_until", "repeated_at"],
+            ),
+        ],
         related: &[FILES],
     },
     Facts {
@@ -276,6 +284,7 @@ pub(super) static LAYOUTS: &[Facts] = &[
                 "starts_at",
                 "ends_at",
                 "location",
+                "reminder",
                 "owner_id",
                 "description",
             ],

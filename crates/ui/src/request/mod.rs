@@ -180,6 +180,13 @@ pub(crate) struct AtRecord<S> {
     pub(crate) id: RecordId,
 }
 
+impl<S> AtRecord<S> {
+    /// A request about the record `id`, whatever its own path says.
+    pub(crate) fn new(object: AtObject<S>, id: RecordId) -> Self {
+        Self { object, id }
+    }
+}
+
 impl<S> Deref for AtRecord<S> {
     type Target = AtObject<S>;
 

@@ -8,6 +8,7 @@
 )]
 
 mod app;
+mod calendar;
 mod errors;
 mod form;
 mod hostile;

@@ -233,6 +233,9 @@ fn plan<'a>(
         if !errors.is_empty() {
             return Err(StoreError::Change(index, ChangeError::Invalid(errors)));
         }
+        let successor = write::successor(registry, object, now, before, &write, || {
+            fieldstone_store::Store::new_id(store, &object.name)
+        });
         follow(&mut stored, &mut references, &write);
         applied.push(Applied {
             id,
@@ -243,6 +246,14 @@ fn plan<'a>(
             write,
             after,
         });
+        if let Some(successor) = successor {
+            follow(&mut stored, &mut references, &successor);
+            writes.push(Planned {
+                object,
+                write: successor,
+                after: Vec::new(),
+            });
+        }
     }
     Ok((writes, applied))
 }

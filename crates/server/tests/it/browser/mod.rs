@@ -1,6 +1,7 @@
 //! The product in a real browser: Chromium, driven through chromedriver, against the real server process.
 
 mod accessibility;
+mod calendar;
 mod chromium;
 mod consent;
 mod demo;

@@ -300,6 +300,7 @@ pub(super) const SAMPLES: &[Sample] = &[
     form("/{objects}/views", "/accounts/views", "name=Mine&query=q%3Dx"),
     form("/{objects}/views/change", "/accounts/views/change", "id=0VW0000000000zz&do=remove").but(StatusCode::NOT_FOUND),
     get("/calendar", "/calendar?reach=week&whose=all"),
+    form("/calendar", "/calendar", "record=00T000000000zzz&version=1&was=&day=x").but(StatusCode::BAD_REQUEST),
     get("/palette", "/palette?q=quarr"),
     get("/reports", "/reports?object=account&by=city"),
     form("/reports", "/reports", "name=Mine&query=by%3Dcity"),
