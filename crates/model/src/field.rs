@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
+use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
-use crate::Role;
+use crate::{Role, Value, roll_up::RollUp};
 
 #[allow(
     clippy::struct_excessive_bools,
@@ -51,6 +52,12 @@ pub struct Field {
     /// The weakest role that sets the field, among those that write records.
     #[serde(default = "everyone")]
     pub write_role: Role,
+    /// What a new record gets where nothing is entered, in plain form; `today` and `now` stand for the day and the moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+    /// What the field counts or sums up; such a field is never stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roll_up: Option<Box<RollUp>>,
     /// Whether it is read-only for whoever the registry was made for ([`Registry::for_role`](crate::Registry::for_role)).
     #[serde(skip)]
     pub locked: bool,
@@ -197,6 +204,8 @@ impl Field {
             custom: false,
             read_role: Role::Viewer,
             write_role: Role::Viewer,
+            default: None,
+            roll_up: None,
             locked: false,
         }
     }
@@ -319,6 +328,17 @@ impl Field {
         self.origin == Origin::Entered && !self.locked
     }
 
+    /// The value that a new record gets where nothing is entered.
+    pub fn default_value(&self, now: Timestamp) -> Option<Value> {
+        let text = self.default.as_deref()?;
+        let value = match (&self.kind, text) {
+            (FieldType::Date, "today") => Value::Date(now.to_zoned(TimeZone::UTC).date()),
+            (FieldType::DateTime, "now") => Value::DateTime(now),
+            _ => Value::parse(self, text).ok()?,
+        };
+        (!value.is_null()).then_some(value)
+    }
+
     /// Whether a workspace may keep the field from some roles.
     ///
     /// Never what names a record or makes it one: the system's fields, the owner, what is required, what is unique (a taken value would tell
@@ -349,7 +369,9 @@ impl Field {
 
     /// Whether a filter may name this field: long texts and unindexed custom fields are refused.
     pub fn is_filterable(&self) -> bool {
-        !matches!(self.kind, FieldType::LongText { .. }) && (!self.custom || self.indexed)
+        !matches!(self.kind, FieldType::LongText { .. })
+            && self.roll_up.is_none()
+            && (!self.custom || self.indexed)
     }
 
     /// Whether an order may name this field.

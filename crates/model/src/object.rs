@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Field, FieldType};
 
 /// One kind of record. Standard objects are constants in [`crate::objects`]; custom ones are made from the tenant's metadata.
@@ -29,6 +31,17 @@ pub struct Object {
     pub custom: bool,
     /// Whose records a person sees who doesn't see everybody's.
     pub seen_by: SeenBy,
+    /// Where the workspace puts its fields on pages; what isn't named stands where it does otherwise.
+    pub places: Vec<Placed>,
+}
+
+/// Fields of one section of an object's pages, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placed {
+    /// Key of the section.
+    pub section: String,
+    /// API names of its fields.
+    pub fields: Vec<String>,
 }
 
 /// Whose records a person sees who doesn't see everybody's.
@@ -122,6 +135,7 @@ impl Object {
             fields,
             custom: false,
             seen_by: facts.seen_by,
+            places: Vec::new(),
         }
     }
 
@@ -154,6 +168,7 @@ impl Object {
             fields,
             custom: true,
             seen_by: SeenBy::Owner,
+            places: Vec::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use crate::{Field, FieldType, Object, RecordId, Role, objects, query::Path};
+use crate::{Field, FieldType, Object, RecordId, Role, object::Placed, objects, query::Path};
 
 /// All objects of one tenant at one schema version. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -214,6 +214,28 @@ impl Registry {
         }
     }
 
+    /// The same with the fields of an object's pages in this order.
+    #[must_use]
+    pub fn placed(self, object: &str, places: Vec<Placed>) -> Self {
+        let whole = self.whole();
+        let mut inner = Inner {
+            version: whole.inner.version,
+            objects: whole.inner.objects.clone(),
+            by_name: whole.inner.by_name.clone(),
+            by_plural: whole.inner.by_plural.clone(),
+            by_prefix: whole.inner.by_prefix.clone(),
+            stages: whole.inner.stages.clone(),
+        };
+        let at = inner.by_name.get(object).copied();
+        if let Some(object) = at.and_then(|at| inner.objects.get_mut(at)) {
+            Arc::make_mut(object).places = places;
+        }
+        Self {
+            inner: Arc::new(inner),
+            whole: None,
+        }
+    }
+
     /// All of it, for what a role doesn't decide: rules, derived fields, what is stored.
     #[must_use]
     pub fn whole(&self) -> Self {
@@ -289,10 +311,14 @@ impl Registry {
             at = self.object(field.target()?)?;
             steps.push((field, at));
         }
+        // Figures are worked out for the records that are read, not for those they refer to.
+        let field = at
+            .field(last)
+            .filter(|field| steps.is_empty() || field.roll_up.is_none())?;
         Some(Resolved {
             steps,
             object: at,
-            field: at.field(last)?,
+            field,
         })
     }
 

@@ -88,7 +88,10 @@ impl Repeat {
         Some(Self {
             rhythm: value("repeat").as_text().and_then(Rhythm::from_name)?,
             from: date("repeat_from").or_else(|| date("due_date"))?,
-            every: value("repeat_every").as_int().unwrap_or(1).clamp(1, EVERY_MAX),
+            every: value("repeat_every")
+                .as_int()
+                .unwrap_or(1)
+                .clamp(1, EVERY_MAX),
             until: date("repeat_until"),
         })
     }
@@ -97,7 +100,10 @@ impl Repeat {
     pub fn next(&self, after: Date) -> Option<Date> {
         let mut turn = (self.rhythm.between(self.from, after) / self.every - 1).max(1);
         loop {
-            let date = self.from.checked_add(self.rhythm.span(turn.checked_mul(self.every)?)?).ok()?;
+            let date = self
+                .from
+                .checked_add(self.rhythm.span(turn.checked_mul(self.every)?)?)
+                .ok()?;
             if date > after {
                 return Some(date).filter(|date| self.until.is_none_or(|until| *date <= until));
             }
@@ -136,10 +142,17 @@ mod tests {
     #[test]
     fn short_months_have_a_last_day_and_long_ones_the_day_itself() {
         let monthly = repeat(date(2026, 1, 31), Rhythm::Monthly, 1);
-        let dates: Vec<_> = monthly.between(date(2026, 1, 31), date(2026, 6, 1)).collect();
+        let dates: Vec<_> = monthly
+            .between(date(2026, 1, 31), date(2026, 6, 1))
+            .collect();
         assert_eq!(
             dates,
-            [date(2026, 2, 28), date(2026, 3, 31), date(2026, 4, 30), date(2026, 5, 31)]
+            [
+                date(2026, 2, 28),
+                date(2026, 3, 31),
+                date(2026, 4, 30),
+                date(2026, 5, 31)
+            ]
         );
         let yearly = repeat(date(2024, 2, 29), Rhythm::Yearly, 1);
         assert_eq!(yearly.next(date(2024, 2, 29)), Some(date(2025, 2, 28)));
@@ -159,8 +172,14 @@ mod tests {
     #[test]
     fn it_ends_and_what_was_missed_is_not_made_up_for() {
         let mut daily = repeat(date(2026, 3, 1), Rhythm::Daily, 1);
-        assert_eq!(daily.after(date(2026, 3, 1), date(2026, 3, 10)), Some(date(2026, 3, 10)));
-        assert_eq!(daily.after(date(2026, 3, 10), date(2026, 3, 1)), Some(date(2026, 3, 11)));
+        assert_eq!(
+            daily.after(date(2026, 3, 1), date(2026, 3, 10)),
+            Some(date(2026, 3, 10))
+        );
+        assert_eq!(
+            daily.after(date(2026, 3, 10), date(2026, 3, 1)),
+            Some(date(2026, 3, 11))
+        );
         daily.until = Some(date(2026, 3, 2));
         assert_eq!(daily.next(date(2026, 3, 1)), Some(date(2026, 3, 2)));
         assert_eq!(daily.next(date(2026, 3, 2)), None);

@@ -12,6 +12,7 @@ mod cursor;
 mod error;
 mod memory;
 pub mod once;
+pub mod roll_up;
 mod scope;
 mod version;
 pub mod write;

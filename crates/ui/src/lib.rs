@@ -32,6 +32,7 @@ mod viewer;
 pub use error::PageError;
 pub use form::local_path;
 pub use frame::{Ask, Frame, respond};
+pub use layout::sections;
 pub use list::{Listed, listed};
 pub use request::{PageResult, Session};
 pub use router::{CONTENT_SECURITY_POLICY, assets, pages, router};

@@ -121,7 +121,11 @@ impl Notice {
 
 /// When a task is due or an event begins.
 fn when(locale: &Locale, record: &Record) -> String {
-    match (record.get("starts_at"), record.get("due_date"), record.get("due_time")) {
+    match (
+        record.get("starts_at"),
+        record.get("due_date"),
+        record.get("due_time"),
+    ) {
         (Value::DateTime(at), ..) => locale.instant(*at),
         (_, Value::Date(day), Value::Time(at)) => {
             format!("{}, {}", locale.date(*day), locale.time(*at))

@@ -42,7 +42,11 @@ mod tests {
     #[test]
     fn every_reminder_has_its_time() {
         for reminder in REMINDERS {
-            assert!(reminder_minutes(&reminder.value).is_some(), "{}", reminder.value);
+            assert!(
+                reminder_minutes(&reminder.value).is_some(),
+                "{}",
+                reminder.value
+            );
         }
     }
 }

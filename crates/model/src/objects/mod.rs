@@ -95,7 +95,7 @@ pub fn defaults(object: &str, written: &Values, registry: &Registry, now: Timest
         registry,
         now,
     };
-    match object {
+    let mut values = match object {
         "deal" => deal::defaults(&draft),
         "lead" => lead::defaults(),
         "task" => task::defaults(),
@@ -105,7 +105,14 @@ pub fn defaults(object: &str, written: &Values, registry: &Registry, now: Timest
         "product" => product::defaults(),
         "deal_line" => deal_line::defaults(&draft),
         _ => Values::new(),
+    };
+    let known = registry.object(object);
+    for field in known.iter().flat_map(|object| &object.fields) {
+        if let Some(value) = field.default_value(now) {
+            values.set(field.name.clone(), value);
+        }
     }
+    values
 }
 
 /// The derived fields of a record as they must be after the write.
@@ -146,7 +153,8 @@ pub fn successor(object: &Object, draft: &Draft<'_>, after: &Values) -> Option<V
         .iter()
         .filter(|(name, value)| {
             let field = object.field(name);
-            !value.is_null() && field.is_some_and(|field| {
+            !value.is_null()
+                && field.is_some_and(|field| {
                     field.origin == Origin::Entered && !field.unique || *name == "owner_id"
                 })
         })

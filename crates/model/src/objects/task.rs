@@ -147,7 +147,8 @@ pub(crate) fn check(draft: &Draft<'_>) -> Vec<FieldError> {
             },
         ));
     }
-    if let (Value::Date(due), Value::Date(until)) = (draft.get("due_date"), draft.get("repeat_until"))
+    if let (Value::Date(due), Value::Date(until)) =
+        (draft.get("due_date"), draft.get("repeat_until"))
         && until < due
         && draft.changes("repeat_until")
     {

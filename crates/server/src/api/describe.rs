@@ -1,7 +1,7 @@
 //! Objects and fields as the API describes them.
 
 use fieldstone_model::{
-    Capability, Choice, Field, FieldType, Object, ObjectClass, Rights,
+    Capability, Choice, Field, FieldType, Object, ObjectClass, Rights, RollUp,
     field::{Origin, Sensitivity},
 };
 use serde::Serialize;
@@ -101,6 +101,13 @@ pub(super) struct FieldDescription<'a> {
     /// API names of the objects that a relation may lead to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     to: Vec<&'a str>,
+    /// What a new record gets where nothing is entered, in plain form; `today` and `now` for dates and instants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default: Option<&'a str>,
+    /// What it counts or sums up, over the records that the reader may see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<std::collections::BTreeMap<String, String>>)]
+    roll_up: Option<&'a RollUp>,
     /// Name in Salesforce.
     #[serde(skip_serializing_if = "Option::is_none")]
     salesforce: Option<&'static str>,
@@ -180,6 +187,8 @@ pub(super) fn field(field: &Field) -> FieldDescription<'_> {
         scale: field.kind.scale(),
         options: field.kind.options().iter().map(option).collect(),
         to,
+        default: field.default.as_deref(),
+        roll_up: field.roll_up.as_deref(),
         salesforce: field.salesforce,
     }
 }

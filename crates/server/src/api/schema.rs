@@ -1,13 +1,16 @@
 //! Custom objects and fields as bodies describe them, and the store that keeps them.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
-use fieldstone_model::{Choice, Field, FieldError, FieldType, Object, Problem, Role};
+use fieldstone_model::{
+    Choice, Field, FieldError, FieldType, Object, Problem, Role, RollUp,
+    kind::{self, Needs},
+};
 use serde_json::{Map, Value as Json};
 
 use super::error::ApiError;
 use crate::{
-    schema::{self, NewField, NewObject, SchemaError},
+    schema::{self, NewField, NewObject, SchemaError, Wording},
     store::PgStore,
 };
 
@@ -29,13 +32,12 @@ pub trait SchemaStore: Send + Sync {
         new: &NewField,
     ) -> impl Future<Output = Result<Field, SchemaError>> + Send;
 
-    /// Changes what people call a field.
+    /// Changes what people read about a field, and what new records get.
     fn relabel_field(
         &self,
         object: &str,
         field: &str,
-        label: &str,
-        help: Option<&str>,
+        wording: &Wording<'_>,
     ) -> impl Future<Output = Result<Field, SchemaError>> + Send;
 
     /// Sets the weakest roles that read and set a field.
@@ -71,10 +73,9 @@ impl SchemaStore for PgStore {
         &self,
         object: &str,
         field: &str,
-        label: &str,
-        help: Option<&str>,
+        wording: &Wording<'_>,
     ) -> Result<Field, SchemaError> {
-        schema::relabel_field(self, object, field, label, help).await
+        schema::relabel_field(self, object, field, wording).await
     }
 
     async fn restrict_field(
@@ -95,6 +96,7 @@ impl SchemaStore for PgStore {
 pub(super) struct Labels {
     pub(super) label: String,
     pub(super) help: Option<String>,
+    pub(super) default: Option<String>,
 }
 
 /// Reads the body of a new object.
@@ -112,15 +114,23 @@ pub(super) fn new_object(members: Map<String, Json>) -> Result<NewObject, ApiErr
 /// Reads the body of a new field.
 pub(super) fn new_field(members: Map<String, Json>) -> Result<NewField, ApiError> {
     let mut reader = Reader::new(members);
+    let roll_up = reader.roll_up();
+    // The type of a roll-up follows from what it sums up.
+    let kind = match roll_up {
+        Some(_) => FieldType::Integer,
+        None => reader.kind(),
+    };
     let new = NewField {
         name: reader.text("name"),
-        kind: reader.kind(),
+        kind,
         label: reader.text("label"),
         help: reader.optional_text("help"),
         required: reader.flag("required"),
         unique: reader.flag("unique"),
         indexed: reader.flag("indexed"),
         searchable: reader.flag("searchable"),
+        default: reader.plain("default"),
+        roll_up,
     };
     reader.finish(new)
 }
@@ -163,7 +173,16 @@ pub(super) fn labels(field: &Field, members: Map<String, Json>) -> Result<Labels
     } else {
         field.help.clone()
     };
-    reader.finish(Labels { label, help })
+    let default = if reader.members.contains_key("default") {
+        reader.plain("default")
+    } else {
+        field.default.clone()
+    };
+    reader.finish(Labels {
+        label,
+        help,
+        default,
+    })
 }
 
 /// Takes members out of a body one by one, and remembers what is wrong with them.
@@ -233,46 +252,57 @@ impl Reader {
         number.unwrap_or(otherwise)
     }
 
+    /// The type, with what its description says of it.
     fn kind(&mut self) -> FieldType {
-        match self.text("type").as_str() {
-            "text" => FieldType::Text {
-                max: self.number("max", 255),
-            },
-            "long_text" => FieldType::LongText {
-                max: self.number("max", 32_000),
-            },
-            "email" => FieldType::Email,
-            "phone" => FieldType::Phone,
-            "url" => FieldType::Url,
-            "integer" => FieldType::Integer,
-            "decimal" => FieldType::Decimal {
-                scale: self.number("scale", 2),
-            },
-            "money" => FieldType::Money,
-            "percent" => FieldType::Percent,
-            "boolean" => FieldType::Boolean,
-            "date" => FieldType::Date,
-            "time" => FieldType::Time,
-            "date_time" => FieldType::DateTime,
-            "choice" => FieldType::Choice {
-                options: self.options(),
-            },
-            "multi_choice" => FieldType::MultiChoice {
-                options: self.options(),
-            },
-            "relation" => FieldType::Relation {
-                to: self.text("to").into(),
-            },
-            "any_relation" => FieldType::AnyRelation { to: self.targets() },
-            "" => FieldType::Id,
-            _ => {
+        let name = self.text("type");
+        let Some(needs) = kind::needs(&name) else {
+            if !name.is_empty() {
                 self.wrong("type", Problem::UnknownChoice);
-                FieldType::Id
+            }
+            return FieldType::Id;
+        };
+        let mut details = kind::Details::default();
+        match needs {
+            Needs::Nothing => {}
+            Needs::Max(max) => details.max = Some(self.number("max", max)),
+            Needs::Scale => details.scale = Some(self.number("scale", kind::DECIMAL_SCALE)),
+            Needs::Options => details.options = self.options(),
+            Needs::Object => details.to = vec![self.text("to")],
+            Needs::Objects => details.to = self.targets(),
+        }
+        FieldType::of_name(&name, details).unwrap_or_default()
+    }
+
+    /// What a field counts or sums up.
+    fn roll_up(&mut self) -> Option<RollUp> {
+        let json = self
+            .members
+            .remove("roll_up")
+            .filter(|json| !json.is_null())?;
+        let roll_up = serde_json::from_value(json).ok();
+        if roll_up.is_none() {
+            let expected = "{\"object\",\"by\",\"sum\"?,\"filter\"?}";
+            self.wrong("roll_up", Problem::WrongType { expected });
+        }
+        roll_up
+    }
+
+    /// A value in plain form.
+    fn plain(&mut self, name: &str) -> Option<String> {
+        match self.members.remove(name) {
+            None | Some(Json::Null) => None,
+            Some(Json::String(text)) => Some(text),
+            Some(Json::Bool(yes)) => Some(yes.to_string()),
+            Some(Json::Number(number)) => Some(number.to_string()),
+            Some(_) => {
+                let expected = "a text, a number, true or false";
+                self.wrong(name, Problem::WrongType { expected });
+                None
             }
         }
     }
 
-    fn options(&mut self) -> Cow<'static, [Choice]> {
+    fn options(&mut self) -> Vec<Choice> {
         let read = |json: &Json| match json {
             Json::String(value) => Some(Choice {
                 value: value.clone().into(),
@@ -294,36 +324,26 @@ impl Reader {
             Some(Json::Array(items)) => items.iter().map(read).collect::<Option<Vec<_>>>(),
             _ => None,
         };
-        options.map_or_else(
-            || {
-                let expected = "a list of texts or of {\"value\",\"label\"}";
-                self.wrong("options", Problem::WrongType { expected });
-                Cow::Borrowed(&[][..])
-            },
-            Cow::Owned,
-        )
+        options.unwrap_or_else(|| {
+            let expected = "a list of texts or of {\"value\",\"label\"}";
+            self.wrong("options", Problem::WrongType { expected });
+            Vec::new()
+        })
     }
 
-    fn targets(&mut self) -> Cow<'static, [Cow<'static, str>]> {
+    fn targets(&mut self) -> Vec<String> {
         let targets = match self.members.remove("to") {
             Some(Json::Array(items)) => items
                 .iter()
-                .map(|item| item.as_str().map(|name| Cow::Owned(name.to_owned())))
+                .map(|item| item.as_str().map(str::to_owned))
                 .collect::<Option<Vec<_>>>(),
             _ => None,
         };
-        targets.map_or_else(
-            || {
-                self.wrong(
-                    "to",
-                    Problem::WrongType {
-                        expected: "a list of texts",
-                    },
-                );
-                Cow::Borrowed(&[][..])
-            },
-            Cow::Owned,
-        )
+        targets.unwrap_or_else(|| {
+            let expected = "a list of texts";
+            self.wrong("to", Problem::WrongType { expected });
+            Vec::new()
+        })
     }
 
     /// What was read, unless something was wrong or is left over.

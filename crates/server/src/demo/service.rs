@@ -50,6 +50,8 @@ pub(super) fn lift_fields() -> Vec<NewField> {
         unique: false,
         indexed: true,
         searchable: false,
+        default: None,
+        roll_up: None,
     };
     let options: Vec<_> = LIFT_MODELS
         .iter()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fieldstone_model::{Field, FieldType, Object, Registry, fold::fold};
+use fieldstone_model::{Field, FieldType, Object, Registry, fold::fold, kind};
 use fieldstone_ui::locale::{Language, Locale};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -125,7 +125,8 @@ impl Choices {
                 continue;
             }
             if let Some(kind) = target.strip_prefix("new:") {
-                self.add_field(&mut mapping, object, column, kind);
+                let scale = (kind == "decimal").then(|| decimals(peek.samples(at)));
+                self.add_field(&mut mapping, object, column, (kind, scale));
                 continue;
             }
             let (name, find) = target.split_once(':').unwrap_or((target, ""));
@@ -159,7 +160,13 @@ impl Choices {
         mapping
     }
 
-    fn add_field(&self, mapping: &mut Mapping, object: &Object, column: &str, kind: &str) {
+    fn add_field(
+        &self,
+        mapping: &mut Mapping,
+        object: &Object,
+        column: &str,
+        (kind, scale): (&str, Option<u8>),
+    ) {
         let mut name = option_value(column);
         if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
             name.insert_str(0, "f_");
@@ -184,7 +191,7 @@ impl Choices {
             label: Some(column.chars().take(80).collect()),
             indexed: !matches!(kind, "long_text" | "url"),
             searchable: kind == "text",
-            scale: (kind == "decimal").then_some(6),
+            scale,
             ..NewField::default()
         };
         let Ok(field) = new.field() else { return };
@@ -320,5 +327,16 @@ fn plural_name(label: &str, plural: &str) -> String {
         format!("{one}s")
     } else {
         several
+    }
+}
+/// Decimals to keep of numbers like these: as many as usual, and room to spare where some have more.
+fn decimals<'a>(samples: impl Iterator<Item = &'a str>) -> u8 {
+    let written = samples.map(|text| match text.trim().rsplit_once(['.', ',']) {
+        Some((_, fraction)) => u8::try_from(fraction.len()).unwrap_or(u8::MAX),
+        None => 0,
+    });
+    match written.max().unwrap_or(0) {
+        usual if usual <= kind::DECIMAL_SCALE => kind::DECIMAL_SCALE,
+        more => more.clamp(6, 9),
     }
 }

@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use fieldstone_model::{Choice, Field, FieldType, field::Origin};
+use fieldstone_model::{
+    Choice, Field, FieldType,
+    field::Origin,
+    kind::{self, Needs},
+};
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
@@ -63,9 +67,9 @@ pub struct NewField {
     pub kind: String,
     /// What people read; made of the name otherwise.
     pub label: Option<String>,
-    /// Most characters of a text; 255 otherwise.
+    /// Most characters of a text; [`kind::TEXT_MAX`] or [`kind::LONG_TEXT_MAX`] otherwise.
     pub max: Option<u32>,
-    /// Decimals of a decimal number; 2 otherwise.
+    /// Decimals of a decimal number; [`kind::DECIMAL_SCALE`] otherwise.
     pub scale: Option<u8>,
     /// Options of a choice.
     pub options: Vec<String>,
@@ -260,39 +264,22 @@ impl NewField {
                 value: option_value(text).into(),
                 label: Some(text.clone()),
             };
-            self.options.iter().map(option).collect::<Vec<_>>().into()
+            self.options.iter().map(option).collect::<Vec<_>>()
         };
-        let kind = match self.kind.as_str() {
-            "text" => FieldType::Text {
-                max: self.max.unwrap_or(255),
-            },
-            "long_text" => FieldType::LongText {
-                max: self.max.unwrap_or(32_000),
-            },
-            "email" => FieldType::Email,
-            "phone" => FieldType::Phone,
-            "url" => FieldType::Url,
-            "integer" => FieldType::Integer,
-            "decimal" => FieldType::Decimal {
-                scale: self.scale.unwrap_or(2),
-            },
-            "money" => FieldType::Money,
-            "percent" => FieldType::Percent,
-            "boolean" => FieldType::Boolean,
-            "date" => FieldType::Date,
-            "time" => FieldType::Time,
-            "date_time" => FieldType::DateTime,
-            "choice" => FieldType::Choice { options: options() },
-            "multi_choice" => FieldType::MultiChoice { options: options() },
-            "relation" => FieldType::Relation {
-                to: self
-                    .to
-                    .clone()
-                    .ok_or_else(|| wrong("say which object it leads to, with `to`".to_owned()))?
-                    .into(),
-            },
-            other => return Err(wrong(format!("there is no field type “{other}”"))),
+        if kind::needs(&self.kind) == Some(Needs::Object) && self.to.is_none() {
+            return Err(wrong("say which object it leads to, with `to`".to_owned()));
+        }
+        let details = kind::Details {
+            max: self.max,
+            scale: self.scale,
+            options: options(),
+            to: self.to.iter().cloned().collect(),
         };
+        let made = FieldType::of_name(&self.kind, details);
+        // A column has one object's names in it.
+        let kind = made
+            .filter(|kind| !matches!(kind, FieldType::AnyRelation { .. }))
+            .ok_or_else(|| wrong(format!("there is no field type “{}”", self.kind)))?;
         let mut field = Field::new(0, "", kind);
         field.name = self.name.clone().into();
         field.label = Some(self.label.clone().unwrap_or_else(|| label_of(&self.name)));

@@ -96,6 +96,8 @@ impl Workspace for PgWorkspace {
             unique: field.unique,
             indexed: field.indexed,
             searchable: field.searchable,
+            default: None,
+            roll_up: None,
         };
         let made = schema::create_field(&self.open().await?, object, &new).await;
         made.map(drop).map_err(|error| refused(&field.name, &error))

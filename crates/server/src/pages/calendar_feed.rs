@@ -234,7 +234,8 @@ fn due_lines(text: &mut String, record: &Record, due: Date) {
     };
     let day = |day: Date| {
         let day = day.strftime("%Y%m%d");
-        time.as_ref().map_or_else(|| day.to_string(), |time| format!("{day}{time}"))
+        time.as_ref()
+            .map_or_else(|| day.to_string(), |time| format!("{day}{time}"))
     };
     match &time {
         Some(_) => line(text, &format!("DTSTART:{}", day(due))),
@@ -283,7 +284,10 @@ fn alarm(text: &mut String, record: &Record) {
     line(text, "BEGIN:VALARM");
     line(text, "ACTION:DISPLAY");
     let subject = record.get("subject").as_text().map(escaped);
-    line(text, &format!("DESCRIPTION:{}", subject.unwrap_or_default()));
+    line(
+        text,
+        &format!("DESCRIPTION:{}", subject.unwrap_or_default()),
+    );
     line(text, &format!("TRIGGER:{sign}PT{}M", from_start.abs()));
     line(text, "END:VALARM");
 }
@@ -358,7 +362,10 @@ mod tests {
             version: 1,
             deleted: false,
             columns: Arc::new(Columns::new(
-                values.iter().map(|(name, kind, _)| column((name, kind))).collect(),
+                values
+                    .iter()
+                    .map(|(name, kind, _)| column((name, kind)))
+                    .collect(),
             )),
             values: values.iter().map(|(.., value)| value.clone()).collect(),
         }
@@ -373,20 +380,39 @@ mod tests {
                 ("due_date", FieldType::Date, Value::Date(due)),
                 ("repeat", FieldType::Text { max: 255 }, text(repeat)),
                 ("repeat_every", FieldType::Integer, Value::Int(2)),
-                ("repeat_until", FieldType::Date, Value::Date(date(2027, 1, 1))),
+                (
+                    "repeat_until",
+                    FieldType::Date,
+                    Value::Date(date(2027, 1, 1)),
+                ),
                 ("reminder", FieldType::Text { max: 255 }, text(reminder)),
             ]);
             let mut out = String::new();
-            entry(&mut out, &record, "tasks", "https://example.test", Timestamp::UNIX_EPOCH);
+            entry(
+                &mut out,
+                &record,
+                "tasks",
+                "https://example.test",
+                Timestamp::UNIX_EPOCH,
+            );
             out
         };
         let weekly = of(date(2026, 3, 2), "weekly", "days_1");
-        assert!(weekly.contains("DTSTART;VALUE=DATE:20260302\r\n"), "{weekly}");
-        assert!(weekly.contains("RRULE:FREQ=WEEKLY;INTERVAL=2;UNTIL=20270101\r\n"), "{weekly}");
+        assert!(
+            weekly.contains("DTSTART;VALUE=DATE:20260302\r\n"),
+            "{weekly}"
+        );
+        assert!(
+            weekly.contains("RRULE:FREQ=WEEKLY;INTERVAL=2;UNTIL=20270101\r\n"),
+            "{weekly}"
+        );
         // Nine in the morning of the day before, from midnight of the day.
         assert!(weekly.contains("TRIGGER:-PT900M\r\n"), "{weekly}");
         let last = of(date(2026, 1, 31), "monthly", "at_time");
-        assert!(last.contains(";BYMONTHDAY=28,29,30,31;BYSETPOS=-1;"), "{last}");
+        assert!(
+            last.contains(";BYMONTHDAY=28,29,30,31;BYSETPOS=-1;"),
+            "{last}"
+        );
         assert!(last.contains("TRIGGER:PT540M\r\n"), "{last}");
     }
 }

@@ -266,6 +266,8 @@ fn carrying() -> Vec<Page<Site>> {
         get("/settings/objects/{object}",                               needs(SchemaManage),  settings::objects::show),
         post("/settings/objects/{object}/removal",                      proven(SchemaManage), settings::objects::remove_object),
         post("/settings/objects/{object}/fields",                       needs(SchemaManage),  settings::objects::add),
+        get("/settings/objects/{object}/order",                         needs(SchemaManage),  settings::objects::show_order),
+        post("/settings/objects/{object}/order",                        needs(SchemaManage),  settings::objects::arrange),
         get("/settings/objects/{object}/fields/{field}",                needs(SchemaManage),  settings::objects::field),
         post("/settings/objects/{object}/fields/{field}",               needs(SchemaManage),  settings::objects::update),
         post("/settings/objects/{object}/fields/{field}/removal",       needs(SchemaManage),  settings::objects::remove),

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use fieldstone_model::{
     Field, FieldError, FieldType, Object, ObjectClass, Problem, Registry, Role,
+    roll_up::RollUpError,
 };
 
 use super::{FIELDS_MAX, NewField, NewObject, SchemaError};
@@ -138,11 +139,63 @@ pub(super) fn field(
     if let Some(problem) = kind_problem(registry, new) {
         errors.push(FieldError::new("type", problem));
     }
+    let draft = super::field_of(1000, new);
+    if let Err(SchemaError::Invalid(more)) = default(&draft, jiff::Timestamp::UNIX_EPOCH) {
+        errors.extend(more);
+    }
     if errors.is_empty() {
         Ok(())
     } else {
         Err(SchemaError::Invalid(errors))
     }
+}
+
+/// Whether new records may get what a field says. Not where it would be taken by the first, or lead to a record that may be gone.
+pub(super) fn default(field: &Field, now: jiff::Timestamp) -> Result<(), SchemaError> {
+    let Some(text) = &field.default else {
+        return Ok(());
+    };
+    let refuse = |problem| {
+        Err(SchemaError::Invalid(vec![FieldError::new(
+            "default", problem,
+        )]))
+    };
+    if field.unique || field.kind.is_relation() || field.roll_up.is_some() {
+        return refuse(Problem::Rule {
+            code: "no_default",
+            advice: "Relations, unique fields and roll-ups have no default.",
+        });
+    }
+    let Some(value) = field.default_value(now) else {
+        let problem = fieldstone_model::Value::parse(field, text).err();
+        return refuse(problem.unwrap_or(Problem::Required));
+    };
+    match fieldstone_model::validate::check_value(field, &value) {
+        Ok(()) => Ok(()),
+        Err(problem) => refuse(problem),
+    }
+}
+
+/// What is wrong with a roll-up, beside the field of the form that says it.
+pub(super) fn roll_up_error(error: RollUpError) -> SchemaError {
+    let (field, code, advice) = match error {
+        RollUpError::Number => (
+            "roll_up.sum",
+            "roll_up_number",
+            "Choose a number of that object; a field of your own must be one that can be filtered.",
+        ),
+        RollUpError::Filter(_) => (
+            "roll_up.filter",
+            "roll_up_filter",
+            "This filter can't be read. Write it as in a list's address, such as: status = \"open\".",
+        ),
+        _ => (
+            "roll_up.object",
+            "roll_up_relation",
+            "Choose an object with a relation that leads here.",
+        ),
+    };
+    SchemaError::Invalid(vec![FieldError::new(field, Problem::Rule { code, advice })])
 }
 
 fn kind_problem(registry: &Registry, new: &NewField) -> Option<Problem> {

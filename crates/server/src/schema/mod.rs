@@ -3,20 +3,24 @@
 //! A removed object or field keeps its name, prefix and number: none is ever given to another one.
 
 mod check;
+mod layout;
 mod pipeline;
 mod removed;
 
 use std::sync::Arc;
 
 use fieldstone_model::{
-    Capability, Field, FieldError, FieldType, Object, Registry, Role, field::Origin,
+    Capability, Field, FieldError, FieldType, Object, Registry, Role, RollUp, field::Origin,
+    query::Environment,
 };
 use fieldstone_store::{Store, StoreError};
+use jiff::tz::TimeZone;
 use tokio_postgres::types::ToSql;
 
 use crate::database::pool::{FlightError, Step};
 use crate::identity::audit::Action;
 use crate::store::{PgStore, store_error};
+pub use layout::arrange_fields;
 pub use pipeline::create_default_pipeline;
 pub use removed::{RemovedField, removed_fields, restore_field};
 
@@ -61,6 +65,21 @@ pub struct NewField {
     pub indexed: bool,
     /// Its words are found by search.
     pub searchable: bool,
+    /// What a new record gets where nothing is entered, in plain form.
+    pub default: Option<String>,
+    /// What it counts or sums up; its type follows from that.
+    pub roll_up: Option<RollUp>,
+}
+
+/// What people read about a field, and what new records get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wording<'a> {
+    /// What people call it.
+    pub label: &'a str,
+    /// What people should know to fill it in.
+    pub help: Option<&'a str>,
+    /// What a new record gets where nothing is entered, in plain form.
+    pub default: Option<&'a str>,
 }
 
 /// Why an object or field wasn't made or removed.
@@ -136,6 +155,7 @@ pub async fn create_field(
     allow(store)?;
     let registry = store.fresh_registry().await?;
     let of = registry.object(object).ok_or(SchemaError::Missing)?;
+    let new = &settled(store, &registry, of, new)?;
     check::field(&registry, of, new)?;
     let last = run(
         store,
@@ -175,13 +195,12 @@ pub async fn remove_object(store: &PgStore, object: &str) -> Result<(), SchemaEr
     remove(store, sql, &[&object]).await
 }
 
-/// Renames a custom field for people, or changes its help. Programs go on using the API name.
+/// Renames a custom field for people, changes its help or what new records get. Programs go on using the API name.
 pub async fn relabel_field(
     store: &PgStore,
     object: &str,
     field: &str,
-    label: &str,
-    help: Option<&str>,
+    wording: &Wording<'_>,
 ) -> Result<Field, SchemaError> {
     allow(store)?;
     let registry = store.fresh_registry().await?;
@@ -191,9 +210,11 @@ pub async fn relabel_field(
         .filter(|field| field.custom)
         .cloned()
         .ok_or(SchemaError::Missing)?;
-    check::labels(&[("label", label)])?;
-    changed.label = Some(label.to_owned());
-    changed.help = help.map(str::to_owned);
+    check::labels(&[("label", wording.label)])?;
+    changed.label = Some(wording.label.to_owned());
+    changed.help = wording.help.map(str::to_owned);
+    changed.default = wording.default.map(str::to_owned);
+    check::default(&changed, store.now())?;
     let facts = serde_json::to_string(&changed).map_err(StoreError::internal)?;
     let sql = "UPDATE app.custom_field SET facts = $3::text::jsonb WHERE object = $1 AND name = $2 AND removed_at IS NULL RETURNING id";
     remove(store, sql, &[&object, &field, &facts]).await?;
@@ -292,6 +313,34 @@ async fn run(
     }
 }
 
+/// A roll-up with the type of its figure and nothing that only stored fields can have.
+fn settled(
+    store: &PgStore,
+    registry: &Registry,
+    of: &Object,
+    new: &NewField,
+) -> Result<NewField, SchemaError> {
+    let Some(roll_up) = &new.roll_up else {
+        return Ok(new.clone());
+    };
+    let environment = Environment {
+        me: store.user().id,
+        today: store.now().to_zoned(TimeZone::UTC).date(),
+    };
+    roll_up
+        .check(registry, &of.name, environment)
+        .map_err(check::roll_up_error)?;
+    Ok(NewField {
+        kind: roll_up.kind(registry),
+        required: false,
+        unique: false,
+        indexed: false,
+        searchable: false,
+        default: None,
+        ..new.clone()
+    })
+}
+
 fn field_of(id: u16, new: &NewField) -> Field {
     let mut field = Field::new(id, "", new.kind.clone());
     field.name = new.name.clone().into();
@@ -300,7 +349,12 @@ fn field_of(id: u16, new: &NewField) -> Field {
     field.indexed = (new.indexed || new.unique || new.kind.is_relation())
         && !matches!(new.kind, FieldType::LongText { .. });
     field.searchable = new.searchable;
-    field.origin = Origin::Entered;
+    field.origin = match new.roll_up {
+        Some(_) => Origin::Derived,
+        None => Origin::Entered,
+    };
+    field.default.clone_from(&new.default);
+    field.roll_up = new.roll_up.clone().map(Box::new);
     field.label = Some(new.label.trim().to_owned());
     field.help.clone_from(&new.help);
     field.custom = true;

@@ -31,7 +31,7 @@ use fieldstone_model::{
 };
 use fieldstone_store::{
     Aggregate, AggregateRow, Applied, ChangeMark, Changes, Coverage, HistoryEntry, Page, Scope,
-    Store, StoreError, User,
+    Store, StoreError, User, roll_up,
 };
 
 use fieldstone_vault::Vault;
@@ -334,11 +334,20 @@ impl Store for PgStore {
         id: RecordId,
         columns: &[Path],
     ) -> Result<Record, StoreError> {
-        with_registry!(self, registry => self.read_one(registry, object, id, columns))
+        with_registry!(self, registry => async {
+            let mut record = self.read_one(registry, object, id, columns).await?;
+            let one = std::slice::from_mut(&mut record);
+            roll_up::fill(self, registry, object, self.now(), one).await?;
+            Ok(record)
+        })
     }
 
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {
-        with_registry!(self, registry => self.read_page(registry, query))
+        with_registry!(self, registry => async {
+            let mut page = self.read_page(registry, query).await?;
+            roll_up::fill(self, registry, &query.object, self.now(), &mut page.records).await?;
+            Ok(page)
+        })
     }
 
     async fn count(&self, query: &Query) -> Result<u64, StoreError> {

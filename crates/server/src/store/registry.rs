@@ -17,6 +17,7 @@ const OBJECTS: &str = "SELECT name, plural, prefix, label, plural_label FROM app
 const FIELDS: &str =
     "SELECT object, facts::text FROM app.custom_field WHERE removed_at IS NULL ORDER BY object, id";
 const SETTINGS: &str = "SELECT object, field, read_role, write_role FROM app.field_setting";
+const LAYOUTS: &str = "SELECT object, places::text FROM app.object_layout";
 const STAGES: &str = "SELECT s.id, s.pipeline_id, s.name, s.kind, s.probability, s.position FROM app.stage s \
     JOIN app.pipeline p ON p.tenant_id = s.tenant_id AND p.id = s.pipeline_id \
     WHERE s.deleted_at IS NULL AND p.deleted_at IS NULL ORDER BY p.position, p.id, s.position, s.id";
@@ -75,14 +76,15 @@ impl Registries {
                     step(FIELDS),
                     step(STAGES),
                     step(SETTINGS),
+                    step(LAYOUTS),
                 ],
             )
             .await
             .map_err(store_error)?;
         let mut rows = rows.into_iter();
         let mut next = || rows.next().unwrap_or_default();
-        let (versions, objects, fields, stages, settings) =
-            (next(), next(), next(), next(), next());
+        let (versions, objects, fields, stages, settings, layouts) =
+            (next(), next(), next(), next(), next(), next());
         let version = versions
             .first()
             .and_then(|row| row.try_get(0).ok())
@@ -112,6 +114,12 @@ impl Registries {
             // A role that can't be read keeps the field from everybody but owners.
             let role = |at: usize| Ok::<_, StoreError>(text(at)?.parse().unwrap_or(Role::Owner));
             registry = registry.restricted(text(0)?, text(1)?, role(2)?, role(3)?);
+        }
+        for row in &layouts {
+            let text = |at: usize| row.try_get::<_, &str>(at).map_err(StoreError::internal);
+            // A layout that can't be read is none.
+            let places = serde_json::from_str(text(1)?).unwrap_or_default();
+            registry = registry.placed(text(0)?, places);
         }
         let registries = ByRole::new(&registry);
         let own = registries.of(actor.role);

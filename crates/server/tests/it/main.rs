@@ -18,6 +18,7 @@ mod devices;
 mod embedded;
 mod ending;
 mod external;
+mod fields;
 mod gate;
 mod health;
 mod identity;

@@ -59,13 +59,18 @@ async fn a_task_that_is_done_is_followed_by_one_and_no_more() {
     let (one, two) = tokio::join!(ann.apply(&done), bob.apply(&again));
     one.unwrap();
     two.unwrap();
-    ann.apply(&[status(task, "open"), status(task, "done")]).await.unwrap();
+    ann.apply(&[status(task, "open"), status(task, "done")])
+        .await
+        .unwrap();
     let found = tasks(&ann).await;
     assert_eq!(found.len(), 2, "{found:?}");
     let next = found.iter().find(|found| found.id != task).unwrap();
     for (field, value) in [
         ("status", text("open")),
-        ("due_date", Value::Date(today.checked_add(2.weeks()).unwrap())),
+        (
+            "due_date",
+            Value::Date(today.checked_add(2.weeks()).unwrap()),
+        ),
         ("about_id", Value::Id(account)),
         ("owner_id", Value::Id(bob.user().id)),
         ("reminder", text("days_1")),
@@ -104,8 +109,12 @@ async fn a_repetition_without_a_day_or_with_odd_numbers_is_refused() {
         task().with("reminder", text("days_1")),
         task().with("due_time", Value::Time(jiff::civil::time(9, 0, 0, 0))),
         due().with("repeat", text("hourly")),
-        due().with("repeat", text("daily")).with("repeat_every", Value::Int(0)),
-        due().with("repeat", text("daily")).with("repeat_every", Value::Int(1000)),
+        due()
+            .with("repeat", text("daily"))
+            .with("repeat_every", Value::Int(0)),
+        due()
+            .with("repeat", text("daily"))
+            .with("repeat_every", Value::Int(1000)),
         due().with("repeat_until", Value::Date(jiff::civil::date(2026, 2, 1))),
         due().with("repeat_from", Value::Date(jiff::civil::date(2026, 2, 1))),
         due().with("reminder", text("a while")),
@@ -148,10 +157,26 @@ async fn people_are_reminded_once_at_the_time_where_they_are() {
     let later = now.checked_add(40.minutes()).unwrap();
     let due = create(&ann, "task", task("Soon", soon, "minutes_10")).await;
     create(&ann, "task", task("Later", later, "minutes_10")).await;
-    create(&ann, "task", task("Done", soon, "minutes_10").with("status", text("done"))).await;
+    create(
+        &ann,
+        "task",
+        task("Done", soon, "minutes_10").with("status", text("done")),
+    )
+    .await;
     let tomorrow = soon.checked_add(1.day()).unwrap();
-    let day_before = create(&ann, "task", task("Tomorrow", tomorrow.checked_sub(10.minutes()).unwrap(), "days_1")).await;
-    let zoned = soon.to_zoned(jiff::tz::TimeZone::get(zone).unwrap()).unwrap();
+    let day_before = create(
+        &ann,
+        "task",
+        task(
+            "Tomorrow",
+            tomorrow.checked_sub(10.minutes()).unwrap(),
+            "days_1",
+        ),
+    )
+    .await;
+    let zoned = soon
+        .to_zoned(jiff::tz::TimeZone::get(zone).unwrap())
+        .unwrap();
     let meeting = Values::new()
         .with("subject", text("Demo"))
         .with("starts_at", Value::DateTime(zoned.timestamp()))
@@ -160,7 +185,10 @@ async fn people_are_reminded_once_at_the_time_where_they_are() {
 
     let remind = async || {
         for _ in 0..2 {
-            worker.execute("SELECT app.tell_reminders()", &[]).await.unwrap();
+            worker
+                .execute("SELECT app.tell_reminders()", &[])
+                .await
+                .unwrap();
         }
         let sql = "SELECT record_id FROM app.notification WHERE kind = 'reminder' AND times = 1 ORDER BY record_id";
         let rows = owner.query(sql, &[]).await.unwrap();
@@ -170,7 +198,10 @@ async fn people_are_reminded_once_at_the_time_where_they_are() {
     wanted.sort();
     assert_eq!(remind().await, wanted);
     // Read is told, too.
-    owner.execute("UPDATE app.notification SET read_at = now()", &[]).await.unwrap();
+    owner
+        .execute("UPDATE app.notification SET read_at = now()", &[])
+        .await
+        .unwrap();
     assert_eq!(remind().await, wanted);
     // Another time is another reminder.
     let moved = Change::Update {

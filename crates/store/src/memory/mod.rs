@@ -20,6 +20,7 @@ use crate::{
     Action, Aggregate, AggregateRow, Applied, ChangeError, ChangeMark, Changes, Coverage,
     HistoryEntry, Page, Scope, Store, StoreError, User,
     once::{Answer, Once, OnceStore, Outcome, REMEMBERED},
+    roll_up,
     write::{self, Stored, Write},
 };
 
@@ -382,17 +383,28 @@ impl Store for MemoryStore {
     ) -> Result<Record, StoreError> {
         let object = self.object(object)?;
         let columns = columns_of(&self.registry, object, columns)?;
-        let state = self.state();
-        let row = state
-            .rows
-            .get(&id)
-            .filter(|_| id.prefix() == object.prefix_str())
-            .ok_or(StoreError::NotFound(id))?;
-        Ok(read::record(&state, &self.registry, &columns, id, row))
+        let mut record = {
+            let state = self.state();
+            let row = state
+                .rows
+                .get(&id)
+                .filter(|_| id.prefix() == object.prefix_str())
+                .ok_or(StoreError::NotFound(id))?;
+            read::record(&state, &self.registry, &columns, id, row)
+        };
+        let (now, one) = (
+            self.workspace.clock.now(),
+            std::slice::from_mut(&mut record),
+        );
+        roll_up::fill(self, &self.registry, &object.name, now, one).await?;
+        Ok(record)
     }
 
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {
-        read::list(&self.state(), &self.registry, query)
+        let mut page = read::list(&self.state(), &self.registry, query)?;
+        let (now, records) = (self.workspace.clock.now(), &mut page.records);
+        roll_up::fill(self, &self.registry, &query.object, now, records).await?;
+        Ok(page)
     }
 
     async fn count(&self, query: &Query) -> Result<u64, StoreError> {

@@ -26,15 +26,16 @@ export function startNavigation(htmx) {
   // What a page asks for by itself, every second or so, is no business of anybody's.
   const quiet = (event) => event.detail.elt?.closest?.("[data-quiet]");
 
-  document.addEventListener("htmx:beforeRequest", (event) => {
+  // The request itself is asked for its end: what sent it may be gone by then, and events of what is gone reach nobody.
+  document.addEventListener("htmx:beforeSend", (event) => {
     if (quiet(event)) return;
     under_way += 1;
     root.classList.add("busy");
-  });
-  document.addEventListener("htmx:afterRequest", (event) => {
-    if (quiet(event)) return;
-    under_way = Math.max(0, under_way - 1);
-    if (!under_way) root.classList.remove("busy");
+    const ended = () => {
+      under_way -= 1;
+      if (!under_way) root.classList.remove("busy");
+    };
+    event.detail.xhr.addEventListener("loadend", ended, { once: true });
   });
 
   document.addEventListener("htmx:afterSettle", (event) => {

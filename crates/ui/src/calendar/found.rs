@@ -90,7 +90,11 @@ pub(super) async fn found<S: Store + Clone + 'static>(
             Comparison::NotEqual,
             Value::Text("done".to_owned()),
         ))
-        .filter(Filter::compare("due_date", Comparison::Less, Value::Date(until)));
+        .filter(Filter::compare(
+            "due_date",
+            Comparison::Less,
+            Value::Date(until),
+        ));
     let (events, due, repeating) = try_join!(
         session.store.list(&events),
         session.store.list(&due),

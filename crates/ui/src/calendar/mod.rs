@@ -159,9 +159,14 @@ impl<S: Store> Grid<'_, S> {
         let divided = self.reach != Reach::Month;
         let hour = |entry: &Entry| entry.at.map(Time::hour).filter(|_| divided);
         let hours = entries.iter().filter_map(hour);
-        let (first, last) = hours.fold(WORK, |(first, last), hour| (first.min(hour), last.max(hour)));
+        let (first, last) = hours.fold(WORK, |(first, last), hour| {
+            (first.min(hour), last.max(hour))
+        });
         for entry in entries {
-            by_place.entry((entry.day, hour(&entry))).or_default().push(entry);
+            by_place
+                .entry((entry.day, hour(&entry)))
+                .or_default()
+                .push(entry);
         }
         let mut cell = |day: Date, hour: Option<i8>| {
             self.cell(day, hour, by_place.remove(&(day, hour)).unwrap_or_default())
@@ -177,7 +182,12 @@ impl<S: Store> Grid<'_, S> {
             .chain((first..=last).map(Some))
             .map(|hour| Row {
                 label: Some(match hour {
-                    None => self.session.viewer.locale.t("calendar-all-day").into_owned(),
+                    None => self
+                        .session
+                        .viewer
+                        .locale
+                        .t("calendar-all-day")
+                        .into_owned(),
                     Some(hour) => self.session.viewer.locale.time(on_the_hour(hour)),
                 }),
                 cells: days.iter().map(|day| cell(*day, hour)).collect(),
@@ -201,9 +211,8 @@ impl<S: Store> Grid<'_, S> {
             number: day.day().to_string(),
             full,
             moment: day.to_string(),
-            time: (self.reach != Reach::Month).then(|| {
-                hour.map_or_else(String::new, |hour| format!("{hour:02}:00"))
-            }),
+            time: (self.reach != Reach::Month)
+                .then(|| hour.map_or_else(String::new, |hour| format!("{hour:02}:00"))),
             href: address(Reach::Day, day, self.whose),
             new: format!(
                 "/events/new{}",
@@ -231,7 +240,12 @@ impl<S: Store> Grid<'_, S> {
                 name: name(day),
                 day: (self.reach == Reach::Week).then(|| {
                     let href = address(Reach::Day, *day, self.whose);
-                    (href, day.day().to_string(), locale.date(*day), *day == self.today)
+                    (
+                        href,
+                        day.day().to_string(),
+                        locale.date(*day),
+                        *day == self.today,
+                    )
                 }),
             })
             .collect()

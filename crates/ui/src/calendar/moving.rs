@@ -71,7 +71,8 @@ pub(crate) async fn submit<S: Store + Clone + 'static>(
         Ok(collision::Saved::Not(collided)) => collision::respond(&at, &collided, version).await,
         Ok(_) => {
             // What went out of sight is followed.
-            let shown = bounds(reach, date).is_some_and(|(from, until)| (from..until).contains(&day));
+            let shown =
+                bounds(reach, date).is_some_and(|(from, until)| (from..until).contains(&day));
             let back = address(reach, if shown { date } else { day }, whose);
             let back = format!("{back}&moved={id}");
             Ok(Redirect::to(&notice::address(&back, "rescheduled", id)).into_response())
@@ -130,10 +131,14 @@ mod tests {
 
     #[test]
     fn a_task_goes_to_a_day_and_loses_or_gets_a_time() {
-        let (seen, wanted) = task("2026-03-01 ", date(2026, 3, 2), Some(time(14, 0, 0, 0))).unwrap();
+        let (seen, wanted) =
+            task("2026-03-01 ", date(2026, 3, 2), Some(time(14, 0, 0, 0))).unwrap();
         assert_eq!(seen.get("due_time"), Some(&Value::Null));
         assert_eq!(wanted.get("due_date"), Some(&Value::Date(date(2026, 3, 2))));
-        assert_eq!(wanted.get("due_time"), Some(&Value::Time(time(14, 0, 0, 0))));
+        assert_eq!(
+            wanted.get("due_time"),
+            Some(&Value::Time(time(14, 0, 0, 0)))
+        );
         let (seen, wanted) = task("2026-03-01 09:30:00", date(2026, 3, 1), None).unwrap();
         assert_eq!(seen.get("due_time"), Some(&Value::Time(time(9, 30, 0, 0))));
         assert_eq!(wanted.get("due_time"), Some(&Value::Null));

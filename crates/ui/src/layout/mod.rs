@@ -4,7 +4,9 @@ mod standard;
 
 use std::collections::HashSet;
 
-use fieldstone_model::{Field, FieldType, Object, ObjectClass, Registry, field::Origin};
+use fieldstone_model::{
+    Field, FieldType, Object, ObjectClass, Registry, field::Origin, object::Placed,
+};
 
 use crate::locale::Locale;
 
@@ -132,6 +134,7 @@ pub(crate) fn of(object: &Object, registry: &Registry) -> Layout {
             fields: rest,
         });
     }
+    arrange(&mut sections, object);
     let mut related: Vec<Related> = known.map_or_else(Vec::new, |facts| {
         facts
             .related
@@ -171,6 +174,46 @@ pub(crate) fn of(object: &Object, registry: &Registry) -> Layout {
         sections,
         related,
     }
+}
+
+/// Puts fields where the workspace wants them. What it says nothing of stays at the end of its section; what is gone is left out.
+fn arrange(sections: &mut Vec<Section>, object: &Object) {
+    for placed in object.places.iter().rev() {
+        let Some(at) = sections.iter().position(|it| it.heading == placed.section) else {
+            continue;
+        };
+        let wanted = placed
+            .fields
+            .iter()
+            .filter(|name| sections.iter().any(|it| it.fields.contains(name)));
+        let wanted: Vec<String> = wanted.cloned().collect();
+        for section in sections.iter_mut() {
+            section.fields.retain(|name| !wanted.contains(name));
+        }
+        if let Some(section) = sections.get_mut(at) {
+            section.fields.splice(0..0, wanted);
+        }
+    }
+    sections.retain(|section| !section.fields.is_empty());
+}
+
+/// The sections of an object's pages with their fields in order, empty ones included, for whoever arranges them.
+pub fn sections(object: &Object, registry: &Registry) -> Vec<Placed> {
+    let mut bare = object.clone();
+    bare.places = Vec::new();
+    let arranged = of(object, registry).sections;
+    let fields_of = |heading: &str| {
+        let found = arranged.iter().find(|section| section.heading == heading);
+        found.map_or_else(Vec::new, |section| section.fields.clone())
+    };
+    of(&bare, registry)
+        .sections
+        .iter()
+        .map(|section| Placed {
+            section: section.heading.to_owned(),
+            fields: fields_of(section.heading),
+        })
+        .collect()
 }
 
 /// Columns for an object without a table: its first fields that are short enough, then when it changed.
@@ -263,6 +306,30 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_workspace_puts_fields_elsewhere_and_loses_none() {
+        let placed = |section: &str, fields: &[&str]| Placed {
+            section: section.to_owned(),
+            fields: fields.iter().map(|field| (*field).to_owned()).collect(),
+        };
+        let places = vec![
+            placed("section-repeat", &["priority", "repeat", "gone"]),
+            placed("section-details", &["due_date", "subject"]),
+            placed("no-such-section", &["status"]),
+        ];
+        let registry = Registry::standard().placed("task", places);
+        let task = registry.object("task").unwrap();
+        let shown = sections(task, &registry);
+        assert_eq!(shown[0].fields[..2], ["due_date", "subject"]);
+        assert_eq!(shown[1].fields[..2], ["priority", "repeat"]);
+        let count = |sections: &[Placed]| -> usize {
+            sections.iter().map(|section| section.fields.len()).sum()
+        };
+        let standard = Registry::standard();
+        let all = sections(standard.object("task").unwrap(), &standard);
+        assert_eq!(count(&shown), count(&all));
     }
 
     #[test]

@@ -21,7 +21,10 @@ async fn values(app: &App, object: &str, id: RecordId, name: &str) -> Value {
 /// What the page's script sends for an entry, with another day and time.
 async fn moved(app: &App, page: &str, id: RecordId, day: &str, time: &str) -> crate::app::Answer {
     let shown = app.get(page).await;
-    let entry = shown.body.split("<li ").find(|entry| entry.contains(&format!("data-entry=\"{id}\"")));
+    let entry = shown
+        .body
+        .split("<li ")
+        .find(|entry| entry.contains(&format!("data-entry=\"{id}\"")));
     let entry = entry.expect("the entry is on the page");
     let of = |name: &str| {
         let after = entry.split(&format!("{name}=\"")).nth(1).unwrap();
@@ -49,22 +52,35 @@ async fn what_is_moved_stands_elsewhere_and_can_be_taken_back() {
     let answer = moved(&app, page, task, "2026-03-12", "14:00").await;
     let back = answer.location().to_owned();
     assert!(back.contains("notice=rescheduled"), "{back}");
-    assert_eq!(values(&app, "task", task, "due_date").await, Value::Date(date(2026, 3, 12)));
+    assert_eq!(
+        values(&app, "task", task, "due_date").await,
+        Value::Date(date(2026, 3, 12))
+    );
     assert_eq!(
         values(&app, "task", task, "due_time").await,
         Value::Time(jiff::civil::time(14, 0, 0, 0))
     );
     let shown = app.get(&back).await;
-    shown.shows("data-at=\"14:00\"").shows(&format!("/tasks/{task}/reversal")).shows("autofocus");
+    shown
+        .shows("data-at=\"14:00\"")
+        .shows(&format!("/tasks/{task}/reversal"))
+        .shows("autofocus");
     let undone = app
         .post(&format!("/tasks/{task}/reversal"), &[("version", "2")])
         .await;
     undone.location();
-    assert_eq!(values(&app, "task", task, "due_date").await, Value::Date(date(2026, 3, 10)));
+    assert_eq!(
+        values(&app, "task", task, "due_date").await,
+        Value::Date(date(2026, 3, 10))
+    );
     assert_eq!(values(&app, "task", task, "due_time").await, Value::Null);
     // Out of the week that is shown: the page follows.
     let answer = moved(&app, page, task, "2026-03-20", "").await;
-    assert!(answer.location().contains("date=2026-03-20"), "{}", answer.location());
+    assert!(
+        answer.location().contains("date=2026-03-20"),
+        "{}",
+        answer.location()
+    );
 
     // A meeting stays as long as it is.
     let at = |text: &str| Value::DateTime(text.parse().unwrap());
@@ -73,7 +89,9 @@ async fn what_is_moved_stands_elsewhere_and_can_be_taken_back() {
         .with("starts_at", at("2026-03-10T09:30:00Z"))
         .with("ends_at", at("2026-03-10T11:00:00Z"));
     let event = app.make("event", meeting).await;
-    moved(&app, page, event, "2026-03-11", "15:30").await.location();
+    moved(&app, page, event, "2026-03-11", "15:30")
+        .await
+        .location();
     let zone = app.get(page).await;
     zone.shows("data-at=\"15:30\"");
     let (Value::DateTime(from), Value::DateTime(until)) = (
@@ -101,8 +119,17 @@ async fn what_others_moved_meanwhile_is_shown_and_bad_input_refused() {
     app.change(&app.colleague, "task", task, other).await;
     let answer = app.post("/calendar", &fields).await;
     answer.shows("name=\"due_date\" value=\"2026-03-12\"");
-    assert_eq!(values(&app, "task", task, "due_date").await, Value::Date(date(2026, 3, 11)));
-    for (at, bad) in [(0, "006000000000001"), (1, "x"), (2, ""), (3, "tomorrow"), (4, "25:00")] {
+    assert_eq!(
+        values(&app, "task", task, "due_date").await,
+        Value::Date(date(2026, 3, 11))
+    );
+    for (at, bad) in [
+        (0, "006000000000001"),
+        (1, "x"),
+        (2, ""),
+        (3, "tomorrow"),
+        (4, "25:00"),
+    ] {
         let good = std::mem::replace(&mut fields[at].1, bad);
         let answer = app.post("/calendar", &fields).await;
         assert!(answer.status.is_client_error(), "{bad}: {}", answer.status);
@@ -116,13 +143,17 @@ async fn what_others_moved_meanwhile_is_shown_and_bad_input_refused() {
 #[tokio::test]
 async fn what_repeats_is_shown_ahead_and_made_once() {
     let app = App::new();
-    let weekly = due(date(2026, 3, 3)).with("repeat", text("weekly")).with(
-        "repeat_until",
-        Value::Date(date(2026, 3, 20)),
-    );
+    let weekly = due(date(2026, 3, 3))
+        .with("repeat", text("weekly"))
+        .with("repeat_until", Value::Date(date(2026, 3, 20)));
     let task = app.make("task", weekly).await;
     let month = app.get("/calendar?date=2026-03-10&whose=all").await;
-    assert_eq!(month.body.matches("class=\" planned\"").count(), 2, "{}", month.body);
+    assert_eq!(
+        month.body.matches("class=\" planned\"").count(),
+        2,
+        "{}",
+        month.body
+    );
     assert_eq!(month.body.matches("data-entry=").count(), 1);
 
     let tasks = async || {

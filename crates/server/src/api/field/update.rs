@@ -9,8 +9,9 @@ use crate::api::{
     error::{ApiError, ApiResult},
     schema, written,
 };
+use crate::schema::Wording;
 
-/// `PATCH /objects/{object}/fields/{field}` with `{"label"?,"help"?,"read_role"?,"write_role"?}`: its description.
+/// `PATCH /objects/{object}/fields/{field}` with `{"label"?,"help"?,"default"?,"read_role"?,"write_role"?}`: its description.
 ///
 /// Names and types stay for ever. Of standard fields only the roles can be set.
 pub(in crate::api) async fn update<S: ApiStore>(mut call: Call<S>) -> ApiResult {
@@ -39,7 +40,15 @@ pub(in crate::api) async fn update<S: ApiStore>(mut call: Call<S>) -> ApiResult 
     }
     let field = call
         .store()?
-        .relabel_field(&object.name, &name, &labels.label, labels.help.as_deref())
+        .relabel_field(
+            &object.name,
+            &name,
+            &Wording {
+                label: &labels.label,
+                help: labels.help.as_deref(),
+                default: labels.default.as_deref(),
+            },
+        )
         .await?;
     written::value(StatusCode::OK, &describe::field(&field))
 }

@@ -8,31 +8,12 @@ use utoipa::{
     },
 };
 
+use fieldstone_model::kind::KINDS;
+
 use super::programs::{instant_or_null, programs};
 use crate::api::describe::{FieldDescription, ObjectDescription, ObjectSummary, OptionDescription};
 
 pub(super) type Named = (&'static str, RefOr<Schema>);
-
-/// The types that a custom field may have.
-const KINDS: [&str; 17] = [
-    "text",
-    "long_text",
-    "email",
-    "phone",
-    "url",
-    "integer",
-    "decimal",
-    "money",
-    "percent",
-    "boolean",
-    "date",
-    "time",
-    "date_time",
-    "choice",
-    "multi_choice",
-    "relation",
-    "any_relation",
-];
 
 /// Every shape that isn't an object's.
 pub(super) fn all() -> impl Iterator<Item = Named> {
@@ -278,6 +259,32 @@ fn changes() -> Vec<Named> {
     ]
 }
 
+fn default_value() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([
+            Type::String,
+            Type::Number,
+            Type::Boolean,
+            Type::Null,
+        ]))
+        .description(Some(
+            "What a new record gets where nothing is entered; `today` and `now` for dates and instants.",
+        ))
+}
+
+fn roll_up() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .property("object", text())
+        .property("by", text())
+        .property("sum", text_or_null())
+        .property("filter", text())
+        .required("object")
+        .required("by")
+        .description(Some(
+            "Counts the records of `object` whose relation `by` leads here, or sums up their field `sum`. The type follows from that.",
+        ))
+}
+
 /// The workspace's own objects and fields.
 fn declarations() -> Vec<Named> {
     vec![
@@ -296,13 +303,17 @@ fn declarations() -> Vec<Named> {
         (
             "NewField",
             closed(
+                vec![("name", one(text())), ("label", one(text()))],
                 vec![
-                    ("name", one(text())),
-                    ("type", one(text().enum_values(Some(KINDS)))),
-                    ("label", one(text())),
-                ],
-                vec![
+                    (
+                        "type",
+                        one(text()
+                            .enum_values(Some(KINDS.map(|(name, _)| name)))
+                            .description(Some("Needed unless the field is a roll-up."))),
+                    ),
                     ("help", one(text_or_null())),
+                    ("default", one(default_value())),
+                    ("roll_up", one(roll_up())),
                     ("required", one(flag())),
                     ("unique", one(flag())),
                     ("indexed", one(flag())),
@@ -348,6 +359,7 @@ fn declarations() -> Vec<Named> {
                 vec![
                     ("label", one(text())),
                     ("help", one(text_or_null())),
+                    ("default", one(default_value())),
                     (
                         "read_role",
                         one(text().description(Some(

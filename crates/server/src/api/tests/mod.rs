@@ -38,7 +38,7 @@ use crate::{
         service_account::{ServiceAccount, TokenPolicy},
         token::ApiTokenSummary,
     },
-    schema::{NewField, NewObject, SchemaError},
+    schema::{NewField, NewObject, SchemaError, Wording},
     store::{Invitation, Member, OwnEmail},
     teams::{TeamChange, TeamError, TeamStore, Teams, Visibility},
 };
@@ -69,6 +69,8 @@ impl SchemaStore for MemoryStore {
         field.name = new.name.clone().into();
         field.label = Some(new.label.clone());
         field.custom = true;
+        field.default.clone_from(&new.default);
+        field.roll_up = new.roll_up.clone().map(Box::new);
         Ok(field)
     }
 
@@ -76,13 +78,13 @@ impl SchemaStore for MemoryStore {
         &self,
         object: &str,
         field: &str,
-        label: &str,
-        help: Option<&str>,
+        wording: &Wording<'_>,
     ) -> Result<Field, SchemaError> {
         let object = self.registry().object(object).ok_or(SchemaError::Missing)?;
         let mut field = object.field(field).cloned().ok_or(SchemaError::Missing)?;
-        field.label = Some(label.to_owned());
-        field.help = help.map(str::to_owned);
+        field.label = Some(wording.label.to_owned());
+        field.help = wording.help.map(str::to_owned);
+        field.default = wording.default.map(str::to_owned);
         Ok(field)
     }
 

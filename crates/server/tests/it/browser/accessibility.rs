@@ -250,6 +250,7 @@ fn settings() -> Vec<(&'static str, String)> {
         ("objects", "/settings/objects"),
         ("object", "/settings/objects/deal"),
         ("field", "/settings/objects/deal/fields/amount"),
+        ("order of fields", "/settings/objects/deal/order"),
     ]
     .map(|(name, path)| (name, path.to_owned()))
     .to_vec()

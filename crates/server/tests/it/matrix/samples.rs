@@ -110,6 +110,8 @@ pub(super) const SAMPLES: &[Sample] = &[
     get("/settings/objects/{object}", "/settings/objects/account"),
     form("/settings/objects/{object}/removal", "/settings/objects/account/removal", "").but(StatusCode::NOT_FOUND),
     form("/settings/objects/{object}/fields", "/settings/objects/account/fields", "label=&kind=text").but(StatusCode::UNPROCESSABLE_ENTITY),
+    get("/settings/objects/{object}/order", "/settings/objects/account/order"),
+    form("/settings/objects/{object}/order", "/settings/objects/account/order", "reset=yes"),
     get("/settings/objects/{object}/fields/{field}", "/settings/objects/account/fields/city"),
     form("/settings/objects/{object}/fields/{field}", "/settings/objects/account/fields/city", ""),
     form("/settings/objects/{object}/fields/{field}/removal", "/settings/objects/account/fields/nothing/removal", "").but(StatusCode::NOT_FOUND),

@@ -2,15 +2,18 @@
 //!
 //! What is removed leaves everybody's sight; its data stays for 30 days, and so long it can be brought back.
 
+mod new_field;
+mod order;
+
 use askama::Template;
 use axum::{
     extract::{FromRequestParts, RawPathParams},
     http::{StatusCode, request::Parts},
 };
-use fieldstone_model::{
-    Choice, Field, FieldError, FieldType, Object, ObjectClass, Role, field::Origin,
-};
+use fieldstone_model::{Field, FieldError, FieldType, Object, ObjectClass, Role, field::Origin};
 use fieldstone_ui::{PageError, PageResult, locale::Locale};
+
+pub(crate) use order::{arrange, show as show_order};
 
 use super::{
     Settings,
@@ -18,32 +21,10 @@ use super::{
 };
 use crate::{
     import::object_name,
-    schema::{self, NewField, NewObject, RemovedField, SchemaError},
+    schema::{self, NewObject, RemovedField, SchemaError, Wording},
 };
 
 pub(crate) const PATH: &str = "/settings/objects";
-/// Types of fields, in the order of the list.
-const KINDS: [&str; 16] = [
-    "text",
-    "long_text",
-    "integer",
-    "decimal",
-    "money",
-    "percent",
-    "boolean",
-    "date",
-    "time",
-    "date_time",
-    "choice",
-    "multi_choice",
-    "email",
-    "phone",
-    "url",
-    "relation",
-];
-/// Most options of a choice.
-const OPTIONS_MAX: usize = 200;
-
 /// The names in an address.
 pub(crate) struct Names {
     object: String,
@@ -128,6 +109,10 @@ struct One<'a> {
     removed: Vec<RemovedField>,
     kinds: Vec<(&'static str, String)>,
     targets: Vec<(String, String)>,
+    /// What can be counted: object and relation, label.
+    sources: Vec<(String, String)>,
+    /// What can be summed up: object and field, label.
+    sums: Vec<(String, String)>,
     typed: &'a Typed,
 }
 
@@ -141,6 +126,10 @@ struct FieldPage<'a> {
     label: String,
     kind: String,
     help: String,
+    /// What new records get, unless the field can have none.
+    default: Option<String>,
+    /// What it counts or sums up, in words.
+    roll_up: Option<String>,
     readers: Vec<(&'static str, String, bool)>,
     writers: Vec<(&'static str, String, bool)>,
     may_restrict: bool,
@@ -231,6 +220,9 @@ fn problems(locale: &Locale, error: SchemaError) -> Result<Vec<(String, String)>
         let field = match error.field.as_str() {
             "name" => "label",
             "plural" => "plural_label",
+            "roll_up.object" => "source",
+            "roll_up.sum" => "sum",
+            "roll_up.filter" => "filter",
             other => other,
         };
         (field.to_owned(), locale.problem(&error.problem))
@@ -280,10 +272,11 @@ async fn object_page(
             removed: schema::removed_fields(&settings.store, &object.name)
                 .await
                 .map_err(failed)?,
-            kinds: KINDS
-                .iter()
-                .map(|kind| (*kind, locale.t(&format!("type-{kind}")).into_owned()))
+            kinds: new_field::kinds()
+                .map(|kind| (kind, locale.t(&format!("type-{kind}")).into_owned()))
                 .collect(),
+            sources: new_field::sources(settings, object),
+            sums: new_field::sums(settings, object),
             targets: shown(settings)
                 .map(|object| (object.name.to_string(), locale.object(object)))
                 .collect(),
@@ -316,6 +309,8 @@ fn facts(locale: &Locale, field: &Field) -> String {
         (field.required, "field-required"),
         (field.unique, "field-unique"),
         (field.indexed && !field.unique, "field-indexed"),
+        (field.default.is_some(), "field-defaulted"),
+        (field.roll_up.is_some(), "field-rolled-up"),
         (
             field.read_role > Role::Viewer || field.write_role > Role::Member,
             "field-restricted",
@@ -333,41 +328,10 @@ fn facts(locale: &Locale, field: &Field) -> String {
 pub(crate) async fn add(settings: Settings, names: Names, submitted: Submitted) -> PageResult {
     let object = find(&settings, &names.object)?;
     let fields = Fields::read(submitted)?;
-    let typed = [
-        "label",
-        "kind",
-        "help",
-        "options",
-        "to",
-        "required",
-        "unique",
-        "indexed",
-        "searchable",
-    ]
-    .map(|name| (name.to_owned(), fields.get(name).to_owned()))
-    .to_vec();
-    let kind = kind_of(&fields).ok_or(PageError::Invalid)?;
-    let mut name = object_name(fields.get("label"));
-    if kind.is_relation() {
-        name.push_str("_id");
-    } else if name.ends_with("_id") {
-        name.push_str("_text");
-    }
-    let ticked = |name: &str| fields.get(name) == "1";
-    let new = NewField {
-        name,
-        label: fields.get("label").to_owned(),
-        help: Some(fields.get("help").to_owned()).filter(|help| !help.is_empty()),
-        required: ticked("required"),
-        unique: ticked("unique"),
-        indexed: ticked("indexed") && !matches!(kind, FieldType::LongText { .. }),
-        searchable: ticked("searchable")
-            && matches!(
-                kind,
-                FieldType::Text { .. } | FieldType::Email | FieldType::Phone
-            ),
-        kind,
-    };
+    let typed = new_field::TYPED
+        .map(|name| (name.to_owned(), fields.get(name).to_owned()))
+        .to_vec();
+    let new = new_field::read(settings.locale(), &fields).ok_or(PageError::Invalid)?;
     match schema::create_field(&settings.store, &object.name, &new).await {
         Ok(_) => Ok(Settings::done_at(
             &format!("{PATH}/{}", object.name),
@@ -387,45 +351,6 @@ pub(crate) async fn add(settings: Settings, names: Names, submitted: Submitted) 
             .await
         }
     }
-}
-
-fn kind_of(fields: &Fields) -> Option<FieldType> {
-    let options = || -> std::borrow::Cow<'static, [Choice]> {
-        let lines = fields
-            .get("options")
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .take(OPTIONS_MAX);
-        lines
-            .map(|line| Choice {
-                value: object_name(line).into(),
-                label: Some(line.chars().take(80).collect()),
-            })
-            .collect::<Vec<_>>()
-            .into()
-    };
-    Some(match fields.get("kind") {
-        "text" => FieldType::Text { max: 255 },
-        "long_text" => FieldType::LongText { max: 32_000 },
-        "integer" => FieldType::Integer,
-        "decimal" => FieldType::Decimal { scale: 4 },
-        "money" => FieldType::Money,
-        "percent" => FieldType::Percent,
-        "boolean" => FieldType::Boolean,
-        "date" => FieldType::Date,
-        "time" => FieldType::Time,
-        "date_time" => FieldType::DateTime,
-        "choice" => FieldType::Choice { options: options() },
-        "multi_choice" => FieldType::MultiChoice { options: options() },
-        "email" => FieldType::Email,
-        "phone" => FieldType::Phone,
-        "url" => FieldType::Url,
-        "relation" => FieldType::Relation {
-            to: fields.get("to").to_owned().into(),
-        },
-        _ => return None,
-    })
 }
 
 /// `GET /settings/objects/{object}/fields/{field}`.
@@ -465,6 +390,14 @@ fn field_page(
             label: locale.field(object, field),
             kind: kind_name(locale, field),
             help: field.help.clone().unwrap_or_default(),
+            default: new_field::may_have_default(field).then(|| {
+                let kept = field.default.clone().unwrap_or_default();
+                match typed.values.iter().find(|(name, _)| name == "default") {
+                    Some((_, typed)) => typed.clone(),
+                    None => new_field::shown_default(locale, &field.kind, &kept),
+                }
+            }),
+            roll_up: new_field::told(settings, field),
             readers: roles(field.read_role),
             writers: roles(field.write_role),
             may_restrict: field.origin != Origin::System && field.name != object.name_field,
@@ -481,12 +414,17 @@ pub(crate) async fn update(settings: Settings, names: Names, submitted: Submitte
     let mut outcome = Ok(());
     if field.custom && !fields.get("label").is_empty() {
         let help = Some(fields.get("help")).filter(|help| !help.is_empty());
+        let default =
+            new_field::plain_default(settings.locale(), &field.kind, fields.get("default"));
         outcome = schema::relabel_field(
             &settings.store,
             &object.name,
             &field.name,
-            fields.get("label"),
-            help,
+            &Wording {
+                label: fields.get("label"),
+                help,
+                default: default.as_deref(),
+            },
         )
         .await
         .map(drop);
@@ -514,6 +452,7 @@ pub(crate) async fn update(settings: Settings, names: Names, submitted: Submitte
             let values = vec![
                 ("label".to_owned(), fields.get("label").to_owned()),
                 ("help".to_owned(), fields.get("help").to_owned()),
+                ("default".to_owned(), fields.get("default").to_owned()),
             ];
             field_page(
                 &settings,
