@@ -37,6 +37,18 @@ pub async fn fill<S: Store>(
     if wanted.is_empty() {
         return Ok(());
     }
+    // Most reads want none: the others' state isn't carried along by all.
+    Box::pin(fill_these(store, registry, object, now, &wanted, records)).await
+}
+
+async fn fill_these<S: Store>(
+    store: &S,
+    registry: &Registry,
+    object: &Object,
+    now: Timestamp,
+    wanted: &[(usize, &RollUp)],
+    records: &mut [Record],
+) -> Result<(), StoreError> {
     let ids: Vec<Value> = records.iter().map(|record| Value::Id(record.id)).collect();
     let environment = Environment {
         me: store.user().id,
@@ -55,7 +67,7 @@ pub async fn fill<S: Store>(
         };
         for record in &mut *records {
             let figure = figures.get(&Value::Id(record.id)).unwrap_or(&nothing);
-            if let Some(place) = record.values.get_mut(at) {
+            if let Some(place) = record.values.get_mut(*at) {
                 *place = figure.clone();
             }
         }

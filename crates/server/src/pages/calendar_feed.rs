@@ -244,9 +244,12 @@ fn due_lines(text: &mut String, record: &Record, due: Date) {
     let Some(repeat) = Repeat::of_task(|name| record.get(name)) else {
         return;
     };
-    let mut rule = format!("RRULE:FREQ={}", repeat.rhythm.name().to_uppercase());
+    let mut rule = vec![format!(
+        "RRULE:FREQ={}",
+        repeat.rhythm.name().to_uppercase()
+    )];
     if repeat.every > 1 {
-        rule.push_str(&format!(";INTERVAL={}", repeat.every));
+        rule.push(format!("INTERVAL={}", repeat.every));
     }
     // The last of these days that the month has: calendar programs leave out a month without the day itself.
     let (month, last) = (repeat.from.month(), repeat.from.day());
@@ -258,14 +261,14 @@ fn due_lines(text: &mut String, record: &Record, due: Date) {
     if is_late {
         let days: Vec<String> = (28..=last).map(|day| day.to_string()).collect();
         if repeat.rhythm == Rhythm::Yearly {
-            rule.push_str(";BYMONTH=2");
+            rule.push("BYMONTH=2".to_owned());
         }
-        rule.push_str(&format!(";BYMONTHDAY={};BYSETPOS=-1", days.join(",")));
+        rule.push(format!("BYMONTHDAY={};BYSETPOS=-1", days.join(",")));
     }
     if let Some(until) = repeat.until {
-        rule.push_str(&format!(";UNTIL={}", day(until)));
+        rule.push(format!("UNTIL={}", day(until)));
     }
-    line(text, &rule);
+    line(text, &rule.join(";"));
 }
 
 /// The reminder, so many minutes from the beginning; a day's begins at midnight.

@@ -123,9 +123,8 @@ fn icon(kind: NotificationKind) -> &'static str {
         NotificationKind::Mention => "note",
         NotificationKind::Assigned => "person",
         NotificationKind::Due => "task",
-        NotificationKind::Reminder => "bell",
         NotificationKind::Import => "upload",
         NotificationKind::Automation => "convert",
-        NotificationKind::Follow => "bell",
+        NotificationKind::Follow | NotificationKind::Reminder => "bell",
     }
 }

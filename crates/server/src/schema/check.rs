@@ -177,7 +177,7 @@ pub(super) fn default(field: &Field, now: jiff::Timestamp) -> Result<(), SchemaE
 }
 
 /// What is wrong with a roll-up, beside the field of the form that says it.
-pub(super) fn roll_up_error(error: RollUpError) -> SchemaError {
+pub(super) fn roll_up_error(error: &RollUpError) -> SchemaError {
     let (field, code, advice) = match error {
         RollUpError::Number => (
             "roll_up.sum",

@@ -329,7 +329,7 @@ fn settled(
     };
     roll_up
         .check(registry, &of.name, environment)
-        .map_err(check::roll_up_error)?;
+        .map_err(|error| check::roll_up_error(&error))?;
     Ok(NewField {
         kind: roll_up.kind(registry),
         required: false,

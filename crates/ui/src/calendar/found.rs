@@ -9,6 +9,16 @@ use jiff::civil::{Date, Time};
 
 use crate::{error::PageError, home::Whose, list::table::name_of, request::Session};
 
+/// How far something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Ahead,
+    Late,
+    Done,
+    /// A day on which it will come again: there is no record of it yet.
+    Planned,
+}
+
 /// Something in the calendar.
 pub(super) struct Entry {
     pub(super) id: String,
@@ -20,10 +30,7 @@ pub(super) struct Entry {
     pub(super) time: Option<String>,
     pub(super) icon: &'static str,
     pub(super) is_event: bool,
-    pub(super) done: bool,
-    pub(super) late: bool,
-    /// Whether this is a day on which it will come again: there is no record of it yet.
-    pub(super) planned: bool,
+    pub(super) state: State,
     pub(super) version: i64,
     /// What was seen of its time, for the merge.
     pub(super) was: String,
@@ -112,8 +119,7 @@ pub(super) async fn found<S: Store + Clone + 'static>(
             .zip(due_on(task))
             .map(|(repeat, due)| repeat.between(due.max(from.yesterday().unwrap_or(from)), until));
         entries.extend(days.into_iter().flatten().map(|day| Entry {
-            planned: true,
-            late: false,
+            state: State::Planned,
             icon: "restore",
             ..entry(session, "task", task, day)
         }));
@@ -148,7 +154,6 @@ fn entry<S: Store>(session: &Session<S>, object: &str, record: &Record, day: Dat
         _ => None,
     };
     let known = session.registry().object(object);
-    let done = record.get("status").as_text() == Some("done");
     Entry {
         id: record.id.to_string(),
         href: format!(
@@ -164,9 +169,13 @@ fn entry<S: Store>(session: &Session<S>, object: &str, record: &Record, day: Dat
         time: at.map(|at| locale.time(at)),
         icon: if is_event { "event" } else { "task" },
         is_event,
-        done,
-        late: !is_event && !done && day < session.viewer.today(),
-        planned: false,
+        state: if record.get("status").as_text() == Some("done") {
+            State::Done
+        } else if !is_event && day < session.viewer.today() {
+            State::Late
+        } else {
+            State::Ahead
+        },
         version: record.version,
         was: seen(record, is_event),
     }

@@ -20,7 +20,7 @@ use crate::{
     notice::Notice,
     request::{PageResult, Pairs, Session},
 };
-use found::Entry;
+use found::{Entry, State};
 pub(crate) use moving::submit;
 
 /// The hours that are shown even when nothing is in them.
@@ -362,7 +362,7 @@ impl<S: Store> Page<'_, S> {
     }
 
     fn may_move(&self, entry: &Entry) -> bool {
-        self.may_write() && !entry.planned
+        self.may_write() && entry.state != State::Planned
     }
 
     /// The time of day as forms write it; empty for what lasts all day.

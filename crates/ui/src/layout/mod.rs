@@ -310,16 +310,16 @@ mod tests {
 
     #[test]
     fn a_workspace_puts_fields_elsewhere_and_loses_none() {
-        let placed = |section: &str, fields: &[&str]| Placed {
+        let section_of = |section: &str, fields: &[&str]| Placed {
             section: section.to_owned(),
             fields: fields.iter().map(|field| (*field).to_owned()).collect(),
         };
-        let places = vec![
-            placed("section-repeat", &["priority", "repeat", "gone"]),
-            placed("section-details", &["due_date", "subject"]),
-            placed("no-such-section", &["status"]),
+        let wanted = vec![
+            section_of("section-repeat", &["priority", "repeat", "gone"]),
+            section_of("section-details", &["due_date", "subject"]),
+            section_of("no-such-section", &["status"]),
         ];
-        let registry = Registry::standard().placed("task", places);
+        let registry = Registry::standard().placed("task", wanted);
         let task = registry.object("task").unwrap();
         let shown = sections(task, &registry);
         assert_eq!(shown[0].fields[..2], ["due_date", "subject"]);

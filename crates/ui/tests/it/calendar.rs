@@ -149,7 +149,7 @@ async fn what_repeats_is_shown_ahead_and_made_once() {
     let task = app.make("task", weekly).await;
     let month = app.get("/calendar?date=2026-03-10&whose=all").await;
     assert_eq!(
-        month.body.matches("class=\" planned\"").count(),
+        month.body.matches("class=\"planned\"").count(),
         2,
         "{}",
         month.body

@@ -78,9 +78,10 @@ pub(crate) async fn arrange(
         }));
         for place in fields.all("place") {
             let (section, field) = place.split_once('.').ok_or(PageError::Invalid)?;
-            let placed = places.iter_mut().find(|placed| placed.section == section);
-            let placed = placed.ok_or(PageError::Invalid)?;
-            placed.fields.push(field.to_owned());
+            let into = places.iter_mut().find(|it| it.section == section);
+            into.ok_or(PageError::Invalid)?
+                .fields
+                .push(field.to_owned());
         }
     }
     let (up, down) = (fields.get("up"), fields.get("down"));
@@ -133,7 +134,7 @@ fn step(places: &mut [Placed], name: &str, up: bool) {
 mod tests {
     use super::*;
 
-    fn places(of: &[&[&str]]) -> Vec<Placed> {
+    fn sections_of(of: &[&[&str]]) -> Vec<Placed> {
         of.iter()
             .enumerate()
             .map(|(at, fields)| Placed {
@@ -145,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_field_goes_step_by_step_through_all_sections() {
-        let mut all = places(&[&["a", "b"], &[], &["c"]]);
+        let mut all = sections_of(&[&["a", "b"], &[], &["c"]]);
         for wanted in [
             &[&["b", "a"][..], &[], &["c"]],
             &[&["b"][..], &["a"], &["c"]],
@@ -154,13 +155,13 @@ mod tests {
             &[&["b"][..], &[], &["c", "a"]],
         ] {
             step(&mut all, "a", false);
-            assert_eq!(all, places(wanted));
+            assert_eq!(all, sections_of(wanted));
         }
         for _ in 0..9 {
             step(&mut all, "a", true);
         }
-        assert_eq!(all, places(&[&["a", "b"], &[], &["c"]]));
+        assert_eq!(all, sections_of(&[&["a", "b"], &[], &["c"]]));
         step(&mut all, "nothing", true);
-        assert_eq!(all, places(&[&["a", "b"], &[], &["c"]]));
+        assert_eq!(all, sections_of(&[&["a", "b"], &[], &["c"]]));
     }
 }
