@@ -7,6 +7,7 @@ mod assets;
 mod board;
 mod calendar;
 mod conflict;
+mod dashboard;
 mod error;
 mod forecast;
 mod form;

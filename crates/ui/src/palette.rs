@@ -222,6 +222,14 @@ fn places<S: Store>(session: &Session<S>, words: &str) -> Vec<Entry> {
         label: locale.t("reports").into_owned(),
         detail: String::new(),
     });
+    if session.shelf.is_some() {
+        places.push(Entry {
+            href: "/dashboards".to_owned(),
+            icon: "chart",
+            label: locale.t("dashboards").into_owned(),
+            detail: String::new(),
+        });
+    }
     if session.viewer.can_sign_out {
         if session.can(fieldstone_model::Capability::RecordsImport) {
             places.push(Entry {

@@ -13,7 +13,7 @@ use fieldstone_model::{
 use fieldstone_store::conflict::ConflictStore;
 
 use crate::{
-    board, calendar, conflict, error,
+    board, calendar, conflict, dashboard, error,
     error::PageError,
     forecast, form, home, lead, list,
     page::{Page, get, mount, post},
@@ -38,6 +38,8 @@ where
         get("/palette",                          needs(RecordsRead),   palette::show::<S>),
         get("/reports",                          needs(RecordsRead),   report::show::<S>),
         post("/reports",                         needs(RecordsRead),   report::keep::<S>),
+        get("/dashboards",                       needs(RecordsRead),   dashboard::show::<S>),
+        post("/dashboards",                      needs(RecordsRead),   dashboard::change::<S>),
         get("/search",                           needs(RecordsRead),   search::show::<S>),
         get("/conflicts",                        needs(RecordsRead),   conflict::list::<S>),
         get("/conflicts/count",                  needs(RecordsRead),   conflict::count::<S>),

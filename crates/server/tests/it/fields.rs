@@ -80,6 +80,7 @@ async fn new_records_get_what_their_fields_say() {
     ] {
         schema::create_field(&ann, "account", &new).await.unwrap();
     }
+    let ann = database.reopen(&ann).await;
     let acme = create(&ann, "account", Values::new().with("name", text("Acme")))
         .await
         .unwrap();
@@ -198,6 +199,8 @@ async fn figures_are_of_what_the_reader_sees_and_nobody_writes_them() {
         );
         assert!(!made.is_writable() && !made.is_filterable() && !made.is_sortable());
     }
+    schema::create_default_pipeline(&ann).await.unwrap();
+    let ann = database.reopen(&ann).await;
     let (acme, beta) = two_accounts(&ann).await;
     let record = read(&ann, "account", acme).await;
     assert_eq!(*record.get("deals"), Value::Int(2));
@@ -311,7 +314,7 @@ async fn fields_stand_in_the_order_that_the_workspace_says() {
         );
     }
     schema::arrange_fields(&ann, "task", &[]).await.unwrap();
-    let carol = database.user(tenant, Role::Member).await;
+    let carol = database.user(tenant, Role::Viewer).await;
     assert_eq!(carol.registry().object("task").unwrap().places, []);
     let (_, stranger) = database.workspace("south").await;
     assert_eq!(stranger.registry().object("task").unwrap().places, []);

@@ -23,7 +23,9 @@ use crate::{
 /// Most rows of a grouping.
 const ROWS: u32 = 500;
 /// The name that views of reports are kept under.
-const KEPT_AS: &str = "report";
+pub(crate) const KEPT_AS: &str = "report";
+/// Rows of a report on a dashboard.
+const TILE_ROWS: usize = 12;
 
 type Choice = (String, String, bool);
 
@@ -85,8 +87,7 @@ fn measurable(object: &Object) -> impl Iterator<Item = &Field> {
 }
 
 impl<'a> Wanted<'a> {
-    fn read<S: Store>(session: &'a Session<S>) -> Option<Self> {
-        let given = &session.parameters;
+    fn read<S: Store>(session: &'a Session<S>, given: &Pairs) -> Option<Self> {
         let registry = session.registry();
         let object = registry
             .object(given.filled("object").unwrap_or("deal"))
@@ -163,10 +164,65 @@ impl<'a> Wanted<'a> {
     }
 }
 
+/// A report as it stands on a dashboard.
+pub(crate) struct Tile {
+    pub(crate) first: String,
+    pub(crate) measure: String,
+    pub(crate) rows: Vec<table::Row>,
+    pub(crate) total: Option<String>,
+    /// Whether its groups follow each other in time.
+    pub(crate) is_over_time: bool,
+    /// Whether there is more of it than fits.
+    pub(crate) is_cut: bool,
+}
+
+/// The figures of the report that `pairs` describe; what is wrong with its filter otherwise.
+pub(crate) async fn tile<S: Store + Clone + 'static>(
+    session: &Session<S>,
+    pairs: &Pairs,
+) -> Result<Result<Tile, String>, PageError> {
+    let gone = || {
+        session
+            .viewer
+            .locale
+            .t("dashboard-object-gone")
+            .into_owned()
+    };
+    let Some(wanted) = Wanted::read(session, pairs) else {
+        return Ok(Err(gone()));
+    };
+    let asked = match wanted.asked(session) {
+        Ok(asked) => asked,
+        Err(error) => return Ok(Err(error)),
+    };
+    let rows = session.store.aggregate(&asked).await?;
+    let table = Table::of(session, &wanted, &rows).await?;
+    let is_over_time = wanted
+        .first
+        .is_some_and(|field| wanted.bucket_of(field).is_some());
+    let is_cut = table.is_cut || table.rows.len() > TILE_ROWS;
+    let mut rows = table.rows;
+    // Of what follows in time the latest, of the rest the first.
+    let beyond = rows.len().saturating_sub(TILE_ROWS);
+    if is_over_time {
+        rows.drain(..beyond);
+    } else {
+        rows.truncate(TILE_ROWS);
+    }
+    Ok(Ok(Tile {
+        first: table.first,
+        measure: table.measure,
+        rows,
+        total: table.total,
+        is_over_time,
+        is_cut,
+    }))
+}
+
 /// `GET /reports?object=…&by=…&then=…&bucket=…&measure=…&filter=…`.
 pub(crate) async fn show<S: Store + Clone + 'static>(session: Session<S>) -> PageResult {
     let locale = &session.viewer.locale;
-    let wanted = Wanted::read(&session).ok_or(PageError::NotFound)?;
+    let wanted = Wanted::read(&session, &session.parameters).ok_or(PageError::NotFound)?;
     let (mut table, mut filter_error) = (None, None);
     match wanted.asked(&session) {
         Ok(asked) => {

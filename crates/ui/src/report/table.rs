@@ -27,13 +27,13 @@ pub(super) struct Table {
     pub(super) is_cut: bool,
 }
 
-pub(super) struct Row {
-    pub(super) name: String,
-    pub(super) href: String,
-    pub(super) cells: Vec<String>,
-    pub(super) figure: String,
+pub(crate) struct Row {
+    pub(crate) name: String,
+    pub(crate) href: String,
+    pub(crate) cells: Vec<String>,
+    pub(crate) figure: String,
     /// Out of a thousand.
-    pub(super) length: i64,
+    pub(crate) length: i64,
 }
 
 /// Count, figure, and how many the figure is over.

@@ -209,6 +209,7 @@ fn work(deal: &str) -> Vec<(&'static str, String)> {
             "/reports?filter=nothing+%3D+1".into(),
         ),
         ("forecast", "/forecast".into()),
+        ("no dashboard", "/dashboards".into()),
         ("calendar", "/calendar".into()),
         ("week", "/calendar?reach=week&date=2020-01-01".into()),
         (

@@ -305,6 +305,8 @@ pub(super) const SAMPLES: &[Sample] = &[
     form("/calendar", "/calendar", "record=00T000000000zzz&version=1&was=&day=x").but(StatusCode::BAD_REQUEST),
     get("/palette", "/palette?q=quarr"),
     get("/reports", "/reports?object=account&by=city"),
+    get("/dashboards", "/dashboards"),
+    form("/dashboards", "/dashboards", "do=make&name=Mine"),
     form("/reports", "/reports", "name=Mine&query=by%3Dcity"),
     get("/{objects}/quick", "/contacts/quick?account_id=001000000000zzz"),
     get("/{objects}/alike", "/accounts/alike?q=x"),
