@@ -100,6 +100,14 @@ impl External {
         client.query_one(sql, &[]).await.unwrap().get(0)
     }
 
+    /// What a superuser says to the database that is served from.
+    async fn tell(&self, sql: &str) {
+        let mut config = self.cluster.admin_config();
+        config.port(self.port).dbname("fieldstone");
+        let client = connect(&config).await.unwrap();
+        client.batch_execute(sql).await.unwrap();
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -218,6 +226,37 @@ async fn an_external_database_is_set_up_served_from_and_never_spoken_to_in_the_o
     .output()
     .unwrap();
     assert!(made.status.success(), "{}", sentence(&made));
+
+    // A node whose vault folder nobody shares makes no keys: without the owner's credentials never, with them not beside sealed values.
+    let apart = external.path("apart");
+    let lone = external.path("lone.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let folder = format!("vault_folder = \"{}\"\n", apart.display());
+    let without_owner: String = text
+        .lines()
+        .filter(|line| !line.starts_with("owner_url") && !line.starts_with("admin_url"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    external
+        .tell(
+            "INSERT INTO app.totp (tenant_id, user_id, seed, created_at)
+             SELECT tenant_id, id, convert_to(repeat('x', 64), 'UTF8'), now() FROM app.\"user\" LIMIT 1",
+        )
+        .await;
+    for text in [&without_owner, &text] {
+        private_file(&lone, &format!("{folder}{text}"));
+        let refused = External::command(&["serve"], &lone, &ca).output().unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{}", sentence(&refused));
+        let said = sentence(&refused);
+        assert!(
+            said.contains("There are no keys in") && said.contains("fieldstone migrate"),
+            "{said}"
+        );
+        assert!(!apart.exists(), "nothing was made");
+    }
+    external.tell("DELETE FROM app.totp").await;
+    // With the folder that the others have, it serves without the owner's credentials.
+    private_file(&config, &without_owner);
 
     let log = fs::File::create(external.path("log")).unwrap();
     let mut serving = Serving(
