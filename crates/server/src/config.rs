@@ -237,7 +237,8 @@ impl Configuration {
         Ok(Some(self.manager.get_or_init(|| opened)))
     }
 
-    fn secret(&self, place: &Place) -> Result<Secret, ConfigError> {
+    /// The secret at a place.
+    pub fn secret(&self, place: &Place) -> Result<Secret, ConfigError> {
         let manager = match place {
             Place::File(_) => None,
             Place::Managed { .. } => self.manager()?,
@@ -560,7 +561,8 @@ mod tests {
         .unwrap();
         let line = format!("app_url_file = {file:?}");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(read_with(&line),
+        assert!(matches!(
+            read_with(&line),
             Err(ConfigError::Secret(SecretError::Exposed(_)))
         ));
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();

@@ -20,9 +20,7 @@ const ROTATION: Duration = Duration::from_hours(6);
 #[non_exhaustive]
 pub enum ContextKeyError {
     /// There are none where they should be.
-    #[error(
-        "There are no keys of the tenant context at {0}; `fieldstone migrate` makes them."
-    )]
+    #[error("There are no keys of the tenant context at {0}; `fieldstone migrate` makes them.")]
     Missing(String),
     /// They can't be read or written.
     #[error(transparent)]

@@ -15,9 +15,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::SecretError;
 use super::place::read_private;
 use super::settings::{LoginSettings, SecretSettings};
-use super::SecretError;
 
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -138,7 +138,10 @@ impl Connection {
             LoginSettings::TokenFile(file) => {
                 let text = SecretString::from(secret(file)?.as_str());
                 let own: Answer<Own> = self
-                    .expect(self.ask(Method::GET, "auth/token/lookup-self", Some(&text)), "the token")
+                    .expect(
+                        self.ask(Method::GET, "auth/token/lookup-self", Some(&text)),
+                        "the token",
+                    )
                     .await
                     .map_err(|error| self.as_login(error))?;
                 return Ok(Token {
@@ -175,7 +178,10 @@ impl Connection {
     }
 
     /// For how long a token is still good, and whether that can be made longer.
-    pub(super) async fn look_up(&self, text: &SecretString) -> Result<(Duration, bool), SecretError> {
+    pub(super) async fn look_up(
+        &self,
+        text: &SecretString,
+    ) -> Result<(Duration, bool), SecretError> {
         let request = self.ask(Method::GET, "auth/token/lookup-self", Some(text));
         let own: Answer<Own> = self.expect(request, "the token").await?;
         Ok((Duration::from_secs(own.data.ttl), own.data.renewable))
@@ -249,12 +255,11 @@ impl Connection {
         text: &SecretString,
         path: &str,
     ) -> Result<Vec<String>, SecretError> {
-        let request = self
-            .ask(
-                Method::GET,
-                &format!("{}?list=true", self.at("metadata", path)),
-                Some(text),
-            );
+        let request = self.ask(
+            Method::GET,
+            &format!("{}?list=true", self.at("metadata", path)),
+            Some(text),
+        );
         let reply = self.send(request).await?;
         if reply.status == StatusCode::NOT_FOUND {
             return Ok(Vec::new());
@@ -264,7 +269,9 @@ impl Connection {
     }
 
     fn at(&self, what: &str, path: &str) -> String {
-        let SecretSettings { mount, path: base, .. } = &self.settings;
+        let SecretSettings {
+            mount, path: base, ..
+        } = &self.settings;
         format!("{mount}/{what}/{base}/{path}")
     }
 
@@ -292,7 +299,9 @@ impl Connection {
         let mut body = Zeroizing::new(Vec::with_capacity(4096));
         while let Some(chunk) = answer.chunk().await.map_err(|error| unreachable(&error))? {
             if body.len() + chunk.len() > LARGEST {
-                return Err(SecretError::Unreachable("its answer doesn't end".to_owned()));
+                return Err(SecretError::Unreachable(
+                    "its answer doesn't end".to_owned(),
+                ));
             }
             body.extend_from_slice(&chunk);
         }
@@ -345,8 +354,7 @@ impl Reply {
         if let Some(refusal) = self.refusal(what) {
             return Err(refusal);
         }
-        serde_json::from_slice(&self.body)
-            .map_err(|_| SecretError::NotUnderstood(what.to_owned()))
+        serde_json::from_slice(&self.body).map_err(|_| SecretError::NotUnderstood(what.to_owned()))
     }
 
     fn done(&self, what: &str) -> Result<(), SecretError> {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use fieldstone_vault::{SecretStore, VaultError};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::runtime::{self, Handle, RuntimeFlavor};
-use tokio::sync::{Mutex as Turn, oneshot};
+use tokio::sync::{Mutex as Turn, Notify, oneshot};
 use zeroize::Zeroizing;
 
 use super::client::{Connection, Found, Token};
@@ -56,6 +56,8 @@ struct Shared {
 struct Inner {
     connection: Connection,
     login: Turn<Option<Login>>,
+    /// Told when there is another login to keep alive.
+    made: Notify,
     seen: Mutex<Seen>,
 }
 
@@ -87,6 +89,7 @@ impl Manager {
         let inner = Arc::new(Inner {
             connection: Connection::new(settings.clone())?,
             login: Turn::default(),
+            made: Notify::new(),
             seen: Mutex::default(),
         });
         let runtime = runtime::Builder::new_current_thread()
@@ -154,10 +157,7 @@ impl Manager {
     pub fn standing(&self) -> Result<Standing, SecretError> {
         self.ask(|inner| async move {
             let login = inner.token().await?;
-            let is_fresh = inner
-                .seen()
-                .good
-                .is_some_and(|good| good.elapsed() < FRESH);
+            let is_fresh = inner.seen().good.is_some_and(|good| good.elapsed() < FRESH);
             if !is_fresh {
                 inner
                     .with_login(|inner, text| async move { inner.connection.look_up(&text).await })
@@ -177,10 +177,7 @@ impl Manager {
     }
 
     /// Asks on the manager's own thread, and waits.
-    fn ask<T, F>(
-        &self,
-        question: impl FnOnce(Arc<Inner>) -> F,
-    ) -> Result<T, SecretError>
+    fn ask<T, F>(&self, question: impl FnOnce(Arc<Inner>) -> F) -> Result<T, SecretError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, SecretError>> + Send + 'static,
@@ -239,6 +236,7 @@ impl Inner {
         }
         let fresh = Login::from(self.note(self.connection.log_in().await)?);
         *login = Some(fresh.clone());
+        self.made.notify_one();
         Ok(fresh)
     }
 
@@ -288,11 +286,18 @@ impl Inner {
     async fn keep(&self) {
         loop {
             let pause = match &*self.login.lock().await {
-                Some(Login { lease, ends: Some(_), .. }) => (*lease * 2 / 3).min(LONGEST_SLEEP),
+                Some(Login {
+                    lease,
+                    ends: Some(_),
+                    ..
+                }) => (*lease * 2 / 3).min(LONGEST_SLEEP),
                 Some(_) => LONGEST_SLEEP,
                 None => AGAIN,
             };
-            tokio::time::sleep(pause.max(Duration::from_millis(200))).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause.max(Duration::from_millis(200))) => {}
+                () = self.made.notified() => continue,
+            }
             let Some(login) = self.login.lock().await.clone() else {
                 continue;
             };

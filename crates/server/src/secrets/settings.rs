@@ -184,7 +184,10 @@ mod tests {
             "kubernetes = { role = 'fieldstone' }",
         ] {
             let settings = read(&format!("{good}{login}")).unwrap();
-            assert_eq!((&*settings.mount, &*settings.path), ("secret", "fieldstone"));
+            assert_eq!(
+                (&*settings.mount, &*settings.path),
+                ("secret", "fieldstone")
+            );
             assert!(!settings.login.files().is_empty());
         }
         for bad in [

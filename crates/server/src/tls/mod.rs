@@ -179,11 +179,10 @@ fn read_certificate(certificate: &Path, key: &Secret) -> Result<CertifiedKey, Tl
         });
     }
     let pem = key.read()?;
-    let private =
-        PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| TlsError::Content {
-            path: key.place().to_string().into(),
-            what: "a private key",
-        })?;
+    let private = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| TlsError::Content {
+        path: key.place().to_string().into(),
+        what: "a private key",
+    })?;
     CertifiedKey::from_der(chain, private, &provider()).map_err(TlsError::Mismatch)
 }
 

@@ -18,14 +18,14 @@ use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
 /// A PostgreSQL that listens on a port with TLS, and the certificates around it.
-struct External {
+pub(crate) struct External {
     folder: TempDir,
     cluster: Cluster,
     port: u16,
 }
 
 impl External {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = tempfile::Builder::new()
             .prefix("fieldstone-external-")
             .tempdir_in("/tmp")
@@ -108,12 +108,12 @@ impl External {
         client.batch_execute(sql).await.unwrap();
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes the configuration of a server on `listen`.
-    fn configure(&self, listen: u16) -> PathBuf {
+    pub(crate) fn configure(&self, listen: u16) -> PathBuf {
         let cluster = self.cluster.admin_config();
         let url = |role: &str, password: &str| {
             format!(
@@ -144,7 +144,7 @@ impl External {
         path
     }
 
-    fn command(arguments: &[&str], config: &Path, ca: &Path) -> Command {
+    pub(crate) fn command(arguments: &[&str], config: &Path, ca: &Path) -> Command {
         let mut command = Command::new(binary());
         command
             .args(arguments)
@@ -156,16 +156,16 @@ impl External {
     }
 }
 
-fn private_file(path: &Path, text: &str) {
+pub(crate) fn private_file(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-fn sentence(output: &Output) -> String {
+pub(crate) fn sentence(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-struct Serving(Child);
+pub(crate) struct Serving(pub(crate) Child);
 
 impl Drop for Serving {
     fn drop(&mut self) {

@@ -272,7 +272,9 @@ async fn answer(State(held): State<Arc<Mutex<Held>>>, request: Request) -> Respo
             let rest = token
                 .ends
                 .map_or(0, |ends| (ends - Instant::now()).as_secs());
-            return wrapped(&json!({ "ttl": rest, "renewable": token.renewable, "policies": ["fieldstone"], "id": given }));
+            return wrapped(
+                &json!({ "ttl": rest, "renewable": token.renewable, "policies": ["fieldstone"], "id": given }),
+            );
         }
         (Method::POST, "auth/token/renew-self") => {
             if !token.renewable {
@@ -308,14 +310,13 @@ fn kv(
     list: bool,
     body: &Value,
 ) -> Response {
-    let metadata = |version: usize, destroyed: bool| {
-        json!({ "created_time": "2026-05-01T12:00:00Z", "custom_metadata": null, "deletion_time": "", "destroyed": destroyed, "version": version })
-    };
+    let metadata = |version: usize, destroyed: bool| json!({ "created_time": "2026-05-01T12:00:00Z", "custom_metadata": null, "deletion_time": "", "destroyed": destroyed, "version": version });
     match (method.as_str(), what) {
         ("GET", "data") => match secrets.get(place).map(Vec::as_slice) {
             None | Some([]) => errors(StatusCode::NOT_FOUND, ""),
             Some(versions @ [.., None]) => {
-                let gone = json!({ "data": { "data": null, "metadata": metadata(versions.len(), true) } });
+                let gone =
+                    json!({ "data": { "data": null, "metadata": metadata(versions.len(), true) } });
                 (StatusCode::NOT_FOUND, Json(gone)).into_response()
             }
             Some(versions @ [.., Some(fields)]) => {

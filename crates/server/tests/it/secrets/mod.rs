@@ -148,9 +148,13 @@ async fn while_it_is_down_what_runs_goes_on_and_nothing_starts() {
         object: "thing",
         record: "1",
         field: "value",
+        version: 1,
     };
     let sealed = vault.seal(PURPOSE, &place, b"a value").unwrap();
-    let [first] = bao.versions(&format!("workspaces/{TENANT}")).try_into().unwrap();
+    let [first] = bao
+        .versions(&format!("workspaces/{TENANT}"))
+        .try_into()
+        .unwrap();
     assert!(first.is_some());
 
     bao.held().sealed = true;
@@ -158,12 +162,18 @@ async fn while_it_is_down_what_runs_goes_on_and_nothing_starts() {
         open(&bao.settings()).await,
         Err(SecretError::Sealed)
     ));
-    assert!(matches!(keys.tenant_keys(TENANT), Err(VaultError::Source { .. })));
+    assert!(matches!(
+        keys.tenant_keys(TENANT),
+        Err(VaultError::Source { .. })
+    ));
     let asked = bao.held().paths.len();
     for _ in 0..10 {
         assert!(vault.check().is_err());
     }
-    assert!(bao.held().paths.len() <= asked + 1, "it is not asked again at once");
+    assert!(
+        bao.held().paths.len() <= asked + 1,
+        "it is not asked again at once"
+    );
     assert_eq!(
         vault.open(PURPOSE, &place, &sealed).unwrap().as_slice(),
         b"a value"
@@ -199,6 +209,9 @@ async fn keys_that_were_changed_or_destroyed_leave_nothing_behind() {
     assert_eq!(keys.tenants().unwrap(), [TENANT]);
     vault.destroy(TENANT).unwrap();
     assert!(bao.versions(&format!("workspaces/{TENANT}")).is_empty());
-    assert!(matches!(keys.make_tenant_keys(TENANT), Err(VaultError::NoKey)));
+    assert!(matches!(
+        keys.make_tenant_keys(TENANT),
+        Err(VaultError::NoKey)
+    ));
     assert!(keys.tenants().unwrap().is_empty());
 }
