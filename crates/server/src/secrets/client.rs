@@ -108,7 +108,7 @@ impl Connection {
             .timeout(PATIENCE)
             .user_agent("fieldstone");
         if let Some(file) = &settings.ca_file {
-            let pem = fs::read(file).map_err(|source| SecretError::file(file, source))?;
+            let pem = fs::read(file).map_err(|source| SecretError::file(file, &source))?;
             let authorities = Certificate::from_pem_bundle(&pem)
                 .map_err(|_| SecretError::Settings("ca_file holds no certificate"))?;
             if authorities.is_empty() {
@@ -372,7 +372,7 @@ fn token(given: Authenticated) -> Token {
 
 /// Kubernetes mounts it readable for the group of the pod, which is the pod's own.
 fn service_account(file: &std::path::Path) -> Result<Zeroizing<String>, SecretError> {
-    let text = fs::read_to_string(file).map_err(|source| SecretError::file(file, source))?;
+    let text = fs::read_to_string(file).map_err(|source| SecretError::file(file, &source))?;
     let text = Zeroizing::new(text);
     Ok(Zeroizing::new(text.trim().to_owned()))
 }

@@ -4,7 +4,7 @@
 //! starts; what is running goes on with what it holds.
 
 mod client;
-mod manager;
+mod login;
 mod place;
 mod settings;
 
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use fieldstone_vault::VaultError;
 
-pub use self::manager::{Manager, Standing};
+pub use self::login::{Manager, Standing};
 pub use self::place::{Place, Secret};
 pub use self::settings::{AppRole, Kubernetes, LoginSettings, SecretSettings};
 
@@ -69,7 +69,7 @@ pub enum SecretError {
 }
 
 impl SecretError {
-    pub(crate) fn file(path: &Path, source: io::Error) -> Self {
+    pub(crate) fn file(path: &Path, source: &io::Error) -> Self {
         Self::File {
             path: path.to_owned(),
             reason: source.to_string(),

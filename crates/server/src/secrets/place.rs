@@ -111,7 +111,7 @@ impl Secret {
     pub fn write(&self, value: &str) -> Result<(), SecretError> {
         match (&self.place, &self.manager) {
             (Place::File(file), _) => write_private(file, value.as_bytes())
-                .map_err(|source| SecretError::file(file, source)),
+                .map_err(|source| SecretError::file(file, &source)),
             (Place::Managed { path, field }, Some(manager)) => {
                 manager.set_field(path, field, value)
             }
@@ -124,9 +124,9 @@ impl Secret {
 pub(super) fn read_private(file: &Path) -> Result<Option<Zeroizing<String>>, SecretError> {
     let text = match fs::read_to_string(file) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        read => Zeroizing::new(read.map_err(|source| SecretError::file(file, source))?),
+        read => Zeroizing::new(read.map_err(|source| SecretError::file(file, &source))?),
     };
-    let facts = fs::metadata(file).map_err(|source| SecretError::file(file, source))?;
+    let facts = fs::metadata(file).map_err(|source| SecretError::file(file, &source))?;
     if facts.mode() & 0o077 != 0 {
         return Err(SecretError::Exposed(file.to_owned()));
     }

@@ -58,7 +58,7 @@ pub enum LoginSettings {
     Kubernetes(Kubernetes),
 }
 
-/// A login by AppRole.
+/// A login by `AppRole`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AppRole {
@@ -66,7 +66,7 @@ pub struct AppRole {
     pub role_id_file: PathBuf,
     /// What proves it.
     pub secret_id_file: PathBuf,
-    /// Where AppRole is mounted.
+    /// Where `AppRole` is mounted.
     #[serde(default = "usual_approle")]
     pub mount: String,
 }

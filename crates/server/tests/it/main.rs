@@ -14,6 +14,7 @@ mod attacks;
 mod automation;
 mod backup;
 mod browser;
+mod canary;
 mod devices;
 mod embedded;
 mod ending;

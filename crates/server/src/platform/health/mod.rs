@@ -20,11 +20,11 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_postgres::{Client, Config, Row};
 
-use self::report::{Report, Said, Seen};
+use self::report::{Login, Report, Said, Seen};
 use super::Platform;
 use crate::attachments::ObjectStorage;
 use crate::database::{connect, migration};
-use crate::secrets::{Manager, Standing};
+use crate::secrets::Manager;
 use crate::telemetry;
 
 /// How long each of those that are asked may take to answer.
@@ -72,7 +72,7 @@ struct Last {
 /// What was seen of this machine.
 struct Machine {
     keys: bool,
-    login: Option<Option<Standing>>,
+    login: Option<Login>,
     room: Option<disk::Room>,
 }
 
@@ -161,7 +161,13 @@ impl Readiness {
                 .inspect_err(|error| tracing::warn!(%error, "the source of keys can't be used"));
             let standing = secrets.map(|manager| {
                 let standing = manager.standing();
-                standing.inspect_err(|error| tracing::warn!("{error}")).ok()
+                standing.map_or_else(
+                    |error| {
+                        tracing::warn!("{error}");
+                        Login::Silent
+                    },
+                    Login::Stands,
+                )
             });
             Machine {
                 keys: keys.is_ok(),
@@ -171,7 +177,7 @@ impl Readiness {
         });
         let nothing = Machine {
             keys: false,
-            login: self.secrets.as_ref().map(|_| None),
+            login: self.secrets.as_ref().map(|_| Login::Silent),
             room: None,
         };
         timeout(PATIENCE, looked)

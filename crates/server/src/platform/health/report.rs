@@ -33,10 +33,19 @@ pub(super) struct Seen {
     pub(super) objects: Option<bool>,
     /// Whether keys can be had.
     pub(super) secrets: bool,
-    /// How the login at the secrets manager stands, where there is one; nothing inside when it doesn't answer.
-    pub(super) login: Option<Option<Standing>>,
+    /// How the login at the secrets manager stands, where there is one.
+    pub(super) login: Option<Login>,
     /// The least room of the folders that must not fill up; nothing where none is known.
     pub(super) room: Option<Room>,
+}
+
+/// What the secrets manager said.
+#[derive(Debug, Clone)]
+pub(super) enum Login {
+    /// The login stands like this.
+    Stands(Standing),
+    /// It doesn't answer.
+    Silent,
 }
 
 /// What the database said, between two looks at our own clock.
@@ -156,8 +165,8 @@ fn warnings(seen: &Seen) -> Vec<Check> {
         "the source of keys does not answer; what is running goes on with the keys it holds, and no server can start".to_owned()
     });
     warnings.push(Check::new("secrets", secrets));
-    if let Some(standing) = &seen.login {
-        warnings.push(Check::new("secrets manager", login(standing.as_ref())));
+    if let Some(seen) = &seen.login {
+        warnings.push(Check::new("secrets manager", login(seen)));
     }
     warnings.push(Check::new("room", little_room(seen.room)));
     if let Some(said) = &seen.database {
@@ -178,16 +187,16 @@ fn warnings(seen: &Seen) -> Vec<Check> {
 }
 
 /// A login that ends by itself ends when nobody looks.
-fn login(standing: Option<&Standing>) -> Result<(), String> {
-    match standing {
-        None => Err(
+fn login(login: &Login) -> Result<(), String> {
+    match login {
+        Login::Silent => Err(
             "the secrets manager does not answer; what is running goes on with what it has read, and no server can start".to_owned(),
         ),
-        Some(Standing { ends_in: Some(rest), lasts: false }) if *rest < SHORT_LOGIN => Err(format!(
+        Login::Stands(Standing { ends_in: Some(rest), lasts: false }) if *rest < SHORT_LOGIN => Err(format!(
             "the login at the secrets manager ends in {} minutes and can't be made longer; give it another one",
             rest.as_secs() / 60
         )),
-        Some(_) => Ok(()),
+        Login::Stands(_) => Ok(()),
     }
 }
 
@@ -298,9 +307,11 @@ mod tests {
         assert_eq!(warned(|seen| seen.secrets = false), ["secrets"]);
         let login = |standing: Option<(u64, bool)>| {
             warned(|seen| {
-                seen.login = Some(standing.map(|(hours, lasts)| Standing {
-                    ends_in: Some(Duration::from_hours(hours)),
-                    lasts,
+                seen.login = Some(standing.map_or(Login::Silent, |(hours, lasts)| {
+                    Login::Stands(Standing {
+                        ends_in: Some(Duration::from_hours(hours)),
+                        lasts,
+                    })
                 }));
             })
         };
