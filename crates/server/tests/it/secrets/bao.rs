@@ -1,4 +1,4 @@
-//! A secrets manager for tests: what OpenBao and Vault answer to the requests that Fieldstone makes (`/v1/`, KV version 2, AppRole,
+//! A secrets manager for tests: what OpenBao and Vault answer to the requests that Fieldstone makes (`/v1/`, KV version 2, `AppRole`,
 //! Kubernetes, tokens), over TLS, with tokens that end, a seal, and policies by path.
 
 use std::collections::HashMap;
@@ -165,14 +165,16 @@ impl Bao {
         found.cloned().unwrap_or_default()
     }
 
-    /// The settings of somebody who logs in by AppRole.
+    /// The settings of somebody who logs in by `AppRole`.
     pub(super) fn settings(&self) -> String {
         let role = self.file("role-id", ROLE);
         let secret = self.file("secret-id", SECRET_ID);
         format!(
-            "address = \"https://{}\"\nca_file = {:?}\nlogin = {{ approle = {{ role_id_file = {role:?}, secret_id_file = {secret:?} }} }}\n",
+            "address = \"https://{}\"\nca_file = \"{}\"\nlogin = {{ approle = {{ role_id_file = \"{}\", secret_id_file = \"{}\" }} }}\n",
             self.address,
-            self.folder.path().join("bao-ca.pem"),
+            self.folder.path().join("bao-ca.pem").display(),
+            role.display(),
+            secret.display()
         )
     }
 

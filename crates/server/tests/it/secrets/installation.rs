@@ -44,6 +44,10 @@ fn move_secrets(bao: &Bao, config: &Path) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one installation, from its first command"
+)]
 async fn an_installation_without_a_secret_on_its_disk() {
     let external = External::start().await;
     let listen = free_port();

@@ -3,6 +3,7 @@
 mod bao;
 mod installation;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use fieldstone_server::secrets::{Manager, Place, Secret, SecretError, SecretSettings};
@@ -92,7 +93,6 @@ async fn each_way_to_log_in() {
         assert!(!said.contains("planted"), "{said}");
     }
     // Readable by others.
-    use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert!(matches!(open(&by_hand).await, Err(SecretError::Exposed(_))));
 }
