@@ -170,7 +170,7 @@ pub(super) async fn chord(browser: &Browser, held: Key, keys: impl Into<thirtyfo
     browser
         .driver
         .action_chain()
-        .key_down(held)
+        .key_down(held.clone())
         .send_keys(keys)
         .key_up(held)
         .perform()
