@@ -36,6 +36,7 @@ mod tests;
 mod token;
 mod token_policy;
 mod visibility;
+mod webhook;
 mod written;
 
 use axum::{Router, extract::Request, response::Response};
@@ -53,6 +54,7 @@ pub use programs::ProgramStore;
 pub use route::{ROUTES, Route};
 pub use schema::SchemaStore;
 pub use token::TokenStore;
+pub use webhook::WebhookStore;
 
 /// What the API asks of a store.
 pub trait ApiStore:
@@ -67,6 +69,7 @@ pub trait ApiStore:
     + AccountStore
     + ProgramStore
     + AttachmentStore
+    + WebhookStore
     + Clone
     + 'static
 {
@@ -84,6 +87,7 @@ impl<S> ApiStore for S where
         + TeamStore
         + SyncStore
         + ProgramStore
+        + WebhookStore
         + Clone
         + 'static
 {

@@ -19,7 +19,7 @@ use super::{
     call::Call,
     error::{ApiError, ApiResult},
     field, grant, invitation, member, membership, object, record, search, service_account, session,
-    sync, team, token, token_policy, visibility,
+    sync, team, token, token_policy, visibility, webhook,
 };
 
 /// One row of the list.
@@ -113,6 +113,14 @@ routes! {
     POST   "/oauth/applications/{id}/secret"        (proven(WorkspaceManage)) "renewClientSecret" => application::renew_secret;
     GET    "/workspace/token-policy"                (needs(WorkspaceManage)) "showTokenPolicy"  => token_policy::show;
     PATCH  "/workspace/token-policy"                (proven(WorkspaceManage)) "updateTokenPolicy" => token_policy::update;
+    GET    "/webhooks"                              (needs(WorkspaceManage)) "listWebhooks"     => webhook::list;
+    POST   "/webhooks"                              (proven(WorkspaceManage)) "createWebhook"   => webhook::create;
+    GET    "/webhooks/{id}"                         (needs(WorkspaceManage)) "showWebhook"      => webhook::show;
+    PATCH  "/webhooks/{id}"                         (proven(WorkspaceManage)) "updateWebhook"   => webhook::update;
+    DELETE "/webhooks/{id}"                         (proven(WorkspaceManage)) "deleteWebhook"   => webhook::delete;
+    POST   "/webhooks/{id}/secret"                  (proven(WorkspaceManage)) "renewWebhookSecret" => webhook::renew_secret;
+    GET    "/webhooks/{id}/deliveries"              (needs(WorkspaceManage)) "listDeliveries"   => webhook::deliveries;
+    POST   "/webhooks/{id}/deliveries/{delivery}/replay" (proven(WorkspaceManage)) "replayDelivery" => webhook::replay;
     GET    "/audit-events"                          (needs(UsersManage))    "listAuditEvents"   => audit::list::list;
     POST   "/audit-events/verification"             (needs(UsersManage))    "verifyAuditEvents" => audit::verification::create;
     GET    "/objects"                               (needs(RecordsRead))    "listObjects"       => object::list::list;

@@ -89,9 +89,8 @@ impl Up {
         let growing = storage
             .growth()
             .map(|growth| tokio::spawn(growth.keep_room()));
-        let ran = self
-            .run_on(&data_dir, listener, tls, (keys, ca), clock, stop)
-            .await;
+        let running = self.run_on(&data_dir, listener, tls, (keys, ca), clock, stop);
+        let ran = Box::pin(running).await;
         if let Some(growing) = growing {
             growing.abort();
         }

@@ -313,6 +313,7 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
         .merge(
             api::router::<PgStore>()
                 .layer(Extension(entrance))
+                .layer(Extension(site.platform.webhook_networks.clone()))
                 .layer(Extension(application.standings.clone())),
         )
         .layer(middleware::from_fn_with_state(application, gate::admit));

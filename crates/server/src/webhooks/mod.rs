@@ -11,6 +11,6 @@ mod sign;
 
 pub use job::Webhooks;
 pub use networks::Networks;
-pub(crate) use rows::{Delivery, Webhook};
+pub use rows::{Delivery, Webhook};
 pub(crate) use send::{AddressProblem, check_url};
 pub(crate) use sign::{SECRETS, Secret, secret_place};

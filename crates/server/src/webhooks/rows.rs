@@ -36,29 +36,42 @@ const REPLAY: &str = "INSERT INTO app.webhook_delivery (tenant_id, webhook_id, b
 
 /// One webhook.
 #[derive(Debug, Clone)]
-pub(crate) struct Webhook {
-    pub(crate) id: RecordId,
-    pub(crate) name: String,
-    pub(crate) url: String,
-    pub(crate) active: bool,
-    pub(crate) made_at: Timestamp,
+pub struct Webhook {
+    /// Its id.
+    pub id: RecordId,
+    /// What people call it.
+    pub name: String,
+    /// The address that is told.
+    pub url: String,
+    /// Whether it is told anything.
+    pub active: bool,
+    /// When it was made.
+    pub made_at: Timestamp,
     /// Deliveries that were given up, of the last 30 days.
-    pub(crate) failed: i64,
+    pub failed: i64,
 }
 
 /// One delivery.
 #[derive(Debug, Clone)]
-pub(crate) struct Delivery {
-    pub(crate) id: String,
+pub struct Delivery {
+    /// Its id.
+    pub id: String,
     /// `waiting`, `sent` or `failed`.
-    pub(crate) state: String,
-    pub(crate) attempts: i32,
-    pub(crate) status: Option<i32>,
-    pub(crate) problem: Option<String>,
-    pub(crate) made_at: Timestamp,
-    pub(crate) tried_at: Option<Timestamp>,
-    pub(crate) due_at: Timestamp,
-    pub(crate) body: String,
+    pub state: String,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// The status of the last answer.
+    pub status: Option<i32>,
+    /// Why there was none.
+    pub problem: Option<String>,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// When it was last tried.
+    pub tried_at: Option<Timestamp>,
+    /// When it is tried next.
+    pub due_at: Timestamp,
+    /// What is sent, as JSON.
+    pub body: String,
 }
 
 type ReadError = Box<dyn std::error::Error + Send + Sync>;

@@ -200,6 +200,8 @@ async fn figures_are_of_what_the_reader_sees_and_nobody_writes_them() {
         assert!(!made.is_writable() && !made.is_filterable() && !made.is_sortable());
     }
     schema::create_default_pipeline(&ann).await.unwrap();
+    // Whoever asks next finds that the workspace has moved on, and the one opened then knows its stages.
+    ann.count(&Query::new("deal")).await.unwrap();
     let ann = database.reopen(&ann).await;
     let (acme, beta) = two_accounts(&ann).await;
     let record = read(&ann, "account", acme).await;

@@ -6,6 +6,7 @@ mod people;
 mod programs;
 mod schemas;
 mod shapes;
+mod webhooks;
 
 use std::sync::OnceLock;
 

@@ -208,6 +208,6 @@ pub(super) fn instant_or_null() -> RefOr<Schema> {
     one(text_or_null().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))))
 }
 
-fn whole_or_null() -> ObjectBuilder {
+pub(super) fn whole_or_null() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::Array(vec![Type::Integer, Type::Null]))
 }

@@ -26,6 +26,7 @@ pub(super) fn all() -> impl Iterator<Item = Named> {
         changes(),
         declarations(),
         programs(),
+        super::webhooks::all(),
         vec![("Problem", problem())],
     ]
     .into_iter()

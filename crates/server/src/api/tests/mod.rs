@@ -28,7 +28,7 @@ use zeroize::Zeroizing;
 
 use super::{
     AccountStore, AuditStore, GrantStore, PeopleStore, ProgramStore, SchemaStore, TokenStore,
-    router,
+    WebhookStore, router,
 };
 use crate::{
     identity::{
@@ -41,6 +41,7 @@ use crate::{
     schema::{NewField, NewObject, SchemaError, Wording},
     store::{Invitation, Member, OwnEmail},
     teams::{TeamChange, TeamError, TeamStore, Teams, Visibility},
+    webhooks::{Delivery, Webhook},
 };
 
 /// The memory store's registry stands still: it checks the right and answers what it would have made.
@@ -247,6 +248,53 @@ impl TeamStore for MemoryStore {
 
     async fn change_teams(&self, _: &TeamChange) -> Result<RecordId, TeamError> {
         Err(TeamError::Missing)
+    }
+}
+
+impl WebhookStore for MemoryStore {
+    async fn webhooks(&self) -> Result<Vec<Webhook>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn webhook(&self, _: RecordId) -> Result<Option<Webhook>, StoreError> {
+        Ok(None)
+    }
+
+    async fn add_webhook(
+        &self,
+        _: &str,
+        _: &str,
+    ) -> Result<Option<(RecordId, Zeroizing<String>)>, StoreError> {
+        Ok(None)
+    }
+
+    async fn update_webhook(
+        &self,
+        _: RecordId,
+        _: &str,
+        _: &str,
+        _: bool,
+    ) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn renew_webhook_secret(
+        &self,
+        _: RecordId,
+    ) -> Result<Option<Zeroizing<String>>, StoreError> {
+        Ok(None)
+    }
+
+    async fn remove_webhook(&self, _: RecordId) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn deliveries(&self, _: RecordId) -> Result<Vec<Delivery>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn replay_delivery(&self, _: RecordId, _: &str) -> Result<Option<String>, StoreError> {
+        Ok(None)
     }
 }
 

@@ -4,6 +4,7 @@ mod attachments;
 mod bucket;
 mod narrowed;
 mod programs;
+mod webhooks;
 
 use std::path::Path;
 use std::sync::Arc;

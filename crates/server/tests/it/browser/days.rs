@@ -162,7 +162,7 @@ async fn admin(hand: Hand) {
     // A field with a default, and where it stands.
     browser.open("/settings/objects/deal").await;
     hand.fill(browser, "#label", "Region").await;
-    hand.choose(browser, "#kind", "Choice").await;
+    hand.choose(browser, "#kind", "choice").await;
     hand.fill(browser, "#options", "North").await;
     browser.key(Key::Enter).await;
     browser.keys("South").await;

@@ -126,6 +126,12 @@ impl Hand {
     pub(super) async fn move_card(self, browser: &Browser, lanes: usize) {
         match self {
             Self::Mouse => {
+                // Wide enough for all lanes: what isn't in sight can't be dropped on.
+                browser
+                    .driver
+                    .set_window_rect(0, 0, 2000, 900)
+                    .await
+                    .unwrap();
                 let card = browser
                     .driver
                     .find(By::Css("[data-card] .row-link"))
