@@ -129,10 +129,14 @@ pub(crate) fn of(object: &Object, registry: &Registry) -> Layout {
         } else {
             "section-details"
         };
-        sections.push(Section {
-            heading,
-            fields: rest,
-        });
+        // One heading, one section.
+        match sections.iter_mut().find(|it| it.heading == heading) {
+            Some(section) => section.fields.extend(rest),
+            None => sections.push(Section {
+                heading,
+                fields: rest,
+            }),
+        }
     }
     arrange(&mut sections, object);
     let mut related: Vec<Related> = known.map_or_else(Vec::new, |facts| {
@@ -330,6 +334,21 @@ mod tests {
         let standard = Registry::standard();
         let all = sections(standard.object("task").unwrap(), &standard);
         assert_eq!(count(&shown), count(&all));
+    }
+
+    #[test]
+    fn own_fields_stand_under_the_last_heading_and_no_heading_stands_twice() {
+        let mut own = std::collections::HashMap::new();
+        let region = Field {
+            custom: true,
+            ..Field::text(1000, "region", 20)
+        };
+        own.insert("deal".to_owned(), vec![region]);
+        let registry = Registry::new(1, Vec::new(), own, Vec::new());
+        let shown = sections(registry.object("deal").unwrap(), &registry);
+        let headings: HashSet<_> = shown.iter().map(|placed| &placed.section).collect();
+        assert_eq!(headings.len(), shown.len(), "{shown:?}");
+        assert!(shown.last().unwrap().fields.contains(&"region".to_owned()));
     }
 
     #[test]

@@ -72,18 +72,24 @@ impl Hand {
         }
     }
 
-    /// Chooses from a list: by its first letters, as browsers have it.
+    /// Chooses from a list: from its beginning down.
     pub(super) async fn choose(self, browser: &Browser, css: &str, label: &str) {
         match self {
             Self::Mouse => browser.choose(css, label).await,
             Self::Keys => {
                 Self::reach(browser, css).await;
-                browser.keys(label).await;
+                browser.key(Key::Home).await;
                 let chosen = format!(
                     "return document.querySelector({}).selectedOptions[0]?.label.trim()",
                     json!(css)
                 );
-                browser.wait_until(&chosen, label).await;
+                for _ in 0..STEPS {
+                    if browser.run(&chosen).await == label {
+                        return;
+                    }
+                    browser.key(Key::Down).await;
+                }
+                panic!("{css} has no {label}");
             }
         }
     }
