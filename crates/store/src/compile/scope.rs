@@ -58,7 +58,7 @@ pub fn compile_scope(
             if !sql.text.is_empty() {
                 sql.push(" UNION ");
             }
-            write_node(&mut sql, registry, nodes, at)?;
+            write_node(&mut sql, registry, nodes, at, None)?;
         }
     }
     Ok((!sql.text.is_empty()).then_some(Sql {
@@ -100,7 +100,7 @@ pub fn compile_scope_range(
         } else {
             ") a UNION SELECT a.id FROM ("
         });
-        write_node(&mut sql, registry, nodes, at)?;
+        write_node(&mut sql, registry, nodes, at, None)?;
         if let Some(after) = range.after {
             sql.push(" AND t.id > ")
                 .param(Param::Text(after.to_string()));
@@ -123,11 +123,13 @@ pub fn compile_scope_range(
     }))
 }
 
+/// The records of one place: their ids, or where one of their relations leads.
 fn write_node(
     sql: &mut Writer,
     registry: &Registry,
     nodes: &[ScopeNode<'_>],
     at: usize,
+    relation: Option<&Field>,
 ) -> Result<(), QueryError> {
     let Some(node) = nodes.get(at) else {
         return Err(QueryError::TooLarge);
@@ -144,35 +146,45 @@ fn write_node(
                 ..Writer::new(sql.dialect)
             };
             write_where(&mut rest, &mut source, filter, &[], Presence::Living)?;
-            sql.push("SELECT t.id").push(&from.text);
+            write_wanted(sql, object, relation);
+            sql.push(&from.text);
             source.write_joins(sql);
             sql.push(&rest.text);
             sql.params = rest.params;
         }
         Reach::Down { parent, field } => {
-            write_living(sql, object);
+            write_living(sql, object, relation);
             place(object, field).write_value(sql);
             sql.push(" IN (");
-            write_node(sql, registry, nodes, *parent)?;
+            write_node(sql, registry, nodes, *parent, None)?;
             sql.push(")");
         }
         Reach::Up { parent, field } => {
-            let from = nodes.get(*parent).ok_or(QueryError::TooLarge)?.object;
-            write_living(sql, object);
-            sql.push("t.id IN (SELECT ");
-            place(from, field).write_value(sql);
-            sql.push(" FROM ")
-                .table(table_of(from))
-                .push(" t WHERE t.id IN (");
-            write_node(sql, registry, nodes, *parent)?;
-            sql.push("))");
+            if nodes.get(*parent).is_none() {
+                return Err(QueryError::TooLarge);
+            }
+            write_living(sql, object, relation);
+            sql.push("t.id IN (");
+            write_node(sql, registry, nodes, *parent, Some(field))?;
+            sql.push(")");
         }
     }
     Ok(())
 }
 
-fn write_living(sql: &mut Writer, object: &Object) {
-    sql.push("SELECT t.id FROM ")
+fn write_wanted(sql: &mut Writer, object: &Object, relation: Option<&Field>) {
+    sql.push("SELECT ");
+    match relation {
+        Some(field) => place(object, field).write_value(sql),
+        None => {
+            sql.push("t.id");
+        }
+    }
+}
+
+fn write_living(sql: &mut Writer, object: &Object, relation: Option<&Field>) {
+    write_wanted(sql, object, relation);
+    sql.push(" FROM ")
         .table(table_of(object))
         .push(" t WHERE t.deleted_at IS NULL AND ");
     if object.custom {
