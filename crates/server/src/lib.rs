@@ -19,6 +19,7 @@ mod live;
 pub mod mail;
 pub mod oauth;
 pub mod pages;
+pub mod personal_data;
 pub mod platform;
 pub mod schema;
 pub mod serve;

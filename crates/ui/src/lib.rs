@@ -8,6 +8,7 @@ mod board;
 mod calendar;
 mod conflict;
 mod error;
+mod forecast;
 mod form;
 mod frame;
 mod home;

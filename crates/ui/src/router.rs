@@ -15,7 +15,7 @@ use fieldstone_store::conflict::ConflictStore;
 use crate::{
     board, calendar, conflict, error,
     error::PageError,
-    form, home, lead, list,
+    forecast, form, home, lead, list,
     page::{Page, get, mount, post},
     palette, record, report, search,
 };
@@ -33,6 +33,7 @@ where
         get("/assets/{name}",                    Needs::Nothing,       asset),
         get("/",                                 needs(RecordsRead),   home::show::<S>),
         get("/calendar",                         needs(RecordsRead),   calendar::show::<S>),
+        get("/forecast",                         needs(RecordsRead),   forecast::show::<S>),
         get("/palette",                          needs(RecordsRead),   palette::show::<S>),
         get("/reports",                          needs(RecordsRead),   report::show::<S>),
         post("/reports",                         needs(RecordsRead),   report::keep::<S>),

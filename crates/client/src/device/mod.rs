@@ -82,6 +82,37 @@ pub fn take_home(path: &Path, keystores: &Keystores) -> Result<Home, DeviceError
     Ok(home)
 }
 
+/// A login whose key is at hand.
+struct Opened {
+    home: Home,
+    keystore: Keystore,
+    login: Login,
+    key: LoginKey,
+    local: Local,
+    transport: Transport,
+    profile: Profile,
+    clock: Arc<dyn Clock>,
+}
+
+impl Opened {
+    /// The device, with what follows from the key, and its journal sealed to the key that the workspace has now.
+    async fn ready(self) -> Result<Device, DeviceError> {
+        let device = Device {
+            files: Files::new(self.home.attachments(), self.key.clone()),
+            pair: LoginPair::of(&self.key)?,
+            home: self.home,
+            keystore: self.keystore,
+            login: self.login,
+            local: self.local,
+            transport: self.transport,
+            profile: self.profile,
+            clock: self.clock,
+        };
+        device.keep_sealed().await?;
+        Ok(device)
+    }
+}
+
 impl Device {
     /// Opens the device for whoever is logged in.
     pub async fn open(
@@ -116,20 +147,17 @@ impl Device {
         transport.resume(&profile.session)?;
         transport.be(&profile.registered)?;
         sentry::adopt(&mut profile.guard, None, &transport);
-        let files = Files::new(home.attachments(), key.clone());
-        let device = Self {
+        let opened = Opened {
             home,
             keystore,
             login,
+            key,
             local,
             transport,
             profile,
-            pair: LoginPair::of(&key)?,
-            files,
             clock,
         };
-        device.keep_sealed().await?;
-        Ok(device)
+        opened.ready().await
     }
 
     /// Logs in. The platform is asked first: a refusal leaves nothing behind.
@@ -198,20 +226,17 @@ impl Device {
                 return Err(error);
             }
         };
-        let files = Files::new(home.attachments(), key.clone());
-        let device = Self {
+        let opened = Opened {
             home,
             keystore,
             login,
+            key,
             local,
             transport,
             profile,
-            pair: LoginPair::of(&key)?,
-            files,
             clock,
         };
-        device.keep_sealed().await?;
-        Ok(device)
+        opened.ready().await
     }
 
     /// Signs the same person in again, whose session has ended: everything on the device is as it was.

@@ -1,7 +1,7 @@
 //! Applications: who may ask people of the workspace for access.
 
 use fieldstone_model::{Capability, Problem, RecordId};
-use http::{HeaderValue, StatusCode, header::LOCATION};
+use http::StatusCode;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
@@ -63,11 +63,7 @@ pub(super) async fn create<S: ApiStore>(call: Call<S>) -> ApiResult {
     if let (Some(members), Some(secret)) = (made.as_object_mut(), secret) {
         members.insert("client_secret".to_owned(), Json::from(secret.as_str()));
     }
-    let mut response = written::value(StatusCode::CREATED, &made)?;
-    if let Ok(address) = HeaderValue::from_str(&format!("{ROOT}/oauth/applications/{id}")) {
-        response.headers_mut().insert(LOCATION, address);
-    }
-    Ok(response)
+    written::created(&format!("{ROOT}/oauth/applications/{id}"), &made)
 }
 
 /// `GET /oauth/applications/{id}`

@@ -1,7 +1,7 @@
 //! Service accounts: users without a person, for programs that belong to nobody in particular; and their tokens.
 
 use fieldstone_model::{Problem, RecordId, Rights, Role};
-use http::{HeaderValue, StatusCode, header::LOCATION};
+use http::StatusCode;
 use jiff::SignedDuration;
 use serde_json::{Map, Value as Json, json};
 
@@ -54,11 +54,7 @@ pub(super) async fn create<S: ApiStore>(call: Call<S>) -> ApiResult {
     );
     let id = call.store()?.add_service_account(&name, role).await?;
     let account = find(&call, id).await?;
-    let mut response = written::value(StatusCode::CREATED, &shown(&account))?;
-    if let Ok(address) = HeaderValue::from_str(&format!("{ROOT}/service-accounts/{id}")) {
-        response.headers_mut().insert(LOCATION, address);
-    }
-    Ok(response)
+    written::created(&format!("{ROOT}/service-accounts/{id}"), &shown(&account))
 }
 
 /// `GET /service-accounts/{id}`

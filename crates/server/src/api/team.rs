@@ -1,7 +1,7 @@
 //! Teams: a tree of people, for whoever sees by teams.
 
 use fieldstone_model::{FieldError, Problem, RecordId};
-use http::{HeaderValue, StatusCode, header::LOCATION};
+use http::StatusCode;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
@@ -68,11 +68,7 @@ pub(super) async fn create<S: ApiStore>(call: Call<S>) -> ApiResult {
     };
     let id = call.store()?.change_teams(&change).await?;
     let team = json!({ "id": id, "name": name.trim(), "parent_id": parent_id, "members": [] });
-    let mut response = written::value(StatusCode::CREATED, &team)?;
-    if let Ok(address) = HeaderValue::from_str(&format!("{ROOT}/teams/{id}")) {
-        response.headers_mut().insert(LOCATION, address);
-    }
-    Ok(response)
+    written::created(&format!("{ROOT}/teams/{id}"), &team)
 }
 
 /// `PATCH /teams/{id}` with `{"name"?,"parent_id"?}`: the team.

@@ -4,7 +4,7 @@ use axum::{body::Body, response::Response};
 use fieldstone_model::Record;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG},
+    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION},
 };
 use serde::Serialize;
 
@@ -32,6 +32,15 @@ pub(super) fn value(status: StatusCode, value: &impl Serialize) -> ApiResult {
             error,
         ))),
     }
+}
+
+/// The answer to a request that made something: what it is, and its address.
+pub(super) fn created(address: &str, made: &impl Serialize) -> ApiResult {
+    let mut response = value(StatusCode::CREATED, made)?;
+    if let Ok(address) = HeaderValue::from_str(address) {
+        response.headers_mut().insert(LOCATION, address);
+    }
+    Ok(response)
 }
 
 /// An answer without a body.

@@ -39,6 +39,7 @@ const LOOKUP_INDEXES: &[&str] = &[
     "letter_due_lookup",
     "sync_standing_lookup",
     "automation_event_due_lookup",
+    "calendar_feed_lookup",
 ];
 
 const RULES: [Rule; 13] = [

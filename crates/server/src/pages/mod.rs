@@ -3,6 +3,7 @@
 //! They never show a record, and never echo a password.
 
 pub(crate) mod attachments;
+pub(crate) mod calendar_feed;
 pub(crate) mod confirm;
 pub(crate) mod email_change;
 pub(crate) mod exports;

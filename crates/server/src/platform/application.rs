@@ -35,6 +35,8 @@ pub struct Application {
     pub standings: Standings,
     /// Giving tokens to applications.
     pub authorization: AuthorizationServer,
+    /// Looks people up.
+    pub(crate) auth: AuthPool,
     /// What tells open pages of changes.
     pub(crate) live: Live,
     /// How people are addressed.
@@ -73,7 +75,8 @@ impl Application {
             standings: Standings::new(auth.clone(), vault.clone()),
             sign_in: SignIn::new(auth.clone(), Arc::clone(&ids), passwords, vault),
             authorization: AuthorizationServer::new(auth.clone(), ids),
-            live: Live::new(auth),
+            live: Live::new(auth.clone()),
+            auth,
             profiles: Profiles::default(),
             clock,
         })

@@ -25,6 +25,7 @@ use crate::http::{HttpLimits, see_through, wrap};
 use crate::identity::oauth::AuthorizationServer;
 use crate::live::Live;
 use crate::oauth::{self, Issuer};
+use crate::pages::calendar_feed::{self, Feeds};
 use crate::pages::settings::{invitations, members, membership};
 use crate::pages::{
     Entrance, attachments, confirm, email_change, exports, forgotten_password, imports, invitation,
@@ -49,6 +50,7 @@ pub struct Site {
     authorization: AuthorizationServer,
     issuer: Issuer,
     live: Live,
+    feeds: Feeds,
 }
 
 impl std::fmt::Debug for Site {
@@ -76,6 +78,7 @@ parts! {
     authorization: AuthorizationServer,
     issuer: Issuer,
     live: Live,
+    feeds: Feeds,
 }
 
 /// The table of the server's own pages. What needs nothing is served outside the gate, everything else behind it.
@@ -123,6 +126,10 @@ fn people() -> Vec<Page<Site>> {
         post("/attachments/new",          Needs::Capability(RecordsWrite), attachments::create),
         get("/attachments/{id}/content",  Needs::Capability(RecordsRead),  attachments::content),
         get("/live",                      Needs::Session, live::show),
+        get("/calendar.ics",              Needs::Nothing, calendar_feed::show),
+        get("/settings/calendar",         Needs::Session, settings::calendar::show),
+        post("/settings/calendar",        Needs::Session, settings::calendar::make),
+        post("/settings/calendar/end",    Needs::Session, settings::calendar::end),
         get("/notifications",             Needs::Session, notifications::show),
         get("/notifications/count",       Needs::Session, notifications::count),
         get("/settings",                  Needs::Session, settings::show),
@@ -228,6 +235,9 @@ fn people() -> Vec<Page<Site>> {
         post("/settings/token-policy",                                    proven(WorkspaceManage), settings::token_policy::submit),
         get("/settings/audit",                                            needs(UsersManage),      settings::audit::show),
         post("/settings/audit/verification",                              needs(UsersManage),      settings::audit::verify),
+        get("/settings/personal-data",                                    proven(UsersManage),     settings::personal_data::show),
+        post("/settings/personal-data/export",                            proven(UsersManage),     settings::personal_data::export),
+        post("/settings/personal-data/erasure",                           proven(UsersManage),     settings::personal_data::erase),
         get("/settings/backups",                                          needs(WorkspaceManage),  settings::backups::show),
         get("/settings/ending",                                           proven(WorkspaceOwn),    settings::ending::show),
         post("/settings/ending",                                          proven(WorkspaceOwn),    settings::ending::ask),
@@ -289,6 +299,12 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
         authorization: application.authorization.clone(),
         issuer: Issuer::new(&platform.url),
         live: application.live.clone(),
+        feeds: Feeds::new(
+            application.auth.clone(),
+            application.stores.clone(),
+            Arc::clone(&application.clock),
+            platform.url.clone(),
+        ),
     };
     let own = mount::<PgStore, Site>(pages());
     let gated = fieldstone_ui::router::<PgStore>(own.gated.with_state(site.clone()))

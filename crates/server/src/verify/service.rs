@@ -78,7 +78,7 @@ pub(super) async fn deployment(subject: &Subject) -> Seen {
             run.ended, run.detail
         )),
         None => unseen(
-            "how new versions get here can't be seen from inside; `./x deploy-drill` shows an upgrade and a rollback under load",
+            "how new versions get here can't be seen from inside, and no deployment was practised on this installation",
         ),
     }
 }

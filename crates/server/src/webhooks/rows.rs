@@ -28,7 +28,7 @@ const ADD: &str = "INSERT INTO app.webhook (tenant_id, id, name, url, sealed, by
     WHERE (SELECT count(*) FROM app.webhook) < $5 RETURNING id";
 const UPDATE: &str =
     "UPDATE app.webhook w SET name = $2, url = $3, active = $4 WHERE w.id = $1 RETURNING w.id";
-const RENEW: &str = "UPDATE app.webhook w SET sealed = $2, secret_no = $3 WHERE w.id = $1 AND w.secret_no = $3 - 1 RETURNING w.id";
+const RENEW: &str = "UPDATE app.webhook w SET sealed = $2, secret_no = $3::bigint WHERE w.id = $1 AND w.secret_no = $3::bigint - 1 RETURNING w.id";
 const REMOVE: &str = "DELETE FROM app.webhook w WHERE w.id = $1 RETURNING w.id";
 const REPLAY: &str = "INSERT INTO app.webhook_delivery (tenant_id, webhook_id, body, due_at, made_at) \
     SELECT d.tenant_id, d.webhook_id, d.body, transaction_timestamp(), transaction_timestamp() \

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::hmac;
+use fieldstone_model::{Clock as _, SystemClock};
 use fieldstone_testkit::{Server, ServerOptions};
 use serde_json::{Value, json};
 use tokio::{
@@ -336,4 +337,40 @@ async fn what_a_rule_may_not_do_stands_in_its_log() {
         .await;
     let log = owner.says(&rule, "tag bad").await;
     assert!(log.contains("Tower") && log.contains("failed"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_calendar_is_read_under_an_address_of_its_own_until_it_ends() {
+    let server = Server::start(&ServerOptions::demo());
+    let owner = Owner::of(&server).await;
+    let day = "2030-01-02T09:00:00Z";
+    let event = json!({"subject": "Meet; talk, eat", "starts_at": day});
+    owner.api("POST", "/records/event", event).await;
+    let soon: String = {
+        let soon = SystemClock.now() + jiff::SignedDuration::from_hours(48);
+        soon.strftime("%Y-%m-%d").to_string()
+    };
+    let task = json!({"subject": "Write the offer", "due_date": soon});
+    owner.api("POST", "/records/task", task).await;
+    let (status, _, page) = owner.form("/settings/calendar", &[]).await;
+    assert_eq!(status, 201, "{page}");
+    let at = page.find("/calendar.ics?feed=").expect("an address");
+    let address: String = page[at..]
+        .chars()
+        .take("/calendar.ics?feed=".len() + 43)
+        .collect();
+    // Without any session.
+    let read = async || {
+        let request = server.client().get(format!("{}{address}", server.url()));
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let (status, text) = read().await;
+    assert_eq!(status, 200, "{text}");
+    assert!(text.starts_with("BEGIN:VCALENDAR\r\n") && text.ends_with("END:VCALENDAR\r\n"));
+    let due = format!("DTSTART;VALUE=DATE:{}", soon.replace('-', ""));
+    assert!(text.contains(&due), "{text}");
+    assert!(text.contains("SUMMARY:Write the offer"), "{text}");
+    owner.form("/settings/calendar/end", &[]).await;
+    assert_eq!(read().await.0, 404);
 }

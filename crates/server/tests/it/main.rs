@@ -27,6 +27,7 @@ mod mail;
 mod matrix;
 mod members;
 mod oauth;
+mod personal_data;
 mod process;
 mod serving;
 mod storage;

@@ -2,6 +2,8 @@
 audit-workspace-create = { $actor } hat den Arbeitsbereich angelegt.
 audit-workspace-end-ask = { $actor } hat das Ende des Arbeitsbereichs verlangt.
 audit-workspace-end-stop = { $actor } hat das Ende des Arbeitsbereichs zurückgenommen.
+audit-personal-data-export = { $actor } hat exportiert, was über eine Person bekannt ist.
+audit-personal-data-erase = { $actor } hat gelöscht, was über eine Person bekannt ist.
 audit-keys-rotate = { $actor } hat die Schlüssel gewechselt, die Geheimnisse und Dateien versiegeln.
 audit-user-add = { $actor } hat { $target } hinzugefügt.
 audit-setup-link-make = { $actor } hat einen Einrichtungslink für { $target } erstellt.
@@ -91,3 +93,5 @@ audit-rule-update = { $actor } hat die Regel { $target } geändert.
 audit-rule-enable = { $actor } hat die Regel { $target } eingeschaltet.
 audit-rule-disable = { $actor } hat die Regel { $target } ausgeschaltet.
 audit-rule-remove = { $actor } hat die Regel { $target } entfernt.
+audit-calendar-feed-make = { $actor } hat eine Adresse für den eigenen Kalender erstellt.
+audit-calendar-feed-end = { $actor } hat die Adresse des eigenen Kalenders beendet.

@@ -115,6 +115,7 @@ sealed-release = In meinem Namen übernehmen
 sealed-release-of = Die Änderung von { $person } in meinem Namen übernehmen
 sealed-dismiss = Verwerfen
 sealed-dismiss-of = Die Änderung von { $person } verwerfen
+sealed-id-taken = Sie lässt sich nicht übernehmen: Ein anderer Datensatz hat ihre ID. Geben Sie sie anhand der Angaben hier neu ein und verwerfen Sie sie dann.
 sealed-refused = Sie lässt sich nicht übernehmen: { $why }
 settings-done-sealed-released = In Ihrem Namen übernommen.
 settings-done-sealed-conflict = Übernommen, soweit es ging; der Rest ist bei Ihren Konflikten.

@@ -280,3 +280,9 @@ attachment-failed = Die Datei ist nicht angekommen. Versuchen Sie es noch einmal
 attachment-too-large = Diese Datei ist größer als 1 GiB.
 attachment-download = Herunterladen
 attachment-waiting = Der Inhalt ist noch nicht angekommen. Er kommt vom Gerät, auf dem die Datei hinzugefügt wurde, bei dessen nächstem Abgleich.
+
+forecast = Vorschau
+forecast-advice = Offene Geschäfte nach dem Monat, in dem sie abgeschlossen werden sollen; unter jedem Betrag, was davon wahrscheinlich ist.
+forecast-owner = Inhaber
+forecast-late = Überfällig
+forecast-none = Kein offenes Geschäft

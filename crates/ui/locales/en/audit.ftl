@@ -2,6 +2,8 @@
 audit-workspace-create = { $actor } made the workspace.
 audit-workspace-end-ask = { $actor } asked for the end of the workspace.
 audit-workspace-end-stop = { $actor } took the end of the workspace back.
+audit-personal-data-export = { $actor } exported what is known of a person.
+audit-personal-data-erase = { $actor } erased what is known of a person.
 audit-keys-rotate = { $actor } changed the keys that seal secrets and files.
 audit-user-add = { $actor } added { $target }.
 audit-setup-link-make = { $actor } made a set-up link for { $target }.
@@ -91,3 +93,5 @@ audit-rule-update = { $actor } changed the rule { $target }.
 audit-rule-enable = { $actor } switched the rule { $target } on.
 audit-rule-disable = { $actor } switched the rule { $target } off.
 audit-rule-remove = { $actor } removed the rule { $target }.
+audit-calendar-feed-make = { $actor } made an address for their calendar.
+audit-calendar-feed-end = { $actor } ended the address of their calendar.

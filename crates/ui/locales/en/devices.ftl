@@ -115,6 +115,7 @@ sealed-release = Apply in my name
 sealed-release-of = Apply the change of { $person } in my name
 sealed-dismiss = Discard
 sealed-dismiss-of = Discard the change of { $person }
+sealed-id-taken = It can’t be applied: another record has its id. Enter it anew from what is shown here, then discard it.
 sealed-refused = It can’t be applied: { $why }
 settings-done-sealed-released = Applied in your name.
 settings-done-sealed-conflict = Applied as far as it went; the rest is among your conflicts.

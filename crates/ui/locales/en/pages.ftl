@@ -280,3 +280,9 @@ attachment-failed = The file didn’t get through. Try again.
 attachment-too-large = This file is larger than 1 GiB.
 attachment-download = Download
 attachment-waiting = The content hasn’t arrived yet. It comes from the device it was added on, at its next synchronisation.
+
+forecast = Forecast
+forecast-advice = Open deals by the month in which they are to close; below each amount what of it is likely.
+forecast-owner = Owner
+forecast-late = Overdue
+forecast-none = No open deal

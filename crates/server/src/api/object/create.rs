@@ -1,7 +1,5 @@
 //! A new object of the workspace's own.
 
-use http::{HeaderValue, StatusCode, header::LOCATION};
-
 use crate::api::{
     ApiStore, RECORD_BYTES_MAX, ROOT, body, call::Call, describe, error::ApiResult, schema, written,
 };
@@ -12,12 +10,8 @@ pub(in crate::api) async fn create<S: ApiStore>(call: Call<S>) -> ApiResult {
     let bytes = call.json(RECORD_BYTES_MAX)?;
     let new = schema::new_object(body::object(&bytes)?)?;
     let object = call.store()?.create_object(&new).await?;
-    let mut response = written::value(
-        StatusCode::CREATED,
+    written::created(
+        &format!("{ROOT}/objects/{}", object.name),
         &describe::object(&object, call.rights()),
-    )?;
-    if let Ok(address) = HeaderValue::from_str(&format!("{ROOT}/objects/{}", object.name)) {
-        response.headers_mut().insert(LOCATION, address);
-    }
-    Ok(response)
+    )
 }

@@ -35,6 +35,10 @@ actions! {
     WorkspaceEndAsk = "workspace_end.ask";
     /// Somebody took the workspace's end back.
     WorkspaceEndStop = "workspace_end.stop";
+    /// Somebody took away what is known of a person outside.
+    PersonalDataExport = "personal_data.export";
+    /// Somebody erased what is known of a person outside.
+    PersonalDataErase = "personal_data.erase";
     /// An operator changed keys; the detail says which, and whether it was begun or finished.
     KeysRotate = "keys.rotate";
     /// Somebody was added; the target is their id.
@@ -111,6 +115,10 @@ actions! {
     GrantReuse = "grant.reuse";
     /// A code was presented by whom or where it wasn't made for.
     GrantRefuse = "grant.refuse";
+    /// Somebody made an address under which other programs read their calendar.
+    CalendarFeedMake = "calendar_feed.make";
+    /// Somebody ended it.
+    CalendarFeedEnd = "calendar_feed.end";
     /// A webhook was made; the target is its id.
     WebhookAdd = "webhook.add";
     /// A webhook was given another name or address, or switched on or off.

@@ -7,6 +7,7 @@ pub(crate) mod applications;
 pub(crate) mod audit;
 pub(crate) mod automation;
 pub(crate) mod backups;
+pub(crate) mod calendar;
 pub(crate) mod connected;
 pub(crate) mod device_policy;
 pub(crate) mod devices;
@@ -17,6 +18,7 @@ pub(crate) mod membership;
 pub(crate) mod notifications;
 pub(crate) mod objects;
 pub(crate) mod password;
+pub(crate) mod personal_data;
 pub(crate) mod profile;
 mod programs;
 pub(crate) mod record_sets;
@@ -63,6 +65,7 @@ pub struct Section {
 #[rustfmt::skip]
 pub const SECTIONS: &[Section] = &[
     own("/settings/profile",                   "settings-profile"),
+    own(calendar::PATH,                        "settings-calendar"),
     own(notifications::PATH,                   "settings-notifications"),
     own("/settings/password",                  "settings-password"),
     own("/settings/two-step",                  "settings-two-step"),
@@ -86,6 +89,7 @@ pub const SECTIONS: &[Section] = &[
     shared("/settings/device-policy",          "settings-device-policy",    WorkspaceManage),
     shared("/settings/sealed",                 "settings-sealed",           UsersManage),
     shared("/settings/audit",                  "settings-audit",            UsersManage),
+    shared(personal_data::PATH,                "settings-personal-data",    UsersManage),
     shared("/settings/backups",                "settings-backups",          WorkspaceManage),
     shared(ending::PATH,                       "settings-ending",           WorkspaceOwn),
 ];

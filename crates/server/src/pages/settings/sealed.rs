@@ -81,7 +81,7 @@ pub(crate) async fn release(settings: Settings, Key(device, number): Key) -> Pag
             respond(&settings, StatusCode::UNPROCESSABLE_ENTITY, Some(error)).await
         }
         Some(Outcome::IdTaken) => {
-            let error = settings.locale().t1("sealed-refused", "why", "");
+            let error = settings.locale().t("sealed-id-taken").into_owned();
             respond(&settings, StatusCode::UNPROCESSABLE_ENTITY, Some(error)).await
         }
     }

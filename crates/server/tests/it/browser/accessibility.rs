@@ -208,6 +208,7 @@ fn work(deal: &str) -> Vec<(&'static str, String)> {
             "report with an error",
             "/reports?filter=nothing+%3D+1".into(),
         ),
+        ("forecast", "/forecast".into()),
         ("calendar", "/calendar".into()),
         ("week", "/calendar?reach=week&date=2020-01-01".into()),
         (
@@ -224,6 +225,7 @@ fn settings() -> Vec<(&'static str, String)> {
     [
         ("notifications", "/notifications"),
         ("notification settings", "/settings/notifications"),
+        ("calendar elsewhere", "/settings/calendar"),
         ("automation", "/settings/automation"),
         ("new rule", "/settings/automation/new?object=deal"),
         ("webhooks", "/settings/webhooks"),
@@ -242,6 +244,7 @@ fn settings() -> Vec<(&'static str, String)> {
         ("membership", "/settings/membership"),
         ("new address", "/settings/membership/email"),
         ("departure", "/settings/membership/departure"),
+        ("personal data", "/settings/personal-data?q=a"),
         ("backups", "/settings/backups"),
         ("ending", "/settings/ending"),
         ("objects", "/settings/objects"),

@@ -145,8 +145,8 @@ async fn what_devices_bring_is_settled_and_what_they_get_is_chosen() {
         .wait_for("[id='via-contact.account_id/task.about_id']")
         .await;
     browser.open("/deals").await;
-    browser.wait_for(".waiting .count").await;
-    browser.click(".waiting a").await;
+    browser.wait_for(".waiting[hx-get] .count").await;
+    browser.click(".waiting a[href='/conflicts']").await;
     browser.wait_for_path("/conflicts").await;
     browser.open(&conflicts[0]).await;
     for (field, side) in [("name", "mine"), ("industry", "theirs"), ("city", "other")] {

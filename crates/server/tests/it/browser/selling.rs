@@ -324,7 +324,7 @@ async fn a_record_is_changed_in_place_told_about_and_merged() {
     browser
         .run("document.querySelector('form.form .submit .primary').click()")
         .await;
-    browser.wait_for_text("now is both.").await;
+    browser.wait_for_text("Both records are now").await;
     browser.wait_for_text("King").await;
     browser.wait_for_text("030 1").await;
 

@@ -125,6 +125,11 @@ pub(super) const SAMPLES: &[Sample] = &[
     form("/imports/{id}/removal", "/imports/0IU0000000000zz/removal", "").but(StatusCode::NOT_FOUND),
     get("/imports/{id}/failed", "/imports/0IU0000000000zz/failed").but(StatusCode::NOT_FOUND),
     form("/imports/{id}/undo", "/imports/0IM0000000000zz/undo", "").but(StatusCode::NOT_FOUND),
+    get("/calendar.ics", "/calendar.ics?feed=none").but(StatusCode::NOT_FOUND),
+    get("/settings/calendar", "/settings/calendar"),
+    form("/settings/calendar", "/settings/calendar", ""),
+    form("/settings/calendar/end", "/settings/calendar/end", ""),
+    get("/forecast", "/forecast?whose=mine"),
     get("/settings/automation", "/settings/automation"),
     form("/settings/automation", "/settings/automation", "object=deal&name=").but(StatusCode::UNPROCESSABLE_ENTITY),
     get("/settings/automation/new", "/settings/automation/new?object=deal"),
@@ -178,6 +183,10 @@ pub(super) const SAMPLES: &[Sample] = &[
     form("/settings/devices/{id}/revocation", "/settings/devices/fD0000000000000/revocation", "").but(StatusCode::NOT_FOUND),
     get("/settings/devices/{id}/wipe", "/settings/devices/fD0000000000000/wipe").but(StatusCode::NOT_FOUND),
     form("/settings/devices/{id}/wipe", "/settings/devices/fD0000000000000/wipe", "").but(StatusCode::NOT_FOUND),
+    get("/settings/personal-data", "/settings/personal-data?q=nort"),
+    // Records that aren't there: those that are have other requests to answer, and belong to one workspace.
+    form("/settings/personal-data/export", "/settings/personal-data/export", "id=001000000000000").but(StatusCode::NOT_FOUND),
+    form("/settings/personal-data/erasure", "/settings/personal-data/erasure", "id=001000000000000").but(StatusCode::NOT_FOUND),
     get("/settings/backups", "/settings/backups"),
     get("/settings/ending", "/settings/ending"),
     // Other requests need the workspace.

@@ -91,6 +91,8 @@ impl Connection {
 
     async fn exchange(&mut self, request: &[u8]) -> anyhow::Result<Answer> {
         self.stream.write_all(request).await?;
+        // What TLS holds back for want of a turn is sent by nothing else.
+        self.stream.flush().await?;
         self.buffer.clear();
         let head = loop {
             self.fill().await?;
