@@ -1,12 +1,12 @@
 //! Scopes: the ids of one object's records that a tree of related objects reaches from its roots.
 
 use fieldstone_model::{
-    Field, Filter, Object, RecordId, Registry,
+    Field, Filter, Object, Registry,
     query::{Presence, QueryError},
 };
 
 use super::{
-    Dialect, Param, Sql, Writer,
+    Dialect, Sql, Writer,
     filter::write_where,
     source::{Place, Source, table_of},
 };
@@ -62,62 +62,6 @@ pub fn compile_scope(
         }
     }
     Ok((!sql.text.is_empty()).then_some(Sql {
-        text: sql.text,
-        params: sql.params,
-    }))
-}
-
-/// The ids of a scope in a part of the order of ids.
-#[derive(Debug, Clone, Copy)]
-pub struct IdRange {
-    /// Behind this one; none for the beginning.
-    pub after: Option<RecordId>,
-    /// Up to and including this one; none for the end.
-    pub until: Option<RecordId>,
-    /// At most as many, the lowest.
-    pub limit: usize,
-}
-
-/// The same in a range of ids, in order. Each place is read in the order of ids and no further than the limit, so that a page of a large
-/// scope costs what a page has and not what the scope has.
-pub fn compile_scope_range(
-    dialect: Dialect,
-    registry: &Registry,
-    nodes: &[ScopeNode<'_>],
-    object: &Object,
-    range: IdRange,
-) -> Result<Option<Sql>, QueryError> {
-    let mut sql = Writer::new(dialect);
-    for at in 0..nodes.len() {
-        if nodes
-            .get(at)
-            .is_none_or(|node| node.object.name != object.name)
-        {
-            continue;
-        }
-        sql.push(if sql.text.is_empty() {
-            "SELECT s.id FROM (SELECT a.id FROM ("
-        } else {
-            ") a UNION SELECT a.id FROM ("
-        });
-        write_node(&mut sql, registry, nodes, at, None)?;
-        if let Some(after) = range.after {
-            sql.push(" AND t.id > ")
-                .param(Param::Text(after.to_string()));
-        }
-        if let Some(until) = range.until {
-            sql.push(" AND t.id <= ")
-                .param(Param::Text(until.to_string()));
-        }
-        sql.push(" ORDER BY t.id LIMIT ")
-            .push(&range.limit.to_string());
-    }
-    if sql.text.is_empty() {
-        return Ok(None);
-    }
-    sql.push(") a) s ORDER BY s.id LIMIT ")
-        .push(&range.limit.to_string());
-    Ok(Some(Sql {
         text: sql.text,
         params: sql.params,
     }))
@@ -246,17 +190,5 @@ mod tests {
             compile_scope(Dialect::Postgres, &registry, &nodes, object("task")).unwrap(),
             None
         );
-        let range = IdRange {
-            after: Some("0031kQh2S0a8Xbd".parse().unwrap()),
-            until: None,
-            limit: 2_001,
-        };
-        let part = |of| {
-            compile_scope_range(Dialect::Postgres, &registry, &nodes, object(of), range).unwrap()
-        };
-        let sql = part("contact").unwrap();
-        insta::assert_snapshot!("a_part_of_a_tree_ends_at_every_place", sql.text);
-        assert_eq!(sql.params.len(), 4);
-        assert_eq!(part("task"), None);
     }
 }
