@@ -438,22 +438,16 @@ impl<'a> Reading<'a> {
         Ok(within)
     }
 
-    pub(super) fn in_scope(
-        &self,
-        name: &str,
-    ) -> Result<Option<(String, String, Vec<Param>)>, SyncError> {
+    /// The ids and tags of everything in scope of one object.
+    pub(super) fn in_scope(&self, name: &str) -> Result<Option<(String, Vec<Param>)>, SyncError> {
         if name == conflict::OBJECT {
-            let scope =
-                "SELECT c.id FROM app.sync_conflict c WHERE c.deleted_at IS NULL".to_owned();
-            return Ok(Some((scope, "app.sync_conflict".to_owned(), Vec::new())));
+            let text = "SELECT c.id, c.row_tag, c.object FROM app.sync_conflict c WHERE c.deleted_at IS NULL";
+            return Ok(Some((text.to_owned(), Vec::new())));
         }
         let Some(object) = self.registry.object(name).cloned() else {
             return Ok(None);
         };
-        let table = sql_table(&object);
-        Ok(self
-            .scope_sql(&object)?
-            .map(|(scope, params)| (scope, table, params)))
+        self.scope_sql(&object)
     }
 
     /// Whole rows in scope, by id.

@@ -43,19 +43,16 @@ impl Reading<'_> {
         let names = self.object_names();
         let (mut counted, mut statements) = (Vec::new(), Vec::new());
         for name in &names {
-            let Some((scope, table, params)) = self.in_scope(name)? else {
+            let Some((scope, params)) = self.in_scope(name)? else {
                 continue;
             };
             counted.push(name);
             // Of a conflict, what is kept from the reader depends on the record.
             let text = if name == conflict::OBJECT {
-                format!(
-                    "SELECT int8send(t.row_tag), t.object FROM {table} t WHERE t.id IN ({scope})"
-                )
+                format!("SELECT int8send(s.row_tag), s.object FROM ({scope}) s")
             } else {
-                format!(
-                    "SELECT string_agg(int8send(t.row_tag), ''::bytea) FROM {table} t WHERE t.id IN ({scope})"
-                )
+                // One value for each object: a row for each tag would take ten times the memory.
+                format!("SELECT string_agg(int8send(s.row_tag), ''::bytea) FROM ({scope}) s")
             };
             statements.push(Statement { text, params });
         }

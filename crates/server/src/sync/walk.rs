@@ -52,7 +52,7 @@ impl Reading<'_> {
         }
         let mut statements = Vec::new();
         for name in self.object_names() {
-            if let Some((scope, _, params)) = self.in_scope(&name)? {
+            if let Some((scope, params)) = self.in_scope(&name)? {
                 // One value for each object: a row for each id would take ten times the memory.
                 let text = format!("SELECT string_agg(s.id, '') FROM ({scope}) s");
                 statements.push(Statement { text, params });

@@ -42,7 +42,7 @@ pub enum Reach<'a> {
     },
 }
 
-/// The ids of all living records of `object` that `nodes` reach: one column, each id once. None when no place has the object.
+/// The living records of `object` that `nodes` reach: their `id` and `row_tag`, each once. None when no place has the object.
 pub fn compile_scope(
     dialect: Dialect,
     registry: &Registry,
@@ -58,7 +58,7 @@ pub fn compile_scope(
             if !sql.text.is_empty() {
                 sql.push(" UNION ");
             }
-            write_node(&mut sql, registry, nodes, at, None)?;
+            write_node(&mut sql, registry, nodes, at, Wanted::Tagged)?;
         }
     }
     Ok((!sql.text.is_empty()).then_some(Sql {
@@ -67,13 +67,23 @@ pub fn compile_scope(
     }))
 }
 
-/// The records of one place: their ids, or where one of their relations leads.
+/// What is wanted of the records of a place.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    Id,
+    /// The id and the tag.
+    Tagged,
+    /// Where a relation leads.
+    Relation(&'a Field),
+}
+
+/// The records of one place.
 fn write_node(
     sql: &mut Writer,
     registry: &Registry,
     nodes: &[ScopeNode<'_>],
     at: usize,
-    relation: Option<&Field>,
+    wanted: Wanted<'_>,
 ) -> Result<(), QueryError> {
     let Some(node) = nodes.get(at) else {
         return Err(QueryError::TooLarge);
@@ -90,44 +100,47 @@ fn write_node(
                 ..Writer::new(sql.dialect)
             };
             write_where(&mut rest, &mut source, filter, &[], Presence::Living)?;
-            write_wanted(sql, object, relation);
+            write_wanted(sql, object, wanted);
             sql.push(&from.text);
             source.write_joins(sql);
             sql.push(&rest.text);
             sql.params = rest.params;
         }
         Reach::Down { parent, field } => {
-            write_living(sql, object, relation);
+            write_living(sql, object, wanted);
             place(object, field).write_value(sql);
             sql.push(" IN (");
-            write_node(sql, registry, nodes, *parent, None)?;
+            write_node(sql, registry, nodes, *parent, Wanted::Id)?;
             sql.push(")");
         }
         Reach::Up { parent, field } => {
             if nodes.get(*parent).is_none() {
                 return Err(QueryError::TooLarge);
             }
-            write_living(sql, object, relation);
+            write_living(sql, object, wanted);
             sql.push("t.id IN (");
-            write_node(sql, registry, nodes, *parent, Some(field))?;
+            write_node(sql, registry, nodes, *parent, Wanted::Relation(field))?;
             sql.push(")");
         }
     }
     Ok(())
 }
 
-fn write_wanted(sql: &mut Writer, object: &Object, relation: Option<&Field>) {
+fn write_wanted(sql: &mut Writer, object: &Object, wanted: Wanted<'_>) {
     sql.push("SELECT ");
-    match relation {
-        Some(field) => place(object, field).write_value(sql),
-        None => {
+    match wanted {
+        Wanted::Id => {
             sql.push("t.id");
         }
+        Wanted::Tagged => {
+            sql.push("t.id, t.row_tag");
+        }
+        Wanted::Relation(field) => place(object, field).write_value(sql),
     }
 }
 
-fn write_living(sql: &mut Writer, object: &Object, relation: Option<&Field>) {
-    write_wanted(sql, object, relation);
+fn write_living(sql: &mut Writer, object: &Object, wanted: Wanted<'_>) {
+    write_wanted(sql, object, wanted);
     sql.push(" FROM ")
         .table(table_of(object))
         .push(" t WHERE t.deleted_at IS NULL AND ");
