@@ -36,8 +36,6 @@ async fn a_device_shows_what_the_platform_shows() {
     let database = TestStores::new().await;
     let (_, platform) = database.workspace("pages").await;
     pipeline(&platform).await;
-    // Stages are part of the objects' rules.
-    let platform = database.reopen(&platform).await;
     for number in 0..ACCOUNTS {
         let city = ["Halle (Saale)", "Ångermanland", "Łódź", "Ulm"][number % 4];
         let values = Values::new()
@@ -50,6 +48,8 @@ async fn a_device_shows_what_the_platform_shows() {
         .with("subject", text("Call back"))
         .with("about_id", Value::Id(deal));
     let task = create(&platform, "task", task).await;
+    // Stages are part of the objects' rules, and those move with them.
+    let platform = database.reopen(&platform).await;
 
     let folder = tempfile::tempdir().unwrap();
     let device = synced(&platform, folder.path()).await;
