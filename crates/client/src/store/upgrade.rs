@@ -22,7 +22,7 @@ async fn an_older_database_comes_along_and_a_newer_one_is_left_alone() {
         role: Role::Member,
     };
     let local = open().await.unwrap();
-    let store = local.store(user.clone());
+    let store = local.store(user);
     let id = store.new_id("account").unwrap();
     let create = Change::Create {
         object: "account".to_owned(),
@@ -42,11 +42,7 @@ async fn an_older_database_comes_along_and_a_newer_one_is_left_alone() {
     set(old);
     let local = open().await.unwrap();
     assert_eq!(local.pending().await.unwrap(), pending);
-    let record = local
-        .store(user.clone())
-        .get("account", id, &[])
-        .await
-        .unwrap();
+    let record = local.store(user).get("account", id, &[]).await.unwrap();
     assert_eq!(record.get("name").as_text(), Some("Wind park"));
     // What is new in this format can be used at once.
     let edit = Change::Update {

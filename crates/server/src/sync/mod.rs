@@ -34,8 +34,13 @@ use fieldstone_store::StoreError;
 use jiff::Timestamp;
 
 use crate::store::PgStore;
-pub use {policy::DeviceRules, standing::Standings};
-pub(crate) use {push::Extra, recall::Recall};
+pub use {
+    policy::DeviceRules,
+    scope::{Branch, RecordSet},
+    sets::{Audience, Figure, NewSet, PublishedSet, SetError, SetProblem},
+    standing::Standings,
+};
+pub(crate) use {push::Extra, recall::Recall, rows::to_json};
 
 /// Why a device gets no answer.
 #[derive(Debug, thiserror::Error)]

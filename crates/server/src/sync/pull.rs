@@ -9,6 +9,7 @@ use aws_lc_rs::rand;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use fieldstone_model::{RecordId, Registry, query::Environment};
 use fieldstone_protocol::{
+    digest::Digest,
     pull::{
         Cursor, Epoch, Next, Page, PageToken, Proof, PullAnswer, PullRequest, Restart, Row, Want,
     },
@@ -142,6 +143,34 @@ impl PgStore {
                     epoch,
                 });
             }
+            next => {
+                let rows = outcome.rows.len();
+                let at = (cursor.as_deref(), rows);
+                self.keep_next(reading, request, at, next, digest).await?
+            }
+        };
+        Ok(PullAnswer::Page(Page {
+            epoch,
+            schema: registry.version(),
+            totals,
+            rows: outcome.rows,
+            gone: outcome.gone,
+            next,
+        }))
+    }
+
+    /// Keeps how a pull goes on, and says it. `presented` is the cursor that the device has, and `rows` is how many it gets.
+    async fn keep_next(
+        &self,
+        reading: Reading<'_>,
+        request: &PullRequest,
+        (presented, rows): (Option<&str>, usize),
+        next: Onward,
+        digest: Option<Digest>,
+    ) -> Result<Next, SyncError> {
+        let id = cursor_id()?;
+        Ok(match next {
+            Onward::Restart => return Err(StoreError::internal("nothing goes on").into()),
             Onward::Unchanged { cursor } => {
                 let is_worth_noting = reading.is_worth_noting(request, self.now());
                 reading.finish().await?;
@@ -158,35 +187,19 @@ impl PgStore {
                 position,
                 reached,
             } => {
-                let id = cursor_id()?;
-                let rows = outcome.rows.len();
-                self.keep(
-                    reading,
-                    request,
-                    (&id, cursor.as_deref()),
-                    &began,
-                    position,
-                    rows,
-                )
-                .await?;
+                let names = (id.as_str(), presented);
+                self.keep(reading, request, names, &began, position, rows)
+                    .await?;
                 Next::More {
                     page: PageToken(id),
                     reached,
                 }
             }
             Onward::Done { snapshot, .. } => {
-                let id = cursor_id()?;
                 let key = reading.cursor_key(&id);
-                let rows = outcome.rows.len();
-                self.keep(
-                    reading,
-                    request,
-                    (&id, cursor.as_deref()),
-                    &snapshot,
-                    None,
-                    rows,
-                )
-                .await?;
+                let names = (id.as_str(), presented);
+                self.keep(reading, request, names, &snapshot, None, rows)
+                    .await?;
                 if let Some(digest) = &digest {
                     self.recall().keep_digest(key, digest);
                 }
@@ -195,15 +208,7 @@ impl PgStore {
                     digest,
                 }
             }
-        };
-        Ok(PullAnswer::Page(Page {
-            epoch,
-            schema: registry.version(),
-            totals,
-            rows: outcome.rows,
-            gone: outcome.gone,
-            next,
-        }))
+        })
     }
 
     /// Keeps a snapshot under an id, forgets old ones, and commits: synchronously, before anybody is told.

@@ -110,7 +110,7 @@ fn whole(
 }
 
 /// A value as plain JSON, numbers with all their decimals.
-pub(super) fn to_json(value: &Value, scale: Option<u8>) -> Json {
+pub(crate) fn to_json(value: &Value, scale: Option<u8>) -> Json {
     match value {
         Value::Null => Json::Null,
         Value::Bool(yes) => (*yes).into(),
