@@ -6,7 +6,8 @@
 //! security_contact = "mailto:security@crm.example"
 //! context_key_file = "/run/credentials/fieldstone/context.key"
 //!
-//! vault_folder = "/var/lib/fieldstone/vault"                  # keys that seal secrets in the database, the same on all nodes
+//! vault_folder = "/var/lib/fieldstone/vault"                  # keys that seal secrets in the database, the same on all nodes;
+//!                                                             # `fieldstone migrate` makes the first ones
 //! webhook_networks = ["10.20.0.0/16"]                         # optional: where webhooks may lead besides the public internet
 //!
 //! [tls]
@@ -28,17 +29,19 @@
 //! `[metrics] listen = "127.0.0.1:9464"` lets Prometheus collect numbers there.
 //! How letters are sent stands under `[mail]` (`mail/settings.rs`), where the content of files lies under `[objects]` (`attachments/settings.rs`).
 //!
+//! Secrets that lie in a secrets manager stand under `[secrets]` (`secrets/settings.rs`).
+//!
 //! Each `…_url_file` may be `…_url` with the address itself (`postgres://user:password@host/fieldstone`); then the file must be
 //! private. `fieldstone migrate` also takes `admin_url` or `admin_url_file`.
 
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use fieldstone_vault::{FileKeys, Vault, VaultError};
+use fieldstone_vault::{FileKeys, ManagedKeys, Vault, VaultError};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio_postgres::Config;
@@ -48,8 +51,10 @@ use crate::attachments::{ObjectSettings, ObjectStorage};
 use crate::database::RolePasswords;
 use crate::http::TrustedProxies;
 use crate::identity::PasswordPolicy;
-use crate::mail::MailSettings;
+use crate::mail::{MailSettings, Post};
 use crate::platform::Databases;
+use crate::secrets::{Manager, Place, Secret, SecretError, SecretSettings};
+use crate::verify::VERIFY_KEY;
 use crate::webhooks::Networks;
 
 /// What is wrong with a configuration. Each message is a whole sentence for an operator, and never quotes a secret.
@@ -104,6 +109,17 @@ pub enum ConfigError {
     /// Files can't be kept this way.
     #[error("The settings under [objects] can't be used: {0}.")]
     Objects(&'static str),
+    /// There are no keys, and this node is not the one to make them.
+    #[error(
+        "There are no keys in {0}, which every node needs to have the same of; bring that folder here from a node that has it, or make the first ones with `fieldstone migrate`."
+    )]
+    NoKeys(PathBuf),
+    /// The keys can't be used.
+    #[error(transparent)]
+    Keys(#[from] VaultError),
+    /// A secret can't be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// Letters can't be sent this way.
     #[error("The settings for mail can't be used: {0}.")]
     Mail(&'static str),
@@ -120,7 +136,7 @@ pub struct Configuration {
     /// Where a vulnerability of this installation is reported.
     pub security_contact: String,
     /// The keys that sign the tenant context, the same on all nodes; `fieldstone migrate` makes and rotates them.
-    pub context_key_file: PathBuf,
+    context_key_file: Place,
     /// Where the keys are that seal secrets in the database; see [`Self::vault_folder`].
     vault_folder: Option<PathBuf>,
     /// What a password's hash costs.
@@ -142,7 +158,12 @@ pub struct Configuration {
     pub metrics: Option<Metrics>,
     /// How letters are sent; without it none are.
     pub mail: Option<MailSettings>,
+    /// Where secrets come from besides files.
+    secrets: Option<SecretSettings>,
     database: Addresses,
+    /// The login at the secrets manager, made when a secret of it is first asked for.
+    #[serde(skip)]
+    manager: OnceLock<Manager>,
 }
 
 /// The server's certificate.
@@ -152,7 +173,7 @@ pub struct TlsFiles {
     /// The certificate with its chain, PEM.
     pub certificate: PathBuf,
     /// Its private key, PEM.
-    pub key: PathBuf,
+    pub key: Place,
 }
 
 /// The private listener.
@@ -167,15 +188,15 @@ pub struct Metrics {
 #[serde(deny_unknown_fields)]
 struct Addresses {
     admin_url: Option<SecretString>,
-    admin_url_file: Option<PathBuf>,
+    admin_url_file: Option<Place>,
     owner_url: Option<SecretString>,
-    owner_url_file: Option<PathBuf>,
+    owner_url_file: Option<Place>,
     app_url: Option<SecretString>,
-    app_url_file: Option<PathBuf>,
+    app_url_file: Option<Place>,
     auth_url: Option<SecretString>,
-    auth_url_file: Option<PathBuf>,
+    auth_url_file: Option<Place>,
     worker_url: Option<SecretString>,
-    worker_url_file: Option<PathBuf>,
+    worker_url_file: Option<Place>,
 }
 
 impl Configuration {
@@ -204,23 +225,160 @@ impl Configuration {
         })
     }
 
-    /// Where the keys are that seal secrets in the database, the same on all nodes: beside the context's unless it is said. Made when it
-    /// isn't there.
-    pub fn vault_folder(&self) -> PathBuf {
-        self.vault_folder
-            .clone()
-            .unwrap_or_else(|| self.context_key_file.with_file_name("vault"))
+    /// The secrets manager, if the configuration names one; logged in to by the first who asks.
+    pub fn manager(&self) -> Result<Option<&Manager>, ConfigError> {
+        let Some(settings) = &self.secrets else {
+            return Ok(None);
+        };
+        if let Some(manager) = self.manager.get() {
+            return Ok(Some(manager));
+        }
+        let opened = Manager::open(settings)?;
+        Ok(Some(self.manager.get_or_init(|| opened)))
     }
 
-    /// What seals secrets and files.
-    pub fn vault(&self) -> Result<Vault, VaultError> {
-        Ok(Vault::new(Arc::new(FileKeys::own(&self.vault_folder())?)))
+    /// The secret at a place.
+    pub fn secret(&self, place: &Place) -> Result<Secret, ConfigError> {
+        let manager = match place {
+            Place::File(_) => None,
+            Place::Managed { .. } => self.manager()?,
+        };
+        Ok(Secret::at(place.clone(), manager)?)
+    }
+
+    /// The keys that sign the tenant context.
+    pub fn context_key(&self) -> Result<Secret, ConfigError> {
+        self.secret(&self.context_key_file)
+    }
+
+    /// The key that signs reports of `fieldstone verify`: beside the context's.
+    pub fn verify_key(&self) -> Result<Secret, ConfigError> {
+        self.secret(&match &self.context_key_file {
+            Place::File(file) => Place::File(file.with_file_name(VERIFY_KEY)),
+            Place::Managed { .. } => Place::Managed {
+                path: "verify".to_owned(),
+                field: "key".to_owned(),
+            },
+        })
+    }
+
+    /// The private key of the server's certificate.
+    pub fn tls_key(&self) -> Result<Secret, ConfigError> {
+        self.secret(&self.tls.key)
+    }
+
+    /// Every secret that this configuration names: what it is for and where it is.
+    pub fn places(&self) -> Vec<(String, Place)> {
+        let mut places = vec![
+            ("context_key_file".to_owned(), self.context_key_file.clone()),
+            ("tls.key".to_owned(), self.tls.key.clone()),
+        ];
+        let database = &self.database;
+        for (name, place) in [
+            ("admin", &database.admin_url_file),
+            ("owner", &database.owner_url_file),
+            ("app", &database.app_url_file),
+            ("auth", &database.auth_url_file),
+            ("worker", &database.worker_url_file),
+        ] {
+            places.extend(
+                place
+                    .iter()
+                    .map(|place| (format!("database.{name}_url_file"), place.clone())),
+            );
+        }
+        let mail = self.mail.as_ref().and_then(MailSettings::password);
+        places.extend(mail.map(|place| ("mail.smtp.password_file".to_owned(), place.clone())));
+        let objects = self.objects.as_ref().and_then(ObjectSettings::secret);
+        places.extend(objects.map(|place| {
+            (
+                "objects.bucket.secret_access_key_file".to_owned(),
+                place.clone(),
+            )
+        }));
+        places
+    }
+
+    /// Secrets that stand in the configuration itself.
+    pub fn inline(&self) -> Vec<&'static str> {
+        let database = &self.database;
+        [
+            ("database.admin_url", &database.admin_url),
+            ("database.owner_url", &database.owner_url),
+            ("database.app_url", &database.app_url),
+            ("database.auth_url", &database.auth_url),
+            ("database.worker_url", &database.worker_url),
+        ]
+        .into_iter()
+        .filter_map(|(name, url)| url.as_ref().map(|_| name))
+        .collect()
+    }
+
+    /// Where the keys are that seal secrets in the database, the same on all nodes: a folder that is named, or else the secrets manager, or
+    /// else beside the context's. Nothing when they lie in the secrets manager.
+    pub fn vault_folder(&self) -> Option<PathBuf> {
+        match (&self.vault_folder, &self.secrets, &self.context_key_file) {
+            (Some(folder), _, _) => Some(folder.clone()),
+            (None, None, Place::File(file)) => Some(file.with_file_name("vault")),
+            _ => None,
+        }
+    }
+
+    /// What seals secrets and files, under keys that are there already.
+    pub fn vault(&self) -> Result<Vault, ConfigError> {
+        let Some(folder) = self.vault_folder() else {
+            return self.managed_vault();
+        };
+        match FileKeys::shared(&folder) {
+            Ok(keys) => Ok(Vault::new(Arc::new(keys))),
+            Err(VaultError::Source { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                Err(ConfigError::NoKeys(folder))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The same, under keys that are made when there are none: for whoever sets an installation up, since keys of one node alone would
+    /// seal what no other node can open.
+    pub fn first_vault(&self) -> Result<Vault, ConfigError> {
+        match self.vault_folder() {
+            Some(folder) => Ok(Vault::new(Arc::new(FileKeys::own(&folder)?))),
+            None => self.managed_vault(),
+        }
+    }
+
+    /// A manager is the same for all nodes, so a workspace's keys may be made in it by any of them.
+    fn managed_vault(&self) -> Result<Vault, ConfigError> {
+        let manager = self
+            .manager()?
+            .ok_or(SecretError::NoManager("no vault_folder".to_owned()))?;
+        let keys = ManagedKeys::new(Arc::new(manager.clone()));
+        Ok(Vault::new(Arc::new(keys)))
     }
 
     /// Where the content of files lies, sealed by this vault.
     pub fn objects(&self, vault: &Vault) -> Result<Option<ObjectStorage>, ConfigError> {
         let settings = self.objects.as_ref();
-        settings.map(|settings| settings.open(vault)).transpose()
+        let Some(settings) = settings else {
+            return Ok(None);
+        };
+        let secret = settings
+            .secret()
+            .map(|place| self.secret(place))
+            .transpose()?;
+        settings.open(vault, secret.as_ref()).map(Some)
+    }
+
+    /// How letters leave; nothing where no way is named.
+    pub fn post(&self) -> Result<Option<Post>, ConfigError> {
+        let Some(settings) = &self.mail else {
+            return Ok(None);
+        };
+        let password = settings
+            .password()
+            .map(|place| self.secret(place))
+            .transpose()?;
+        settings.open_with(password.as_ref()).map(Some)
     }
 
     /// Folders of this machine that must not fill up.
@@ -234,14 +392,15 @@ impl Configuration {
     /// The database as each role.
     pub fn databases(&self) -> Result<Databases, ConfigError> {
         let given = &self.database;
-        let needed = |name, url: &Option<SecretString>, file: &Option<PathBuf>| {
-            address(name, url.as_ref(), file.as_deref())?.ok_or(ConfigError::Address { name })
+        let needed = |name, url: &Option<SecretString>, file: &Option<Place>| {
+            self.address(name, url.as_ref(), file.as_ref())?
+                .ok_or(ConfigError::Address { name })
         };
         Ok(Databases {
-            owner: address(
+            owner: self.address(
                 "owner",
                 given.owner_url.as_ref(),
-                given.owner_url_file.as_deref(),
+                given.owner_url_file.as_ref(),
             )?,
             app: needed("app", &given.app_url, &given.app_url_file)?,
             auth: needed("auth", &given.auth_url, &given.auth_url_file)?,
@@ -251,11 +410,26 @@ impl Configuration {
 
     /// The database as a superuser, to set up roles and rights.
     pub fn admin(&self) -> Result<Option<Config>, ConfigError> {
-        address(
+        self.address(
             "admin",
             self.database.admin_url.as_ref(),
-            self.database.admin_url_file.as_deref(),
+            self.database.admin_url_file.as_ref(),
         )
+    }
+
+    /// An address given in one of two ways, or not at all.
+    fn address(
+        &self,
+        name: &'static str,
+        url: Option<&SecretString>,
+        file: Option<&Place>,
+    ) -> Result<Option<Config>, ConfigError> {
+        match (url, file) {
+            (None, None) => Ok(None),
+            (Some(_), Some(_)) => Err(ConfigError::Address { name }),
+            (Some(url), None) => address(name, url.expose_secret()).map(Some),
+            (None, Some(place)) => address(name, &self.secret(place)?.read()?).map(Some),
+        }
     }
 
     /// The passwords in the addresses, which the roles are to get.
@@ -266,7 +440,7 @@ impl Configuration {
                 .get_password()
                 .ok_or(ConfigError::Malformed { name })?;
             let password = str::from_utf8(password).map_err(|_| ConfigError::Malformed { name })?;
-            Ok(SecretString::from(password))
+            Ok::<_, ConfigError>(SecretString::from(password))
         };
         Ok(RolePasswords {
             owner: password("owner", databases.owner.as_ref())?,
@@ -284,21 +458,8 @@ pub(crate) fn is_loopback(host: &str) -> bool {
             .is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
-/// An address given in one of two ways, or not at all.
-fn address(
-    name: &'static str,
-    url: Option<&SecretString>,
-    file: Option<&Path>,
-) -> Result<Option<Config>, ConfigError> {
-    let text = match (url, file) {
-        (None, None) => return Ok(None),
-        (Some(_), Some(_)) => return Err(ConfigError::Address { name }),
-        (Some(url), None) => url.expose_secret().to_owned(),
-        (None, Some(file)) => {
-            check_private(file)?;
-            read(file)?
-        }
-    };
+/// How a database is reached: encrypted, unless it is on this machine.
+fn address(name: &'static str, text: &str) -> Result<Config, ConfigError> {
     let mut config = text
         .trim()
         .parse::<Config>()
@@ -312,7 +473,7 @@ fn address(
         }
         config.ssl_mode(SslMode::Require);
     }
-    Ok(Some(config))
+    Ok(config)
 }
 
 /// Whether what is said to this host travels over a network.
@@ -400,7 +561,10 @@ mod tests {
         .unwrap();
         let line = format!("app_url_file = {file:?}");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(matches!(read_with(&line), Err(ConfigError::Exposed(_))));
+        assert!(matches!(
+            read_with(&line),
+            Err(ConfigError::Secret(SecretError::Exposed(_)))
+        ));
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(
             read_with(&line).unwrap().app.get_password(),
@@ -426,6 +590,24 @@ mod tests {
             );
             assert!(!message.contains('\n'), "{lines}: {message}");
         }
+    }
+
+    #[test]
+    fn keys_are_made_by_whoever_sets_up_and_by_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = FRAME.replace(
+            "context.key",
+            folder.path().join("context.key").to_str().unwrap(),
+        );
+        let configuration = Configuration::parse(Path::new("config.toml"), &text).unwrap();
+        let refused = configuration.vault().unwrap_err();
+        assert!(matches!(refused, ConfigError::NoKeys(_)), "{refused}");
+        let vault = configuration.vault_folder().unwrap();
+        assert!(!vault.exists());
+        fs::create_dir(vault).unwrap();
+        assert!(matches!(configuration.vault(), Err(ConfigError::NoKeys(_))));
+        configuration.first_vault().unwrap();
+        configuration.vault().unwrap();
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod pages;
 pub mod personal_data;
 pub mod platform;
 pub mod schema;
+pub mod secrets;
 pub mod serve;
 mod spreadsheet;
 pub mod storage;

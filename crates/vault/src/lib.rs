@@ -11,6 +11,7 @@
 mod blind;
 mod file;
 mod key;
+mod managed;
 mod memory;
 mod place;
 mod ring;
@@ -21,6 +22,7 @@ mod vault;
 
 pub use self::file::FileKeys;
 pub use self::key::SecretKey;
+pub use self::managed::{ManagedKeys, SecretStore};
 pub use self::memory::MemoryKeys;
 pub use self::place::{Place, Purpose};
 pub use self::ring::{KeyRing, RingState};
@@ -44,6 +46,9 @@ pub enum VaultError {
     /// There have been as many changes of keys as can be told apart.
     #[error("this tenant's keys have been changed as often as they can be")]
     WornOut,
+    /// The root key is the secrets manager's own.
+    #[error("the root key is the secrets manager's own; change it there (`bao operator rotate`)")]
+    NotOurs,
     /// A name that can't stand for a tenant.
     #[error("this is not a tenant's name")]
     BadTenant,

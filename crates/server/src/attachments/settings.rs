@@ -13,7 +13,6 @@
 //! secret_access_key_file = "/run/credentials/fieldstone/s3-secret"
 //! ```
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use fieldstone_vault::Vault;
@@ -21,6 +20,7 @@ use serde::Deserialize;
 
 use super::{ObjectStorage, storage::Bucket};
 use crate::config::{ConfigError, check_private};
+use crate::secrets::{Place, Secret};
 
 /// The part `[objects]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -40,7 +40,7 @@ struct BucketSettings {
     region: String,
     endpoint: Option<String>,
     access_key_id: String,
-    secret_access_key_file: PathBuf,
+    secret_access_key_file: Place,
 }
 
 impl ObjectSettings {
@@ -49,14 +49,26 @@ impl ObjectSettings {
         self.folder.as_deref()
     }
 
+    /// Where the bucket's secret is, if it is one.
+    pub fn secret(&self) -> Option<&Place> {
+        Some(&self.bucket.as_ref()?.secret_access_key_file)
+    }
+
     /// Opens it; whether a bucket answers is seen when it is used.
-    pub fn open(&self, vault: &Vault) -> Result<ObjectStorage, ConfigError> {
+    pub fn open(
+        &self,
+        vault: &Vault,
+        secret: Option<&Secret>,
+    ) -> Result<ObjectStorage, ConfigError> {
         let opened = match (&self.folder, &self.bucket) {
             (Some(folder), None) => {
                 check_private(folder)?;
                 ObjectStorage::folder(folder, vault.clone())
             }
-            (None, Some(bucket)) => ObjectStorage::bucket(&bucket.read()?, vault.clone()),
+            (None, Some(bucket)) => {
+                let secret = secret.ok_or(ConfigError::Objects("the bucket has no secret"))?;
+                ObjectStorage::bucket(&bucket.read(secret)?, vault.clone())
+            }
             _ => {
                 return Err(ConfigError::Objects("it needs either a folder or a bucket"));
             }
@@ -68,19 +80,13 @@ impl ObjectSettings {
 }
 
 impl BucketSettings {
-    fn read(&self) -> Result<Bucket, ConfigError> {
-        let file = &self.secret_access_key_file;
-        check_private(file)?;
-        let secret = fs::read_to_string(file).map_err(|source| ConfigError::File {
-            path: file.clone(),
-            source,
-        })?;
+    fn read(&self, secret: &Secret) -> Result<Bucket, ConfigError> {
         Ok(Bucket {
             name: self.name.clone(),
             endpoint: self.endpoint.clone(),
             region: self.region.clone(),
             access_key_id: self.access_key_id.clone(),
-            secret_access_key: secret.trim().into(),
+            secret_access_key: secret.read()?.trim().into(),
         })
     }
 }

@@ -1,4 +1,5 @@
-//! `fieldstone doctor`: what this machine has and lacks for `fieldstone up`. It changes nothing.
+//! `fieldstone doctor`: what this machine has and lacks for `fieldstone up`, or for `fieldstone serve` with a configuration. It changes
+//! nothing, and never shows a secret.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -12,6 +13,8 @@ use super::output::say;
 use super::up::default_data_dir;
 use crate::backup;
 use crate::cluster::examine;
+use crate::config::Configuration;
+use crate::secrets::{Manager, Place};
 use crate::storage;
 
 /// Say what this machine has and lacks
@@ -24,10 +27,20 @@ pub(super) struct Doctor {
     /// The address that `up` would serve on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8443")]
     listen: SocketAddr,
+
+    /// The configuration file of `fieldstone serve`, instead of a data folder: where each secret comes from, and whether it can be had
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "listen"])]
+    config: Option<PathBuf>,
 }
+
+/// What was looked at, and what was found.
+type Finding = (String, Result<String, String>);
 
 impl Doctor {
     pub(super) fn run(self) -> Result<(), Failure> {
+        if let Some(file) = &self.config {
+            return configured(&Configuration::read(file)?);
+        }
         let data = self.data.map_or_else(default_data_dir, Ok)?;
         let port = TcpListener::bind(self.listen);
         let findings = [
@@ -68,6 +81,85 @@ impl Doctor {
             Err(Failure::new("`fieldstone up` would not start; see above."))
         }
     }
+}
+
+/// Where the secrets of a configuration come from.
+fn configured(configuration: &Configuration) -> Result<(), Failure> {
+    let mut findings: Vec<Finding> = Vec::new();
+    match configuration.manager() {
+        Ok(None) => {}
+        Ok(Some(manager)) => findings.push(("Secrets manager".to_owned(), standing(manager))),
+        Err(error) => findings.push(("Secrets manager".to_owned(), Err(error.to_string()))),
+    }
+    findings.extend(configuration.places().into_iter().map(|(name, place)| {
+        let found = configuration.secret(&place).and_then(|secret| {
+            secret.read()?;
+            Ok(match &place {
+                Place::File(file) => format!("{}, a file of one user", file.display()),
+                Place::Managed { .. } => format!("{place}, in the secrets manager"),
+            })
+        });
+        (name, found.map_err(|error| error.to_string()))
+    }));
+    findings.extend(configuration.inline().into_iter().map(|name| {
+        let found = Err(
+            "it stands in the configuration itself; put it into a file or the secrets manager"
+                .to_owned(),
+        );
+        (name.to_owned(), found)
+    }));
+    let place = configuration.vault_folder().map_or_else(
+        || "the secrets manager".to_owned(),
+        |folder| format!("{}, the same on all nodes", folder.display()),
+    );
+    let keys = configuration.vault().map(|_| place);
+    findings.push((
+        "Keys of workspaces".to_owned(),
+        keys.map_err(|error| error.to_string()),
+    ));
+    let mut lacking = false;
+    for (what, finding) in &findings {
+        lacking |= finding.is_err();
+        let (mark, text) = match finding {
+            Ok(text) => ("ok   ", text),
+            Err(text) => ("FAIL ", text),
+        };
+        say(&format!("{mark} {what}: {text}"))?;
+    }
+    if lacking {
+        return Err(Failure::new(
+            "`fieldstone serve` would not be as it should; see above.",
+        ));
+    }
+    Ok(())
+}
+
+/// How the login stands.
+fn standing(manager: &Manager) -> Result<String, String> {
+    let standing = manager.standing().map_err(|error| error.to_string())?;
+    let settings = manager.settings();
+    let ends = match standing.ends_in {
+        None => "does not end".to_owned(),
+        Some(rest) if standing.lasts => {
+            format!(
+                "is good for {} minutes and made longer by itself",
+                rest.as_secs() / 60
+            )
+        }
+        Some(rest) => {
+            format!(
+                "ends in {} minutes, and nothing makes it longer",
+                rest.as_secs() / 60
+            )
+        }
+    };
+    Ok(format!(
+        "{}, {}/{}; the login by {} {ends}",
+        settings.address,
+        settings.mount,
+        settings.path,
+        settings.login.name()
+    ))
 }
 
 /// What would not keep `up` from starting, and should be known all the same.

@@ -103,6 +103,15 @@ macro_rules! sentences {
     };
 }
 
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        match error {
+            ConfigError::Keys(error) => error.into(),
+            expected => Self::new(expected.to_string()),
+        }
+    }
+}
+
 impl From<VaultError> for Failure {
     fn from(error: VaultError) -> Self {
         with_causes(&error)
@@ -114,7 +123,6 @@ sentences!(
     VerifyKeyError,
     DataDirError,
     ClusterError,
-    ConfigError,
     StorageError,
     TlsError
 );

@@ -6,8 +6,10 @@ use clap::Args;
 use fieldstone_model::clock::{Clock as _, SystemClock};
 
 use super::failure::Failure;
+use super::serve::keys_for_all;
 use crate::config::Configuration;
-use crate::database::{migrate, prepare};
+use crate::database::{connect, migrate, prepare};
+use crate::keys;
 use crate::platform::ContextKeys;
 
 /// Bring an external database up to date
@@ -34,9 +36,13 @@ impl Migrate {
             None => migrate(owner).await?,
         };
         // Whoever migrates also makes and rotates the keys; the servers only read them.
-        ContextKeys::own(configuration.context_key_file.clone(), SystemClock.now())?
+        ContextKeys::own(configuration.context_key()?, SystemClock.now())?
             .install(owner)
             .await?;
+        // Where something is sealed already, the keys for it are with the servers.
+        if !keys::is_anything_sealed(&connect(owner).await?).await? {
+            keys_for_all(&configuration, Some(owner)).await?;
+        }
         for migration in &applied {
             tracing::info!("Applied {migration}");
         }

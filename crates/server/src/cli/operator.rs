@@ -59,7 +59,7 @@ impl Installation {
     pub(super) fn open(&self) -> Result<Operator, Failure> {
         if let Some(config) = &self.config {
             let configuration = Configuration::read(config)?;
-            let keys = ContextKeys::shared(configuration.context_key_file.clone())?;
+            let keys = ContextKeys::shared(configuration.context_key()?)?;
             return Operator::new(
                 configuration.databases()?,
                 Arc::new(keys),

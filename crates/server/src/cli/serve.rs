@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use clap::Args;
 use fieldstone_model::clock::{Clock, SystemClock};
+use fieldstone_vault::Vault;
 use tokio_postgres::Config;
 
 use super::failure::Failure;
 use super::running::{Stop, export, listen, serve_until_told};
-use super::up::VERIFY_KEY;
-use crate::config::Configuration;
+use crate::config::{ConfigError, Configuration};
 use crate::database::{DatabaseError, connect, migrate, migration};
 use crate::jobs::Job;
+use crate::keys;
 use crate::platform::{Accounts, ContextKeys, Platform, routes};
 use crate::storage::{Seen, observe};
 use crate::tls::{CertificateSource, Tls};
@@ -33,12 +34,12 @@ impl Serve {
         let databases = configuration.databases()?;
         let stop = Stop::listen()?;
         let listener = listen(configuration.listen).await?;
-        let (certificate, key) = (
-            configuration.tls.certificate.clone(),
-            configuration.tls.key.clone(),
-        );
-        let tls = Tls::load(CertificateSource::Files { certificate, key }, clock.now())?;
-        let keys = ContextKeys::shared(configuration.context_key_file.clone())?;
+        let source = CertificateSource::Files {
+            certificate: configuration.tls.certificate.clone(),
+            key: configuration.tls_key()?,
+        };
+        let tls = Tls::load(source, clock.now())?;
+        let context_keys = ContextKeys::shared(configuration.context_key()?)?;
 
         // A node without the owner's credentials leaves this to one that has them, or to `fieldstone migrate`.
         if let Some(owner) = &databases.owner {
@@ -54,12 +55,12 @@ impl Serve {
                 ),
                 Err(error) => return Err(error.into()),
             }
-            keys.install(owner).await?;
+            context_keys.install(owner).await?;
         }
         refuse_unsafe_folders(&configuration)?;
         refuse_half_migrated(&databases.app).await?;
         let security_contact = configuration.security_contact.clone();
-        let vault = configuration.vault()?;
+        let vault = keys_for_all(&configuration, databases.owner.as_ref()).await?;
         let objects = configuration.objects(&vault)?;
         if objects.is_none() {
             tracing::warn!("The configuration has no [objects]: files on records are not taken.");
@@ -73,16 +74,17 @@ impl Serve {
             databases,
             accounts,
             objects,
-            context_keys: Arc::new(keys),
+            context_keys: Arc::new(context_keys),
             clock,
             folders: configuration.folders(),
             backup_days: configuration.backup_days,
             url: configuration.url.clone(),
             security_contact,
             webhook_networks: configuration.webhook_networks.clone(),
+            secrets: configuration.manager()?.cloned(),
         };
-        let mail = if let Some(settings) = &configuration.mail {
-            Some((settings.open()?, configuration.url.clone()))
+        let mail = if let Some(post) = configuration.post()? {
+            Some((post, configuration.url.clone()))
         } else {
             tracing::warn!(
                 "The configuration has no [mail]: letters wait a day for a server that has it, and are given up."
@@ -107,7 +109,7 @@ impl Serve {
         else {
             return Ok(Vec::new());
         };
-        let signer = Signer::own(&configuration.context_key_file.with_file_name(VERIFY_KEY))?;
+        let signer = Signer::at(&configuration.verify_key()?)?;
         Ok(vec![Box::new(VerifyJob::new(subject, signer))])
     }
 }
@@ -130,6 +132,24 @@ pub(super) fn configured_subject(
         passwords: configuration.passwords,
         clock,
     }))
+}
+
+/// What seals, under the keys that all nodes share. Whoever has the owner's credentials makes the first ones, unless something is sealed
+/// already: then they are elsewhere, and others beside them would divide what can be opened.
+pub(super) async fn keys_for_all(
+    configuration: &Configuration,
+    owner: Option<&Config>,
+) -> Result<Vault, Failure> {
+    let missing = match (configuration.vault(), owner) {
+        (Err(error @ ConfigError::NoKeys(_)), Some(owner)) => {
+            if !keys::is_anything_sealed(&connect(owner).await?).await? {
+                return Ok(configuration.first_vault()?);
+            }
+            error
+        }
+        (opened, _) => return Ok(opened?),
+    };
+    Err(missing.into())
 }
 
 /// Acknowledged files have to survive a loss of power, which gocryptfs doesn't promise.

@@ -32,7 +32,7 @@ use crate::jobs::Job;
 use crate::mail::MailSettings;
 use crate::platform::{Accounts, ContextKeys, Databases, Platform, routes};
 use crate::tls::{CertificateSource, LocalAuthority, Names, Tls, host_name};
-use crate::verify::{Signer, Subject, VerifyJob};
+use crate::verify::{Signer, Subject, VERIFY_KEY, VerifyJob};
 use crate::webhooks::Networks;
 
 /// Run everything on this machine: database, certificate, server
@@ -204,6 +204,7 @@ impl Up {
             url,
             security_contact,
             webhook_networks: Networks::new(self.webhook_network.iter().copied()),
+            secrets: None,
         })
     }
 
@@ -239,9 +240,6 @@ impl Up {
         Ok(())
     }
 }
-
-/// The name of the key that signs reports, among the secrets.
-pub(super) const VERIFY_KEY: &str = "verify.key";
 
 /// What `verify` checks of an installation on one machine.
 pub(super) fn embedded_subject(

@@ -12,13 +12,13 @@ use serde_json::json;
 use super::failure::Failure;
 use super::output::say;
 use super::serve::configured_subject;
-use super::up::{VERIFY_KEY, default_data_dir, embedded_subject};
+use super::up::{default_data_dir, embedded_subject};
 use crate::backup;
 use crate::cluster;
 use crate::config::Configuration;
 use crate::data_dir::DataDir;
 use crate::database::connect;
-use crate::verify::{Report, Signer, Status, Subject, is_signed, run};
+use crate::verify::{Report, Signer, Status, Subject, VERIFY_KEY, is_signed, run};
 
 /// Check every claim on the running installation
 #[derive(Debug, Args)]
@@ -91,7 +91,7 @@ impl Verify {
             let subject = configured_subject(config, &configuration, clock)?.ok_or_else(|| {
                 Failure::new("The configuration names no owner_url, which this command needs.")
             })?;
-            let signer = Signer::own(&configuration.context_key_file.with_file_name(VERIFY_KEY))?;
+            let signer = Signer::at(&configuration.verify_key()?)?;
             return Ok((subject, signer));
         }
         let folder = self.data.clone().map_or_else(default_data_dir, Ok)?;

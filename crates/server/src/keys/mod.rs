@@ -15,6 +15,7 @@ use serde_json::json;
 use tokio_postgres::Client;
 
 use crate::attachments::{ObjectStorage, StorageError};
+use crate::database::DatabaseError;
 use crate::identity::audit::{self, Action};
 use crate::identity::{IdentityError, totp};
 
@@ -58,6 +59,19 @@ pub struct Sealed {
     pub values: u64,
     /// Parts of files.
     pub objects: u64,
+}
+
+/// Whether anything is sealed in this database: then there are keys somewhere. `owner` is a connection of the schema's owner.
+pub async fn is_anything_sealed(owner: &Client) -> Result<bool, DatabaseError> {
+    for place in places::ALL {
+        let (table, column) = place.name;
+        let ask = format!("SELECT EXISTS (SELECT FROM app.{table} WHERE {column} IS NOT NULL)");
+        if owner.query_one(&ask, &[]).await?.try_get(0)? {
+            return Ok(true);
+        }
+    }
+    let files = "SELECT EXISTS (SELECT FROM app.content_part)";
+    Ok(owner.query_one(files, &[]).await?.try_get(0)?)
 }
 
 /// Whose keys are changed, and where they are.

@@ -12,12 +12,8 @@ const AT_ONCE: i64 = 200;
 
 /// One column.
 pub(super) struct Column {
-    /// The table and the column, for whoever reads a log.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "compared with the schema by a test")
-    )]
-    name: (&'static str, &'static str),
+    /// The table and the column.
+    pub(super) name: (&'static str, &'static str),
     purpose: Purpose,
     /// What of workspace `$1` isn't sealed under the version `$2` (two bytes), at most `$3`: two parts of a name and the value.
     select: &'static str,

@@ -26,7 +26,8 @@ use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use serde::Deserialize;
 
 use super::Post;
-use crate::config::{ConfigError, check_private, is_loopback};
+use crate::config::{ConfigError, is_loopback};
+use crate::secrets::{Place, Secret};
 
 /// How long a mail server may take for one step.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -56,8 +57,8 @@ pub struct SmtpSettings {
     pub security: SmtpSecurity,
     /// Whom to sign in as.
     pub user: Option<String>,
-    /// A private file with the password.
-    pub password_file: Option<PathBuf>,
+    /// Where the password is.
+    pub password_file: Option<Place>,
     /// A certificate authority to trust besides the system's, PEM.
     pub ca_file: Option<PathBuf>,
 }
@@ -97,14 +98,28 @@ impl MailSettings {
         })
     }
 
+    /// Where the password is, if there is one.
+    pub fn password(&self) -> Option<&Place> {
+        self.smtp.as_ref()?.password_file.as_ref()
+    }
+
     /// Checks the settings and reads the files they name. Connects to nothing yet.
     pub fn open(&self) -> Result<Post, ConfigError> {
+        let password = self
+            .password()
+            .map(|place| Secret::at(place.clone(), None))
+            .transpose()?;
+        self.open_with(password.as_ref())
+    }
+
+    /// The same with a password that may be anywhere.
+    pub fn open_with(&self, password: Option<&Secret>) -> Result<Post, ConfigError> {
         let sender: Mailbox = self
             .from
             .parse()
             .map_err(|_| ConfigError::Mail("“from” is not of the form Name <address>"))?;
         match (&self.smtp, &self.outbox) {
-            (Some(smtp), None) => Ok(Post::smtp(sender, smtp.transport()?)),
+            (Some(smtp), None) => Ok(Post::smtp(sender, smtp.transport(password)?)),
             (None, Some(folder)) => Ok(Post::into_folder(sender, folder.clone())),
             _ => Err(ConfigError::Mail("it needs either smtp or outbox")),
         }
@@ -112,7 +127,10 @@ impl MailSettings {
 }
 
 impl SmtpSettings {
-    fn transport(&self) -> Result<AsyncSmtpTransport<lettre::Tokio1Executor>, ConfigError> {
+    fn transport(
+        &self,
+        password: Option<&Secret>,
+    ) -> Result<AsyncSmtpTransport<lettre::Tokio1Executor>, ConfigError> {
         let (tls, usual_port) = match self.security {
             SmtpSecurity::Starttls => (Tls::Required(self.tls()?), 587),
             SmtpSecurity::Tls => (Tls::Wrapper(self.tls()?), 465),
@@ -127,14 +145,10 @@ impl SmtpSettings {
             .port(self.port.unwrap_or(usual_port))
             .timeout(Some(PATIENCE))
             .tls(tls);
-        match (&self.user, &self.password_file) {
+        match (&self.user, password) {
             (None, None) => Ok(builder.build()),
-            (Some(user), Some(file)) => {
-                check_private(file)?;
-                let password = fs::read_to_string(file).map_err(|source| ConfigError::File {
-                    path: file.clone(),
-                    source,
-                })?;
+            (Some(user), Some(password)) => {
+                let password = password.read()?;
                 let credentials = Credentials::new(
                     user.clone(),
                     password.trim_end_matches(['\r', '\n']).to_owned(),

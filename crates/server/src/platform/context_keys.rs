@@ -2,10 +2,6 @@
 //!
 //! They must never be written to the log or into a backup of the database.
 
-use std::fs;
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -13,8 +9,8 @@ use fieldstone_model::clock::Clock;
 use jiff::Timestamp;
 use tokio_postgres::Config;
 
-use crate::data_dir::write_private;
 use crate::database::{Actor, Backend, ContextSigner, DatabaseError, connect};
+use crate::secrets::{Secret, SecretError};
 
 /// How often a running server looks whether its keys have to be, or have been, rotated.
 const ROTATION: Duration = Duration::from_hours(6);
@@ -23,42 +19,36 @@ const ROTATION: Duration = Duration::from_hours(6);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ContextKeyError {
-    /// The file can't be read or written.
-    #[error("The key file of the tenant context {path} can't be used: {source}.")]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// What the operating system answered.
-        source: io::Error,
-    },
-    /// Others can read the file.
-    #[error(
-        "The key file of the tenant context {0} can be read by other users; make it private (chmod 600)."
-    )]
-    Exposed(PathBuf),
+    /// There are none where they should be.
+    #[error("There are no keys of the tenant context at {0}; `fieldstone migrate` makes them.")]
+    Missing(String),
+    /// They can't be read or written.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The database does not take the keys, or the file does not hold any.
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }
 
-/// The keys in use, and the file they come from.
+/// The keys in use, and where they come from.
 #[derive(Debug)]
 pub struct ContextKeys {
-    file: PathBuf,
-    /// Whether the file is this server's to write; otherwise somebody else rotates.
+    place: Secret,
+    /// Whether they are this server's to change; otherwise somebody else rotates.
     ours: bool,
     signer: RwLock<Arc<ContextSigner>>,
 }
 
 impl ContextKeys {
-    /// Opens a file of this server's own: made when it isn't there, rotated when it is time.
-    pub fn own(file: PathBuf, now: Timestamp) -> Result<Self, ContextKeyError> {
-        let signer = match read(&file)? {
+    /// Opens keys of this server's own: made when there are none, rotated when it is time.
+    pub fn own(place: impl Into<Secret>, now: Timestamp) -> Result<Self, ContextKeyError> {
+        let place = place.into();
+        let signer = match read(&place)? {
             Some(signer) => signer,
-            None => write(&file, ContextSigner::generate(now)?)?,
+            None => write(&place, ContextSigner::generate(now)?)?,
         };
         let keys = Self {
-            file,
+            place,
             ours: true,
             signer: RwLock::new(Arc::new(signer)),
         };
@@ -66,17 +56,14 @@ impl ContextKeys {
         Ok(keys)
     }
 
-    /// Opens a file that a secrets manager keeps for all nodes.
-    pub fn shared(file: PathBuf) -> Result<Self, ContextKeyError> {
-        let missing = || ContextKeyError::File {
-            path: file.clone(),
-            source: ErrorKind::NotFound.into(),
-        };
-        let signer = read(&file)?.ok_or_else(missing)?;
+    /// Opens keys that somebody else keeps for all nodes.
+    pub fn shared(place: impl Into<Secret>) -> Result<Self, ContextKeyError> {
+        let place = place.into();
+        let signer = read(&place)?.ok_or_else(|| missing(&place))?;
         Ok(Self {
             signer: RwLock::new(Arc::new(signer)),
             ours: false,
-            file,
+            place,
         })
     }
 
@@ -123,42 +110,31 @@ impl ContextKeys {
         Ok(())
     }
 
-    /// What the file says now, after a rotation if that is ours to do and due.
+    /// What is there now, after a rotation if that is ours to do and due.
     fn fresh(&self, now: Timestamp) -> Result<ContextSigner, ContextKeyError> {
-        let missing = || ContextKeyError::File {
-            path: self.file.clone(),
-            source: ErrorKind::NotFound.into(),
-        };
-        let mut signer = read(&self.file)?.ok_or_else(missing)?;
+        let mut signer = read(&self.place)?.ok_or_else(|| missing(&self.place))?;
         if self.ours && signer.should_rotate(now) {
             signer.rotate(now)?;
-            signer = write(&self.file, signer)?;
+            signer = write(&self.place, signer)?;
         }
         Ok(signer)
     }
 }
 
-/// The keys in the file; nothing when there is no file.
-fn read(file: &Path) -> Result<Option<ContextSigner>, ContextKeyError> {
-    let failed = |source| ContextKeyError::File {
-        path: file.to_owned(),
-        source,
-    };
-    let text = match fs::read_to_string(file) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        read => zeroize::Zeroizing::new(read.map_err(failed)?),
-    };
-    if fs::metadata(file).map_err(failed)?.mode() & 0o077 != 0 {
-        return Err(ContextKeyError::Exposed(file.to_owned()));
-    }
-    Ok(Some(ContextSigner::from_text(&text)?))
+fn missing(place: &Secret) -> ContextKeyError {
+    ContextKeyError::Missing(place.place().to_string())
 }
 
-fn write(file: &Path, signer: ContextSigner) -> Result<ContextSigner, ContextKeyError> {
-    write_private(file, signer.to_text().as_bytes()).map_err(|source| ContextKeyError::File {
-        path: file.to_owned(),
-        source,
-    })?;
+/// The keys at a place; nothing when there are none yet.
+fn read(place: &Secret) -> Result<Option<ContextSigner>, ContextKeyError> {
+    let text = place.find()?;
+    Ok(text
+        .map(|text| ContextSigner::from_text(&text))
+        .transpose()?)
+}
+
+fn write(place: &Secret, signer: ContextSigner) -> Result<ContextSigner, ContextKeyError> {
+    place.write(&signer.to_text())?;
     Ok(signer)
 }
 
@@ -202,16 +178,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("context.key");
         ContextKeys::own(file.clone(), NOW.parse().unwrap()).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(
             ContextKeys::shared(file),
-            Err(ContextKeyError::Exposed(_))
+            Err(ContextKeyError::Secret(SecretError::Exposed(_)))
         ));
     }
 
     #[test]
     fn a_shared_file_has_to_be_there() {
-        let message = ContextKeys::shared("/nowhere/context.key".into())
+        let message = ContextKeys::shared(std::path::PathBuf::from("/nowhere/context.key"))
             .unwrap_err()
             .to_string();
         assert!(message.contains("/nowhere/context.key"), "{message}");

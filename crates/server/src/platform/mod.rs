@@ -18,6 +18,7 @@ use tokio_postgres::Config;
 use crate::attachments::ObjectStorage;
 use crate::http::TrustedProxies;
 use crate::identity::PasswordPolicy;
+use crate::secrets::Manager;
 use crate::webhooks::Networks;
 
 pub use self::application::Application;
@@ -74,6 +75,8 @@ pub struct Platform {
     pub objects: Option<ObjectStorage>,
     /// Where webhooks may lead besides the public internet.
     pub webhook_networks: Networks,
+    /// The secrets manager, where there is one.
+    pub secrets: Option<Manager>,
     /// Folders of this machine that must not fill up.
     pub folders: Vec<PathBuf>,
     /// For how many days the database's backups go back, where that is known.

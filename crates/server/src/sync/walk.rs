@@ -265,7 +265,7 @@ mod tests {
         assert_eq!(part.reached, Some(id(20)));
         let beyond = part_of(&list, Some(id(20)), Some(id(10)));
         assert!(beyond.ids.is_empty());
-        let last = part_of(&list, Some(id(98)), None);
-        assert_eq!((last.ids, last.reached), (&list[99..], None));
+        let end = part_of(&list, Some(id(98)), None);
+        assert_eq!((end.ids, end.reached), (&list[99..], None));
     }
 }

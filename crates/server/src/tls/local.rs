@@ -162,7 +162,7 @@ impl LocalAuthority {
     }
 
     fn present(&self) -> Result<CertifiedKey, TlsError> {
-        read_certificate(&self.certificate_file(), &self.key_file())
+        read_certificate(&self.certificate_file(), &self.key_file().into())
     }
 
     fn keep(

@@ -17,6 +17,8 @@ use rustls::version::TLS13;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::secrets::{Secret, SecretError};
+
 pub use self::local::{LocalAuthority, Names, host_name};
 
 /// How often a running server looks whether its certificate has to be, or has been, renewed.
@@ -45,6 +47,9 @@ pub enum TlsError {
     /// Certificate and key don't belong together, or are of a kind that can't be used.
     #[error("The certificate can't be used with its key: {0}.")]
     Mismatch(#[source] rustls::Error),
+    /// The key can't be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// Making a certificate failed.
     #[error("A certificate could not be made: {0}.")]
     Making(#[source] rcgen::Error),
@@ -76,7 +81,7 @@ pub enum CertificateSource {
         /// The certificate with its chain, PEM.
         certificate: PathBuf,
         /// Its private key, PEM.
-        key: PathBuf,
+        key: Secret,
     },
 }
 
@@ -161,8 +166,8 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// Reads a certificate with its chain, and the private key, from two PEM files.
-fn read_certificate(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
+/// Reads a certificate with its chain, and the private key, both PEM.
+fn read_certificate(certificate: &Path, key: &Secret) -> Result<CertifiedKey, TlsError> {
     let pem = fs::read(certificate).map_err(|source| TlsError::file(certificate, source))?;
     let chain = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<Vec<_>, _>>()
@@ -173,9 +178,9 @@ fn read_certificate(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsE
             what: "a certificate",
         });
     }
-    let pem = fs::read(key).map_err(|source| TlsError::file(key, source))?;
-    let private = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| TlsError::Content {
-        path: key.to_owned(),
+    let pem = key.read()?;
+    let private = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| TlsError::Content {
+        path: key.place().to_string().into(),
         what: "a private key",
     })?;
     CertifiedKey::from_der(chain, private, &provider()).map_err(TlsError::Mismatch)
@@ -192,7 +197,7 @@ mod tests {
         fs::write(&path, "no certificate").unwrap();
         let source = CertificateSource::Files {
             certificate: path.clone(),
-            key: path,
+            key: path.into(),
         };
         let message = Tls::load(source, Timestamp::UNIX_EPOCH)
             .unwrap_err()
@@ -215,7 +220,7 @@ mod tests {
         }
         let source = CertificateSource::Files {
             certificate: folder.path().join("one/server.pem"),
-            key: folder.path().join("two/server-key.pem"),
+            key: folder.path().join("two/server-key.pem").into(),
         };
         assert!(matches!(Tls::load(source, now), Err(TlsError::Mismatch(_))));
     }

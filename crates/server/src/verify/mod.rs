@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::{Client, Config};
 
 pub use self::job::{VerifyJob, last_report};
-pub use self::signature::{Signer, VerifyKeyError, is_signed};
+pub use self::signature::{Signer, VERIFY_KEY, VerifyKeyError, is_signed};
 use crate::data_dir::DataDir;
 use crate::database::connect;
 use crate::identity::PasswordPolicy;

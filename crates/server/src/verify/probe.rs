@@ -465,7 +465,11 @@ async fn exports(guests: &[Guest]) -> Seen {
             }
         }
     }
-    for path in ["/settings/audit/export", "/settings/invitations"] {
+    for path in [
+        "/exports/accounts",
+        "/settings/audit/export",
+        "/settings/invitations",
+    ] {
         for guest in guests
             .iter()
             .filter(|guest| matches!(guest.role, Some(Role::Member | Role::Viewer)))

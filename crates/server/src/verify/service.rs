@@ -98,10 +98,14 @@ pub(super) fn secrets(subject: &Subject) -> Seen {
         if let Some(file) = exposed_file(&text) {
             return fail(format!("{file} can be read by other users"));
         }
+        let (managed, mounted): (Vec<String>, Vec<String>) = files(&text)
+            .into_iter()
+            .partition(|place| place.starts_with("secret:"));
         return pass(format!(
-            "{} names {} mounted secrets and holds none",
+            "{} names {} mounted secrets and {} of the secrets manager, and holds none",
             configuration.display(),
-            files(&text).len()
+            mounted.len(),
+            managed.len()
         ));
     }
     let Some(data_dir) = &subject.data_dir else {

@@ -12,6 +12,10 @@ use zeroize::Zeroizing;
 
 use super::Report;
 use crate::data_dir::write_private;
+use crate::secrets::{Place, Secret, SecretError};
+
+/// The name of the key among the secrets.
+pub const VERIFY_KEY: &str = "verify.key";
 
 /// Why there is no key. Each message is a whole sentence for an operator.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +34,9 @@ pub enum VerifyKeyError {
         "The key that signs reports {0} can be read by other users; make it private (chmod 600)."
     )]
     Exposed(PathBuf),
+    /// The secrets manager doesn't give or take it.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// It is no key, or none could be made.
     #[error("The file {0} does not hold a key that signs reports.")]
     Damaged(PathBuf),
@@ -62,6 +69,25 @@ impl Signer {
         Ed25519KeyPair::from_pkcs8(&document)
             .map(Self)
             .map_err(|_| damaged())
+    }
+
+    /// The key at this place; made when there is none.
+    pub fn at(secret: &Secret) -> Result<Self, VerifyKeyError> {
+        if let Place::File(file) = secret.place() {
+            return Self::own(file);
+        }
+        let damaged = || VerifyKeyError::Damaged(secret.place().to_string().into());
+        if let Some(text) = secret.find()? {
+            let document = Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| damaged())?);
+            return Ed25519KeyPair::from_pkcs8(&document)
+                .map(Self)
+                .map_err(|_| damaged());
+        }
+        let pair = Ed25519KeyPair::generate().map_err(|_| damaged())?;
+        let document = pair.to_pkcs8v1().map_err(|_| damaged())?;
+        let text = Zeroizing::new(STANDARD.encode(document.as_ref()));
+        secret.write(&text)?;
+        Ok(Self(pair))
     }
 
     /// The report with its signature.

@@ -18,14 +18,14 @@ use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
 
 /// A PostgreSQL that listens on a port with TLS, and the certificates around it.
-struct External {
+pub(crate) struct External {
     folder: TempDir,
     cluster: Cluster,
     port: u16,
 }
 
 impl External {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = tempfile::Builder::new()
             .prefix("fieldstone-external-")
             .tempdir_in("/tmp")
@@ -100,12 +100,20 @@ impl External {
         client.query_one(sql, &[]).await.unwrap().get(0)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// What a superuser says to the database that is served from.
+    async fn tell(&self, sql: &str) {
+        let mut config = self.cluster.admin_config();
+        config.port(self.port).dbname("fieldstone");
+        let client = connect(&config).await.unwrap();
+        client.batch_execute(sql).await.unwrap();
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes the configuration of a server on `listen`.
-    fn configure(&self, listen: u16) -> PathBuf {
+    pub(crate) fn configure(&self, listen: u16) -> PathBuf {
         let cluster = self.cluster.admin_config();
         let url = |role: &str, password: &str| {
             format!(
@@ -136,7 +144,7 @@ impl External {
         path
     }
 
-    fn command(arguments: &[&str], config: &Path, ca: &Path) -> Command {
+    pub(crate) fn command(arguments: &[&str], config: &Path, ca: &Path) -> Command {
         let mut command = Command::new(binary());
         command
             .args(arguments)
@@ -148,16 +156,16 @@ impl External {
     }
 }
 
-fn private_file(path: &Path, text: &str) {
+pub(crate) fn private_file(path: &Path, text: &str) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-fn sentence(output: &Output) -> String {
+pub(crate) fn sentence(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-struct Serving(Child);
+pub(crate) struct Serving(pub(crate) Child);
 
 impl Drop for Serving {
     fn drop(&mut self) {
@@ -167,6 +175,10 @@ impl Drop for Serving {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one installation, from its first command"
+)]
 async fn an_external_database_is_set_up_served_from_and_never_spoken_to_in_the_open() {
     let external = External::start().await;
     let listen = free_port();
@@ -218,6 +230,37 @@ async fn an_external_database_is_set_up_served_from_and_never_spoken_to_in_the_o
     .output()
     .unwrap();
     assert!(made.status.success(), "{}", sentence(&made));
+
+    // A node whose vault folder nobody shares makes no keys: without the owner's credentials never, with them not beside sealed values.
+    let apart = external.path("apart");
+    let lone = external.path("lone.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let folder = format!("vault_folder = \"{}\"\n", apart.display());
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.starts_with("owner_url") && !line.starts_with("admin_url"))
+        .collect();
+    let without_owner = lines.join("\n");
+    external
+        .tell(
+            "INSERT INTO app.totp (tenant_id, user_id, seed, created_at)
+             SELECT tenant_id, id, convert_to(repeat('x', 64), 'UTF8'), now() FROM app.\"user\" LIMIT 1",
+        )
+        .await;
+    for text in [&without_owner, &text] {
+        private_file(&lone, &format!("{folder}{text}"));
+        let refused = External::command(&["serve"], &lone, &ca).output().unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{}", sentence(&refused));
+        let said = sentence(&refused);
+        assert!(
+            said.contains("There are no keys in") && said.contains("fieldstone migrate"),
+            "{said}"
+        );
+        assert!(!apart.exists(), "nothing was made");
+    }
+    external.tell("DELETE FROM app.totp").await;
+    // With the folder that the others have, it serves without the owner's credentials.
+    private_file(&config, &without_owner);
 
     let log = fs::File::create(external.path("log")).unwrap();
     let mut serving = Serving(

@@ -97,6 +97,7 @@ impl House {
             url: "https://crm.example".to_owned(),
             security_contact: "mailto:security@north.example".to_owned(),
             webhook_networks: fieldstone_server::webhooks::Networks::default(),
+            secrets: None,
         };
         Self {
             router: routes(&platform).unwrap(),

@@ -7,6 +7,7 @@ use fieldstone_server::database::{connect, serving};
 use fieldstone_server::identity::workspace::{self, NewUser, NewWorkspace};
 use fieldstone_server::jobs::{Job, Jobs, Purge, Work};
 use fieldstone_server::mail::{MailSettings, Mailer, SmtpSecurity, SmtpSettings};
+use fieldstone_server::secrets::Place;
 use fieldstone_server::tls::{CertificateSource, LocalAuthority, Names, Tls};
 use fieldstone_testkit::{MailServer, TestDatabase};
 use futures_util::future::{BoxFuture, FutureExt as _, join_all};
@@ -144,7 +145,7 @@ async fn letters_leave_over_tls_with_a_password_from_a_file() {
         let mut settings = settings(server.port(), security);
         let smtp = settings.smtp.as_mut().unwrap();
         smtp.user = Some("crm".to_owned());
-        smtp.password_file = Some(password_file.clone());
+        smtp.password_file = Some(Place::File(password_file.clone()));
         smtp.ca_file = Some(ca.clone());
 
         office.queue("password_changed").await;

@@ -20,10 +20,10 @@ use tokio_postgres::{Client, NoTls};
 const AUTO: [&str; 2] = ["--storage-encryption", "auto"];
 
 /// A folder whose mounts are taken off with it, whatever a test has done.
-struct Folder(TempDir);
+pub(crate) struct Folder(pub(crate) TempDir);
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new()
             .prefix("fieldstone-storage-")
             .tempdir_in("/tmp")
@@ -32,7 +32,7 @@ impl Folder {
         Self(folder)
     }
 
-    fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.0.path().join("data")
     }
 }
@@ -56,7 +56,7 @@ fn mounts_below(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Whether these bytes stand in the file, or in any below the folder, as it lies on the disk. Holes are passed over.
-fn holds(place: &Path, text: &str) -> bool {
+pub(crate) fn holds(place: &Path, text: &str) -> bool {
     if place.is_dir() && !place.is_symlink() {
         return fs::read_dir(place)
             .unwrap()

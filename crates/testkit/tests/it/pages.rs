@@ -163,7 +163,7 @@ async fn synced(platform: &PgStore, folder: &std::path::Path) -> DeviceStore {
         panic!("it was published");
     };
     assert_eq!(digest.unwrap().differing(&found), Vec::<String>::new());
-    local.store(*platform.user())
+    local.store(platform.user())
 }
 
 async fn first_page(platform: &PgStore, device: RecordId) -> Page {
@@ -188,7 +188,7 @@ async fn first_page(platform: &PgStore, device: RecordId) -> Page {
 fn pages<S: ConflictStore + Clone + Send + Sync + 'static>(store: &S, now: Timestamp) -> Router {
     let store = store.clone();
     let gate = middleware::from_fn(move |mut request: Request, next: middleware::Next| {
-        let user = *store.user();
+        let user = store.user();
         let viewer = Viewer {
             user_id: user.id,
             name: "Ada Lovelace".to_owned(),

@@ -20,10 +20,11 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_postgres::{Client, Config, Row};
 
-use self::report::{Report, Said, Seen};
+use self::report::{Login, Report, Said, Seen};
 use super::Platform;
 use crate::attachments::ObjectStorage;
 use crate::database::{connect, migration};
+use crate::secrets::Manager;
 use crate::telemetry;
 
 /// How long each of those that are asked may take to answer.
@@ -49,6 +50,7 @@ pub struct Readiness {
     clock: Arc<dyn Clock>,
     objects: Option<ObjectStorage>,
     vault: Vault,
+    secrets: Option<Manager>,
     folders: Vec<PathBuf>,
     last: Mutex<Last>,
 }
@@ -65,6 +67,13 @@ struct Last {
     client: Option<Client>,
     oldest: Option<Oldest>,
     report: Option<(Timestamp, Report)>,
+}
+
+/// What was seen of this machine.
+struct Machine {
+    keys: bool,
+    login: Option<Login>,
+    room: Option<disk::Room>,
 }
 
 /// The oldest transaction that wasn't finished, and since when it has been the oldest.
@@ -92,6 +101,7 @@ impl Readiness {
             clock: Arc::clone(&platform.clock),
             objects: platform.objects.clone(),
             vault: platform.accounts.vault.clone(),
+            secrets: platform.secrets.clone(),
             folders: platform.folders.clone(),
             last: Mutex::default(),
         }
@@ -111,13 +121,14 @@ impl Readiness {
             return report.clone();
         }
         let Last { client, oldest, .. } = &mut *last;
-        let (database, objects, (secrets, room)) =
+        let (database, objects, machine) =
             tokio::join!(self.ask(client, oldest), self.objects(), self.machine());
         let seen = Seen {
             database,
             objects,
-            secrets,
-            room,
+            secrets: machine.keys,
+            login: machine.login,
+            room: machine.room,
         };
         let report = Report::of(&seen, migration::latest());
         gauge(&seen, &report);
@@ -137,20 +148,43 @@ impl Readiness {
         Some(false)
     }
 
-    /// What this machine has: keys, and room on its disks.
-    async fn machine(&self) -> (bool, Option<disk::Room>) {
-        let (vault, folders) = (self.vault.clone(), self.folders.clone());
+    /// What this machine has: keys, a login at the secrets manager, and room on its disks.
+    async fn machine(&self) -> Machine {
+        let (vault, secrets, folders) = (
+            self.vault.clone(),
+            self.secrets.clone(),
+            self.folders.clone(),
+        );
         let looked = tokio::task::spawn_blocking(move || {
             let keys = vault
                 .check()
                 .inspect_err(|error| tracing::warn!(%error, "the source of keys can't be used"));
-            (keys.is_ok(), disk::least_room(&folders))
+            let standing = secrets.map(|manager| {
+                let standing = manager.standing();
+                standing.map_or_else(
+                    |error| {
+                        tracing::warn!("{error}");
+                        Login::Silent
+                    },
+                    Login::Stands,
+                )
+            });
+            Machine {
+                keys: keys.is_ok(),
+                login: standing,
+                room: disk::least_room(&folders),
+            }
         });
+        let nothing = Machine {
+            keys: false,
+            login: self.secrets.as_ref().map(|_| Login::Silent),
+            room: None,
+        };
         timeout(PATIENCE, looked)
             .await
             .ok()
             .and_then(Result::ok)
-            .unwrap_or((false, None))
+            .unwrap_or(nothing)
     }
 
     /// Asks over a connection that is kept while it works. A failure is logged; whoever asked from outside learns only that it failed.

@@ -2,10 +2,13 @@
 //!
 //! Each reason is written for whoever runs the installation, and read by anybody: no addresses, no folders, no names of anybody's.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::disk::Room;
+use crate::secrets::Standing;
 
 /// A signed context lives for a minute; this much of it may be lost to clocks that differ.
 const MOST_SKEW: SignedDuration = SignedDuration::from_secs(30);
@@ -14,6 +17,8 @@ const OLDEST_BACKUP: SignedDuration = SignedDuration::from_hours(26);
 const OLDEST_DRILL: SignedDuration = SignedDuration::from_hours(24 * 8);
 /// For how long one transaction may keep devices from getting past it.
 const LONGEST_HOLD: SignedDuration = SignedDuration::from_mins(5);
+/// With less left than this, a login that can't be made longer is told of.
+const SHORT_LOGIN: Duration = Duration::from_hours(24 * 3);
 /// With less room than this the next write may fail.
 const NO_ROOM: u64 = 64 << 20;
 /// With less than this, and less than a twentieth, somebody should make room.
@@ -28,8 +33,19 @@ pub(super) struct Seen {
     pub(super) objects: Option<bool>,
     /// Whether keys can be had.
     pub(super) secrets: bool,
+    /// How the login at the secrets manager stands, where there is one.
+    pub(super) login: Option<Login>,
     /// The least room of the folders that must not fill up; nothing where none is known.
     pub(super) room: Option<Room>,
+}
+
+/// What the secrets manager said.
+#[derive(Debug, Clone)]
+pub(super) enum Login {
+    /// The login stands like this.
+    Stands(Standing),
+    /// It doesn't answer.
+    Silent,
 }
 
 /// What the database said, between two looks at our own clock.
@@ -149,6 +165,9 @@ fn warnings(seen: &Seen) -> Vec<Check> {
         "the source of keys does not answer; what is running goes on with the keys it holds, and no server can start".to_owned()
     });
     warnings.push(Check::new("secrets", secrets));
+    if let Some(seen) = &seen.login {
+        warnings.push(Check::new("secrets manager", login(seen)));
+    }
     warnings.push(Check::new("room", little_room(seen.room)));
     if let Some(said) = &seen.database {
         let judge = |run: Option<(Timestamp, bool)>, oldest| match run {
@@ -165,6 +184,20 @@ fn warnings(seen: &Seen) -> Vec<Check> {
         warnings.push(Check::new("sync horizon", horizon(said.held)));
     }
     warnings
+}
+
+/// A login that ends by itself ends when nobody looks.
+fn login(login: &Login) -> Result<(), String> {
+    match login {
+        Login::Silent => Err(
+            "the secrets manager does not answer; what is running goes on with what it has read, and no server can start".to_owned(),
+        ),
+        Login::Stands(Standing { ends_in: Some(rest), lasts: false }) if *rest < SHORT_LOGIN => Err(format!(
+            "the login at the secrets manager ends in {} minutes and can't be made longer; give it another one",
+            rest.as_secs() / 60
+        )),
+        Login::Stands(_) => Ok(()),
+    }
 }
 
 fn little_room(room: Option<Room>) -> Result<(), String> {
@@ -212,6 +245,7 @@ mod tests {
             database: Some(said(database, schema)),
             objects: Some(true),
             secrets: true,
+            login: None,
             room: Some(Room {
                 free: 100 << 30,
                 total: 200 << 30,
@@ -271,6 +305,20 @@ mod tests {
         assert_eq!(warned(|seen| seen.objects = Some(false)), ["objects"]);
         assert!(warned(|seen| seen.objects = None).is_empty());
         assert_eq!(warned(|seen| seen.secrets = false), ["secrets"]);
+        let login = |standing: Option<(u64, bool)>| {
+            warned(|seen| {
+                seen.login = Some(standing.map_or(Login::Silent, |(hours, lasts)| {
+                    Login::Stands(Standing {
+                        ends_in: Some(Duration::from_hours(hours)),
+                        lasts,
+                    })
+                }));
+            })
+        };
+        assert!(login(Some((1, true))).is_empty());
+        assert!(login(Some((100, false))).is_empty());
+        assert_eq!(login(Some((71, false))), ["secrets manager"]);
+        assert_eq!(login(None), ["secrets manager"]);
         let held = |minutes| {
             warned(|seen| seen.database.as_mut().unwrap().held = SignedDuration::from_mins(minutes))
         };

@@ -80,6 +80,7 @@ impl Site {
             url: "https://crm.example".to_owned(),
             security_contact: "mailto:security@crm.example".to_owned(),
             webhook_networks: fieldstone_server::webhooks::Networks::default(),
+            secrets: None,
         };
         let tenant = people(&database).await;
         Self {

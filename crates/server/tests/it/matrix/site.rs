@@ -150,6 +150,7 @@ impl Site {
             url: "https://crm.example".to_owned(),
             security_contact: "mailto:security@x.example".to_owned(),
             webhook_networks: fieldstone_server::webhooks::Networks::default(),
+            secrets: None,
         };
         let router = routes(&platform).unwrap();
         let authority = LocalAuthority::new(folder.path().join("tls"), Names::new(None, None));

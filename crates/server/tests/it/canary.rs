@@ -1,0 +1,267 @@
+//! A canary in fields, files, imports and exports, sought byte by byte in everything that lies on the disk: the database's storage, the
+//! folder of files, the backups, the logs, the letters, the temporary files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fieldstone_testkit::{Server, ServerOptions, binary};
+use nix::sys::signal::Signal;
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+
+use crate::storage::{Folder, holds};
+
+const PASSWORD: &str = "four quiet herons 82";
+
+/// Somebody who works on a server, through its interfaces alone.
+struct Person<'a> {
+    server: &'a Server,
+    client: Client,
+}
+
+impl<'a> Person<'a> {
+    async fn of(server: &'a Server) -> Self {
+        let link = operate(
+            server.data(),
+            &[
+                "workspace",
+                "create",
+                "canary",
+                "--name",
+                "Canary",
+                "--owner-email",
+                "owner@canary.example",
+                "--owner-name",
+                "Owner",
+            ],
+        );
+        let secret = link.split("link=").nth(1).unwrap();
+        let secret = secret.split_whitespace().next().unwrap();
+        let person = Self {
+            server,
+            client: server.client(),
+        };
+        let password = PASSWORD.replace(' ', "+");
+        let form = format!("link={secret}&password={password}&repeat={password}");
+        let set_up = person.form("/set-up", form).await;
+        assert!(set_up.status().is_redirection(), "{}", set_up.status());
+        let credentials = json!({ "email": "owner@canary.example", "password": PASSWORD });
+        person
+            .json(Method::POST, "/api/v1/session", &credentials)
+            .await;
+        person
+    }
+
+    async fn json(&self, method: Method, path: &str, body: &Value) -> Value {
+        let request = self
+            .client
+            .request(method, format!("{}{path}", self.server.url()))
+            .header("origin", self.server.url())
+            .json(body);
+        answer(request, path).await
+    }
+
+    async fn form(&self, path: &str, form: String) -> reqwest::Response {
+        self.client
+            .post(format!("{}{path}", self.server.url()))
+            .header("origin", self.server.url())
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form)
+            .send()
+            .await
+            .unwrap()
+    }
+
+    /// Puts the canary wherever a workspace can hold it. Each way is checked to have arrived.
+    async fn plant(&self, canary: &str) {
+        let many = |end: &str| {
+            let lines: Vec<String> = (0..400)
+                .map(|line| format!("{canary} {line} {end}"))
+                .collect();
+            lines.join("\n")
+        };
+        // A field that is short, and one that the database keeps apart and compressed.
+        let account = self
+            .json(
+                Method::POST,
+                "/api/v1/records/account",
+                &json!({ "name": format!("{canary} Ltd"), "description": many("in a field") }),
+            )
+            .await;
+        let account = account["id"].as_str().unwrap();
+        // A file.
+        let values = json!({ "name": format!("{canary}.txt"), "about_id": account });
+        let file = self
+            .json(Method::POST, "/api/v1/records/attachment", &values)
+            .await;
+        let path = format!(
+            "/api/v1/records/attachment/{}",
+            file["id"].as_str().unwrap()
+        );
+        let content = many("in a file");
+        let announced = json!({ "content_type": "text/plain", "size": content.len() });
+        let upload = format!("{path}/upload");
+        self.json(Method::POST, &upload, &announced).await;
+        let part = self
+            .client
+            .put(format!("{}{upload}/parts/0", self.server.url()))
+            .header("origin", self.server.url())
+            .header("content-type", "application/octet-stream")
+            .body(content.clone());
+        answer(part, "the part").await;
+        self.json(Method::POST, &format!("{upload}/completion"), &json!({}))
+            .await;
+        let kept = self
+            .client
+            .get(format!("{}{path}/content", self.server.url()))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(kept.text().await.unwrap(), content);
+        // A search, which keeps words of what it finds.
+        let found = self
+            .json(
+                Method::GET,
+                &format!("/api/v1/records/account/{account}"),
+                &Value::Null,
+            )
+            .await;
+        assert!(found.to_string().contains(canary));
+        // Exports in both forms, one of which is put together in memory and packed.
+        for format in ["csv", "xlsx"] {
+            let export = self
+                .form("/exports/accounts", format!("format={format}&query="))
+                .await;
+            assert_eq!(export.status(), 200, "{format}");
+            let bytes = export.bytes().await.unwrap();
+            if format == "csv" {
+                assert!(String::from_utf8_lossy(&bytes).contains(canary));
+            } else {
+                assert!(bytes.len() > 2_000, "{}", bytes.len());
+            }
+        }
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder, what: &str) -> Value {
+    let answer = request.send().await.unwrap();
+    let status = answer.status();
+    let text = answer.text().await.unwrap();
+    assert!(status.is_success(), "{what}: {status} {text}");
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+fn operate(data: &Path, arguments: &[&str]) -> String {
+    let output = Command::new(binary())
+        .args(arguments)
+        .arg("--data")
+        .arg(data)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Makes a backup, once the one that a new server makes by itself is done.
+fn backed_up(data: &Path) {
+    let begun = Instant::now();
+    loop {
+        let output = Command::new(binary())
+            .args(["backup", "now", "--data"])
+            .arg(data)
+            .output()
+            .unwrap();
+        if output.status.success() {
+            return;
+        }
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            said.contains("under way") && begun.elapsed() < Duration::from_mins(3),
+            "{said}"
+        );
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// The folder for temporary files of the server and of everything it starts.
+fn temporary(folder: &Folder, name: &str) -> PathBuf {
+    let temporary = folder.0.path().join(name);
+    fs::create_dir(&temporary).unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
+    fs::set_permissions(&temporary, open).unwrap();
+    temporary
+}
+
+fn files(folder: &Path) -> usize {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return 0;
+    };
+    let count = |path: PathBuf| if path.is_dir() { files(&path) } else { 1 };
+    entries.flatten().map(|entry| count(entry.path())).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_of_a_workspace_can_be_read_where_it_lies() {
+    let folder = Folder::new();
+    let data = folder.data();
+    let (repository, scratch) = (
+        folder.0.path().join("repository"),
+        temporary(&folder, "scratch"),
+    );
+    let canary = format!("kestrel-{}-canary", std::process::id());
+    let options = ServerOptions::empty()
+        .on(&data)
+        .with_variable("TMPDIR", scratch.to_str().unwrap())
+        .with_variable("FIELDSTONE_LOG", "json,trace")
+        .with(&[
+            "--storage-encryption",
+            "auto",
+            "--backups",
+            repository.to_str().unwrap(),
+        ]);
+    let server = Server::start(&options);
+    Person::of(&server).await.plant(&canary).await;
+    backed_up(&data);
+    let log = server.log();
+    assert!(server.end(Signal::SIGTERM).success());
+
+    assert!(
+        log.contains("/records/account"),
+        "the log has its requests: {log}"
+    );
+    assert!(!log.contains(&canary), "the canary stands in the log");
+    assert!(files(&data.join("objects")) > 0 && files(&repository) > 20);
+    for (place, what) in [
+        (
+            &data,
+            "the data folder, with the storage's image and the files",
+        ),
+        (&repository, "the backups"),
+        (&scratch, "the temporary files"),
+    ] {
+        assert!(!holds(place, &canary), "the canary lies in {what}");
+    }
+
+    // The controls: the same search finds the same canary where nothing is encrypted.
+    let plain = folder.0.path().join("plain");
+    let scratch = temporary(&folder, "scratch-of-plain");
+    let options = ServerOptions::empty()
+        .on(&plain)
+        .with_variable("TMPDIR", scratch.to_str().unwrap());
+    let server = Server::start(&options);
+    Person::of(&server).await.plant(&canary).await;
+    assert!(server.end(Signal::SIGTERM).success());
+    assert!(holds(&plain.join("postgres/base"), &canary), "in a table");
+    assert!(
+        holds(&plain.join("postgres/pg_wal"), &canary),
+        "in the log of changes"
+    );
+    // Files are sealed wherever they lie; a copy that isn't is found.
+    assert!(!holds(&plain.join("objects"), &canary));
+    fs::write(plain.join("objects/copy"), format!("{canary} in a file")).unwrap();
+    assert!(holds(&plain.join("objects"), &canary), "in a file");
+}

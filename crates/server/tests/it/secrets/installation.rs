@@ -1,0 +1,180 @@
+//! A whole installation whose secrets all lie in the secrets manager: set up, served, seen by `doctor`, and what happens when it is down.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use fieldstone_testkit::free_port;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Map, Value, json};
+
+use super::bao::{Bao, SECRET_ID};
+use crate::external::{External, Serving, private_file, sentence};
+
+/// Moves what the configuration names into the manager; answers with the values that must not be seen any more.
+fn move_secrets(bao: &Bao, config: &Path) -> Vec<String> {
+    let text = fs::read_to_string(config).unwrap();
+    let (mut lines, mut urls, mut secrets) = (Vec::new(), Map::new(), Vec::new());
+    for line in text.lines() {
+        let (name, value) = line.split_once(" = ").unwrap_or((line, ""));
+        let value = value.trim_matches('"');
+        if name.ends_with("_url") {
+            urls.insert(name.to_owned(), value.into());
+            let password = url::Url::parse(value).unwrap();
+            secrets.push(password.password().unwrap().to_owned());
+            lines.push(format!("{name}_file = \"secret:database#{name}\""));
+        } else if name == "context_key_file" {
+            lines.push(format!("{name} = \"secret:context#keys\""));
+        } else if name == "key" {
+            let pem = fs::read_to_string(value).unwrap();
+            secrets.push(pem.lines().nth(1).unwrap().to_owned());
+            bao.put("tls", &json!({ "key": pem }));
+            lines.push(format!("{name} = \"secret:tls#key\""));
+        } else {
+            lines.push(line.to_owned());
+        }
+    }
+    bao.put("database", &Value::Object(urls));
+    let text = format!("{}\n[secrets]\n{}", lines.join("\n"), bao.settings());
+    private_file(config, &text);
+    secrets.push(SECRET_ID.to_owned());
+    secrets
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one installation, from its first command"
+)]
+async fn an_installation_without_a_secret_on_its_disk() {
+    let external = External::start().await;
+    let listen = free_port();
+    let config = external.configure(listen);
+    let ca = external.path("ca.pem");
+    let mut bao = Bao::start().await;
+    let mut secrets = move_secrets(&bao, &config);
+    let mut said = String::new();
+    let run = |arguments: &[&str]| {
+        let mut command = External::command(arguments, &config, &ca);
+        tokio::task::block_in_place(|| command.output().unwrap())
+    };
+
+    let output = run(&["migrate"]);
+    assert!(output.status.success(), "{}", sentence(&output));
+    said += &sentence(&output);
+    let keys = bao.versions("context").pop().flatten().unwrap();
+    secrets.push(keys["keys"].as_str().unwrap()[30..80].to_owned());
+    let output = run(&[
+        "workspace",
+        "create",
+        "stonefield",
+        "--name",
+        "Stonefield",
+        "--owner-email",
+        "owner@stonefield.example",
+        "--owner-name",
+        "Owner",
+    ]);
+    assert!(output.status.success(), "{}", sentence(&output));
+
+    let log = fs::File::create(external.path("log")).unwrap();
+    let mut serving = Serving(
+        External::command(&["serve"], &config, &ca)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap(),
+    );
+    let trusted = reqwest::Certificate::from_pem(&fs::read(&ca).unwrap()).unwrap();
+    let client = reqwest::Client::builder()
+        .tls_certs_only([trusted])
+        .build()
+        .unwrap();
+    // Ready with this warning, or without it.
+    let warned = async |wanted: bool| {
+        let begun = Instant::now();
+        loop {
+            let answer = client
+                .get(format!("https://127.0.0.1:{listen}/readyz"))
+                .send()
+                .await;
+            if let Ok(answer) = answer
+                && answer.status().is_success()
+            {
+                let report: Value = answer.json().await.unwrap();
+                let warnings = report["warnings"].as_array().unwrap();
+                let check = warnings
+                    .iter()
+                    .find(|check| check["name"] == "secrets manager")
+                    .unwrap();
+                if check["ok"] == !wanted {
+                    return;
+                }
+            }
+            assert!(
+                begun.elapsed() < Duration::from_mins(1),
+                "{}",
+                fs::read_to_string(external.path("log")).unwrap()
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    warned(false).await;
+
+    // Where everything comes from, and nothing of what it is.
+    let output = run(&["doctor"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}");
+    for part in [
+        "ok    Secrets manager: https://127.0.0.1",
+        "the login by AppRole",
+        "ok    context_key_file: secret:context#keys, in the secrets manager",
+        "ok    tls.key: secret:tls#key",
+        "ok    database.owner_url_file: secret:database#owner_url",
+        "ok    Keys of workspaces: the secrets manager",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    said += &text;
+    let output = run(&["keys", "show"]);
+    assert!(output.status.success(), "{}", sentence(&output));
+
+    // Down: what runs goes on and says so, nothing starts, and it is found again.
+    bao.stop().await;
+    warned(true).await;
+    let page = client
+        .get(format!("https://127.0.0.1:{listen}/sign-in"))
+        .send()
+        .await
+        .unwrap();
+    assert!(page.status().is_success());
+    for arguments in [["serve"], ["migrate"], ["doctor"]] {
+        let output = run(&arguments);
+        let all = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            sentence(&output)
+        );
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {all}");
+        assert!(
+            all.contains("The secrets manager can't be reached"),
+            "{arguments:?}: {all}"
+        );
+        said += &all;
+    }
+    bao.serve().await;
+    warned(false).await;
+
+    kill(
+        Pid::from_raw(i32::try_from(serving.0.id()).unwrap()),
+        Signal::SIGTERM,
+    )
+    .unwrap();
+    assert!(serving.0.wait().unwrap().success());
+    said += &fs::read_to_string(external.path("log")).unwrap();
+    for secret in &secrets {
+        assert!(!said.contains(secret), "a secret was written: {said}");
+    }
+}
