@@ -118,6 +118,13 @@ pub(super) async fn settle<S: ApiStore>(mut call: Call<S>) -> ApiResult {
         }
         None => return Err(required("choose")),
     };
+    // Deleting, and bringing back what was deleted, takes a right of its own, which a token may lack.
+    if conflict.kind != ConflictKind::Edit
+        && settlement != Settlement::Theirs
+        && !call.rights().can(Capability::RecordsDelete)
+    {
+        return Err(ApiError::denied());
+    }
     match store.settle(conflict.id, settlement).await? {
         Settled::Done => Ok(written::nothing(StatusCode::NO_CONTENT)),
         Settled::Gone => Err(gone()),

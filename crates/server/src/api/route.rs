@@ -150,7 +150,7 @@ routes! {
     PATCH  "/visibility/{user}"                     (proven(UsersManage))   "setVisibilityOf"   => visibility::set;
     GET    "/conflicts"                             (needs(RecordsRead))    "listConflicts"     => conflict::list;
     GET    "/conflicts/{id}"                        (needs(RecordsRead))    "showConflict"      => conflict::show;
-    POST   "/conflicts/{id}/settlement"             (needs(RecordsRead))    "settleConflict"    => conflict::settle;
+    POST   "/conflicts/{id}/settlement"             (needs(RecordsWrite))   "settleConflict"    => conflict::settle;
     GET    "/record-sets"                           (needs(SchemaManage))   "listRecordSets"    => record_set::list;
     POST   "/record-sets"                           (needs(SchemaManage))   "createRecordSet"   => record_set::create;
     POST   "/record-sets/preview"                   (needs(SchemaManage))   "previewRecordSet"  => record_set::preview;

@@ -211,5 +211,20 @@ async fn ask(router: &Router, path: &str) -> (StatusCode, String) {
     let response = router.clone().oneshot(request).await.unwrap();
     let status = response.status();
     let body = to_bytes(response.into_body(), 10 << 20).await.unwrap();
-    (status, String::from_utf8(body.to_vec()).unwrap())
+    (
+        status,
+        without_timeline(std::str::from_utf8(&body).unwrap()),
+    )
+}
+
+/// What happened to a record stays where it happened: a device tells of its own changes only.
+fn without_timeline(page: &str) -> String {
+    const BEGIN: &str = "<ol class=\"timeline\">";
+    match page.split_once(BEGIN) {
+        Some((before, rest)) => {
+            let (_, after) = rest.split_once("</ol>").unwrap();
+            format!("{before}{after}")
+        }
+        None => page.to_owned(),
+    }
 }

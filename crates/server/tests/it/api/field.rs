@@ -140,7 +140,7 @@ async fn a_conflict_is_settled_by_its_person_and_by_nobody_elses() {
         SELECT u.tenant_id, u.id, $1, 'account', $2, 'edit', $3::text::jsonb, now() FROM app.\"user\" u WHERE u.email = 'member@north.example'";
     let fields = json!([{ "field": "city", "seen": null, "current": "Halle", "wanted": "Leuna" }])
         .to_string();
-    let id = "fC00000000000Ab";
+    let id = "fX00000000000Ab";
     database
         .execute(sql, &[&id, &account, &fields])
         .await
