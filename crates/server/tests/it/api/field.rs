@@ -216,7 +216,7 @@ async fn a_conflict_is_settled_by_its_person_and_by_nobody_elses() {
         None,
     )
     .await;
-    assert_eq!(shown.body["values"]["city"], "Merseburg");
+    assert_eq!(shown.body["city"], "Merseburg");
     let again = ask(
         &site,
         &member,
