@@ -144,8 +144,8 @@ impl Hand {
                     .await
                     .unwrap();
                 let own = "const all = [...document.querySelectorAll('.lane')]; return all.indexOf(document.querySelector('[data-card]').closest('.lane'))";
-                let own = browser.run(own).await.as_u64().unwrap();
-                let lane = format!(".lane:nth-child({}) header", own as usize + lanes + 1);
+                let own = usize::try_from(browser.run(own).await.as_u64().unwrap()).unwrap();
+                let lane = format!(".lane:nth-child({}) header", own + lanes + 1);
                 let lane = browser.driver.find(By::Css(lane.as_str())).await.unwrap();
                 browser
                     .driver
