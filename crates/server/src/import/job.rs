@@ -11,6 +11,7 @@ use std::{
 use anyhow::Context as _;
 use fieldstone_model::{Capability, Clock, RecordId, Role};
 use fieldstone_store::{Store as _, StoreError};
+use fieldstone_ui::locale::Locale;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use tokio::{sync::watch, task::JoinSet};
@@ -56,6 +57,50 @@ pub struct Imports {
 impl std::fmt::Debug for Imports {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Imports").finish_non_exhaustive()
+    }
+}
+
+/// Why an import, or taking one back, came to an end that nobody asked for, as it is kept: whoever reads of it reads it in their language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The server went away in the middle.
+    Interrupted,
+    /// It never got as far as the first row.
+    NeverBegun,
+    /// The server was stopped.
+    ServerStopped,
+    /// The person's role doesn't allow it any more.
+    UndoNotAllowed,
+}
+
+impl Ending {
+    const ALL: [Self; 4] = [
+        Self::Interrupted,
+        Self::NeverBegun,
+        Self::ServerStopped,
+        Self::UndoNotAllowed,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Interrupted => "interrupted",
+            Self::NeverBegun => "never-begun",
+            Self::ServerStopped => "server-stopped",
+            Self::UndoNotAllowed => "undo-not-allowed",
+        }
+    }
+
+    /// What is kept, in words; what was kept as a sentence stays one.
+    pub(crate) fn told(locale: &Locale, kept: &str) -> String {
+        let known = Self::ALL.iter().find(|ending| ending.name() == kept);
+        known.map_or_else(
+            || kept.to_owned(),
+            |ending| {
+                locale
+                    .t(&format!("import-ending-{}", ending.name()))
+                    .into_owned()
+            },
+        )
     }
 }
 
@@ -161,7 +206,7 @@ impl Imports {
             return Ok(());
         };
         if let Some(run) = upload.run.filter(|_| claimed.claims > 1) {
-            let why = "The server stopped while it imported. What it had imported by then is there; take it back and import the file again.";
+            let why = Ending::Interrupted.name();
             store.close_run(run, &upload.progress).await?;
             return store
                 .end_upload(
@@ -174,7 +219,7 @@ impl Imports {
                 .await;
         }
         if claimed.claims > CLAIMS_MAX {
-            let why = "The server could not import this file in several attempts, and nothing of it was imported. Import it in smaller pieces.";
+            let why = Ending::NeverBegun.name();
             return store
                 .end_upload(
                     id,
@@ -214,8 +259,7 @@ impl Imports {
             Ok(report) => {
                 let (end, problem) = match report.end {
                     End::Cancelled if stopping => {
-                        let why = "The server was stopped. What was imported by then is there."
-                            .to_owned();
+                        let why = Ending::ServerStopped.name().to_owned();
                         (End::Stopped(why.clone()), Some(why))
                     }
                     End::Stopped(why) => (End::Stopped(why.clone()), Some(why)),
@@ -287,7 +331,7 @@ impl Imports {
         };
         if !may_undo(store, import.by) {
             return store
-                .end_undo(id, Some("Your role doesn't allow taking this import back."))
+                .end_undo(id, Some(Ending::UndoNotAllowed.name()))
                 .await;
         }
         let undoing = Undoing {
@@ -371,5 +415,23 @@ impl Job for Imports {
 
     fn run<'a>(&'a self, work: &'a Work<'a>) -> BoxFuture<'a, anyhow::Result<()>> {
         self.all(work).boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_ending_is_told_in_every_language() {
+        for tag in ["en", "de"] {
+            let locale = Locale::new(tag, TimeZone::UTC, "EUR");
+            for ending in Ending::ALL {
+                let key = format!("import-ending-{}", ending.name());
+                assert!(locale.find(&key).is_some(), "{tag} {key}");
+                assert_ne!(Ending::told(&locale, ending.name()), ending.name());
+            }
+            assert_eq!(Ending::told(&locale, "A sentence."), "A sentence.");
+        }
     }
 }

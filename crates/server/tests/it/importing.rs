@@ -222,3 +222,94 @@ async fn a_custom_object_is_made_with_its_fields() {
         &Value::Text("follow_up".to_owned())
     );
 }
+
+/// Every twentieth row is wrong, each in one of four ways.
+fn contacts(rows: usize) -> String {
+    let mut file = "first_name,last_name,email,phone\n".to_owned();
+    for row in 0..rows {
+        let (last, email, phone) = match (row % 20, row % 80) {
+            (0, 0) => (
+                String::new(),
+                format!("p{row}@example.com"),
+                "030 1234".to_owned(),
+            ),
+            (0, 20) => (
+                format!("Ray {row}"),
+                "no address".to_owned(),
+                "030 1234".to_owned(),
+            ),
+            (0, 40) => (format!("Ray {row}"), String::new(), "no number".to_owned()),
+            (0, _) => ("x".repeat(300), String::new(), String::new()),
+            _ => (
+                format!("Ray {row}"),
+                format!("p{row}@example.com"),
+                format!("030 {row:07}"),
+            ),
+        };
+        writeln!(file, "Ada,{last},{email},{phone}").unwrap();
+    }
+    file
+}
+
+/// Takes a minute or more: `./x long`.
+#[tokio::test]
+#[ignore = "imports two hundred thousand rows; run by ./x long"]
+async fn long_two_hundred_thousand_rows_of_which_one_in_twenty_is_wrong() {
+    const ROWS: usize = 200_000;
+    let database = TestStores::new().await;
+    let (_, store) = database.workspace("importing").await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("contacts.csv");
+    std::fs::write(&path, contacts(ROWS)).unwrap();
+    let request = Request::new("contact", &path);
+    let owner = connect(&database.database.owner()).await.unwrap();
+    let workspace = PgWorkspace::new(database.stores.clone(), store.actor().clone(), Some(owner));
+    let began = SystemClock.now();
+    let report = run(
+        &workspace,
+        &request,
+        &SystemClock,
+        &CancellationToken::new(),
+        &mut |_| {},
+    )
+    .await
+    .unwrap();
+    let took = SystemClock.now().duration_since(began);
+    eprintln!("{ROWS} rows in {took:#}");
+    assert_eq!(counts(&report), [190_000, 0, 0, 10_000, 0]);
+    assert_eq!(store.count(&Query::new("contact")).await.unwrap(), 190_000);
+
+    // The failed rows come back as they were, each with what is wrong; corrected, they arrive.
+    let failed = std::fs::read_to_string(path.with_extension("errors.csv")).unwrap();
+    assert_eq!(failed.lines().count(), 10_001);
+    assert!(
+        failed.starts_with("first_name,last_name,email,phone,error\n"),
+        "{}",
+        &failed[..80]
+    );
+    let mut reader = csv::ReaderBuilder::new().from_reader(failed.as_bytes());
+    let mut corrected = csv::Writer::from_writer(Vec::new());
+    corrected.write_record(reader.headers().unwrap()).unwrap();
+    for row in reader.records() {
+        let row = row.unwrap();
+        assert!(row[4].starts_with("Line "), "{row:?}");
+        corrected
+            .write_record([&row[0], "Mended", "mended@example.com", "030 1", &row[4]])
+            .unwrap();
+    }
+    let again = folder.path().join("again.csv");
+    std::fs::write(&again, corrected.into_inner().unwrap()).unwrap();
+    let request = Request::new("contact", &again);
+    let owner = connect(&database.database.owner()).await.unwrap();
+    let workspace = PgWorkspace::new(database.stores.clone(), store.actor().clone(), Some(owner));
+    let report = run(
+        &workspace,
+        &request,
+        &SystemClock,
+        &CancellationToken::new(),
+        &mut |_| {},
+    )
+    .await
+    .unwrap();
+    assert_eq!(counts(&report), [10_000, 0, 0, 0, 0]);
+}

@@ -197,14 +197,14 @@ field-facts = Eigenschaften
 field-options = Möglichkeiten
 field-options-help = Eine je Zeile.
 field-to = Führt zu
-field-source = Zählt oder summiert
-field-sum = Was summiert wird
-field-filter = Nur solche, bei denen
-field-filter-help = Wie der Filter einer Liste geschrieben, etwa: status = "open" and amount > 1000
-field-default = Vorgabe
-field-default-help = Was ein neuer Datensatz bekommt, wenn nichts eingegeben wird. Bei Datumsfeldern geht „Heute“.
-field-defaulted = mit Vorgabe
-field-rolled-up = berechnet
+roll-up-source = Zählt oder summiert
+roll-up-sum = Was summiert wird
+roll-up-filter = Nur solche, bei denen
+roll-up-filter-help = Wie der Filter einer Liste geschrieben, etwa: status = "open" and amount > 1000
+roll-up-default = Vorgabe
+roll-up-default-help = Was ein neuer Datensatz bekommt, wenn nichts eingegeben wird. Bei Datumsfeldern geht „Heute“.
+roll-up-defaulted = mit Vorgabe
+roll-up-rolled-up = berechnet
 order = Reihenfolge der Felder
 order-advice = Ziehen Sie ein Feld an seinen Platz, oder fokussieren Sie einen seiner Knöpfe und drücken Sie die Umschalttaste mit einer Pfeiltaste. Alle sehen Formulare und Datensätze in dieser Reihenfolge.
 order-up = { $field } nach oben

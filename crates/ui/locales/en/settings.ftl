@@ -197,14 +197,14 @@ field-facts = Properties
 field-options = Options
 field-options-help = One on each line.
 field-to = Leads to
-field-source = Counts or sums up
-field-sum = What is summed up
-field-filter = Only those where
-field-filter-help = As a list’s filter is written, such as: status = "open" and amount > 1000
-field-default = Default
-field-default-help = What a new record gets where nothing is entered. For dates, “today” works.
-field-defaulted = has a default
-field-rolled-up = worked out
+roll-up-source = Counts or sums up
+roll-up-sum = What is summed up
+roll-up-filter = Only those where
+roll-up-filter-help = As a list’s filter is written, such as: status = "open" and amount > 1000
+roll-up-default = Default
+roll-up-default-help = What a new record gets where nothing is entered. For dates, “today” works.
+roll-up-defaulted = has a default
+roll-up-rolled-up = worked out
 order = Order of fields
 order-advice = Drag a field to its place, or focus one of its buttons and press Shift with an arrow key. Everybody sees forms and records in this order.
 order-up = Move { $field } up

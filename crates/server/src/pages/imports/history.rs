@@ -8,6 +8,7 @@ use fieldstone_ui::{PageError, PageResult, locale::Locale};
 use http::{HeaderValue, header};
 
 use super::{Inside, PATH, own};
+use crate::import::job::Ending;
 use crate::{
     import::{
         Input, Mapping,
@@ -192,7 +193,10 @@ pub(super) async fn one(inside: &Inside, id: RecordId) -> PageResult {
         outcome,
         tone,
         figures: figures(locale, &run),
-        problem: problem.map(|problem| locale.t1("import-stopped", "problem", problem)),
+        problem: problem.map(|problem| {
+            let told = Ending::told(locale, &problem);
+            locale.t1("import-stopped", "problem", told)
+        }),
         failed,
         failed_head: head,
         failed_rows: rows,
@@ -218,7 +222,8 @@ pub(super) async fn one(inside: &Inside, id: RecordId) -> PageResult {
                 running,
                 told,
                 problem: problem
-                    .map(|problem| locale.t1("import-undo-problem", "problem", problem.as_str())),
+                    .map(|problem| Ending::told(locale, problem))
+                    .map(|told| locale.t1("import-undo-problem", "problem", told)),
             }
         }),
         kept,

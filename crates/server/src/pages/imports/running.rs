@@ -5,6 +5,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use fieldstone_ui::{PageResult, locale::Locale};
 
 use super::{Inside, PATH, own};
+use crate::import::job::Ending;
 use crate::{
     import::uploads::{State, Upload},
     pages::path_id::PathId,
@@ -90,7 +91,10 @@ pub(super) fn page(inside: &Inside, upload: &Upload) -> Response {
 pub(super) fn stopped(inside: &Inside, upload: &Upload) -> Response {
     let locale = &inside.viewer.locale;
     let problem = match &upload.problem {
-        Some(problem) => locale.t1("import-stopped", "problem", problem.as_str()),
+        Some(problem) => {
+            let told = Ending::told(locale, problem);
+            locale.t1("import-stopped", "problem", told)
+        }
         None => locale.t("import-cancelled").into_owned(),
     };
     inside.page(

@@ -309,8 +309,8 @@ fn facts(locale: &Locale, field: &Field) -> String {
         (field.required, "field-required"),
         (field.unique, "field-unique"),
         (field.indexed && !field.unique, "field-indexed"),
-        (field.default.is_some(), "field-defaulted"),
-        (field.roll_up.is_some(), "field-rolled-up"),
+        (field.default.is_some(), "roll-up-defaulted"),
+        (field.roll_up.is_some(), "roll-up-rolled-up"),
         (
             field.read_role > Role::Viewer || field.write_role > Role::Member,
             "field-restricted",
