@@ -13,6 +13,7 @@ use bytes::Bytes;
 use fieldstone_store::StoreError;
 use fieldstone_ui::OwnShelf;
 use http::StatusCode;
+use http::header::RETRY_AFTER;
 use http::request::Parts;
 
 use super::Application;
@@ -91,6 +92,15 @@ async fn run(
             return Ok(Problem::new(StatusCode::SERVICE_UNAVAILABLE, BUSY).into_response());
         }
     };
+    if parts.uri.path().starts_with("/api/")
+        && let Some(most) = profile.requests_per_minute
+        && let Err(wait) =
+            application
+                .requests
+                .take(identity.actor.tenant, most, application.clock.now())
+    {
+        return Ok(too_many(wait));
+    }
     if identity.must_enrol && !may_enrol(identity, parts) {
         // Perhaps they have enrolled a moment ago.
         return match store.check_access().await {
@@ -124,6 +134,16 @@ async fn run(
         Err(StoreError::SessionEnded) => Err(AccessChanged),
         Err(_) => Ok(Problem::new(StatusCode::SERVICE_UNAVAILABLE, BUSY).into_response()),
     }
+}
+
+/// The workspace's programs ask more often than it may.
+fn too_many(wait: u64) -> Response {
+    let problem = Problem::of_kind(
+        StatusCode::TOO_MANY_REQUESTS,
+        "urn:fieldstone:problem:too-many-requests",
+        "The programs and devices of this workspace ask more often than it may. Try again after the seconds in Retry-After.",
+    );
+    ([(RETRY_AFTER, wait.to_string())], problem).into_response()
 }
 
 const BUSY: &str = "The database is busy. Try again in a moment.";

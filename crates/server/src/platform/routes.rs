@@ -238,6 +238,7 @@ fn people() -> Vec<Page<Site>> {
         get("/settings/personal-data",                                    proven(UsersManage),     settings::personal_data::show),
         post("/settings/personal-data/export",                            proven(UsersManage),     settings::personal_data::export),
         post("/settings/personal-data/erasure",                           proven(UsersManage),     settings::personal_data::erase),
+        get("/settings/usage",                                            needs(WorkspaceManage),  settings::usage::show),
         get("/settings/backups",                                          needs(WorkspaceManage),  settings::backups::show),
         get("/settings/ending",                                           proven(WorkspaceOwn),    settings::ending::show),
         post("/settings/ending",                                          proven(WorkspaceOwn),    settings::ending::ask),

@@ -7,6 +7,7 @@ use fieldstone_server::database::connect;
 use fieldstone_server::import::{
     ImportError, Mapping, PgWorkspace, Report, Request, Workspace as _, run,
 };
+use fieldstone_server::quotas::{self, Quota};
 use fieldstone_server::schema::create_default_pipeline;
 use fieldstone_server::store::PgStore;
 use fieldstone_store::{Action, Store as _};
@@ -220,5 +221,33 @@ async fn a_custom_object_is_made_with_its_fields() {
     assert_eq!(
         page.records[1].get("kind"),
         &Value::Text("follow_up".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn an_import_into_a_full_workspace_stops_and_says_why() {
+    let database = TestStores::new().await;
+    let (tenant, store) = database.workspace("full").await;
+    create_default_pipeline(&store).await.unwrap();
+    let owner = connect(&database.database.owner()).await.unwrap();
+    let before = quotas::of(&owner, tenant).await.unwrap();
+    let quota = Quota {
+        records: Some(before.records + 500),
+        ..Quota::default()
+    };
+    quotas::set(&owner, tenant, &quota, SystemClock.now())
+        .await
+        .unwrap();
+    let stopped = import(&store, &database, "deal", &deals(1_000), DEALS)
+        .await
+        .unwrap_err();
+    assert!(
+        stopped.to_string().contains("The workspace is full"),
+        "{stopped}"
+    );
+    let used = quotas::of(&owner, tenant).await.unwrap().records;
+    assert!(
+        used > before.records + 200 && used <= before.records + 500,
+        "what was in by then stays: {used}"
     );
 }

@@ -35,6 +35,8 @@ actions! {
     WorkspaceEndAsk = "workspace_end.ask";
     /// Somebody took the workspace's end back.
     WorkspaceEndStop = "workspace_end.stop";
+    /// An operator set what the workspace may use.
+    WorkspaceQuota = "workspace.quota";
     /// Somebody took away what is known of a person outside.
     PersonalDataExport = "personal_data.export";
     /// Somebody erased what is known of a person outside.

@@ -31,6 +31,7 @@ pub(crate) mod teams;
 pub(crate) mod token_policy;
 pub(crate) mod tokens;
 pub(crate) mod two_step;
+pub(crate) mod usage;
 pub(crate) mod webhooks;
 
 use std::ops::Deref;
@@ -90,6 +91,7 @@ pub const SECTIONS: &[Section] = &[
     shared("/settings/sealed",                 "settings-sealed",           UsersManage),
     shared("/settings/audit",                  "settings-audit",            UsersManage),
     shared(personal_data::PATH,                "settings-personal-data",    UsersManage),
+    shared("/settings/usage",                  "settings-usage",            WorkspaceManage),
     shared("/settings/backups",                "settings-backups",          WorkspaceManage),
     shared(ending::PATH,                       "settings-ending",           WorkspaceOwn),
 ];

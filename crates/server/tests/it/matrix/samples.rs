@@ -187,6 +187,7 @@ pub(super) const SAMPLES: &[Sample] = &[
     // Records that aren't there: those that are have other requests to answer, and belong to one workspace.
     form("/settings/personal-data/export", "/settings/personal-data/export", "id=001000000000000").but(StatusCode::NOT_FOUND),
     form("/settings/personal-data/erasure", "/settings/personal-data/erasure", "id=001000000000000").but(StatusCode::NOT_FOUND),
+    get("/settings/usage", "/settings/usage"),
     get("/settings/backups", "/settings/backups"),
     get("/settings/ending", "/settings/ending"),
     // Other requests need the workspace.
