@@ -14,7 +14,7 @@ use tokio_postgres::Client;
 use super::failure::Failure;
 use super::operator::Installation;
 use super::output::say;
-use crate::database::migration;
+use crate::database::{DatabaseError, migration};
 
 /// Write down what helps to help, without customers' data
 #[derive(Debug, Args)]
@@ -27,8 +27,9 @@ pub(super) struct SupportBundle {
 }
 
 /// Rows of each table as the database estimates them, its bytes, and how it was last looked after.
-const TABLES: &str = "SELECT c.relname::text, s.n_live_tup, s.n_dead_tup, pg_catalog.pg_total_relation_size(c.oid), s.last_autovacuum, s.last_autoanalyze
-    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_stat_user_tables s ON s.relid = c.oid WHERE c.relnamespace = 'app'::regnamespace ORDER BY 4 DESC LIMIT 40";
+const TABLES: &str = "SELECT c.relname::text, pg_catalog.pg_stat_get_live_tuples(c.oid), pg_catalog.pg_stat_get_dead_tuples(c.oid),
+    pg_catalog.pg_total_relation_size(c.oid), pg_catalog.pg_stat_get_last_autovacuum_time(c.oid), pg_catalog.pg_stat_get_last_autoanalyze_time(c.oid)
+    FROM pg_catalog.pg_class c WHERE c.relnamespace = 'app'::regnamespace AND c.relkind = 'r' ORDER BY 4 DESC LIMIT 40";
 const SETTINGS: &str = "SELECT s.name, s.setting FROM pg_catalog.pg_settings s WHERE s.source NOT IN ('default', 'client', 'override') AND s.name IN
     ('max_connections', 'shared_buffers', 'wal_level', 'synchronous_commit', 'archive_mode', 'archive_timeout', 'max_wal_size', 'work_mem', 'fsync', 'full_page_writes', 'server_version')";
 const WORKSPACES: &str = "SELECT w.created_at::date::text, (SELECT count(*) FROM app.\"user\" u WHERE u.tenant_id = w.tenant_id AND u.active),
@@ -44,9 +45,7 @@ impl SupportBundle {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let operator = self.installation.open()?;
         let owner = operator.owner().await?;
-        let bundle = bundle(&owner)
-            .await
-            .map_err(|error| Failure::new(format!("The database doesn't answer: {error}")))?;
+        let bundle = bundle(&owner).await.map_err(DatabaseError::from)?;
         let text = format!("{bundle:#}\n");
         let written = OpenOptions::new()
             .write(true)

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use fieldstone_model::{Clock as _, Query, RecordId, Role, SystemClock, Value};
 use fieldstone_server::database::connect;
 use fieldstone_server::import::{
-    ImportError, Mapping, PgWorkspace, Report, Request, Workspace as _, run,
+    End, ImportError, Mapping, PgWorkspace, Report, Request, Workspace as _, run,
 };
 use fieldstone_server::quotas::{self, Quota};
 use fieldstone_server::schema::create_default_pipeline;
@@ -238,13 +238,13 @@ async fn an_import_into_a_full_workspace_stops_and_says_why() {
     quotas::set(&owner, tenant, &quota, SystemClock.now())
         .await
         .unwrap();
-    let stopped = import(&store, &database, "deal", &deals(1_000), DEALS)
+    let report = import(&store, &database, "deal", &deals(1_000), DEALS)
         .await
-        .unwrap_err();
-    assert!(
-        stopped.to_string().contains("The workspace is full"),
-        "{stopped}"
-    );
+        .unwrap();
+    let End::Stopped(why) = &report.end else {
+        panic!("{:?}", report.end);
+    };
+    assert!(why.contains("The workspace is full"), "{why}");
     let used = quotas::of(&owner, tenant).await.unwrap().records;
     assert!(
         used > before.records + 200 && used <= before.records + 500,

@@ -35,6 +35,7 @@ mod secrets;
 mod serving;
 mod storage;
 mod store;
+mod support;
 mod support_bundle;
 mod tampered;
 mod telemetry;

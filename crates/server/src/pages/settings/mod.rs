@@ -27,6 +27,7 @@ pub(crate) mod sealed;
 pub(crate) mod service_accounts;
 pub(crate) mod sessions;
 pub(crate) mod sign_in;
+pub(crate) mod support;
 pub(crate) mod teams;
 pub(crate) mod token_policy;
 pub(crate) mod tokens;
@@ -93,6 +94,7 @@ pub const SECTIONS: &[Section] = &[
     shared(personal_data::PATH,                "settings-personal-data",    UsersManage),
     shared("/settings/usage",                  "settings-usage",            WorkspaceManage),
     shared("/settings/backups",                "settings-backups",          WorkspaceManage),
+    shared(support::PATH,                      "settings-support",          WorkspaceOwn),
     shared(ending::PATH,                       "settings-ending",           WorkspaceOwn),
 ];
 

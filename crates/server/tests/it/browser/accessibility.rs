@@ -254,6 +254,7 @@ fn settings() -> Vec<(&'static str, String)> {
         ("departure", "/settings/membership/departure"),
         ("personal data", "/settings/personal-data?q=a"),
         ("usage", "/settings/usage"),
+        ("support", "/settings/support"),
         ("security", "/security"),
         ("backups", "/settings/backups"),
         ("ending", "/settings/ending"),
