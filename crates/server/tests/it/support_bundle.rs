@@ -34,11 +34,12 @@ async fn a_support_bundle_helps_and_names_nobody() {
         .call(Method::POST, "/api/v1/session", &credentials)
         .await;
     let account = json!({
-        "name": "Planted Account", "description": "Planted description", "phone": "+49 30 7151823",
+        "name": "Planted Account", "description": "Planted description, +49 30 7151823",
     });
-    house
+    let (status, made, _) = house
         .call(Method::POST, "/api/v1/records/account", &account)
         .await;
+    assert_eq!(status, 201, "{made}");
     let (_, token, _) = house
         .call(
             Method::POST,

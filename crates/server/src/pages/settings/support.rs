@@ -154,7 +154,7 @@ fn row(locale: &Locale, access: Access) -> Row {
     let seen = match access.last_entered_at {
         Some(last) => locale.t2(
             "support-entered",
-            ("times", access.entered.to_string()),
+            ("times", access.entered),
             ("at", at(last)),
         ),
         None => locale.t("support-never-entered").into_owned(),
