@@ -41,4 +41,5 @@ mod tampered;
 mod telemetry;
 mod telling;
 mod tenancy;
+mod traces;
 mod verify;
