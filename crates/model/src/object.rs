@@ -83,6 +83,7 @@ pub const SYSTEM_FIELDS: [Field; 7] = [
     Field::new(2, "version", FieldType::Integer).system(),
     Field::new(3, "created_at", FieldType::DateTime)
         .system()
+        .indexed()
         .salesforce("CreatedDate"),
     Field::relation(4, "created_by_id", "user")
         .system()

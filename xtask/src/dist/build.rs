@@ -180,22 +180,17 @@ fn folders(root: &Path, target: &Path) -> anyhow::Result<Vec<String>> {
     Ok(folders)
 }
 
-/// Writes dots over the names of `folders` wherever they stand in a program, in texts of code that others wrote. Answers how often.
-pub(super) fn scrub(program: &mut [u8], folders: &[String]) -> usize {
+/// Writes dots over `texts` wherever they stand in a program. Answers how often.
+pub(super) fn scrub(program: &mut [u8], texts: &[String]) -> usize {
     let mut count = 0;
-    for folder in folders {
-        let folder = folder.as_bytes();
-        let mut at = 0;
-        while let Some(rest) = program.get_mut(at..) {
-            let Some(found) = rest.windows(folder.len()).position(|bytes| bytes == folder) else {
-                break;
-            };
-            if let Some(name) = rest.get_mut(found..found + folder.len()) {
-                name.fill(b'.');
+    for text in texts {
+        let found: Vec<usize> = memchr::memmem::find_iter(program, text.as_bytes()).collect();
+        for at in &found {
+            if let Some(place) = program.get_mut(*at..at + text.len()) {
+                place.fill(b'.');
             }
-            at += found + folder.len();
-            count += 1;
         }
+        count += found.len();
     }
     count
 }

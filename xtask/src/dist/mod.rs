@@ -37,21 +37,30 @@ pub(crate) fn run(root: &Path, wish: &Wish) -> anyhow::Result<bool> {
     fs::create_dir_all(&out).with_context(|| format!("making {}", out.display()))?;
     let built = build::build(root, wish.keep)?;
     let mut program = fs::read(&built.dist).context("reading the release")?;
-    let scrubbed = build::scrub(&mut program, &built.folders);
+    let parts = sbom::write(root, &out.join(format!("{PROGRAM}.cdx.json")))?;
+    let files = build::sources(root)?;
+    let mut names = names::of_sources(root, &files)?;
+    names::take_away_others(&mut names, &parts.folders)?;
+    let for_programmers = names::for_programmers(root, &files, &names)?;
+    let scrubbed = report::Scrubbed {
+        folders: build::scrub(&mut program, &built.folders),
+        names: build::scrub(&mut program, &for_programmers),
+    };
     let sealed = seal::seal(&mut program, &built.key)?;
     let path = out.join(PROGRAM);
     write_program(&path, &program)?;
-    let parts = sbom::write(root, &out.join(format!("{PROGRAM}.cdx.json")))?;
     let plain = fs::read(&built.plain).context("reading the plain release")?;
     let report = report::compare(&report::Builds {
         root,
+        files: &files,
+        names: &names,
         plain: &plain,
         plain_path: &built.plain,
         dist: &program,
         dist_path: &path,
         sealed,
         scrubbed,
-        parts,
+        parts: parts.count,
     })?;
     fs::write(out.join("report.md"), &report.text)?;
     io::stdout().lock().write_all(report.text.as_bytes())?;

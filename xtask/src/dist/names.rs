@@ -1,8 +1,12 @@
-//! The names that our sources give to things, to see how many of them can be read in a program.
+//! The names that our sources give to things, to see how many of them can be read in a program, and to write over those that nothing needs.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use proc_macro2::{TokenStream, TokenTree};
+use syn::visit::Visit;
 
 /// What stands before a name where it is given.
 const BEFORE: [&str; 8] = [
@@ -25,6 +29,119 @@ pub(super) fn of_sources(root: &Path, files: &[String]) -> anyhow::Result<BTreeS
         }
     }
     Ok(names)
+}
+
+/// Takes away the names that others use as well: their texts stand in the program, too.
+pub(super) fn take_away_others(
+    names: &mut BTreeSet<String>,
+    folders: &[PathBuf],
+) -> anyhow::Result<()> {
+    let mut folders = folders.to_vec();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let bytes =
+                    fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+                let text = String::from_utf8_lossy(&bytes);
+                for word in text.split(|it: char| !it.is_alphanumeric() && it != '_') {
+                    names.remove(word);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Those of the names that only messages for programmers have: names of types and variants that no message between programs carries, and
+/// that no text of ours has.
+pub(super) fn for_programmers(
+    root: &Path,
+    files: &[String],
+    names: &BTreeSet<String>,
+) -> anyhow::Result<Vec<String>> {
+    let mut needed = Needed::default();
+    for file in files {
+        let text = fs::read_to_string(root.join(file))?;
+        needed.visit_file(&syn::parse_file(&text).with_context(|| format!("reading {file}"))?);
+    }
+    let is_type =
+        |name: &&String| name.starts_with(char::is_uppercase) && **name != name.to_uppercase();
+    let is_needed = |name: &&String| {
+        needed.variants.contains(*name) || needed.texts.iter().any(|text| text.contains(*name))
+    };
+    let mut found: Vec<String> = names
+        .iter()
+        .filter(is_type)
+        .filter(|name| !is_needed(name))
+        .cloned()
+        .collect();
+    // A name within a longer one is written over with it.
+    found.sort_by_key(|name| std::cmp::Reverse(name.len()));
+    Ok(found)
+}
+
+/// Names that a program needs to work.
+#[derive(Default)]
+struct Needed {
+    /// Variants that messages carry by their own name.
+    variants: BTreeSet<String>,
+    /// Texts of ours.
+    texts: Vec<String>,
+}
+
+impl<'ast> Visit<'ast> for Needed {
+    fn visit_item_enum(&mut self, item: &'ast syn::ItemEnum) {
+        let says = |what: &str| {
+            let mut lists = item
+                .attrs
+                .iter()
+                .filter_map(|it| it.meta.require_list().ok());
+            lists.any(|list| list.tokens.to_string().contains(what))
+        };
+        if says("erialize") && !says("rename_all") {
+            let names = item
+                .variants
+                .iter()
+                .map(|variant| variant.ident.to_string());
+            self.variants.extend(names);
+        }
+        syn::visit::visit_item_enum(self, item);
+    }
+
+    fn visit_attribute(&mut self, attribute: &'ast syn::Attribute) {
+        // Documentation isn't in the program.
+        if !attribute.path().is_ident("doc") {
+            syn::visit::visit_attribute(self, attribute);
+        }
+    }
+
+    fn visit_lit_str(&mut self, text: &'ast syn::LitStr) {
+        self.texts.push(text.value());
+    }
+
+    fn visit_macro(&mut self, item: &'ast syn::Macro) {
+        self.take_texts(item.tokens.clone());
+    }
+
+    fn visit_meta_list(&mut self, list: &'ast syn::MetaList) {
+        self.take_texts(list.tokens.clone());
+    }
+}
+
+impl Needed {
+    /// The texts among tokens that aren't parsed here.
+    fn take_texts(&mut self, tokens: TokenStream) {
+        for token in tokens {
+            match token {
+                TokenTree::Literal(literal) => self.texts.push(literal.to_string()),
+                TokenTree::Group(group) => self.take_texts(group.stream()),
+                TokenTree::Ident(_) | TokenTree::Punct(_) => {}
+            }
+        }
+    }
 }
 
 /// The names that a text of Rust gives.
@@ -78,6 +195,21 @@ fn is_telling(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_the_program_needs_is_kept() {
+        let text = "#[derive(Serialize)] enum Sent { OnTheWire }\n\
+            #[derive(Serialize)] #[serde(rename_all = \"snake_case\")] enum Renamed { NotOnTheWire }\n\
+            #[derive(Debug)] enum Told { OnlyForMessages }\n\
+            fn f() { call(\"InAText\"); print!(\"{}\", (\"InAMacro\")); }";
+        let mut needed = Needed::default();
+        needed.visit_file(&syn::parse_file(text).unwrap());
+        let needs = |name: &str| {
+            needed.variants.contains(name) || needed.texts.iter().any(|text| text.contains(name))
+        };
+        assert!(["OnTheWire", "InAText", "InAMacro"].into_iter().all(needs));
+        assert!(!["NotOnTheWire", "OnlyForMessages"].into_iter().any(needs));
+    }
 
     #[test]
     fn names_are_found_where_they_are_given() {

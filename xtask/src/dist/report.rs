@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 
+use super::elf;
 use super::seal::Sealed;
-use super::{build, elf, names};
 
 /// Where the sensitive literals are named, each with its reason.
 const SENSITIVE: &str = "xtask/sensitive.toml";
@@ -23,15 +23,28 @@ const STARTS: u32 = 20;
 /// The share of readable names that has to be gone.
 const FEWER: f64 = 0.9;
 
+/// How often something was written over.
+#[derive(Clone, Copy)]
+pub(super) struct Scrubbed {
+    /// Names of folders.
+    pub(super) folders: usize,
+    /// Names that only messages for programmers have.
+    pub(super) names: usize,
+}
+
 /// The two programs that are compared.
 pub(super) struct Builds<'a> {
     pub(super) root: &'a Path,
+    /// Our source files.
+    pub(super) files: &'a [String],
+    /// The names that are ours alone.
+    pub(super) names: &'a BTreeSet<String>,
     pub(super) plain: &'a [u8],
     pub(super) plain_path: &'a Path,
     pub(super) dist: &'a [u8],
     pub(super) dist_path: &'a Path,
     pub(super) sealed: Sealed,
-    pub(super) scrubbed: usize,
+    pub(super) scrubbed: Scrubbed,
     pub(super) parts: usize,
 }
 
@@ -67,11 +80,16 @@ struct Count {
 }
 
 pub(super) fn compare(builds: &Builds<'_>) -> anyhow::Result<Report> {
-    let files = build::sources(builds.root)?;
-    let names = names::of_sources(builds.root, &files)?;
-    let sensitive = sensitive(builds.root, &files)?;
-    let count =
-        |program: &[u8], path: &Path| count(builds.root, program, path, &files, &names, &sensitive);
+    let sensitive = sensitive(builds.root, builds.files)?;
+    let count = |program: &[u8], path: &Path| {
+        count(
+            builds.root,
+            program,
+            path,
+            (builds.files, builds.names),
+            &sensitive,
+        )
+    };
     let plain = count(builds.plain, builds.plain_path)?;
     let dist = count(builds.dist, builds.dist_path)?;
     let fewer = share_gone(plain.names.len(), dist.names.len());
@@ -132,8 +150,7 @@ fn count(
     root: &Path,
     program: &[u8],
     path: &Path,
-    files: &[String],
-    names: &BTreeSet<String>,
+    (files, names): (&[String], &BTreeSet<String>),
     sensitive: &[Literal],
 ) -> anyhow::Result<Count> {
     let texts = texts(program);
@@ -192,7 +209,7 @@ fn count(
 }
 
 fn contains(program: &[u8], wanted: &[u8]) -> bool {
-    program.windows(wanted.len()).any(|bytes| bytes == wanted)
+    memchr::memmem::find(program, wanted).is_some()
 }
 
 /// Runs of printable bytes.
@@ -307,8 +324,8 @@ fn text(
     )?;
     writeln!(
         text,
-        "{} names of folders were written over in texts of code that others wrote.",
-        builds.scrubbed
+        "Written over: {} names of folders in texts of code that others wrote, and {} names in texts for programmers.",
+        builds.scrubbed.folders, builds.scrubbed.names
     )?;
     writeln!(
         text,
@@ -317,7 +334,8 @@ fn text(
     )?;
     text.push_str(
         "\nMethod: a text is a run of at least five printable bytes. A name is what our sources give to a function, type, module, constant, field or \
-         variant, of at least eight characters and several words; it counts when it stands anywhere in a text. Paths inside Rust's own library come \
+         variant, of at least eight characters and several words, and that no library in the program uses as well; it counts when it stands anywhere in \
+         a text. Paths inside Rust's own library come \
          with the compiler, which has them in what it is delivered with.\n\nLimits: this keeps the release from whoever looks it through. An expert \
          with time reads any program; names that the protocol sends over the wire, and texts for people, stand in it as they are.\n",
     );
@@ -373,7 +391,7 @@ mod tests {
     #[test]
     fn every_sensitive_literal_is_in_the_sources() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let files = build::sources(root).unwrap();
+        let files = crate::dist::build::sources(root).unwrap();
         assert!(sensitive(root, &files).unwrap().len() >= 3);
     }
 }

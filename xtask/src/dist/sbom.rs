@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
@@ -25,6 +25,8 @@ struct Package {
     version: String,
     license: Option<String>,
     source: Option<String>,
+    #[serde(default)]
+    manifest_path: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -62,13 +64,30 @@ struct Locked {
     checksum: Option<String>,
 }
 
-/// Writes the list, and answers how many parts there are.
-pub(super) fn write(root: &Path, file: &Path) -> anyhow::Result<usize> {
+/// What the program is made of.
+pub(super) struct Parts {
+    /// How many parts there are.
+    pub(super) count: usize,
+    /// The folders with the sources of those that others wrote.
+    pub(super) folders: Vec<PathBuf>,
+}
+
+/// Writes the list.
+pub(super) fn write(root: &Path, file: &Path) -> anyhow::Result<Parts> {
     let lock: Lock = toml::from_str(&fs::read_to_string(root.join("Cargo.lock"))?)
         .context("reading Cargo.lock")?;
-    let (list, count) = list(&metadata(root)?, &lock)?;
+    let metadata = metadata(root)?;
+    let (list, count) = list(&metadata, &lock)?;
     fs::write(file, serde_json::to_string_pretty(&list)?)?;
-    Ok(count)
+    let others = metadata
+        .packages
+        .iter()
+        .filter(|package| package.source.is_some());
+    let folders = others.filter_map(|package| Some(package.manifest_path.parent()?.to_owned()));
+    Ok(Parts {
+        count,
+        folders: folders.collect(),
+    })
 }
 
 fn metadata(root: &Path) -> anyhow::Result<Metadata> {

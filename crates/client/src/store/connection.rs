@@ -3,7 +3,7 @@
 use fieldstone_guard::hidden;
 use std::path::Path;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi::SQLITE_IOERR_SHMSIZE};
 
 use super::error::DatabaseError;
 use crate::keys::LoginKey;
@@ -38,6 +38,13 @@ pub(super) fn open(path: &Path, key: &LoginKey, use_: Use) -> Result<Connection,
         Use::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         Use::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
     };
+    #[cfg(unix)]
+    if use_ == Use::Write {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let mut options = std::fs::OpenOptions::new();
+        // What SQLite makes beside it gets the same rights. Why it can't be made, SQLite says.
+        let _ = options.append(true).create(true).mode(0o600).open(path);
+    }
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.execute_batch(hidden!("PRAGMA cipher_memory_security = ON"))?;
     let keyed = connection.execute_batch(&key.pragma());
@@ -92,8 +99,11 @@ pub(super) fn check(connection: &Connection) -> Result<(), DatabaseError> {
 
 impl From<rusqlite::Error> for DatabaseError {
     fn from(error: rusqlite::Error) -> Self {
+        let extended = error.sqlite_error().map(|error| error.extended_code);
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::DiskFull,
+            // The index of the log can't grow: SQLite doesn't say that it is for want of room.
+            Some(_) if extended == Some(SQLITE_IOERR_SHMSIZE) => Self::DiskFull,
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
                 Self::NotWritable
             }

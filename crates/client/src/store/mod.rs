@@ -22,6 +22,8 @@ mod seal;
 mod stage;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upgrade;
 mod write;
 
 use std::{

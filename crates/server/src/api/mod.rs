@@ -9,6 +9,7 @@ mod attachment;
 mod audit;
 mod body;
 mod call;
+mod conflict;
 mod describe;
 mod error;
 mod etag;
@@ -24,6 +25,7 @@ mod openapi;
 mod parameters;
 mod programs;
 mod record;
+mod record_set;
 mod route;
 mod schema;
 mod search;
@@ -39,7 +41,7 @@ mod visibility;
 mod written;
 
 use axum::{Router, extract::Request, response::Response};
-use fieldstone_store::once::OnceStore;
+use fieldstone_store::{conflict::ConflictStore, once::OnceStore};
 
 use crate::{attachments::AttachmentStore, sync::SyncStore, teams::TeamStore};
 
@@ -50,6 +52,7 @@ pub use member::PeopleStore;
 pub(crate) use openapi::show as show_openapi;
 pub use openapi::{openapi_document, openapi_json};
 pub use programs::ProgramStore;
+pub use record_set::RecordSetStore;
 pub use route::{ROUTES, Route};
 pub use schema::SchemaStore;
 pub use token::TokenStore;
@@ -67,6 +70,8 @@ pub trait ApiStore:
     + AccountStore
     + ProgramStore
     + AttachmentStore
+    + ConflictStore
+    + RecordSetStore
     + Clone
     + 'static
 {
@@ -84,6 +89,8 @@ impl<S> ApiStore for S where
         + TeamStore
         + SyncStore
         + ProgramStore
+        + ConflictStore
+        + RecordSetStore
         + Clone
         + 'static
 {

@@ -17,9 +17,10 @@ use http::Method;
 use super::{
     ApiStore, account, application, attachment, audit,
     call::Call,
+    conflict,
     error::{ApiError, ApiResult},
-    field, grant, invitation, member, membership, object, record, search, service_account, session,
-    sync, team, token, token_policy, visibility,
+    field, grant, invitation, member, membership, object, record, record_set, search,
+    service_account, session, sync, team, token, token_policy, visibility,
 };
 
 /// One row of the list.
@@ -147,6 +148,15 @@ routes! {
     GET    "/visibility"                            (needs(UsersManage))    "showVisibility"    => visibility::list;
     PATCH  "/visibility"                            (proven(UsersManage))   "setVisibility"     => visibility::set_default;
     PATCH  "/visibility/{user}"                     (proven(UsersManage))   "setVisibilityOf"   => visibility::set;
+    GET    "/conflicts"                             (needs(RecordsRead))    "listConflicts"     => conflict::list;
+    GET    "/conflicts/{id}"                        (needs(RecordsRead))    "showConflict"      => conflict::show;
+    POST   "/conflicts/{id}/settlement"             (needs(RecordsWrite))   "settleConflict"    => conflict::settle;
+    GET    "/record-sets"                           (needs(SchemaManage))   "listRecordSets"    => record_set::list;
+    POST   "/record-sets"                           (needs(SchemaManage))   "createRecordSet"   => record_set::create;
+    POST   "/record-sets/preview"                   (needs(SchemaManage))   "previewRecordSet"  => record_set::preview;
+    GET    "/record-sets/{id}"                      (needs(SchemaManage))   "showRecordSet"     => record_set::show;
+    PUT    "/record-sets/{id}"                      (needs(SchemaManage))   "updateRecordSet"   => record_set::update;
+    DELETE "/record-sets/{id}"                      (needs(SchemaManage))   "deleteRecordSet"   => record_set::delete;
     POST   "/sync/hello"                            (needs(RecordsRead))    "syncHello"         => sync::hello;
     GET    "/sync/schema"                           (needs(RecordsRead))    "syncSchema"        => sync::schema;
     GET    "/sync/devices"                          (Needs::Session)        "listDevices"       => sync::devices;

@@ -2,11 +2,14 @@
 //!
 //! Never logs a password or a hash, and never answers faster for an address that does not exist.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use argon2::{
-    Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString},
+    Algorithm, Argon2, Block, Params, Version,
+    password_hash::{Output, ParamsString, PasswordHash, SaltString},
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
@@ -92,6 +95,70 @@ pub struct PasswordHasher {
     /// Everybody in here, running or waiting.
     admitted: Arc<Semaphore>,
     running: Arc<Semaphore>,
+    memory: Memory,
+}
+
+/// What hashes are computed in, kept from one to the next: getting so much anew from the system each time costs a tenth of a hash.
+/// There are never more than run at once.
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<Vec<Vec<Block>>>>);
+
+impl Memory {
+    /// Runs one hash.
+    fn hash(
+        &self,
+        argon2: &Argon2<'_>,
+        password: &[u8],
+        salt: &[u8],
+        output: &mut [u8],
+    ) -> Result<(), IdentityError> {
+        let mut blocks = self.kept().pop().unwrap_or_default();
+        blocks.resize(argon2.params().block_count(), Block::default());
+        let outcome = argon2.hash_password_into_with_memory(password, salt, output, &mut blocks);
+        self.kept().push(blocks);
+        outcome.map_err(|_| IdentityError::Crypto)
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Block>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new password as a PHC string.
+    fn new_hash(&self, argon2: &Argon2<'_>, password: &str) -> Result<String, IdentityError> {
+        let salt = random::bytes::<16>()?;
+        let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+        self.hash(argon2, password.as_bytes(), &salt, &mut output)?;
+        let salt = SaltString::encode_b64(&salt).map_err(|_| IdentityError::Crypto)?;
+        let hash = PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(argon2.params()).map_err(|_| IdentityError::Crypto)?,
+            salt: Some(salt.as_salt()),
+            hash: Some(Output::new(&output).map_err(|_| IdentityError::Crypto)?),
+        };
+        Ok(hash.to_string())
+    }
+
+    /// Whether a password is that of a stored hash; takes the same time wherever they differ.
+    fn fits(&self, password: &str, stored: &PasswordHash<'_>) -> Result<bool, IdentityError> {
+        let crypto = |_| IdentityError::Crypto;
+        let algorithm = Algorithm::try_from(stored.algorithm).map_err(crypto)?;
+        let version = stored.version.unwrap_or(Version::V0x13.into());
+        let version = Version::try_from(version).map_err(|_| IdentityError::Crypto)?;
+        let params = Params::try_from(stored).map_err(crypto)?;
+        let (Some(salt), Some(expected)) = (stored.salt, stored.hash) else {
+            return Err(IdentityError::Crypto);
+        };
+        let mut bytes = [0; 64];
+        let salt = salt.decode_b64(&mut bytes).map_err(crypto)?;
+        let mut output = [0; Output::MAX_LENGTH];
+        let output = output
+            .get_mut(..expected.len())
+            .ok_or(IdentityError::Crypto)?;
+        let argon2 = Argon2::new(algorithm, version, params);
+        self.hash(&argon2, password.as_bytes(), salt, output)?;
+        Ok(Output::new(output).map_err(crypto)? == expected)
+    }
 }
 
 impl fmt::Debug for PasswordHasher {
@@ -113,7 +180,8 @@ impl PasswordHasher {
         let params = Params::new(policy.memory_kib, policy.passes, policy.lanes, None)
             .map_err(|_| IdentityError::Crypto)?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let dummy = hash_with(&argon2, &random::secret()?)?.into();
+        let memory = Memory::default();
+        let dummy = memory.new_hash(&argon2, &random::secret()?)?.into();
         let admitted = Arc::new(Semaphore::new(
             policy.concurrent.saturating_add(policy.waiting),
         ));
@@ -122,6 +190,7 @@ impl PasswordHasher {
             dummy,
             admitted,
             running: Arc::new(Semaphore::new(policy.concurrent)),
+            memory,
         })
     }
 
@@ -136,7 +205,7 @@ impl PasswordHasher {
         self.run(move || {
             let text = password.expose_secret();
             strength::check(text, &own)?;
-            hash_with(&hasher.argon2, text)
+            hasher.memory.new_hash(&hasher.argon2, text)
         })
         .await
     }
@@ -163,16 +232,12 @@ impl PasswordHasher {
             } else {
                 ""
             };
-            let fits = hasher
-                .argon2
-                .verify_password(text.as_bytes(), &parsed)
-                .is_ok()
-                && text.len() == password.len();
+            let fits = hasher.memory.fits(text, &parsed)? && text.len() == password.len();
             if !(fits && known) {
                 return Ok(Verdict::Wrong);
             }
             let rehash = if hasher.is_weaker(&parsed) {
-                Some(hash_with(&hasher.argon2, password)?)
+                Some(hasher.memory.new_hash(&hasher.argon2, password)?)
             } else {
                 None
             };
@@ -213,15 +278,6 @@ impl PasswordHasher {
         .await
         .map_err(|_| IdentityError::Crypto)?
     }
-}
-
-fn hash_with(argon2: &Argon2<'_>, password: &str) -> Result<String, IdentityError> {
-    let salt =
-        SaltString::encode_b64(&random::bytes::<16>()?).map_err(|_| IdentityError::Crypto)?;
-    let hash = argon2
-        .hash_password(password.as_bytes(), &salt)
-        .map_err(|_| IdentityError::Crypto)?;
-    Ok(hash.to_string())
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ use fieldstone_vault::Vault;
 
 use crate::attachments::ObjectStorage;
 use crate::database::{Actor, pool::Pool};
+use crate::sync::Recall;
 pub(crate) use error::store_error;
 pub use members::{Invitation, InvitationState, Member, OwnEmail, PendingEmail};
 pub(crate) use person::{NewProfile, OwnSession, SignInPolicy};
@@ -56,6 +57,7 @@ struct Shared {
     pool: Pool,
     registries: Registries,
     sights: Sights,
+    recall: Recall,
     ids: IdSource,
     clock: Arc<dyn Clock>,
     /// Seals what the database keeps of secrets; none where nothing does.
@@ -81,6 +83,7 @@ impl Stores {
                 pool,
                 registries: Registries::default(),
                 sights: Sights::default(),
+                recall: Recall::default(),
                 ids: IdSource::default(),
                 clock,
                 vault: OnceLock::new(),
@@ -245,6 +248,10 @@ impl PgStore {
 
     pub(crate) fn pool(&self) -> &Pool {
         &self.shared.pool
+    }
+
+    pub(crate) fn recall(&self) -> &Recall {
+        &self.shared.recall
     }
 
     /// What seals secrets, if anything does.

@@ -10,8 +10,8 @@ mod plan;
 pub(crate) mod policy;
 mod pull;
 mod push;
-mod range;
 mod reading;
+mod recall;
 mod rows;
 pub(crate) mod scope;
 pub(crate) mod sealed;
@@ -19,6 +19,7 @@ pub(crate) mod sets;
 mod sighting;
 mod standing;
 mod sums;
+mod walk;
 
 use fieldstone_model::{RecordId, query::Environment};
 use fieldstone_protocol::{
@@ -33,8 +34,13 @@ use fieldstone_store::StoreError;
 use jiff::Timestamp;
 
 use crate::store::PgStore;
-pub(crate) use push::Extra;
-pub use {policy::DeviceRules, standing::Standings};
+pub use {
+    policy::DeviceRules,
+    scope::{Branch, RecordSet},
+    sets::{Audience, Figure, NewSet, PublishedSet, SetError, SetProblem},
+    standing::Standings,
+};
+pub(crate) use {push::Extra, recall::Recall, rows::to_json};
 
 /// Why a device gets no answer.
 #[derive(Debug, thiserror::Error)]

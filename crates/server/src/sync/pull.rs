@@ -9,18 +9,18 @@ use aws_lc_rs::rand;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use fieldstone_model::{RecordId, Registry, query::Environment};
 use fieldstone_protocol::{
+    digest::Digest,
     pull::{
-        Cursor, Epoch, Inventory, Next, Page, PageToken, Proof, PullAnswer, PullRequest, Restart,
-        Row, Want,
+        Cursor, Epoch, Next, Page, PageToken, Proof, PullAnswer, PullRequest, Restart, Row, Want,
     },
-    tag::{Blind, Tag},
+    tag::Blind,
 };
 use fieldstone_store::{Store as _, StoreError};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
     SyncError,
-    reading::{Ids, Kept, Reading, open},
+    reading::{Kept, Reading, open},
 };
 use crate::{
     database::pool::Step,
@@ -30,8 +30,6 @@ use crate::{
 
 /// Changed records looked at for one page.
 const CHANGES: usize = 1_000;
-/// Records of the scope compared for one page of a walk.
-const WALKED: usize = 2_000;
 /// Changes since a pull began that its last page may carry besides its own.
 const LATE: usize = 2_000;
 /// Cursors kept for each device besides the one it has said that it has.
@@ -45,14 +43,14 @@ const COUNT: &str = "UPDATE app.sync_device d SET last_seen_at = $2, pulls = d.p
     repairs = d.repairs + CASE WHEN $5 = false THEN 1 ELSE 0 END WHERE d.id = $1";
 
 /// What became of one page.
-struct Outcome {
-    rows: Vec<Row>,
-    gone: Vec<Blind>,
-    next: Onward,
+pub(super) struct Outcome {
+    pub(super) rows: Vec<Row>,
+    pub(super) gone: Vec<Blind>,
+    pub(super) next: Onward,
 }
 
 /// How a pull goes on, before its token or cursor is kept.
-enum Onward {
+pub(super) enum Onward {
     /// The cursor stays as it is.
     Unchanged { cursor: String },
     /// There is more behind `position`, or behind `reached` of a walk.
@@ -65,6 +63,13 @@ enum Onward {
     Done { snapshot: String, proven: bool },
     /// It would have been too much.
     Restart,
+}
+
+/// The name of a new cursor, which nobody can guess.
+fn cursor_id() -> Result<String, StoreError> {
+    let mut random = [0; 16];
+    rand::fill(&mut random).map_err(|_| StoreError::internal("no randomness"))?;
+    Ok(URL_SAFE_NO_PAD.encode(random))
 }
 
 impl PgStore {
@@ -111,18 +116,23 @@ impl PgStore {
             reading.finish().await?;
             return Ok(PullAnswer::Restart { reason, epoch });
         }
-        let totals = reading.totals_for(request).await?;
         let first = page.and_then(|page| kept.get(&page));
         let since = cursor.as_ref().and_then(|cursor| kept.get(cursor));
+        let mut totals = None;
         let outcome = match (&request.want, since) {
-            (Want::Walk(inventory), _) => reading.walk(inventory, first).await?,
+            (Want::Walk(inventory), _) => {
+                let list = reading.list(self.recall(), first).await?;
+                if first.is_none() && inventory.after.is_none() && inventory.entries.is_empty() {
+                    totals = Some(reading.counts(&list));
+                }
+                reading.walk(inventory, &list, first).await?
+            }
             (Want::Delta { .. }, Some(since)) => reading.delta(since, first).await?,
             (Want::Delta { .. }, None) => return Err(SyncError::BadRequest("Name a cursor.")),
         };
         let digest = match &outcome.next {
-            Onward::Unchanged { .. } | Onward::Done { proven: true, .. } => {
-                Some(reading.digest().await?)
-            }
+            Onward::Unchanged { cursor } => Some(reading.digest_at(self.recall(), cursor).await?),
+            Onward::Done { proven: true, .. } => Some(reading.digest().await?),
             _ => None,
         };
         let next = match outcome.next {
@@ -133,6 +143,34 @@ impl PgStore {
                     epoch,
                 });
             }
+            next => {
+                let rows = outcome.rows.len();
+                let at = (cursor.as_deref(), rows);
+                self.keep_next(reading, request, at, next, digest).await?
+            }
+        };
+        Ok(PullAnswer::Page(Page {
+            epoch,
+            schema: registry.version(),
+            totals,
+            rows: outcome.rows,
+            gone: outcome.gone,
+            next,
+        }))
+    }
+
+    /// Keeps how a pull goes on, and says it. `presented` is the cursor that the device has, and `rows` is how many it gets.
+    async fn keep_next(
+        &self,
+        reading: Reading<'_>,
+        request: &PullRequest,
+        (presented, rows): (Option<&str>, usize),
+        next: Onward,
+        digest: Option<Digest>,
+    ) -> Result<Next, SyncError> {
+        let id = cursor_id()?;
+        Ok(match next {
+            Onward::Restart => return Err(StoreError::internal("nothing goes on").into()),
             Onward::Unchanged { cursor } => {
                 let is_worth_noting = reading.is_worth_noting(request, self.now());
                 reading.finish().await?;
@@ -149,61 +187,40 @@ impl PgStore {
                 position,
                 reached,
             } => {
-                let token = self
-                    .keep(
-                        reading,
-                        request,
-                        cursor.as_deref(),
-                        &began,
-                        position,
-                        outcome.rows.len(),
-                    )
+                let names = (id.as_str(), presented);
+                self.keep(reading, request, names, &began, position, rows)
                     .await?;
                 Next::More {
-                    page: PageToken(token),
+                    page: PageToken(id),
                     reached,
                 }
             }
             Onward::Done { snapshot, .. } => {
-                let token = self
-                    .keep(
-                        reading,
-                        request,
-                        cursor.as_deref(),
-                        &snapshot,
-                        None,
-                        outcome.rows.len(),
-                    )
+                let key = reading.cursor_key(&id);
+                let names = (id.as_str(), presented);
+                self.keep(reading, request, names, &snapshot, None, rows)
                     .await?;
+                if let Some(digest) = &digest {
+                    self.recall().keep_digest(key, digest);
+                }
                 Next::Done {
-                    cursor: Cursor(token),
+                    cursor: Cursor(id),
                     digest,
                 }
             }
-        };
-        Ok(PullAnswer::Page(Page {
-            epoch,
-            schema: registry.version(),
-            totals,
-            rows: outcome.rows,
-            gone: outcome.gone,
-            next,
-        }))
+        })
     }
 
-    /// Keeps a snapshot under a new id, forgets old ones, and commits: synchronously, before anybody is told.
+    /// Keeps a snapshot under an id, forgets old ones, and commits: synchronously, before anybody is told.
     async fn keep(
         &self,
         mut reading: Reading<'_>,
         request: &PullRequest,
-        presented: Option<&str>,
+        (id, presented): (&str, Option<&str>),
         snapshot: &str,
         position: Option<RecordId>,
         rows: usize,
-    ) -> Result<String, SyncError> {
-        let mut random = [0; 16];
-        rand::fill(&mut random).map_err(|_| StoreError::internal("no randomness"))?;
-        let id = URL_SAFE_NO_PAD.encode(random);
+    ) -> Result<(), SyncError> {
         let (device, now) = (request.device.to_string(), self.now());
         let position = position.map(|id| id.to_string());
         let steps = [
@@ -230,7 +247,7 @@ impl PgStore {
         let (kept, counted) = tokio::join!(kept, self.count_page(request, 1, rows));
         kept.map_err(store_error)?;
         counted?;
-        Ok(id)
+        Ok(())
     }
 
     /// Counts a page for a device, in a transaction of its own: the page's reads everything as of one moment, and what the same device sends
@@ -282,21 +299,6 @@ fn restart(
 }
 
 impl Reading<'_> {
-    /// How much there is to come, for a device that has nothing and shows how far it has got.
-    async fn totals_for(
-        &mut self,
-        request: &PullRequest,
-    ) -> Result<Option<BTreeMap<String, u64>>, SyncError> {
-        match &request.want {
-            Want::Walk(Inventory {
-                after: None,
-                entries,
-                ..
-            }) if request.page.is_none() && entries.is_empty() => Ok(Some(self.totals().await?)),
-            _ => Ok(None),
-        }
-    }
-
     /// Whether a pull that brought nothing is worth noting: if the list of devices would be wrong without it.
     fn is_worth_noting(&self, request: &PullRequest, now: Timestamp) -> bool {
         let is_news = proven(request).is_some_and(|proven| self.proven != Some(proven));
@@ -351,7 +353,7 @@ impl Reading<'_> {
     }
 
     /// The last page of several: with what changed since the first, if that fits. Then it was read at one moment, and can be proven.
-    async fn last(
+    pub(super) async fn last(
         &mut self,
         first: &Kept,
         mut changed: Vec<RecordId>,
@@ -375,7 +377,7 @@ impl Reading<'_> {
     }
 
     /// Makes a page of changed records: what of them and around them is in scope comes whole, the rest by blinded name.
-    async fn sort_out(
+    pub(super) async fn sort_out(
         &mut self,
         changed: Vec<RecordId>,
         gone: Vec<RecordId>,
@@ -403,68 +405,6 @@ impl Reading<'_> {
             rows: self.rows(&within).await?,
             gone: gone.into_iter().map(|id| self.blind.blind(id)).collect(),
             next,
-        })
-    }
-
-    async fn walk(
-        &mut self,
-        inventory: &Inventory,
-        first: Option<&Kept>,
-    ) -> Result<Outcome, SyncError> {
-        let mut tags = self
-            .tags_between(inventory.after, inventory.until, WALKED + 1)
-            .await?;
-        let cut = if tags.len() > WALKED {
-            tags.truncate(WALKED);
-            tags.last().map(|(_, id, _)| *id)
-        } else {
-            None
-        };
-        let reached = cut.or(inventory.until);
-        let answered = |id: &RecordId| reached.is_none_or(|reached| *id <= reached);
-        let has: BTreeMap<RecordId, Tag> = inventory.entries.iter().copied().collect();
-        let mut wanted = Ids::new();
-        let mut inside = BTreeSet::new();
-        for (name, id, tag) in tags {
-            inside.insert(id);
-            if has.get(&id) != Some(&tag) {
-                wanted.entry(name).or_default().insert(id);
-            }
-        }
-        let left: Vec<RecordId> = has
-            .keys()
-            .copied()
-            .filter(|id| answered(id) && !inside.contains(id))
-            .collect();
-        let rows = self.rows(&wanted).await?;
-        let Some(reached) = reached else {
-            let began = first
-                .map(|first| first.snapshot.clone())
-                .filter(|began| *began != self.snapshot);
-            let mut outcome = if let (Some(_), Some(first)) = (began, first) {
-                self.last(first, Vec::new(), left).await?
-            } else {
-                let next = Onward::Done {
-                    snapshot: self.snapshot.clone(),
-                    proven: true,
-                };
-                self.sort_out(Vec::new(), left, next).await?
-            };
-            let known: BTreeSet<RecordId> = outcome.rows.iter().map(|row| row.id).collect();
-            outcome
-                .rows
-                .extend(rows.into_iter().filter(|row| !known.contains(&row.id)));
-            return Ok(outcome);
-        };
-        let began = first.map_or_else(|| self.snapshot.clone(), |first| first.snapshot.clone());
-        Ok(Outcome {
-            rows,
-            gone: left.into_iter().map(|id| self.blind.blind(id)).collect(),
-            next: Onward::More {
-                began,
-                position: None,
-                reached: Some(reached),
-            },
         })
     }
 }

@@ -3,7 +3,10 @@
 //!
 //! Rights and rules are checked as for any other change. A record that moves on between looking and writing is looked at again.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    borrow::Borrow,
+    collections::{HashMap, HashSet},
+};
 
 use fieldstone_model::{Change, RecordId, Registry};
 use fieldstone_protocol::{
@@ -68,7 +71,7 @@ impl PgStore {
         let source = Source::Device(request.device);
         let mut results = Vec::with_capacity(request.mutations.len());
         let mut together = self
-            .take_in_together(&source, &request.mutations, &known)
+            .take_in_together(request.device, &request.mutations, &known)
             .await?;
         for mutation in &request.mutations {
             if let Some(outcome) = together.remove(&mutation.uuid) {
@@ -109,7 +112,7 @@ impl PgStore {
     /// them. None of them when one of them has to be looked at by itself: then nothing was written, and each is taken in alone.
     async fn take_in_together(
         &self,
-        source: &Source<'_>,
+        device: RecordId,
         mutations: &[Mutation],
         known: &HashMap<String, Outcome>,
     ) -> Result<HashMap<String, Outcome>, SyncError> {
@@ -128,7 +131,7 @@ impl PgStore {
             if apart {
                 break;
             }
-            match self.take_in_chunk(source, chunk).await? {
+            match self.take_in_chunk(device, chunk).await? {
                 Some(outcomes) => taken.extend(outcomes),
                 None => break,
             }
@@ -138,9 +141,10 @@ impl PgStore {
 
     async fn take_in_chunk(
         &self,
-        source: &Source<'_>,
+        device: RecordId,
         chunk: &[Mutation],
     ) -> Result<Option<HashMap<String, Outcome>>, SyncError> {
+        let source = Source::Device(device);
         let registry = self.registry().clone();
         let mut ids: HashMap<&str, Vec<RecordId>> = HashMap::new();
         for mutation in chunk {
@@ -161,10 +165,10 @@ impl PgStore {
             }
         }
         let (mut changes, mut extras) = (Vec::new(), Vec::new());
-        let mut outcomes = HashMap::new();
+        let mut results = Vec::with_capacity(chunk.len());
         for mutation in chunk {
             let record = records.get(&mutation.record);
-            let plan = self.plan_change(&registry, source, mutation, record);
+            let plan = self.plan_change(&registry, &source, mutation, record);
             let outcome = with_version(plan.outcome, &plan.changes);
             // What takes an id that is taken ends the request.
             if outcome == Outcome::IdTaken {
@@ -172,9 +176,13 @@ impl PgStore {
             }
             changes.extend(plan.changes);
             extras.extend(plan.extras);
-            extras.extend(self.beside(source, mutation, &outcome)?);
-            outcomes.insert(mutation.uuid.clone(), outcome);
+            results.push((mutation, outcome));
         }
+        extras.push(self.result_rows(device.to_string(), &results)?);
+        let outcomes = results
+            .into_iter()
+            .map(|(mutation, outcome)| (mutation.uuid.clone(), outcome))
+            .collect();
         match self.write_with(&registry, &changes, extras).await {
             Ok(Some(_)) => Ok(Some(outcomes)),
             Ok(None)
@@ -346,7 +354,7 @@ impl PgStore {
         mutation: &Mutation,
         outcome: &Outcome,
     ) -> Result<Vec<Extra>, SyncError> {
-        let result = self.result_row(source, mutation, outcome)?;
+        let result = self.result_rows(source.device(), &[(mutation, outcome)])?;
         Ok(match source {
             Source::Device(_) => vec![result],
             Source::Sealed(taken) => vec![result, taken.after(outcome)],
@@ -366,20 +374,31 @@ impl PgStore {
         })
     }
 
-    fn result_row(
+    /// Keeps what became of mutations, all in one statement.
+    fn result_rows<O: Borrow<Outcome>>(
         &self,
-        source: &Source<'_>,
-        mutation: &Mutation,
-        outcome: &Outcome,
+        device: String,
+        results: &[(&Mutation, O)],
     ) -> Result<Extra, SyncError> {
+        let mut outcomes = Vec::with_capacity(results.len());
+        for (_, outcome) in results {
+            let text = serde_json::to_string(outcome.borrow()).map_err(StoreError::internal)?;
+            outcomes.push(text);
+        }
+        let mutations = || results.iter().map(|(mutation, _)| mutation);
+        let uuids: Vec<String> = mutations().map(|it| it.uuid.clone()).collect();
+        let sequences: Vec<i64> = mutations()
+            .map(|it| i64::try_from(it.sequence).unwrap_or(i64::MAX))
+            .collect();
         Ok(Extra {
             sql: "INSERT INTO app.sync_result (tenant_id, user_id, uuid, device_id, sequence, outcome, created_at) \
-                  SELECT (SELECT app.tenant_id()), (SELECT app.user_id()), $1, $2, $3, $4::text::jsonb, $5",
+                  SELECT (SELECT app.tenant_id()), (SELECT app.user_id()), r.uuid, $2, r.sequence, r.outcome::jsonb, $5 \
+                  FROM unnest($1::text[], $3::bigint[], $4::text[]) AS r (uuid, sequence, outcome)",
             params: vec![
-                Box::new(mutation.uuid.clone()),
-                Box::new(source.device()),
-                Box::new(i64::try_from(mutation.sequence).unwrap_or(i64::MAX)),
-                Box::new(serde_json::to_string(outcome).map_err(StoreError::internal)?),
+                Box::new(uuids),
+                Box::new(device),
+                Box::new(sequences),
+                Box::new(outcomes),
                 Box::new(self.now()),
             ],
         })

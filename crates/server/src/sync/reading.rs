@@ -52,6 +52,8 @@ pub(super) struct Opened {
 pub(super) struct Reading<'a> {
     pub(super) transaction: Transaction,
     pub(super) registry: &'a Registry,
+    pub(super) tenant: RecordId,
+    pub(super) user: RecordId,
     pub(super) scope: Scope<'a>,
     pub(super) blind: BlindKey,
     /// When the device was last seen, and what it said of itself, as far as the database knows.
@@ -196,6 +198,8 @@ impl<'a> Reading<'a> {
         Self {
             transaction: opened.transaction,
             registry,
+            tenant: actor.tenant,
+            user: actor.user,
             scope,
             blind: opened.blind,
             seen_at: opened.seen_at,
@@ -242,6 +246,13 @@ impl<'a> Reading<'a> {
             .run(&steps, false)
             .await
             .map_err(store_error)?)
+    }
+
+    /// The API names of everything a scope has: its objects, and conflicts.
+    pub(super) fn object_names(&self) -> Vec<String> {
+        let objects = self.scope.objects().into_iter();
+        let names = objects.map(|object| object.name.to_string());
+        names.chain([conflict::OBJECT.to_owned()]).collect()
     }
 
     /// The tables that the scope's objects are in, each once.
@@ -308,7 +319,7 @@ impl<'a> Reading<'a> {
     }
 
     /// The API name of the object that an id belongs to, if a scope can have it.
-    fn object_name(&self, id: RecordId) -> Option<String> {
+    pub(super) fn object_name(&self, id: RecordId) -> Option<String> {
         if id.prefix().as_bytes() == conflict::PREFIX {
             return Some(conflict::OBJECT.to_owned());
         }
@@ -427,22 +438,16 @@ impl<'a> Reading<'a> {
         Ok(within)
     }
 
-    pub(super) fn in_scope(
-        &self,
-        name: &str,
-    ) -> Result<Option<(String, String, Vec<Param>)>, SyncError> {
+    /// The ids and tags of everything in scope of one object.
+    pub(super) fn in_scope(&self, name: &str) -> Result<Option<(String, Vec<Param>)>, SyncError> {
         if name == conflict::OBJECT {
-            let scope =
-                "SELECT c.id FROM app.sync_conflict c WHERE c.deleted_at IS NULL".to_owned();
-            return Ok(Some((scope, "app.sync_conflict".to_owned(), Vec::new())));
+            let text = "SELECT c.id, c.row_tag, c.object FROM app.sync_conflict c WHERE c.deleted_at IS NULL";
+            return Ok(Some((text.to_owned(), Vec::new())));
         }
         let Some(object) = self.registry.object(name).cloned() else {
             return Ok(None);
         };
-        let table = sql_table(&object);
-        Ok(self
-            .scope_sql(&object)?
-            .map(|(scope, params)| (scope, table, params)))
+        self.scope_sql(&object)
     }
 
     /// Whole rows in scope, by id.

@@ -19,9 +19,9 @@ use crate::store::{Cell, sql_table};
 const APART: [&str; 3] = ["id", "version", "deleted_at"];
 
 pub(super) const SELECT_CONFLICTS: &str = "SELECT t.id, t.version, t.row_tag, t.object, t.record_id, t.kind, t.fields::text, t.created_at \
-    FROM app.sync_conflict t WHERE t.id = ANY ($1) ORDER BY t.id";
+    FROM app.sync_conflict t WHERE t.deleted_at IS NULL AND t.id = ANY ($1) ORDER BY t.id";
 
-/// Reads whole records by id.
+/// Reads whole living records by id.
 pub(super) fn select(object: &Object) -> String {
     let mut columns = String::new();
     for field in object
@@ -38,7 +38,7 @@ pub(super) fn select(object: &Object) -> String {
     }
     format!(
         "SELECT t.id, t.version, t.row_tag{columns} FROM {} ORDER BY t.id",
-        each(object, "r.id = u.key")
+        each(object, "r.id = u.key AND r.deleted_at IS NULL")
     )
 }
 
@@ -110,7 +110,7 @@ fn whole(
 }
 
 /// A value as plain JSON, numbers with all their decimals.
-pub(super) fn to_json(value: &Value, scale: Option<u8>) -> Json {
+pub(crate) fn to_json(value: &Value, scale: Option<u8>) -> Json {
     match value {
         Value::Null => Json::Null,
         Value::Bool(yes) => (*yes).into(),

@@ -16,25 +16,25 @@ const NODES_MAX: usize = 200;
 
 /// A record set: records of one object, and what hangs on them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct RecordSet {
+pub struct RecordSet {
     /// API name of the object that it begins with.
-    pub(crate) root: String,
+    pub root: String,
     /// Which of its records, as a filter text; empty for all.
     #[serde(default)]
-    pub(crate) filter: String,
+    pub filter: String,
     /// What hangs on them.
     #[serde(default)]
-    pub(crate) tree: Vec<Branch>,
+    pub tree: Vec<Branch>,
 }
 
 /// One step away from a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Branch {
+pub struct Branch {
     /// `account_id`: what the record's relation leads to. `contact.account_id`: the contacts whose relation leads to the record.
-    pub(crate) via: String,
+    pub via: String,
     /// What hangs on those.
     #[serde(default)]
-    pub(crate) tree: Vec<Branch>,
+    pub tree: Vec<Branch>,
 }
 
 /// A place in a tree, by names.

@@ -40,7 +40,7 @@ const SAMPLED: usize = 200;
 
 /// Whose devices get a record set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Audience {
+pub enum Audience {
     /// Everybody's.
     Everybody,
     /// Those of people with a role.
@@ -51,24 +51,32 @@ pub(crate) enum Audience {
 
 /// A record set to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NewSet {
-    pub(crate) name: String,
-    pub(crate) audience: Audience,
+pub struct NewSet {
+    /// What administrators call it.
+    pub name: String,
+    /// Whose devices get it.
+    pub audience: Audience,
     /// How often devices with it look for changes, in seconds; none for what the workspace says.
-    pub(crate) interval_s: Option<i32>,
-    pub(crate) set: RecordSet,
+    pub interval_s: Option<i32>,
+    /// Which records.
+    pub set: RecordSet,
 }
 
 /// A published record set.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PublishedSet {
-    pub(crate) id: RecordId,
-    pub(crate) version: i64,
-    pub(crate) new: NewSet,
+pub struct PublishedSet {
+    /// Its id.
+    pub id: RecordId,
+    /// Counts from 1.
+    pub version: i64,
+    /// What was published.
+    pub new: NewSet,
     /// What the person is called that it is for.
-    pub(crate) person: Option<String>,
-    pub(crate) updated_at: Timestamp,
-    pub(crate) updated_by: Option<String>,
+    pub person: Option<String>,
+    /// When it was last published.
+    pub updated_at: Timestamp,
+    /// What whoever did that is called.
+    pub updated_by: Option<String>,
 }
 
 /// A version of a record set; without a definition it was removed.
@@ -83,7 +91,7 @@ pub(crate) struct SetVersion {
 
 /// Why a record set can't be published.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SetError {
+pub enum SetError {
     /// Something in it.
     #[error("{0}")]
     Invalid(SetProblem),
@@ -100,7 +108,7 @@ pub(crate) enum SetError {
 
 /// What is wrong with a record set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SetProblem {
+pub enum SetProblem {
     /// Its name is missing or too long.
     #[error("Give it a name of at most 120 characters.")]
     Name,
@@ -143,13 +151,13 @@ impl SetProblem {
 
 /// How much of one object is in a scope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Figure {
+pub struct Figure {
     /// API name of the object.
-    pub(crate) object: String,
+    pub object: String,
     /// How many records.
-    pub(crate) count: u64,
+    pub count: u64,
     /// How many bytes they take, about.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
 }
 
 /// Finds what is wrong with a record set, as whoever has this registry may see it.

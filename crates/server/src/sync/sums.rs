@@ -1,6 +1,4 @@
-//! What a scope adds up to: how many rows there are to come, and the figures that prove a device up to date.
-
-use std::collections::BTreeMap;
+//! What a scope adds up to: the figures that prove a device up to date.
 
 use fieldstone_protocol::{
     conflict,
@@ -11,63 +9,50 @@ use fieldstone_store::StoreError;
 
 use super::{
     SyncError,
-    keys::number,
     reading::{Reading, Statement, column},
+    recall::{CursorKey, Recall},
 };
 
 impl Reading<'_> {
-    /// How many rows the whole scope has, by object.
-    pub(super) async fn totals(&mut self) -> Result<BTreeMap<String, u64>, SyncError> {
-        let mut names: Vec<String> = self
-            .scope
-            .objects()
-            .into_iter()
-            .map(|object| object.name.to_string())
-            .collect();
-        names.push(conflict::OBJECT.to_owned());
-        let (mut counted, mut statements) = (Vec::new(), Vec::new());
-        for name in names {
-            if let Some((scope, _, params)) = self.in_scope(&name)? {
-                let text = format!("SELECT count(DISTINCT s.id) FROM ({scope}) s");
-                statements.push(Statement { text, params });
-                counted.push(name);
-            }
+    /// Names what the scope adds up to for whoever has this cursor.
+    pub(super) fn cursor_key(&self, cursor: &str) -> CursorKey {
+        CursorKey {
+            tenant: self.tenant,
+            epoch: self.epoch.clone(),
+            cursor: cursor.to_owned(),
         }
-        let results = self.run(&statements).await?;
-        let mut totals = BTreeMap::new();
-        for (name, rows) in counted.into_iter().zip(&results) {
-            if let Some(row) = rows.first() {
-                totals.insert(name, number(row, 0)?);
-            }
+    }
+
+    /// What the whole scope adds up to for a device of whose scope nothing has changed since `cursor`.
+    pub(super) async fn digest_at(
+        &mut self,
+        recall: &Recall,
+        cursor: &str,
+    ) -> Result<Digest, SyncError> {
+        let key = self.cursor_key(cursor);
+        if let Some(digest) = recall.digest(&key) {
+            return Ok(digest);
         }
-        totals.retain(|_, count| *count > 0);
-        Ok(totals)
+        let digest = self.digest().await?;
+        recall.keep_digest(key, &digest);
+        Ok(digest)
     }
 
     /// What the whole scope adds up to.
     pub(super) async fn digest(&mut self) -> Result<Digest, SyncError> {
-        let mut names: Vec<String> = self
-            .scope
-            .objects()
-            .into_iter()
-            .map(|object| object.name.to_string())
-            .collect();
-        names.push(conflict::OBJECT.to_owned());
+        let names = self.object_names();
         let (mut counted, mut statements) = (Vec::new(), Vec::new());
         for name in &names {
-            let Some((scope, table, params)) = self.in_scope(name)? else {
+            let Some((scope, params)) = self.in_scope(name)? else {
                 continue;
             };
             counted.push(name);
             // Of a conflict, what is kept from the reader depends on the record.
             let text = if name == conflict::OBJECT {
-                format!(
-                    "SELECT int8send(t.row_tag), t.object FROM {table} t WHERE t.id IN ({scope})"
-                )
+                format!("SELECT int8send(s.row_tag), s.object FROM ({scope}) s")
             } else {
-                format!(
-                    "SELECT string_agg(int8send(t.row_tag), ''::bytea) FROM {table} t WHERE t.id IN ({scope})"
-                )
+                // One value for each object: a row for each tag would take ten times the memory.
+                format!("SELECT string_agg(int8send(s.row_tag), ''::bytea) FROM ({scope}) s")
             };
             statements.push(Statement { text, params });
         }

@@ -7,13 +7,14 @@ mod pull;
 mod push;
 mod scope;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use fieldstone_model::{RecordId, Registry};
 use fieldstone_protocol::{
     Columns,
     device::{Standing, WipeOrder},
+    digest::Digest,
     pull::Cursor,
     push::{Mutation, Outcome},
     tag::{BlindKey, Tag},
@@ -128,6 +129,15 @@ pub(crate) struct Data {
     pub(crate) written: BTreeMap<String, u32>,
 }
 
+/// What the server remembers between requests. It outlives a database that is put back, and nothing else.
+#[derive(Debug, Default)]
+struct Recall {
+    /// What is in a person's scope, as of a walk's beginning.
+    lists: Vec<(usize, String, Snapshot, Rc<BTreeSet<RecordId>>)>,
+    /// What the scope added up to for whoever has heard of no change since a cursor.
+    digests: BTreeMap<(String, String), Digest>,
+}
+
 /// The platform.
 pub(crate) struct Platform {
     pub(crate) data: Data,
@@ -138,6 +148,7 @@ pub(crate) struct Platform {
     /// What the scope was at each cursor that was given out with a digest.
     pub(crate) scopes: BTreeMap<Cursor, Rc<BTreeMap<RecordId, Tag>>>,
     pub(crate) backup: Option<Data>,
+    recall: Recall,
     registry: Registry,
     random: Random,
     page: usize,
@@ -171,6 +182,7 @@ impl Platform {
             today: 100,
             scopes: BTreeMap::new(),
             backup: None,
+            recall: Recall::default(),
             registry: Registry::standard(),
             page: 1 + random.below(6),
             random,
@@ -257,6 +269,7 @@ impl Platform {
     /// The process is killed: open transactions are gone, and numbers that nothing flushed are given out again.
     pub(crate) fn crash(&mut self) {
         self.open.clear();
+        self.recall = Recall::default();
         self.data.next = self.data.durable + 1;
     }
 

@@ -151,10 +151,13 @@ impl Platform {
             .collect();
         if first.is_none() && rest.is_empty() {
             // Nothing new: the cursor stays and nothing is written.
-            let tags = self.tags(pull.person);
+            let key = (pull.epoch.clone(), since.id.clone());
+            let known = self.recall.digests.get(&key).cloned();
+            let digest = known.unwrap_or_else(|| self.digest(&self.tags(pull.person)));
+            self.recall.digests.insert(key, digest.clone());
             let next = Next::Done {
                 cursor: Cursor(since.id.clone()),
-                digest: Some(self.digest(&tags)),
+                digest: Some(digest),
             };
             return page(pull, Vec::new(), Vec::new(), next);
         }
@@ -180,14 +183,34 @@ impl Platform {
         page(pull, rows, gone, next)
     }
 
+    /// The ids in scope when a walk began; those of now where that has been forgotten.
+    fn list(&mut self, pull: &Pull, first: Option<&Kept>) -> Rc<BTreeSet<RecordId>> {
+        let began = first.map_or_else(|| self.snapshot(), |first| first.snapshot.clone());
+        let known = self.recall.lists.iter().find(|(person, epoch, at, _)| {
+            (*person, epoch, at) == (pull.person, &pull.epoch, &began)
+        });
+        if let (Some(_), Some((.., list))) = (first, known) {
+            return Rc::clone(list);
+        }
+        let list = Rc::new(self.scope(pull.person));
+        let is_other = |(person, _, at, _): &(usize, String, Snapshot, _)| {
+            (*person, at) != (pull.person, &began)
+        };
+        self.recall.lists.retain(is_other);
+        let entry = (pull.person, pull.epoch.clone(), began, Rc::clone(&list));
+        self.recall.lists.push(entry);
+        list
+    }
+
     fn walk(&mut self, pull: &Pull, inventory: &Inventory, first: Option<Kept>) -> Page {
+        let list = self.list(pull, first.as_ref());
         let first = first.unwrap_or_else(|| self.keep(pull));
-        let tags = self.tags(pull.person);
+        let is_living = |id: &RecordId| self.data.rows.get(id).is_some_and(|row| !row.deleted);
         let asked = |id: &RecordId| {
             inventory.after.is_none_or(|after| *id > after)
                 && inventory.until.is_none_or(|until| *id <= until)
         };
-        let within: Vec<RecordId> = tags.keys().copied().filter(asked).collect();
+        let within: Vec<RecordId> = list.iter().copied().filter(asked).collect();
         let cut = within
             .get(self.page.wrapping_sub(1))
             .copied()
@@ -203,14 +226,15 @@ impl Platform {
         };
         let rows: Vec<Row> = within
             .iter()
-            .filter(|id| answered(id) && tags.get(id).copied() != has(id))
+            .filter(|id| answered(id) && is_living(id))
             .filter_map(|id| self.render(pull.person, *id))
+            .filter(|row| has(&row.id) != Some(row.tag))
             .collect();
         let left = inventory
             .entries
             .iter()
             .map(|(id, _)| id)
-            .filter(|id| answered(id) && !tags.contains_key(id));
+            .filter(|id| answered(id) && !(list.contains(id) && is_living(id)));
         let blind = self.devices.get(&pull.device).map(|device| device.blind);
         let gone: Vec<Blind> = left.filter_map(|id| Some(blind?.blind(*id))).collect();
         match reached {
@@ -263,6 +287,8 @@ impl Platform {
         let digest = self.digest(&tags);
         let cursor = self.keep(pull).id;
         self.scopes.insert(Cursor(cursor.clone()), Rc::new(tags));
+        let key = (pull.epoch.clone(), cursor.clone());
+        self.recall.digests.insert(key, digest.clone());
         Next::Done {
             cursor: Cursor(cursor),
             digest: Some(digest),

@@ -21,7 +21,7 @@ use crate::Scope;
 
 pub use aggregate::{compile_aggregate, sum_of_halves};
 pub use count::{compile_bounded_count, compile_count, compile_word_counts};
-pub use scope::{IdRange, Reach, ScopeNode, compile_scope, compile_scope_range};
+pub use scope::{Reach, ScopeNode, compile_scope};
 pub use select::{Access, Phase, Select, Words, phases};
 pub use shown::Shown;
 

@@ -1,12 +1,12 @@
 //! Scopes: the ids of one object's records that a tree of related objects reaches from its roots.
 
 use fieldstone_model::{
-    Field, Filter, Object, RecordId, Registry,
+    Field, Filter, Object, Registry,
     query::{Presence, QueryError},
 };
 
 use super::{
-    Dialect, Param, Sql, Writer,
+    Dialect, Sql, Writer,
     filter::write_where,
     source::{Place, Source, table_of},
 };
@@ -42,7 +42,7 @@ pub enum Reach<'a> {
     },
 }
 
-/// The ids of all living records of `object` that `nodes` reach: one column, each id once. None when no place has the object.
+/// The living records of `object` that `nodes` reach: their `id` and `row_tag`, each once. None when no place has the object.
 pub fn compile_scope(
     dialect: Dialect,
     registry: &Registry,
@@ -58,7 +58,7 @@ pub fn compile_scope(
             if !sql.text.is_empty() {
                 sql.push(" UNION ");
             }
-            write_node(&mut sql, registry, nodes, at)?;
+            write_node(&mut sql, registry, nodes, at, Wanted::Tagged)?;
         }
     }
     Ok((!sql.text.is_empty()).then_some(Sql {
@@ -67,67 +67,23 @@ pub fn compile_scope(
     }))
 }
 
-/// The ids of a scope in a part of the order of ids.
-#[derive(Debug, Clone, Copy)]
-pub struct IdRange {
-    /// Behind this one; none for the beginning.
-    pub after: Option<RecordId>,
-    /// Up to and including this one; none for the end.
-    pub until: Option<RecordId>,
-    /// At most as many, the lowest.
-    pub limit: usize,
+/// What is wanted of the records of a place.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    Id,
+    /// The id and the tag.
+    Tagged,
+    /// Where a relation leads.
+    Relation(&'a Field),
 }
 
-/// The same in a range of ids, in order. Each place is read in the order of ids and no further than the limit, so that a page of a large
-/// scope costs what a page has and not what the scope has.
-pub fn compile_scope_range(
-    dialect: Dialect,
-    registry: &Registry,
-    nodes: &[ScopeNode<'_>],
-    object: &Object,
-    range: IdRange,
-) -> Result<Option<Sql>, QueryError> {
-    let mut sql = Writer::new(dialect);
-    for at in 0..nodes.len() {
-        if nodes
-            .get(at)
-            .is_none_or(|node| node.object.name != object.name)
-        {
-            continue;
-        }
-        sql.push(if sql.text.is_empty() {
-            "SELECT s.id FROM (SELECT a.id FROM ("
-        } else {
-            ") a UNION SELECT a.id FROM ("
-        });
-        write_node(&mut sql, registry, nodes, at)?;
-        if let Some(after) = range.after {
-            sql.push(" AND t.id > ")
-                .param(Param::Text(after.to_string()));
-        }
-        if let Some(until) = range.until {
-            sql.push(" AND t.id <= ")
-                .param(Param::Text(until.to_string()));
-        }
-        sql.push(" ORDER BY t.id LIMIT ")
-            .push(&range.limit.to_string());
-    }
-    if sql.text.is_empty() {
-        return Ok(None);
-    }
-    sql.push(") a) s ORDER BY s.id LIMIT ")
-        .push(&range.limit.to_string());
-    Ok(Some(Sql {
-        text: sql.text,
-        params: sql.params,
-    }))
-}
-
+/// The records of one place.
 fn write_node(
     sql: &mut Writer,
     registry: &Registry,
     nodes: &[ScopeNode<'_>],
     at: usize,
+    wanted: Wanted<'_>,
 ) -> Result<(), QueryError> {
     let Some(node) = nodes.get(at) else {
         return Err(QueryError::TooLarge);
@@ -144,35 +100,48 @@ fn write_node(
                 ..Writer::new(sql.dialect)
             };
             write_where(&mut rest, &mut source, filter, &[], Presence::Living)?;
-            sql.push("SELECT t.id").push(&from.text);
+            write_wanted(sql, object, wanted);
+            sql.push(&from.text);
             source.write_joins(sql);
             sql.push(&rest.text);
             sql.params = rest.params;
         }
         Reach::Down { parent, field } => {
-            write_living(sql, object);
+            write_living(sql, object, wanted);
             place(object, field).write_value(sql);
             sql.push(" IN (");
-            write_node(sql, registry, nodes, *parent)?;
+            write_node(sql, registry, nodes, *parent, Wanted::Id)?;
             sql.push(")");
         }
         Reach::Up { parent, field } => {
-            let from = nodes.get(*parent).ok_or(QueryError::TooLarge)?.object;
-            write_living(sql, object);
-            sql.push("t.id IN (SELECT ");
-            place(from, field).write_value(sql);
-            sql.push(" FROM ")
-                .table(table_of(from))
-                .push(" t WHERE t.id IN (");
-            write_node(sql, registry, nodes, *parent)?;
-            sql.push("))");
+            if nodes.get(*parent).is_none() {
+                return Err(QueryError::TooLarge);
+            }
+            write_living(sql, object, wanted);
+            sql.push("t.id IN (");
+            write_node(sql, registry, nodes, *parent, Wanted::Relation(field))?;
+            sql.push(")");
         }
     }
     Ok(())
 }
 
-fn write_living(sql: &mut Writer, object: &Object) {
-    sql.push("SELECT t.id FROM ")
+fn write_wanted(sql: &mut Writer, object: &Object, wanted: Wanted<'_>) {
+    sql.push("SELECT ");
+    match wanted {
+        Wanted::Id => {
+            sql.push("t.id");
+        }
+        Wanted::Tagged => {
+            sql.push("t.id, t.row_tag");
+        }
+        Wanted::Relation(field) => place(object, field).write_value(sql),
+    }
+}
+
+fn write_living(sql: &mut Writer, object: &Object, wanted: Wanted<'_>) {
+    write_wanted(sql, object, wanted);
+    sql.push(" FROM ")
         .table(table_of(object))
         .push(" t WHERE t.deleted_at IS NULL AND ");
     if object.custom {
@@ -234,17 +203,5 @@ mod tests {
             compile_scope(Dialect::Postgres, &registry, &nodes, object("task")).unwrap(),
             None
         );
-        let range = IdRange {
-            after: Some("0031kQh2S0a8Xbd".parse().unwrap()),
-            until: None,
-            limit: 2_001,
-        };
-        let part = |of| {
-            compile_scope_range(Dialect::Postgres, &registry, &nodes, object(of), range).unwrap()
-        };
-        let sql = part("contact").unwrap();
-        insta::assert_snapshot!("a_part_of_a_tree_ends_at_every_place", sql.text);
-        assert_eq!(sql.params.len(), 4);
-        assert_eq!(part("task"), None);
     }
 }

@@ -11,5 +11,6 @@ mod cli;
 mod device;
 mod devices;
 mod late_commits;
+mod pages;
 mod rounds;
 mod sync;

@@ -1,6 +1,7 @@
 //! The OpenAPI 3.1 document: one operation for each row of `ROUTES`, one schema for each standard object.
 
 mod access;
+mod devices;
 mod operations;
 mod people;
 mod programs;

@@ -42,6 +42,7 @@ pub(super) fn all() -> impl Iterator<Item = Named> {
         people(),
         super::access::all(),
         super::people::all(),
+        super::devices::all(),
         changes(),
         declarations(),
         programs(),
@@ -380,7 +381,7 @@ pub(super) fn flag() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Boolean)
 }
 
-fn anything() -> ObjectBuilder {
+pub(super) fn anything() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(SchemaType::AnyValue)
 }
 
@@ -460,7 +461,7 @@ pub(super) fn id() -> RefOr<Schema> {
     one(text().pattern(Some("^[0-9A-Za-z]{15}$")))
 }
 
-fn id_or_null() -> RefOr<Schema> {
+pub(super) fn id_or_null() -> RefOr<Schema> {
     one(text_or_null().pattern(Some("^[0-9A-Za-z]{15}$")))
 }
 

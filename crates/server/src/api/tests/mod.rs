@@ -13,7 +13,7 @@ mod shapes;
 use std::sync::Arc;
 
 use axum::{Router, body::Body, response::Response};
-use fieldstone_model::{Field, Object, RecordId, Role};
+use fieldstone_model::{Field, Object, RecordId, Role, query::Environment};
 use fieldstone_store::{
     MemoryStore, Store as _, StoreError,
     conformance::{Team, schema::memory_team},
@@ -27,8 +27,8 @@ use tower::ServiceExt as _;
 use zeroize::Zeroizing;
 
 use super::{
-    AccountStore, AuditStore, GrantStore, PeopleStore, ProgramStore, SchemaStore, TokenStore,
-    router,
+    AccountStore, AuditStore, GrantStore, PeopleStore, ProgramStore, RecordSetStore, SchemaStore,
+    TokenStore, router,
 };
 use crate::{
     identity::{
@@ -40,6 +40,7 @@ use crate::{
     },
     schema::{NewField, NewObject, SchemaError},
     store::{Invitation, Member, OwnEmail},
+    sync::{Figure, NewSet, PublishedSet, RecordSet, SetError},
     teams::{TeamChange, TeamError, TeamStore, Teams, Visibility},
 };
 
@@ -141,6 +142,34 @@ impl AccountStore for MemoryStore {
 
     async fn reset_totp(&self, _: RecordId) -> Result<bool, IdentityError> {
         Ok(false)
+    }
+}
+
+/// The memory store has no record sets, and none can be made.
+impl RecordSetStore for MemoryStore {
+    async fn record_sets(&self) -> Result<Vec<PublishedSet>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn record_set(&self, _: RecordId) -> Result<Option<PublishedSet>, StoreError> {
+        Ok(None)
+    }
+
+    async fn publish_set(
+        &self,
+        _: Option<(RecordId, i64)>,
+        _: &NewSet,
+        _: &(dyn Fn(&Object) -> String + Sync),
+    ) -> Result<RecordId, SetError> {
+        Err(SetError::Missing)
+    }
+
+    async fn remove_set(&self, _: RecordId) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn figures(&self, _: &RecordSet, _: Environment) -> Result<Vec<Figure>, StoreError> {
+        Ok(Vec::new())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod attachments;
 mod bucket;
+mod field;
 mod narrowed;
 mod programs;
 

@@ -427,7 +427,7 @@ fn start_under_strace(site: &Site) -> anyhow::Result<Outcome> {
     )?;
     let calls = fs::read_to_string(&log)?;
     ensure!(calls.contains("execve"), "strace saw nothing");
-    for touch in ["keyctl", "request_key", "data-", "login.json", "/bus"] {
+    for touch in ["keyctl", "request_key", "data-", "login.json", "/bus\""] {
         ensure!(
             !calls.contains(touch),
             "it touched {touch} before it looked around"

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fieldstone_testkit::{Answer, DeviceProcess, binary};
@@ -30,9 +30,10 @@ fn whatever_is_the_matter_is_told_and_loses_nothing() {
 }
 
 #[test]
-fn a_damaged_disk_loses_nothing() {
+fn a_disk_that_fails_loses_nothing() {
     let platform = Platform::start();
     a_damaged_database_is_told(&platform);
+    a_full_disk_and_one_that_cannot_be_written(&platform);
 }
 
 fn through(platform: &Platform, middle: &Middle, device: &DeviceProcess, more: &[&str]) -> Answer {
@@ -270,4 +271,101 @@ fn a_damaged_database_is_told(platform: &Platform) {
         device.run(&["show", &id]).ok()["name"],
         "sealed all the same"
     );
+}
+
+/// A small file system of its own. Made by root, or in a namespace where this user is.
+struct Disk {
+    folder: PathBuf,
+}
+
+impl Disk {
+    fn mount(folder: &Path, options: &str) -> Self {
+        fs::create_dir_all(folder).unwrap();
+        run(Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "none"])
+            .arg(folder));
+        Self {
+            folder: folder.to_owned(),
+        }
+    }
+
+    fn remount(&self, options: &str) {
+        run(Command::new("mount")
+            .args(["-o", &format!("remount,{options}")])
+            .arg(&self.folder));
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.folder).status();
+    }
+}
+
+fn run(command: &mut Command) {
+    let status = command.status().expect("mount runs");
+    assert!(
+        status.success(),
+        "{command:?}: tests of disks mount one, which takes root"
+    );
+}
+
+fn a_full_disk_and_one_that_cannot_be_written(platform: &Platform) {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Disk::mount(&folder.path().join("disk"), "size=8m");
+    let device = DeviceProcess::at(&disk.folder.join("home"));
+    platform.log_in(&device, &platform.person("member")).ok();
+    let id = make(&device, "while there was room");
+    let filler = disk.folder.join("filler");
+    fill(&filler);
+    for arguments in [
+        &["create", "account", "name=too much"][..],
+        &["edit", &id, "city=Ulm"],
+    ] {
+        let told = device.run(arguments).failed(1);
+        assert!(
+            told.contains("no room left") || told.contains("disk is full"),
+            "{arguments:?}: {told}"
+        );
+    }
+    fs::remove_file(&filler).unwrap();
+    assert_waiting(&device, &id);
+
+    disk.remount("ro");
+    for arguments in [
+        &["create", "account", "name=too late"][..],
+        &["sync"],
+        &["list", "accounts"],
+    ] {
+        let told = device.run(arguments).failed(1);
+        assert!(told.contains("read-only"), "{arguments:?}: {told}");
+    }
+    disk.remount("rw");
+    assert_waiting(&device, &id);
+    assert_arrives(platform, &device, &id);
+    device.run(&["logout"]).ok();
+
+    // A first load that finds no room says so, and goes on when there is some.
+    fill(&filler);
+    let told = platform
+        .log_in(&device, &platform.person("member"))
+        .failed(1);
+    assert!(
+        told.contains("no room left") || told.contains("disk is full"),
+        "{told}"
+    );
+    fs::remove_file(&filler).unwrap();
+    if platform.log_in(&device, &platform.person("member")).code != Some(0) {
+        device.run(&["sync"]).ok();
+    }
+    assert_eq!(device.run(&["show", &id]).ok()["id"], json!(id));
+}
+
+/// Takes all the room that there is.
+fn fill(file: &Path) {
+    use std::io::Write as _;
+    let mut out = fs::File::create(file).unwrap();
+    for size in [64 << 10, 4 << 10, 256, 1] {
+        while out.write_all(&vec![0; size]).is_ok() {}
+    }
 }
