@@ -66,7 +66,7 @@ pub(super) struct Up {
     #[arg(long, value_name = "ADDRESS", env = "FIELDSTONE_METRICS")]
     metrics: Option<SocketAddr>,
 
-    /// Where spans for OpenTelemetry go (OTLP over HTTP), e.g. http://127.0.0.1:4318/v1/traces [default: nowhere]
+    /// Where spans for OpenTelemetry go (OTLP over HTTP): the collector's address, which ends in /v1/traces [default: nowhere]
     #[arg(long, value_name = "URL", env = "FIELDSTONE_TRACES")]
     traces: Option<String>,
 

@@ -28,7 +28,7 @@ use fieldstone_server::database::connect;
 use fieldstone_testkit::{binary, free_port};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use reqwest::{Certificate, Client};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -415,6 +415,10 @@ async fn database(folder: &Path) -> anyhow::Result<(Cluster, u16)> {
 fn certificates(folder: &Path) -> anyhow::Result<(PathBuf, Client)> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // A certificate with its issuer's name would be taken for its own issuer.
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "Authority of a drill");
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
     let key = KeyPair::generate()?;
     let certificate =
