@@ -26,6 +26,7 @@
 //!
 //! `[passwords]` says what a hash costs (`identity/password.rs`), `[proxies]` whose word on addresses counts (`http/proxies.rs`).
 //! `backup_days = 35` says how long the database's backups are kept.
+//! `[traces] endpoint = "https://otel.internal:4318/v1/traces"` sends spans there (`telemetry/traces.rs`).
 //! `[metrics] listen = "127.0.0.1:9464"` lets Prometheus collect numbers there.
 //! How letters are sent stands under `[mail]` (`mail/settings.rs`), where the content of files lies under `[objects]` (`attachments/settings.rs`).
 //!
@@ -54,6 +55,7 @@ use crate::identity::PasswordPolicy;
 use crate::mail::{MailSettings, Post};
 use crate::platform::Databases;
 use crate::secrets::{Manager, Place, Secret, SecretError, SecretSettings};
+use crate::telemetry::traces::TraceSettings;
 use crate::verify::VERIFY_KEY;
 use crate::webhooks::Networks;
 
@@ -156,6 +158,8 @@ pub struct Configuration {
     pub backup_days: Option<u16>,
     /// Where Prometheus finds numbers; without it nowhere.
     pub metrics: Option<Metrics>,
+    /// Where spans for OpenTelemetry go; without it nowhere.
+    pub traces: Option<TraceSettings>,
     /// How letters are sent; without it none are.
     pub mail: Option<MailSettings>,
     /// Where secrets come from besides files.

@@ -21,6 +21,7 @@ pub mod oauth;
 pub mod pages;
 pub mod personal_data;
 pub mod platform;
+pub mod quotas;
 pub mod schema;
 pub mod secrets;
 pub mod serve;

@@ -63,6 +63,11 @@ pub enum ChangeError {
     /// The id doesn't belong to this object.
     #[error("This id belongs to another kind of record.")]
     WrongObject,
+    /// The workspace has no room for more.
+    #[error(
+        "The workspace is full. Remove what isn't needed, or ask whoever runs this installation for more room."
+    )]
+    Full,
     /// Records of this object aren't written this way.
     #[error("Records of this kind can't be changed here.")]
     ReadOnlyObject,

@@ -34,6 +34,8 @@ pub enum PageError {
     Invalid,
     /// The request is too large.
     TooLarge,
+    /// The workspace has no room for more.
+    Full,
     /// The address has no such method.
     Method,
     /// Out of reach for a moment.
@@ -50,6 +52,7 @@ impl PageError {
             Self::Forbidden | Self::Unproven => StatusCode::FORBIDDEN,
             Self::Conflict => StatusCode::CONFLICT,
             Self::Invalid => StatusCode::BAD_REQUEST,
+            Self::Full => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
@@ -67,6 +70,7 @@ impl PageError {
             Self::Conflict => ("error-conflict-title", "error-conflict"),
             Self::Invalid => ("error-invalid-title", "error-invalid"),
             Self::TooLarge => ("error-invalid-title", "error-too-large"),
+            Self::Full => ("error-full-title", "error-full"),
             Self::Method => ("error-title", "error-method"),
             Self::Busy => ("error-busy-title", "error-busy"),
             Self::Failed => ("error-failed-title", "error-failed"),
@@ -103,6 +107,7 @@ impl From<StoreError> for PageError {
             StoreError::Denied | StoreError::Change(_, ChangeError::ReadOnlyObject) => {
                 Self::Forbidden
             }
+            StoreError::Change(_, ChangeError::Full) => Self::Full,
             StoreError::SessionEnded => Self::SignedOut,
             StoreError::SchemaChanged | StoreError::Busy => Self::Busy,
             StoreError::Query(_) | StoreError::Change(..) => Self::Invalid,

@@ -219,6 +219,10 @@ impl ApiError {
             ChangeError::WrongObject => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong-object", detail)
             }
+            // A device that is told so keeps what it has: 401 and 403 would sign it out, 404 and 409 say that a file needn't be sent.
+            ChangeError::Full => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "workspace-full", detail)
+            }
             _ => Self::new(StatusCode::FORBIDDEN, "read-only", detail),
         }
     }

@@ -13,6 +13,7 @@ use crate::database::DatabaseError;
 use crate::identity::IdentityError;
 use crate::platform::ContextKeyError;
 use crate::storage::StorageError;
+use crate::telemetry::traces::TraceError;
 use crate::tls::TlsError;
 use crate::verify::VerifyKeyError;
 
@@ -124,7 +125,8 @@ sentences!(
     DataDirError,
     ClusterError,
     StorageError,
-    TlsError
+    TlsError,
+    TraceError
 );
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ mod restore;
 mod running;
 mod serve;
 mod storage;
+mod support;
+mod support_bundle;
 mod up;
 mod user;
 mod verify;
@@ -71,6 +73,10 @@ enum Command {
     Verify(verify::Verify),
     /// Say what this machine has and lacks
     Doctor(doctor::Doctor),
+    /// Come into a workspace whose owner has let somebody in
+    Support(support::Support),
+    /// Write down what helps to help, without customers' data
+    SupportBundle(support_bundle::SupportBundle),
     /// Print the OpenAPI description of the API
     Openapi(openapi::OpenApi),
 }
@@ -103,6 +109,8 @@ pub fn main() -> ExitCode {
             Command::Verify(verify) => verify.run().await,
             Command::Storage(storage) => storage.run().await,
             Command::Doctor(doctor) => doctor.run(),
+            Command::Support(support) => support.run().await,
+            Command::SupportBundle(bundle) => bundle.run().await,
             Command::Openapi(openapi) => openapi.run(),
         }
     });

@@ -151,6 +151,11 @@ impl Operator {
         format!("{}/set-up?link={secret}", self.url)
     }
 
+    /// The one-time address by which somebody comes in to help.
+    pub(super) fn support_link(&self, secret: &str) -> String {
+        format!("{}/support-entry?link={secret}", self.url)
+    }
+
     /// Stores of the people of this installation.
     pub(super) fn stores(&self) -> Result<Stores, Failure> {
         let keys = Arc::clone(&self.keys);

@@ -21,6 +21,7 @@ use crate::mail::{Mailer, Post};
 use crate::platform::{Platform, Readiness};
 use crate::serve::{Limits, serve};
 use crate::store::Stores;
+use crate::telemetry::traces::{self, TraceSettings, Traces};
 use crate::telemetry::{self, Exporter};
 use crate::tls::Tls;
 use crate::webhooks::Webhooks;
@@ -94,6 +95,26 @@ pub(super) async fn export(
         .map_err(|error| Failure::new(format!("Metrics can't be served: {error}.")))?;
     tracing::info!("Metrics are at http://{}/metrics", exporter.address());
     Ok(Some(exporter))
+}
+
+/// Begins to send spans, where somebody has said where to.
+pub(super) fn trace(
+    settings: Option<&TraceSettings>,
+    platform: &Platform,
+) -> Result<Option<Traces>, Failure> {
+    let Some(settings) = settings else {
+        return Ok(None);
+    };
+    let traces = traces::start(settings, Arc::clone(&platform.clock))?;
+    tracing::info!("Traces go to {}", settings.endpoint);
+    Ok(Some(traces))
+}
+
+/// Sends what is left of them.
+pub(super) async fn last_spans(traces: Option<Traces>) {
+    if let Some(traces) = traces {
+        traces.stop().await;
+    }
 }
 
 /// Serves until told to stop, then lets the requests in progress finish.

@@ -9,7 +9,7 @@ use fieldstone_vault::Vault;
 use tokio_postgres::Config;
 
 use super::failure::Failure;
-use super::running::{Stop, export, listen, serve_until_told};
+use super::running::{Stop, export, last_spans, listen, serve_until_told, trace};
 use crate::config::{ConfigError, Configuration};
 use crate::database::{DatabaseError, connect, migrate, migration};
 use crate::jobs::Job;
@@ -93,9 +93,12 @@ impl Serve {
         };
         let metrics = configuration.metrics.as_ref().map(|metrics| metrics.listen);
         let _exporter = export(metrics, &platform).await?;
+        let traces = trace(configuration.traces.as_ref(), &platform)?;
         let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;
         let jobs = self.verifying(&configuration, &platform)?;
-        serve_until_told(listener, tls, router, &platform, mail, jobs, stop).await
+        let served = serve_until_told(listener, tls, router, &platform, mail, jobs, stop).await;
+        last_spans(traces).await;
+        served
     }
 
     /// The daily check of every claim, where the owner's credentials are.

@@ -20,7 +20,7 @@ use super::demo;
 use super::failure::Failure;
 use super::first_run::invitation;
 use super::operator::Operator;
-use super::running::{Stop, export, listen, serve_until_told, url};
+use super::running::{Stop, export, last_spans, listen, serve_until_told, trace, url};
 use super::storage::StorageOptions;
 use crate::attachments::ObjectStorage;
 use crate::backup::BackupJob;
@@ -31,6 +31,7 @@ use crate::identity::PasswordPolicy;
 use crate::jobs::Job;
 use crate::mail::MailSettings;
 use crate::platform::{Accounts, ContextKeys, Databases, Platform, routes};
+use crate::telemetry::traces::TraceSettings;
 use crate::tls::{CertificateSource, LocalAuthority, Names, Tls, host_name};
 use crate::verify::{Signer, Subject, VERIFY_KEY, VerifyJob};
 use crate::webhooks::Networks;
@@ -64,6 +65,10 @@ pub(super) struct Up {
     /// Where Prometheus finds numbers, at /metrics over plain HTTP; keep it off public networks [default: nowhere]
     #[arg(long, value_name = "ADDRESS", env = "FIELDSTONE_METRICS")]
     metrics: Option<SocketAddr>,
+
+    /// Where spans for OpenTelemetry go (OTLP over HTTP): the collector's address, which ends in /v1/traces [default: nowhere]
+    #[arg(long, value_name = "URL", env = "FIELDSTONE_TRACES")]
+    traces: Option<String>,
 
     #[command(flatten)]
     storage: StorageOptions,
@@ -145,6 +150,8 @@ impl Up {
                 () = stop.clone().told() => return Ok(()),
             };
             let _exporter = export(self.metrics, &platform).await?;
+            let collector = self.traces.clone().map(TraceSettings::to);
+            let traces = trace(collector.as_ref(), &platform)?;
             let router = routes(&platform).map_err(|error| Failure::new(error.to_string()))?;
             if let Some(folder) = post.folder() {
                 tracing::info!(
@@ -153,7 +160,9 @@ impl Up {
                 );
             }
             let mail = Some((post, url(&listener)?));
-            serve_until_told(listener, tls, router, &platform, mail, jobs, stop).await
+            let served = serve_until_told(listener, tls, router, &platform, mail, jobs, stop).await;
+            last_spans(traces).await;
+            served
         };
         let outcome = tokio::select! {
             outcome = served => outcome,

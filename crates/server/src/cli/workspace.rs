@@ -1,14 +1,19 @@
 //! `fieldstone workspace`: makes and lists workspaces. Shows nobody's records.
 
+use std::str::FromStr;
+
 use clap::{Args, Subcommand};
 use fieldstone_model::Role;
 use jiff::SignedDuration;
+use serde_json::json;
 
 use super::failure::Failure;
 use super::operator::Installation;
 use super::output::say;
+use crate::identity::IdentityError;
 use crate::identity::workspace::{self, NewUser, NewWorkspace};
 use crate::identity::workspace_end::{self, Ending, GRACE_DAYS};
+use crate::quotas;
 use crate::schema::create_default_pipeline;
 
 /// How long a set-up link is good.
@@ -31,6 +36,8 @@ enum Command {
     Delete(Delete),
     /// Take the end of a workspace back
     Keep(Keep),
+    /// Show or set what a workspace may use
+    Quota(Quota),
 }
 
 #[derive(Debug, Args)]
@@ -76,6 +83,58 @@ struct Keep {
 }
 
 #[derive(Debug, Args)]
+struct Quota {
+    /// Its address
+    workspace: String,
+    /// Records at most, or `none`
+    #[arg(long, value_name = "NUMBER")]
+    records: Option<Limit>,
+    /// Bytes of files at most, such as 500M or 20G, or `none`
+    #[arg(long, value_name = "BYTES")]
+    bytes: Option<Limit>,
+    /// Requests to the API in a minute at most, on each server, or `none`
+    #[arg(long, value_name = "NUMBER")]
+    requests: Option<Limit>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    installation: Installation,
+}
+
+/// A limit as it is typed: a number, perhaps with a unit, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Limit(Option<i64>);
+
+impl FromStr for Limit {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        let (digits, unit) = match text.strip_suffix(['K', 'M', 'G', 'T']) {
+            Some(digits) => (digits, text.chars().last()),
+            None => (text, None),
+        };
+        let shift = match unit {
+            Some('K') => 10,
+            Some('M') => 20,
+            Some('G') => 30,
+            Some('T') => 40,
+            _ => 0,
+        };
+        digits
+            .parse::<i64>()
+            .ok()
+            .filter(|number| *number >= 0)
+            .and_then(|number| number.checked_mul(1 << shift))
+            .map(|number| Self(Some(number)))
+            .ok_or("write a number, such as 100000 or 20G, or none")
+    }
+}
+
+#[derive(Debug, Args)]
 struct List {
     /// Print JSON
     #[arg(long)]
@@ -91,6 +150,7 @@ impl Workspaces {
             Command::List(list) => list.run().await,
             Command::Delete(delete) => delete.run().await,
             Command::Keep(keep) => keep.run().await,
+            Command::Quota(quota) => quota.run().await,
         }
     }
 }
@@ -194,6 +254,60 @@ impl Keep {
     }
 }
 
+impl Quota {
+    async fn run(self) -> Result<(), Failure> {
+        let operator = self.installation.open()?;
+        let tenant = operator.workspace(&self.workspace).await?.id;
+        let owner = operator.owner().await?;
+        let failed = |error: IdentityError| Failure::new(error.to_string());
+        let mut usage = quotas::of(&owner, tenant).await.map_err(failed)?;
+        let most = &mut usage.most;
+        if let Some(Limit(records)) = self.records {
+            most.records = records;
+        }
+        if let Some(Limit(bytes)) = self.bytes {
+            most.bytes = bytes;
+        }
+        if let Some(Limit(requests)) = self.requests {
+            most.requests_per_minute = match requests {
+                None => None,
+                Some(number) => Some(i32::try_from(number).ok().filter(|it| *it > 0).ok_or_else(
+                    || Failure::new("Requests in a minute are at least 1, and at most two thousand million."),
+                )?),
+            };
+        }
+        if self.records.is_some() || self.bytes.is_some() || self.requests.is_some() {
+            quotas::set(&owner, tenant, most, operator.clock.now())
+                .await
+                .map_err(failed)?;
+        }
+        if self.json {
+            let shown = json!({
+                "workspace": self.workspace,
+                "records": { "used": usage.records, "most": usage.most.records },
+                "bytes": { "used": usage.bytes, "most": usage.most.bytes },
+                "requests_per_minute": { "most": usage.most.requests_per_minute },
+            });
+            return say(&shown.to_string());
+        }
+        let of = |most: Option<i64>| {
+            most.map_or_else(
+                || "without a limit".to_owned(),
+                |most| format!("of {most} at most"),
+            )
+        };
+        say(&format!(
+            "{}: {} records {}, {} bytes of files {}, requests in a minute {}",
+            self.workspace,
+            usage.records,
+            of(usage.most.records),
+            usage.bytes,
+            of(usage.most.bytes),
+            of(usage.most.requests_per_minute.map(i64::from)),
+        ))
+    }
+}
+
 impl List {
     async fn run(self) -> Result<(), Failure> {
         let operator = self.installation.open()?;
@@ -221,5 +335,22 @@ impl List {
             })
             .collect();
         say(&lines.join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_number_with_or_without_a_unit() {
+        let limit = |text: &str| text.parse::<Limit>().map(|Limit(most)| most);
+        assert_eq!(limit("none"), Ok(None));
+        assert_eq!(limit("0"), Ok(Some(0)));
+        assert_eq!(limit("100000"), Ok(Some(100_000)));
+        assert_eq!(limit("20G"), Ok(Some(20 << 30)));
+        for bad in ["", "-1", "1.5G", "G", "12 G", "9000000000000T"] {
+            assert!(limit(bad).is_err(), "{bad}");
+        }
     }
 }

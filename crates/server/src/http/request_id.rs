@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use crate::telemetry;
+use crate::telemetry::{self, traces};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -39,12 +39,14 @@ pub(super) async fn identify(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(id.clone());
     let span = tracing::info_span!("request", id = id.as_str(), method = %request.method(), path = request.uri().path());
     let method = request.method().clone();
+    let parent = traces::parent(request.headers());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let started = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
     let (status, elapsed) = (response.status().as_u16(), started.elapsed());
     let pattern = route.as_ref().map(MatchedPath::as_str);
     telemetry::request(&method, pattern, status, elapsed);
+    traces::request(parent, id.as_str(), &method, pattern, status, elapsed);
     span.in_scope(|| {
         if response.status().is_server_error() {
             tracing::warn!(status, ?elapsed, "answered");

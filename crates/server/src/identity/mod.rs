@@ -22,6 +22,7 @@ pub mod service_account;
 pub mod session;
 pub mod sign_in;
 pub mod strength;
+pub mod support;
 pub mod throttle;
 pub mod token;
 pub mod totp;

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, ops::Range};
 
 use fieldstone_model::{Change, Clock, RecordId, Registry};
-use fieldstone_store::{Applied, Store as _, StoreError};
+use fieldstone_store::{Applied, ChangeError, Store as _, StoreError};
 
 use super::{
     Workspace,
@@ -141,6 +141,8 @@ impl<W: Workspace> Applier<'_, W> {
         let mut plan = planner.plan(rows, &known);
         let applied = match self.commit(entries, &plan).await {
             Ok(applied) => applied,
+            // No row after this one would fare better.
+            Err(error @ StoreError::Change(_, ChangeError::Full)) => return Err(error),
             Err(StoreError::Change(index, error)) => {
                 let cause = plan.causes.get(index).cloned();
                 return match cause {

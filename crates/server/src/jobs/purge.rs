@@ -1,5 +1,5 @@
 //! Forgets what has had its time: answers to repeated requests, letters that left, links that ended, attempts that count no more. Gives up
-//! letters that nobody took.
+//! letters that nobody took, and notes the end of access that was given for support.
 
 use std::time::Duration;
 
@@ -33,6 +33,9 @@ impl Job for Purge {
                 .await?;
             work.client
                 .execute("SELECT app.forget_attempts()", &[])
+                .await?;
+            work.client
+                .execute("SELECT app.expire_support_accesses()", &[])
                 .await?;
             let seconds = i32::try_from(REMEMBERED.as_secs())?;
             while !work.is_stopping() {

@@ -22,6 +22,7 @@ pub(crate) mod set_up;
 pub mod settings;
 pub(crate) mod sign_in;
 pub(crate) mod sign_out;
+pub(crate) mod support_entry;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},

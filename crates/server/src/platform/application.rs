@@ -13,6 +13,7 @@ use crate::database::{self, DatabaseError, serving};
 use crate::identity::oauth::AuthorizationServer;
 use crate::identity::{AuthPool, Authenticator, PasswordHasher, SignIn};
 use crate::live::Live;
+use crate::quotas::Requests;
 use crate::store::Stores;
 use crate::sync::Standings;
 use crate::telemetry;
@@ -39,6 +40,8 @@ pub struct Application {
     pub(crate) auth: AuthPool,
     /// What tells open pages of changes.
     pub(crate) live: Live,
+    /// How often workspaces have asked of late.
+    pub(super) requests: Requests,
     /// How people are addressed.
     pub(super) profiles: Profiles,
     /// What tells the time.
@@ -77,6 +80,7 @@ impl Application {
             authorization: AuthorizationServer::new(auth.clone(), ids),
             live: Live::new(auth.clone()),
             auth,
+            requests: Requests::default(),
             profiles: Profiles::default(),
             clock,
         })

@@ -10,10 +10,12 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use bytes::Bytes;
+use fieldstone_model::Capability;
 use fieldstone_store::StoreError;
 use fieldstone_ui::OwnShelf;
-use http::StatusCode;
+use http::header::RETRY_AFTER;
 use http::request::Parts;
+use http::{Method, StatusCode};
 
 use super::Application;
 use crate::http::Problem;
@@ -91,7 +93,19 @@ async fn run(
             return Ok(Problem::new(StatusCode::SERVICE_UNAVAILABLE, BUSY).into_response());
         }
     };
-    if identity.must_enrol && !may_enrol(identity, parts) {
+    if parts.uri.path().starts_with("/api/")
+        && let Some(most) = profile.requests_per_minute
+        && let Err(wait) =
+            application
+                .requests
+                .take(identity.actor.tenant, most, application.clock.now())
+    {
+        return Ok(too_many(wait));
+    }
+    if profile.is_support && !is_open_to_support(identity, parts) {
+        return Ok(closed_to_support(parts));
+    }
+    if identity.must_enrol && !profile.is_support && !may_enrol(identity, parts) {
         // Perhaps they have enrolled a moment ago.
         return match store.check_access().await {
             Err(StoreError::SessionEnded) => Err(AccessChanged),
@@ -124,6 +138,55 @@ async fn run(
         Err(StoreError::SessionEnded) => Err(AccessChanged),
         Err(_) => Ok(Problem::new(StatusCode::SERVICE_UNAVAILABLE, BUSY).into_response()),
     }
+}
+
+/// What somebody may do whom an owner has let in to help: look, and change records where that was allowed. Nothing of their own that would
+/// last or leave: no tokens, no devices, no settings.
+fn is_open_to_support(identity: &Identity, parts: &Parts) -> bool {
+    const CLOSED: [&str; 9] = [
+        "/api/v1/sync",
+        "/api/v1/tokens",
+        "/api/v1/oauth",
+        "/api/v1/grants",
+        "/oauth",
+        "/confirm",
+        "/settings/tokens",
+        "/settings/devices",
+        "/settings/calendar",
+    ];
+    let path = parts.uri.path();
+    let is_below = |place: &str| {
+        path.strip_prefix(place)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if CLOSED.into_iter().any(is_below) {
+        return false;
+    }
+    let is_end = path == "/sign-out" || path == "/api/v1/session" && parts.method == Method::DELETE;
+    if is_end || parts.method.is_safe() {
+        return true;
+    }
+    let is_account = is_below("/settings") || is_below("/api/v1/session");
+    identity.actor.role.can(Capability::RecordsWrite) && !is_account
+}
+
+fn closed_to_support(parts: &Parts) -> Response {
+    let detail = "Access for support doesn't reach this. Ask the workspace's owner to do it, or to give access that may change records.";
+    if parts.uri.path().starts_with("/api/") {
+        let kind = "urn:fieldstone:problem:support-access";
+        return Problem::of_kind(StatusCode::FORBIDDEN, kind, detail).into_response();
+    }
+    Problem::new(StatusCode::FORBIDDEN, detail).into_response()
+}
+
+/// The workspace's programs ask more often than it may.
+fn too_many(wait: u64) -> Response {
+    let problem = Problem::of_kind(
+        StatusCode::TOO_MANY_REQUESTS,
+        "urn:fieldstone:problem:too-many-requests",
+        "The programs and devices of this workspace ask more often than it may. Try again after the seconds in Retry-After.",
+    );
+    ([(RETRY_AFTER, wait.to_string())], problem).into_response()
 }
 
 const BUSY: &str = "The database is busy. Try again in a moment.";

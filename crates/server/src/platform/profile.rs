@@ -12,7 +12,7 @@ use crate::database::{Actor, pool::Step};
 use crate::identity::Identity;
 use crate::store::{PgStore, store_error};
 
-const PROFILE: &str = "SELECT u.name, u.locale, u.time_zone, w.name, coalesce(w.settings ->> 'currency', 'EUR'), w.slug \
+const PROFILE: &str = "SELECT u.name, u.locale, u.time_zone, w.name, coalesce(w.settings ->> 'currency', 'EUR'), w.slug, app.request_quota(), u.kind = 'support' \
     FROM app.\"user\" u JOIN app.workspace w ON w.tenant_id = u.tenant_id WHERE u.id = $1";
 
 /// How one person is addressed.
@@ -26,6 +26,10 @@ pub struct Profile {
     pub slug: String,
     /// Language, conventions, time zone, currency.
     pub locale: Locale,
+    /// Whether an owner let them in to help.
+    pub is_support: bool,
+    /// How often programs of the workspace may ask in a minute.
+    pub requests_per_minute: Option<u32>,
 }
 
 /// Profiles in memory.
@@ -80,6 +84,11 @@ impl Profiles {
             workspace: text(3)?,
             slug: text(5)?,
             locale,
+            is_support: row.try_get(7).map_err(StoreError::internal)?,
+            requests_per_minute: row
+                .try_get::<_, Option<i32>>(6)
+                .map_err(StoreError::internal)?
+                .map(i32::unsigned_abs),
         };
         self.known.insert(key, profile.clone());
         Ok(profile)

@@ -31,7 +31,7 @@ use crate::pages::{
     Entrance, attachments, confirm, email_change, exports, forgotten_password, imports, invitation,
     live, notifications, password_reset, second_step,
     security::{self, LastReport},
-    set_up, settings, sign_in, sign_out,
+    set_up, settings, sign_in, sign_out, support_entry,
 };
 use crate::store::PgStore;
 
@@ -107,6 +107,8 @@ fn people() -> Vec<Page<Site>> {
         post("/sign-out",                 Needs::Nothing, sign_out::submit),
         get("/set-up",                    Needs::Nothing, set_up::show),
         post("/set-up",                   Needs::Nothing, set_up::submit),
+        get("/support-entry",             Needs::Nothing, support_entry::show),
+        post("/support-entry",            Needs::Nothing, support_entry::submit),
         get("/invitation",                Needs::Nothing, invitation::show),
         post("/invitation",               Needs::Nothing, invitation::submit),
         get("/forgotten-password",        Needs::Nothing, forgotten_password::show),
@@ -238,7 +240,11 @@ fn people() -> Vec<Page<Site>> {
         get("/settings/personal-data",                                    proven(UsersManage),     settings::personal_data::show),
         post("/settings/personal-data/export",                            proven(UsersManage),     settings::personal_data::export),
         post("/settings/personal-data/erasure",                           proven(UsersManage),     settings::personal_data::erase),
+        get("/settings/usage",                                            needs(WorkspaceManage),  settings::usage::show),
         get("/settings/backups",                                          needs(WorkspaceManage),  settings::backups::show),
+        get("/settings/support",                                          needs(WorkspaceOwn),     settings::support::show),
+        post("/settings/support",                                         proven(WorkspaceOwn),    settings::support::give),
+        post("/settings/support/{id}/end",                                needs(WorkspaceOwn),     settings::support::end),
         get("/settings/ending",                                           proven(WorkspaceOwn),    settings::ending::show),
         post("/settings/ending",                                          proven(WorkspaceOwn),    settings::ending::ask),
         post("/settings/ending/withdrawal",                               proven(WorkspaceOwn),    settings::ending::stop),

@@ -1,6 +1,6 @@
 //! What the database's refusals mean to whoever asked the store.
 
-use fieldstone_store::StoreError;
+use fieldstone_store::{ChangeError, StoreError};
 use tokio_postgres::error::SqlState;
 
 use crate::database::pool::FlightError;
@@ -21,6 +21,7 @@ pub(crate) fn store_error(error: FlightError) -> StoreError {
     match statement.code() {
         Some(code) if code.code() == "FS001" => StoreError::SessionEnded,
         Some(code) if code.code() == "FS002" => StoreError::SchemaChanged,
+        Some(code) if code.code() == "FS010" => StoreError::Change(0, ChangeError::Full),
         // A right that is lacking, or a role that is not above another's.
         Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE || code.code() == "FS004" => {
             StoreError::Denied

@@ -309,6 +309,7 @@ pub(super) fn rejected_change(error: &ChangeError) -> Outcome {
             ChangeError::Deleted => "deleted",
             ChangeError::WrongObject => "wrong_object",
             ChangeError::ReadOnlyObject => "read_only",
+            ChangeError::Full => "workspace_full",
             _ => "refused",
         };
         return rejected(code, &error.to_string());

@@ -301,6 +301,12 @@ impl PgStore {
                         .refuse(source, mutation, &registry, Outcome::IdTaken)
                         .await;
                 }
+                // Not kept: there may be room when the device tries it again. What was sealed waits for a person.
+                Err(StoreError::Change(_, error @ ChangeError::Full))
+                    if matches!(source, Source::Device(_)) =>
+                {
+                    return Ok(rejected_change(&error));
+                }
                 Err(StoreError::Change(_, error)) => {
                     return self
                         .refuse(source, mutation, &registry, rejected_change(&error))

@@ -5,6 +5,7 @@
 
 mod listener;
 mod names;
+pub mod traces;
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -57,15 +58,19 @@ fn look_at_pools() {
 
 /// One request was answered.
 pub(crate) fn request(method: &http::Method, route: Option<&str>, status: u16, took: Duration) {
-    // A label per invented word would be a way to fill the memory.
-    let method = match method.as_str() {
-        known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => known,
-        _ => "other",
-    };
+    let method = known_method(method);
     let route = route.unwrap_or("none").to_owned();
     counter!(names::REQUESTS, "method" => method.to_owned(), "route" => route.clone(), "status" => status.to_string()).increment(1);
     histogram!(names::REQUEST_SECONDS, "method" => method.to_owned(), "route" => route)
         .record(took);
+}
+
+/// A label per invented word would be a way to fill the memory.
+fn known_method(method: &http::Method) -> &str {
+    match method.as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => known,
+        _ => "other",
+    }
 }
 
 /// Somebody was not let in.
@@ -109,6 +114,7 @@ pub(crate) fn job(name: &'static str, ok: bool, took: Duration) {
     let outcome = if ok { "done" } else { "failed" };
     counter!(names::JOB_RUNS, "job" => name, "outcome" => outcome).increment(1);
     histogram!(names::JOB_SECONDS, "job" => name).record(took);
+    traces::job(name, ok, took);
 }
 
 /// The object store was used.

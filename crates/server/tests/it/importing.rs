@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use fieldstone_model::{Clock as _, Query, RecordId, Role, SystemClock, Value};
 use fieldstone_server::database::connect;
 use fieldstone_server::import::{
-    ImportError, Mapping, PgWorkspace, Report, Request, Workspace as _, run,
+    End, ImportError, Mapping, PgWorkspace, Report, Request, Workspace as _, run,
 };
+use fieldstone_server::quotas::{self, Quota};
 use fieldstone_server::schema::create_default_pipeline;
 use fieldstone_server::store::PgStore;
 use fieldstone_store::{Action, Store as _};
@@ -312,4 +313,32 @@ async fn long_two_hundred_thousand_rows_of_which_one_in_twenty_is_wrong() {
     .await
     .unwrap();
     assert_eq!(counts(&report), [10_000, 0, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn an_import_into_a_full_workspace_stops_and_says_why() {
+    let database = TestStores::new().await;
+    let (tenant, store) = database.workspace("full").await;
+    create_default_pipeline(&store).await.unwrap();
+    let owner = connect(&database.database.owner()).await.unwrap();
+    let before = quotas::of(&owner, tenant).await.unwrap();
+    let quota = Quota {
+        records: Some(before.records + 500),
+        ..Quota::default()
+    };
+    quotas::set(&owner, tenant, &quota, SystemClock.now())
+        .await
+        .unwrap();
+    let report = import(&store, &database, "deal", &deals(1_000), DEALS)
+        .await
+        .unwrap();
+    let End::Stopped(why) = &report.end else {
+        panic!("{:?}", report.end);
+    };
+    assert!(why.contains("The workspace is full"), "{why}");
+    let used = quotas::of(&owner, tenant).await.unwrap().records;
+    assert!(
+        used > before.records + 200 && used <= before.records + 500,
+        "what was in by then stays: {used}"
+    );
 }

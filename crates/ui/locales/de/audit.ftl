@@ -2,6 +2,10 @@
 audit-workspace-create = { $actor } hat den Arbeitsbereich angelegt.
 audit-workspace-end-ask = { $actor } hat das Ende des Arbeitsbereichs verlangt.
 audit-workspace-end-stop = { $actor } hat das Ende des Arbeitsbereichs zurückgenommen.
+audit-support-access-give = { $actor } hat jemanden zur Hilfe hereingelassen.
+audit-support-access-use = { $actor } ist zur Hilfe hereingekommen.
+audit-support-access-end = Der Zugang für jemanden, der hilft, ist beendet.
+audit-workspace-quota = { $actor } hat die Grenzen dessen gesetzt, was der Arbeitsbereich nutzen darf.
 audit-personal-data-export = { $actor } hat exportiert, was über eine Person bekannt ist.
 audit-personal-data-erase = { $actor } hat gelöscht, was über eine Person bekannt ist.
 audit-keys-rotate = { $actor } hat die Schlüssel gewechselt, die Geheimnisse und Dateien versiegeln.

@@ -358,6 +358,51 @@ webhook-problem-secret = Das Geheimnis lässt sich nicht öffnen
 webhook-problem-broken = Konnte nicht gesendet werden
 settings-backups = Sicherungen
 settings-ending = Ende des Arbeitsbereichs
+settings-support = Zugang für Hilfe
+support-advice = Lassen Sie jemanden, der hilft, für eine Weile in diesen Arbeitsbereich, ohne eigenes Konto. Der Zugang gilt für eine Person, endet von selbst, und jedes Betreten steht im Protokoll.
+support-none = Bisher wurde niemand hereingelassen.
+support-give = Jemanden hereinlassen
+support-operator = Wer hilft
+support-email = E-Mail-Adresse der Person
+support-email-help = Der Betreiber erzeugt für diese Adresse einen Link, der einmal gilt.
+support-reason = Wofür
+support-how-long = Wie lange
+support-hours = { $hours ->
+    [one] 1 Stunde
+   *[other] { $hours } Stunden
+}
+support-may-write = Darf auch Datensätze ändern
+support-button = Hereinlassen
+support-until = Offen bis { $at }
+support-ended = Beendet { $at }
+support-ended-by = Beendet von { $name }, { $at }
+support-given-by = gegeben von { $name }, { $at }
+support-reads = liest nur
+support-writes = ändert Datensätze
+support-entered = { $times ->
+    [one] einmal
+   *[other] { $times } Mal
+} hereingekommen, zuletzt { $at }
+support-never-entered = nie hereingekommen
+support-end = Zugang beenden
+support-end-of = Zugang von { $name } beenden
+support-no-operator = Geben Sie an, wer es ist, damit es später alle sehen können.
+support-no-email = Geben Sie die E-Mail-Adresse der Person an, die hilft.
+settings-done-support-given = Der Zugang ist offen. Der Betreiber kann jetzt den Link erzeugen.
+settings-done-support-ended = Der Zugang ist beendet.
+settings-usage = Nutzung
+usage-advice = Was dieser Arbeitsbereich nutzt und wie viel es sein darf. Die Grenzen setzt der Betreiber.
+usage-records = Datensätze
+usage-records-help = Gelöschte zählen, bis sie sich nicht mehr wiederherstellen lassen. Ist die Grenze erreicht, lässt sich Vorhandenes ändern und entfernen, Neues wird nicht angenommen; Geräte behalten, was sie nicht senden konnten.
+usage-files = Dateien
+usage-files-help = Der Inhalt aller Anhänge, auch derer, die noch unterwegs sind.
+usage-of = { $used } von { $most }
+usage-without = { $used }, ohne Grenze
+usage-full = Voll
+usage-requests = Anfragen von Programmen
+usage-requests-most = Höchstens { $most } in der Minute
+usage-requests-any = Ohne Grenze
+usage-requests-help = Aufrufe der API und von Geräten, von jedem Server gezählt. Programmen darüber hinaus wird gesagt, wann sie wiederkommen sollen; Seiten werden nie zurückgehalten.
 backups-advice = Was diese Installation gesichert hat und ob es sich wiederherstellen ließ. Sicherungen sind verschlüsselt.
 backups-made = Sicherungen
 backups-none = Noch keine Sicherung. Fragen Sie, wer diese Installation betreibt.
@@ -412,3 +457,8 @@ calendar-feed-read = Zuletzt gelesen am { $when }.
 calendar-feed-new = Adresse erstellen
 calendar-feed-renew = Andere Adresse erstellen
 calendar-feed-end = Adresse beenden
+support-entry-title = Hilfe in einem Arbeitsbereich
+support-entry-who = { $name } betritt den Arbeitsbereich { $workspace }.
+support-entry-advice = Ein Eigentümer hat diesen Zugang bis { $ends } gegeben. Was geschieht, steht im Protokoll des Arbeitsbereichs.
+support-entry-button = Eintreten
+support-entry-spent = Der Link ist verbraucht oder zu alt, oder der Zugang ist beendet. Erzeugen Sie mit „fieldstone support enter“ einen neuen.

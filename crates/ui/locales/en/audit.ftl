@@ -2,6 +2,10 @@
 audit-workspace-create = { $actor } made the workspace.
 audit-workspace-end-ask = { $actor } asked for the end of the workspace.
 audit-workspace-end-stop = { $actor } took the end of the workspace back.
+audit-support-access-give = { $actor } let somebody in who helps.
+audit-support-access-use = { $actor } came in to help.
+audit-support-access-end = Access for somebody who helps ended.
+audit-workspace-quota = { $actor } set the limits of what the workspace may use.
 audit-personal-data-export = { $actor } exported what is known of a person.
 audit-personal-data-erase = { $actor } erased what is known of a person.
 audit-keys-rotate = { $actor } changed the keys that seal secrets and files.

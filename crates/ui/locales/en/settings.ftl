@@ -358,6 +358,51 @@ webhook-problem-secret = The secret can’t be opened
 webhook-problem-broken = It could not be sent
 settings-backups = Backups
 settings-ending = End of the workspace
+settings-support = Access for support
+support-advice = Let whoever helps into this workspace for a while, without an account of their own. Access is for one person, ends by itself, and every entry stands in the audit log.
+support-none = Nobody was let in so far.
+support-give = Let somebody in
+support-operator = Who helps
+support-email = Their e-mail address
+support-email-help = Whoever runs the installation makes a link for this address, which works once.
+support-reason = What for
+support-how-long = For how long
+support-hours = { $hours ->
+    [one] 1 hour
+   *[other] { $hours } hours
+}
+support-may-write = May change records, too
+support-button = Let them in
+support-until = Open until { $at }
+support-ended = Ended { $at }
+support-ended-by = Ended by { $name }, { $at }
+support-given-by = given by { $name }, { $at }
+support-reads = reads only
+support-writes = changes records
+support-entered = came in { $times ->
+    [one] once
+   *[other] { $times } times
+}, last { $at }
+support-never-entered = never came in
+support-end = End access
+support-end-of = End the access of { $name }
+support-no-operator = Say who it is, so that everybody can see it later.
+support-no-email = Give the e-mail address of the person who helps.
+settings-done-support-given = Access is open. Whoever runs the installation can make the link now.
+settings-done-support-ended = Access has ended.
+settings-usage = Use
+usage-advice = What this workspace uses, and how much of it there may be. Whoever runs this installation sets the limits.
+usage-records = Records
+usage-records-help = Deleted ones count until they can’t be restored any more. When the limit is reached, what is there can be changed and removed, and nothing new is taken; devices keep what they couldn’t send.
+usage-files = Files
+usage-files-help = The content of all attachments, also of those that are on their way.
+usage-of = { $used } of { $most }
+usage-without = { $used }, without a limit
+usage-full = Full
+usage-requests = Requests of programs
+usage-requests-most = { $most } a minute at most
+usage-requests-any = Without a limit
+usage-requests-help = Calls of the API and of devices, counted by each server. Programs beyond it are told when to come again; pages are never held back.
 backups-advice = What this installation has backed up, and whether it could be restored. Backups are encrypted.
 backups-made = Backups
 backups-none = No backup was made yet. Ask whoever runs this installation.
@@ -412,3 +457,8 @@ calendar-feed-read = It was last read on { $when }.
 calendar-feed-new = Make an address
 calendar-feed-renew = Make another address
 calendar-feed-end = End the address
+support-entry-title = Help in a workspace
+support-entry-who = { $name } enters the workspace { $workspace }.
+support-entry-advice = An owner has given this access until { $ends }. What happens stands in the workspace’s audit log.
+support-entry-button = Enter
+support-entry-spent = The link is used up or too old, or the access has ended. Make another one with “fieldstone support enter”.

@@ -35,6 +35,14 @@ actions! {
     WorkspaceEndAsk = "workspace_end.ask";
     /// Somebody took the workspace's end back.
     WorkspaceEndStop = "workspace_end.stop";
+    /// An operator set what the workspace may use.
+    WorkspaceQuota = "workspace.quota";
+    /// An owner let somebody in who helps; the target is the access.
+    SupportGive = "support_access.give";
+    /// Somebody who helps came in; the target is the access.
+    SupportUse = "support_access.use";
+    /// Access for somebody who helps ended; the target is the access.
+    SupportEnd = "support_access.end";
     /// Somebody took away what is known of a person outside.
     PersonalDataExport = "personal_data.export";
     /// Somebody erased what is known of a person outside.

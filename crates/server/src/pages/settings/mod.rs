@@ -27,10 +27,12 @@ pub(crate) mod sealed;
 pub(crate) mod service_accounts;
 pub(crate) mod sessions;
 pub(crate) mod sign_in;
+pub(crate) mod support;
 pub(crate) mod teams;
 pub(crate) mod token_policy;
 pub(crate) mod tokens;
 pub(crate) mod two_step;
+pub(crate) mod usage;
 pub(crate) mod webhooks;
 
 use std::ops::Deref;
@@ -90,7 +92,9 @@ pub const SECTIONS: &[Section] = &[
     shared("/settings/sealed",                 "settings-sealed",           UsersManage),
     shared("/settings/audit",                  "settings-audit",            UsersManage),
     shared(personal_data::PATH,                "settings-personal-data",    UsersManage),
+    shared("/settings/usage",                  "settings-usage",            WorkspaceManage),
     shared("/settings/backups",                "settings-backups",          WorkspaceManage),
+    shared(support::PATH,                      "settings-support",          WorkspaceOwn),
     shared(ending::PATH,                       "settings-ending",           WorkspaceOwn),
 ];
 

@@ -157,7 +157,16 @@ impl PgStore {
             Err(error) if is_unique_violation(&error) || is_missing_reference(&error) => {
                 Err(Attempt::Raced)
             }
-            Err(error) => Err(store_error(error).into()),
+            Err(error) => Err(match store_error(error) {
+                StoreError::Change(_, ChangeError::Full) => {
+                    let first = changes
+                        .iter()
+                        .position(|change| matches!(change, Change::Create { .. }));
+                    StoreError::Change(first.unwrap_or_default(), ChangeError::Full)
+                }
+                error => error,
+            }
+            .into()),
         }
     }
 }

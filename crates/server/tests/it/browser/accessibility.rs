@@ -17,6 +17,7 @@ async fn every_page_is_accessible_and_fits_every_screen() {
             ("spent link", "/set-up?link=x".to_owned()),
             ("forgotten password", "/forgotten-password".to_owned()),
             ("spent letter", "/invitation?link=x".to_owned()),
+            ("security without a report", "/security".to_owned()),
         ],
     )
     .await;
@@ -29,6 +30,13 @@ async fn every_page_is_accessible_and_fits_every_screen() {
     // First, since some of them ask for a proof of less than ten minutes ago.
     wrong.extend(inspect(&browser, &programs(&browser).await).await);
     wrong.extend(inspect(&browser, &pages(&browser).await).await);
+    // With a report, whatever is in it: this installation keeps no backups and isn't encrypted.
+    let data = browser.server.data().to_owned();
+    let checked = tokio::task::spawn_blocking(move || {
+        let mut command = std::process::Command::new(fieldstone_testkit::binary());
+        command.args(["verify", "--data"]).arg(data).output()
+    });
+    assert_eq!(checked.await.unwrap().unwrap().status.code(), Some(1));
     wrong.extend(inspect(&browser, &settings()).await);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -246,6 +254,9 @@ fn settings() -> Vec<(&'static str, String)> {
         ("new address", "/settings/membership/email"),
         ("departure", "/settings/membership/departure"),
         ("personal data", "/settings/personal-data?q=a"),
+        ("usage", "/settings/usage"),
+        ("support", "/settings/support"),
+        ("security", "/security"),
         ("backups", "/settings/backups"),
         ("ending", "/settings/ending"),
         ("objects", "/settings/objects"),

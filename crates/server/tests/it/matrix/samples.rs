@@ -155,6 +155,8 @@ pub(super) const SAMPLES: &[Sample] = &[
     form("/settings/notifications", "/settings/notifications", "kind=mention&daily=yes"),
     get("/settings/profile", "/settings/profile"),
     form("/settings/profile", "/settings/profile", "name=Somebody&locale=en&time_zone=UTC"),
+    get("/support-entry", "/support-entry?link=none").but(StatusCode::GONE),
+    form("/support-entry", "/support-entry", "link=none").but(StatusCode::GONE),
     get("/invitation", "/invitation?link=none").but(StatusCode::GONE),
     form("/invitation", "/invitation", "link=none&name=x&password=x&repeat=x").but(StatusCode::GONE),
     get("/forgotten-password", "/forgotten-password"),
@@ -189,7 +191,11 @@ pub(super) const SAMPLES: &[Sample] = &[
     // Records that aren't there: those that are have other requests to answer, and belong to one workspace.
     form("/settings/personal-data/export", "/settings/personal-data/export", "id=001000000000000").but(StatusCode::NOT_FOUND),
     form("/settings/personal-data/erasure", "/settings/personal-data/erasure", "id=001000000000000").but(StatusCode::NOT_FOUND),
+    get("/settings/usage", "/settings/usage"),
     get("/settings/backups", "/settings/backups"),
+    get("/settings/support", "/settings/support"),
+    form("/settings/support", "/settings/support", "operator=").but(StatusCode::UNPROCESSABLE_ENTITY),
+    form("/settings/support/{id}/end", "/settings/support/0SA000000000000/end", "").but(StatusCode::NOT_FOUND),
     get("/settings/ending", "/settings/ending"),
     // Other requests need the workspace.
     form("/settings/ending", "/settings/ending", "workspace=something+else").but(StatusCode::UNPROCESSABLE_ENTITY),

@@ -1,0 +1,265 @@
+//! Quotas: what is refused to a full workspace, by every way in, and what is there again when there is room.
+
+use axum::body::to_bytes;
+use axum::response::Response;
+use fieldstone_protocol::MEDIA_TYPE;
+use fieldstone_protocol::device::{Registered, Registration};
+use fieldstone_protocol::frame::{Limits, encode, one_line};
+use fieldstone_protocol::push::{Edit, Kind, Mutation, Outcome, PushAnswer, PushRequest};
+use fieldstone_server::attachments::ObjectStorage;
+use fieldstone_server::database::connect;
+use fieldstone_server::identity::workspace;
+use fieldstone_server::quotas::{self, Quota};
+use http::{Method, Request, StatusCode, header};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::gate::{House, text_of};
+
+async fn limit(house: &House, quota: Quota) {
+    let owner = connect(&house.database.owner()).await.unwrap();
+    let tenant = workspace::find(&owner, "north").await.unwrap().id;
+    quotas::set(&owner, tenant, &quota, house.clock.set())
+        .await
+        .unwrap();
+}
+
+async fn used(house: &House) -> (i64, i64) {
+    let owner = connect(&house.database.owner()).await.unwrap();
+    let tenant = workspace::find(&owner, "north").await.unwrap().id;
+    let usage = quotas::of(&owner, tenant).await.unwrap();
+    (usage.records, usage.bytes)
+}
+
+async fn call(
+    house: &House,
+    cookie: &str,
+    method: Method,
+    path: &str,
+    body: &Value,
+) -> (StatusCode, Value) {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("sec-fetch-site", "same-origin")
+        .header(header::COOKIE, cookie)
+        .header(header::CONTENT_TYPE, "application/json");
+    let answer = house.ask(request, body.to_string()).await;
+    let status = answer.status();
+    let text = text_of(answer).await;
+    (status, serde_json::from_str(&text).unwrap_or_default())
+}
+
+async fn make(house: &House, cookie: &str, name: &str) -> (StatusCode, Value) {
+    let path = "/api/v1/records/account";
+    call(house, cookie, Method::POST, path, &json!({ "name": name })).await
+}
+
+fn is_full((status, problem): &(StatusCode, Value)) -> bool {
+    // 401 and 403 would sign a device out, 404 and 409 let it give a file up.
+    *status == StatusCode::UNPROCESSABLE_ENTITY
+        && problem["type"] == "urn:fieldstone:problem:workspace-full"
+}
+
+#[tokio::test]
+async fn a_full_workspace_takes_no_more_records_by_any_way_and_changes_those_it_has() {
+    let house = House::new().await;
+    let cookie = house.cookie().await;
+    let (_, first) = make(&house, &cookie, "First").await;
+    let (records, _) = used(&house).await;
+    let quota = Quota {
+        records: Some(records + 1),
+        ..Quota::default()
+    };
+    limit(&house, quota).await;
+    assert_eq!(make(&house, &cookie, "Second").await.0, StatusCode::CREATED);
+
+    // By the API, alone and among others; on a page.
+    assert!(is_full(&make(&house, &cookie, "Third").await));
+    let page = house.post("/accounts", &cookie, "name=Third").await;
+    assert_eq!(page.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let text = text_of(page).await;
+    assert!(text.contains("This workspace is full"), "{text}");
+    // By a device: refused with a reason, and not kept, so that it can be sent again as it is.
+    let device = register(&house, &cookie).await;
+    let mutation = creation("001zzzzzzzzzzz1", "By a device");
+    for _ in 0..2 {
+        let outcome = push(&house, &cookie, &device, &mutation).await;
+        let Outcome::Rejected { rejection } = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert_eq!(rejection.code, "workspace_full");
+        assert!(rejection.message.contains("full"), "{}", rejection.message);
+    }
+    assert_eq!(used(&house).await.0, records + 1, "nothing was half made");
+    // What is there can be changed and deleted.
+    let path = format!("/api/v1/records/account/{}", first["id"].as_str().unwrap());
+    let (status, _) = call(
+        &house,
+        &cookie,
+        Method::PATCH,
+        &path,
+        &json!({ "name": "Changed" }),
+    )
+    .await;
+    assert_eq!(status, StatusCode::OK);
+
+    let page = house.page("/settings/usage", &cookie).await;
+    assert!(page.contains("usage") && page.contains("Full"), "{page}");
+
+    // Room: the same change of the device is taken now.
+    let quota = Quota {
+        records: Some(records + 3),
+        ..Quota::default()
+    };
+    limit(&house, quota).await;
+    let outcome = push(&house, &cookie, &device, &mutation).await;
+    assert!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
+    assert_eq!(make(&house, &cookie, "Third").await.0, StatusCode::CREATED);
+    assert!(is_full(&make(&house, &cookie, "Fourth").await));
+    limit(&house, Quota::default()).await;
+    assert_eq!(make(&house, &cookie, "Fourth").await.0, StatusCode::CREATED);
+    let log = house.page("/settings/audit", &cookie).await;
+    assert!(log.contains("limits"), "the workspace sees it: {log}");
+}
+
+#[tokio::test]
+async fn files_have_a_limit_of_their_own() {
+    let mut house = House::new().await;
+    let folder = house.folder.path().join("objects");
+    std::fs::create_dir(&folder).unwrap();
+    let vault = house.platform.accounts.vault.clone();
+    house.platform.objects = Some(ObjectStorage::folder(&folder, vault).unwrap());
+    let house = house.restarted();
+    let cookie = house.cookie().await;
+    let (_, account) = make(&house, &cookie, "First").await;
+    let quota = Quota {
+        bytes: Some(1_000),
+        ..Quota::default()
+    };
+    limit(&house, quota).await;
+    let announce = async |name: &str, size: u64| {
+        let values = json!({ "name": name, "about_id": account["id"] });
+        let path = "/api/v1/records/attachment";
+        let (_, file) = call(&house, &cookie, Method::POST, path, &values).await;
+        let path = format!("{path}/{}/upload", file["id"].as_str().unwrap());
+        let announced = json!({ "content_type": "text/plain", "size": size });
+        let answer = call(&house, &cookie, Method::POST, &path, &announced).await;
+        (path, answer)
+    };
+    let (path, answer) = announce("one.txt", 900).await;
+    assert!(answer.0.is_success(), "{answer:?}");
+    assert_eq!(used(&house).await.1, 900);
+    let (_, refused) = announce("two.txt", 101).await;
+    assert!(is_full(&refused), "{refused:?}");
+    let (_, answer) = announce("three.txt", 100).await;
+    assert!(answer.0.is_success(), "{answer:?}");
+    // Announced anew, an upload counts as what it is then.
+    let smaller = json!({ "content_type": "text/plain", "size": 10 });
+    let answer = call(&house, &cookie, Method::POST, &path, &smaller).await;
+    assert!(answer.0.is_success(), "{answer:?}");
+    assert_eq!(used(&house).await.1, 110);
+}
+
+#[tokio::test]
+async fn too_many_requests_are_told_when_to_come_again() {
+    let house = House::new().await;
+    let cookie = house.cookie().await;
+    let quota = Quota {
+        requests_per_minute: Some(20),
+        ..Quota::default()
+    };
+    limit(&house, quota).await;
+    // It counts from the moment that a server reads it, which is within a minute.
+    let house = house.restarted();
+    let cookie_too = house.cookie().await;
+    let ask = async |cookie: &str| {
+        let request = Request::get("/api/v1/objects").header(header::COOKIE, cookie);
+        house.ask(request, "").await
+    };
+    for _ in 0..10 {
+        assert_eq!(ask(&cookie).await.status(), StatusCode::OK);
+        assert_eq!(ask(&cookie_too).await.status(), StatusCode::OK);
+    }
+    let refused = ask(&cookie).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    let wait: i64 = refused.headers()["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((1..=4).contains(&wait), "{wait}");
+    let text = text_of(refused).await;
+    assert!(
+        text.contains("urn:fieldstone:problem:too-many-requests"),
+        "{text}"
+    );
+    // Pages are for people, and go on.
+    assert_eq!(house.get("/deals", &cookie).await, StatusCode::OK);
+    house.clock.add(SignedDuration::from_secs(wait));
+    assert_eq!(ask(&cookie).await.status(), StatusCode::OK);
+}
+
+async fn say(house: &House, cookie: &str, path: &str, body: &impl serde::Serialize) -> Response {
+    let request = Request::post(path)
+        .header("sec-fetch-site", "same-origin")
+        .header(header::COOKIE, cookie)
+        .header(header::CONTENT_TYPE, MEDIA_TYPE)
+        .header(header::CONTENT_ENCODING, "zstd");
+    house.ask(request, encode([body]).unwrap()).await
+}
+
+async fn read<T: serde::de::DeserializeOwned>(answer: Response) -> T {
+    let limits = Limits {
+        lines: 1,
+        bytes: 1 << 20,
+    };
+    let bytes = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+    one_line(&bytes, limits).unwrap()
+}
+
+async fn register(house: &House, cookie: &str) -> Registered {
+    let registration = Registration {
+        installation: "an installation".to_owned(),
+        name: "Van".to_owned(),
+        platform: "linux".to_owned(),
+        app: "fieldstone-device 0.1.0".to_owned(),
+        login_key: None,
+    };
+    let answer = say(house, cookie, "/api/v1/sync/devices", &registration).await;
+    assert_eq!(answer.status(), StatusCode::CREATED);
+    read(answer).await
+}
+
+fn creation(id: &str, name: &str) -> Mutation {
+    let wanted = |value: &str| Edit {
+        base: Value::Null,
+        wanted: value.into(),
+    };
+    Mutation {
+        uuid: "0".repeat(32),
+        sequence: 1,
+        object: "account".to_owned(),
+        record: id.parse().unwrap(),
+        kind: Kind::Create,
+        fields: [("name".to_owned(), wanted(name))].into(),
+    }
+}
+
+async fn push(house: &House, cookie: &str, device: &Registered, mutation: &Mutation) -> Outcome {
+    let request = PushRequest {
+        protocol: 1,
+        device: device.device,
+        mutations: vec![mutation.clone()],
+    };
+    let asked = Request::post("/api/v1/sync/push")
+        .header("sec-fetch-site", "same-origin")
+        .header(header::COOKIE, cookie)
+        .header(header::CONTENT_TYPE, MEDIA_TYPE)
+        .header(header::CONTENT_ENCODING, "zstd");
+    let answer = house.ask(asked, request.to_bytes().unwrap()).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let bytes = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+    let mut results = PushAnswer::from_bytes(&bytes).unwrap().results;
+    results.remove(0).outcome
+}
