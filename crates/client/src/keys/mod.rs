@@ -60,18 +60,12 @@ impl LoginKey {
 
     /// The statement that gives a connection this key, as SQLCipher wants a raw one.
     pub(crate) fn pragma(&self) -> Zeroizing<String> {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut text = Zeroizing::new(String::with_capacity(96));
-        text.push_str(hidden!("PRAGMA key = \"x'"));
-        for byte in self.0.bytes() {
-            for digit in [byte >> 4, byte & 15] {
-                text.push(char::from(
-                    DIGITS.get(usize::from(digit)).copied().unwrap_or(b'0'),
-                ));
-            }
-        }
-        text.push_str("'\"");
-        text
+        pragma(hidden!("PRAGMA key = \"x'"), self.0.bytes())
+    }
+
+    /// A statement of the same form and length that does nothing: SQLite passes over a pragma that it doesn't know.
+    pub(crate) fn pragma_of_nothing() -> Zeroizing<String> {
+        pragma("PRAGMA nil = \"x'", &[0; KEY_LEN])
     }
 
     /// A key for one purpose and one thing (HKDF-SHA256, RFC 5869).
@@ -99,6 +93,21 @@ impl Clone for LoginKey {
     }
 }
 
+fn pragma(beginning: &str, bytes: &[u8; KEY_LEN]) -> Zeroizing<String> {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = Zeroizing::new(String::with_capacity(96));
+    text.push_str(beginning);
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from(
+                DIGITS.get(usize::from(digit)).copied().unwrap_or(b'0'),
+            ));
+        }
+    }
+    text.push_str("'\"");
+    text
+}
+
 impl std::fmt::Debug for LoginKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("LoginKey(…)")
@@ -115,6 +124,7 @@ mod tests {
         assert_ne!(one.bytes(), other.bytes());
         assert_eq!(format!("{one:?}"), "LoginKey(…)");
         assert_eq!(one.pragma().len(), "PRAGMA key = \"x''\"".len() + 64);
+        assert_eq!(one.pragma().len(), LoginKey::pragma_of_nothing().len());
         assert!(LoginKey::from_bytes(&[0; 31]).is_none());
     }
 

@@ -28,8 +28,9 @@ const APPLICATION_ID: i64 = 0x4653_6476;
 /// Opens the database under its key. The writer's connection makes the file if there is none.
 ///
 /// The settings and why:
-/// - `cipher_memory_security` wipes every piece of memory that SQLite gives back, which halves the rate of inserts (measured). It is on
-///   only while the key passes through; records in freed memory are protected by what protects the process: no core dumps, no tracing.
+/// - `cipher_memory_security` stays off: once on, it can't be switched off again, and then every piece of memory that SQLite takes is locked
+///   and every one that it gives back is wiped, by a call of the system each. SQLCipher locks and wipes what holds keys in any case; records
+///   in freed memory are protected by what protects the process: no core dumps, no tracing.
 /// - `synchronous = FULL`: an edit that was confirmed survives the battery.
 /// - `secure_delete = ON`: what left the device's scope is overwritten, not just unlinked, also under the key.
 /// - `temp_store = MEMORY`: nothing is sorted in a file, even an encrypted one.
@@ -46,9 +47,9 @@ pub(super) fn open(path: &Path, key: &LoginKey, use_: Use) -> Result<Connection,
         let _ = options.append(true).create(true).mode(0o600).open(path);
     }
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.execute_batch(hidden!("PRAGMA cipher_memory_security = ON"))?;
     let keyed = connection.execute_batch(&key.pragma());
-    connection.execute_batch(hidden!("PRAGMA cipher_memory_security = OFF"))?;
+    // What SQLite copied of that text lies in memory that it has given back. As much of a text that says nothing takes the same places.
+    connection.execute_batch(&LoginKey::pragma_of_nothing())?;
     keyed?;
     connection.set_prepared_statement_cache_capacity(64);
     let cache_kib = if use_ == Use::Write {
