@@ -57,8 +57,10 @@ async fn a_support_bundle_helps_and_names_nobody() {
     let bundle: Json = serde_json::from_str(&text).unwrap();
     assert_eq!(bundle["has_migration"], bundle["knows_migration"]);
     let workspaces = bundle["workspaces"].as_array().unwrap();
-    assert_eq!(workspaces[0]["people"], 1);
-    assert!(workspaces[0]["records"].as_i64().unwrap() >= 1);
+    let is_the_planted_one = |workspace: &Json| {
+        workspace["people"] == 1 && workspace["records"].as_i64().is_some_and(|it| it >= 1)
+    };
+    assert!(workspaces.iter().any(is_the_planted_one), "{workspaces:?}");
     assert!(
         bundle["events_of_a_week"]["session.start"]
             .as_i64()
