@@ -25,18 +25,18 @@ use crate::{
 /// The status that a process ends with when a threat was found.
 pub const EXIT_STATUS: i32 = 70;
 /// The shortest and the longest time between two looks.
-const BETWEEN: (Duration, Duration) = (Duration::from_millis(400), Duration::from_millis(700));
+const BETWEEN: (Duration, Duration) = (Duration::from_millis(400), Duration::from_millis(650));
 /// How often what hardly changes is looked at.
 const SELDOM: Duration = Duration::from_mins(1);
 /// How long whoever is told of a threat may take. The secrets are gone by then.
-const LAST_WORDS: Duration = Duration::from_millis(250);
+const LAST_WORDS: Duration = Duration::from_millis(150);
 
 /// What was found, and what follows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sighting {
     /// What was found.
     pub findings: Vec<Finding>,
-    /// What follows, the strictest of what the policy says for each. After anything but [`Action::Report`] there is a quarter of a second.
+    /// What follows, the strictest of what the policy says for each. After anything but [`Action::Report`] there is a moment, no more.
     pub action: Action,
 }
 
