@@ -13,9 +13,14 @@ function markCurrent() {
   }
 }
 
-/** On a phone the sections of Settings are a row that scrolls: the one that is open has to be in sight. */
+/** The sections of Settings scroll by themselves: the one that is open has to be in sight, and the page stays where it is. */
 function showCurrentSection() {
-  document.querySelector(".sections [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  const current = document.querySelector(".sections [aria-current]");
+  const sections = current?.closest(".sections");
+  if (!sections) return;
+  const [inner, outer] = [current.getBoundingClientRect(), sections.getBoundingClientRect()];
+  sections.scrollLeft += inner.left - outer.left - (outer.width - inner.width) / 2;
+  sections.scrollTop += inner.top - outer.top - (outer.height - inner.height) / 2;
 }
 
 export function startNavigation(htmx) {
