@@ -87,13 +87,21 @@ impl KeySource for ManagedKeys {
             found => return found,
         }
         let fresh = KeyRing::generate()?;
+        let path = keys(tenant)?;
         // Whoever came first has made them.
-        self.0.write(&keys(tenant)?, &hex(&fresh.to_bytes()), 0)?;
+        self.0.write(&path, &hex(&fresh.to_bytes()), 0)?;
         match self.tenant_keys(tenant) {
-            Err(VaultError::NoKey) => {
-                self.0.remove(&keys(tenant)?)?;
+            Err(VaultError::NoKey) if self.is_ended(tenant)? => {
+                self.0.remove(&path)?;
                 Err(VaultError::NoKey)
             }
+            // There were some, and they can be brought back.
+            Err(VaultError::NoKey) => Err(VaultError::Source {
+                path: path.into(),
+                source: io::Error::other(
+                    "these keys were deleted in the secrets manager; undelete their last version there",
+                ),
+            }),
             found => found,
         }
     }
@@ -286,6 +294,22 @@ mod tests {
         let path = format!("workspaces/{TENANT}");
         held.write(&path, &hex(&late.to_bytes()), 0).unwrap();
         assert!(matches!(keys.tenant_keys(TENANT), Err(VaultError::NoKey)));
+    }
+
+    #[test]
+    fn keys_that_somebody_deleted_in_the_manager_are_left_to_be_undeleted() {
+        let held = Arc::new(Held::default());
+        let keys = keys_in(&held);
+        let made = keys.make_tenant_keys(TENANT).unwrap().to_bytes();
+        let path = format!("workspaces/{TENANT}");
+        let deleted = held.all().get_mut(&path).unwrap().pop().unwrap();
+        held.all().get_mut(&path).unwrap().push(None);
+        for _ in 0..2 {
+            let refused = keys.make_tenant_keys(TENANT).unwrap_err();
+            assert!(matches!(refused, VaultError::Source { .. }), "{refused}");
+        }
+        held.all().insert(path, vec![deleted]);
+        assert_eq!(keys.make_tenant_keys(TENANT).unwrap().to_bytes(), made);
     }
 
     #[test]

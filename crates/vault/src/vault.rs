@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock, RwLockWriteGuard},
     time::{Duration, Instant},
 };
 
@@ -20,15 +20,21 @@ const FRESH: Duration = Duration::from_secs(10);
 /// A sealed value, as a table keeps it.
 pub type Sealed = Vec<u8>;
 
-/// A tenant's keys, and when they were asked for.
-type Known = (Arc<KeyRing>, Instant);
+/// Tenants' keys that have been used.
+#[derive(Default)]
+struct Known {
+    /// With when they were asked for.
+    rings: HashMap<String, (Arc<KeyRing>, Instant)>,
+    /// How often some were forgotten: what was asked for before that isn't remembered after it.
+    forgotten: u64,
+}
 
 /// Seals, opens, indexes. Cheap to clone.
 #[derive(Clone)]
 pub struct Vault {
     keys: Arc<dyn KeySource>,
-    /// Tenants' keys that have been used, and when they were asked for. Gone with the process, and with [`Vault::destroy`].
-    known: Arc<RwLock<HashMap<String, Known>>>,
+    /// Gone with the process, and with [`Vault::destroy`]. Never locked while the source is asked, which may take its time.
+    known: Arc<RwLock<Known>>,
     fresh: Duration,
 }
 
@@ -125,9 +131,9 @@ impl Vault {
 
     /// Destroys the tenant's keys, for good: nothing of theirs can be opened any more. Other processes notice within [`Self::freshness`].
     pub fn destroy(&self, tenant: &str) -> Result<(), VaultError> {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.remove(tenant);
-        self.keys.destroy_tenant_keys(tenant)
+        let outcome = self.keys.destroy_tenant_keys(tenant);
+        self.forget(tenant);
+        outcome
     }
 
     /// Whose keys there are.
@@ -192,9 +198,19 @@ impl Vault {
         tenant: &str,
         mut change: impl FnMut(&KeyRing) -> Result<KeyRing, VaultError>,
     ) -> Result<RingState, VaultError> {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.remove(tenant);
-        Ok(self.keys.change_tenant_keys(tenant, &mut change)?.state())
+        let changed = self.keys.change_tenant_keys(tenant, &mut change);
+        self.forget(tenant);
+        Ok(changed?.state())
+    }
+
+    fn known(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forget(&self, tenant: &str) {
+        let mut known = self.known();
+        known.forgotten += 1;
+        known.rings.remove(tenant);
     }
 
     /// Does something with keys that have this version: keys that were changed a moment ago are asked for anew.
@@ -210,42 +226,44 @@ impl Vault {
         if generation <= newest {
             return work(&ring);
         }
-        self.known
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(tenant);
+        self.known().rings.remove(tenant);
         work(&*self.ring(tenant, false)?)
     }
 
     fn ring(&self, tenant: &str, make: bool) -> Result<Arc<KeyRing>, VaultError> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some((ring, asked)) = known.get(tenant)
+        if let Some((ring, asked)) = known.rings.get(tenant)
             && asked.elapsed() < self.fresh
         {
             return Ok(Arc::clone(ring));
         }
+        let forgotten = known.forgotten;
         drop(known);
-        // Under the lock, so that keys destroyed meanwhile aren't remembered.
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let found = if make {
             self.keys.make_tenant_keys(tenant)
         } else {
             self.keys.tenant_keys(tenant)
         };
+        let mut known = self.known();
         match found {
             Ok(ring) => {
                 let ring = Arc::new(ring);
-                known.insert(tenant.to_owned(), (Arc::clone(&ring), Instant::now()));
+                if known.forgotten == forgotten {
+                    let asked = (Arc::clone(&ring), Instant::now());
+                    known.rings.insert(tenant.to_owned(), asked);
+                }
                 Ok(ring)
             }
             // What is running goes on with what it holds while the source can't be asked.
-            Err(VaultError::Source { .. }) if known.contains_key(tenant) => {
-                let (ring, asked) = known.get_mut(tenant).ok_or(VaultError::NoKey)?;
-                *asked = Instant::now();
-                Ok(Arc::clone(ring))
-            }
+            Err(error @ VaultError::Source { .. }) => match known.rings.get_mut(tenant) {
+                Some((ring, asked)) => {
+                    *asked = Instant::now();
+                    Ok(Arc::clone(ring))
+                }
+                None => Err(error),
+            },
             Err(error) => {
-                known.remove(tenant);
+                known.rings.remove(tenant);
                 Err(error)
             }
         }
