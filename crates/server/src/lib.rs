@@ -18,6 +18,7 @@ pub mod keys;
 mod live;
 pub mod mail;
 pub mod oauth;
+mod outgoing;
 pub mod pages;
 pub mod personal_data;
 pub mod platform;

@@ -17,6 +17,10 @@ use crate::{
 const KEPT_AS: &str = "dashboard";
 /// Most reports on one.
 const REPORTS_MAX: usize = 24;
+/// Reports that are worked out at the same time.
+const AT_ONCE: usize = 3;
+/// How often a change is tried again that somebody else was faster than.
+const TRIES: u32 = 3;
 /// Most characters of a name.
 const NAME_MAX: usize = 80;
 
@@ -43,6 +47,8 @@ struct Page<'a, S: Store> {
     /// Reports that can be put on it: id and name.
     reports: Vec<(String, String)>,
     has_reports: bool,
+    /// Whether no more fit on it.
+    is_full: bool,
 }
 
 /// Which reports a dashboard has.
@@ -68,8 +74,12 @@ pub(crate) async fn show<S: Store + Clone + 'static>(session: Session<S>) -> Pag
         None => known.first().cloned(),
     };
     let on_it = chosen.as_ref().map(reports_of).unwrap_or_default();
-    let places = on_it.iter().map(|id| place(&session, &kept, *id));
-    let places = try_join_all(places).await?;
+    let mut places = Vec::with_capacity(on_it.len());
+    for some in on_it.chunks(AT_ONCE) {
+        let some = some.iter().map(|id| place(&session, &kept, *id));
+        places.extend(try_join_all(some).await?);
+    }
+    let is_full = on_it.len() >= REPORTS_MAX;
     let title = chosen.as_ref().map_or_else(
         || session.viewer.locale.t("dashboards").into_owned(),
         |view| view.name.clone(),
@@ -79,7 +89,7 @@ pub(crate) async fn show<S: Store + Clone + 'static>(session: Session<S>) -> Pag
         let has_all = chosen
             .as_ref()
             .is_some_and(|chosen| !chosen.shared || view.shared);
-        has_all && !on_it.contains(&view.id)
+        has_all && !is_full && !on_it.contains(&view.id)
     };
     let page = Page {
         title: title.clone(),
@@ -101,6 +111,7 @@ pub(crate) async fn show<S: Store + Clone + 'static>(session: Session<S>) -> Pag
             .map(|view| (view.id.to_string(), view.name.clone()))
             .collect(),
         has_reports: !kept.is_empty(),
+        is_full,
         chosen,
         places,
         session: &session,
@@ -124,9 +135,12 @@ async fn place<S: Store + Clone + 'static>(
         });
     };
     let pairs = Pairs::parse(&view.query).unwrap_or_default();
-    let (tile, error) = match report::tile(session, &pairs).await? {
-        Ok(tile) => (Some(tile), None),
-        Err(error) => (None, Some(error)),
+    let (tile, error) = match report::tile(session, &pairs).await {
+        Ok(Ok(tile)) => (Some(tile), None),
+        Ok(Err(error)) => (None, Some(error)),
+        Err(error @ (PageError::SignedOut | PageError::Forbidden)) => return Err(error),
+        // One that takes too long leaves the others their places.
+        Err(_) => (None, Some(locale.t("dashboard-failed").into_owned())),
     };
     Ok(Place {
         id: id.to_string(),
@@ -149,20 +163,41 @@ pub(crate) async fn change<S: Store + Clone + 'static>(
     }
     let id = |name: &str| pairs.get(name).and_then(|id| id.parse::<RecordId>().ok());
     let wanted = id("id").ok_or(PageError::Invalid)?;
-    let known = shelf.views(KEPT_AS).await?;
-    let view = known.into_iter().find(|view| view.id == wanted);
-    let view = view.ok_or(PageError::NotFound)?;
-    if !view.removable {
-        return Err(PageError::Forbidden);
+    for _ in 0..TRIES {
+        let known = shelf.views(KEPT_AS).await?;
+        let view = known.into_iter().find(|view| view.id == wanted);
+        let view = view.ok_or(PageError::NotFound)?;
+        if !view.removable {
+            return Err(PageError::Forbidden);
+        }
+        if pairs.get("do") == Some("remove") {
+            shelf.remove(view.id).await?;
+            return Ok(Redirect::to("/dashboards").into_response());
+        }
+        let of = id("report").ok_or(PageError::Invalid)?;
+        let changed = changed(shelf, &view, of, pairs.get("do")).await?;
+        let query = changed.iter().fold(Pairs::default(), |pairs, report| {
+            pairs.with("report", report.to_string())
+        });
+        let query = query.to_query();
+        let query = query.trim_start_matches('?');
+        if query == view.query || shelf.revise(view.id, &view.query, query).await? {
+            return Ok(Redirect::to(&format!("/dashboards?id={wanted}")).into_response());
+        }
     }
-    if pairs.get("do") == Some("remove") {
-        shelf.remove(view.id).await?;
-        return Ok(Redirect::to("/dashboards").into_response());
-    }
-    let of = id("report").ok_or(PageError::Invalid)?;
-    let mut reports = reports_of(&view);
+    Err(PageError::Conflict)
+}
+
+/// The reports of a dashboard after something was done with one.
+async fn changed(
+    shelf: &dyn Shelf,
+    view: &View,
+    of: RecordId,
+    what: Option<&str>,
+) -> Result<Vec<RecordId>, PageError> {
+    let mut reports = reports_of(view);
     let at = reports.iter().position(|report| *report == of);
-    match (pairs.get("do"), at) {
+    match (what, at) {
         (Some("add"), None) if reports.len() < REPORTS_MAX => {
             let kept = shelf.views(report::KEPT_AS).await?;
             let found = kept.iter().find(|report| report.id == of);
@@ -176,22 +211,11 @@ pub(crate) async fn change<S: Store + Clone + 'static>(
         }
         (Some("earlier"), Some(at)) if at > 0 => reports.swap(at, at - 1),
         (Some("later"), Some(at)) if at + 1 < reports.len() => reports.swap(at, at + 1),
+        // Done already, or there is no more room: the page shows what is there, and says so.
         (Some("add" | "take" | "earlier" | "later"), _) => {}
         _ => return Err(PageError::Invalid),
     }
-    let query = reports.iter().fold(Pairs::default(), |pairs, report| {
-        pairs.with("report", report.to_string())
-    });
-    let query = query.to_query();
-    let id = shelf
-        .keep(
-            KEPT_AS,
-            &view.name,
-            query.trim_start_matches('?'),
-            view.shared,
-        )
-        .await?;
-    Ok(Redirect::to(&format!("/dashboards?id={id}")).into_response())
+    Ok(reports)
 }
 
 async fn make<S: Store>(session: &Session<S>, shelf: &dyn Shelf, pairs: &Pairs) -> PageResult {
@@ -200,10 +224,9 @@ async fn make<S: Store>(session: &Session<S>, shelf: &dyn Shelf, pairs: &Pairs) 
         .unwrap_or_default()
         .chars()
         .filter(|c| !c.is_control())
-        .take(NAME_MAX)
         .collect();
     let shared = pairs.get("shared").is_some();
-    if name.is_empty() {
+    if !(1..=NAME_MAX).contains(&name.chars().count()) {
         return Err(PageError::Invalid);
     }
     if shared && !session.can(Capability::RecordsWrite) {

@@ -40,6 +40,9 @@ pub trait Shelf: Send + Sync {
         shared: bool,
     ) -> Kept<'a, RecordId>;
 
+    /// Gives a view that the person may change another query; false when it isn't the one that was seen any more. Whose view it is stays.
+    fn revise<'a>(&'a self, id: RecordId, seen: &'a str, query: &'a str) -> Kept<'a, bool>;
+
     /// Pins or unpins a view; false when there is none.
     fn pin(&self, id: RecordId, pinned: bool) -> Kept<'_, bool>;
 

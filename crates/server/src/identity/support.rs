@@ -25,14 +25,14 @@ pub const LINK_LIFETIME: SignedDuration = SignedDuration::from_mins(15);
 pub const HOURS: [i32; 5] = [1, 4, 8, 24, 72];
 
 /// What an owner gives.
-#[derive(Debug, Clone)]
-pub(crate) struct NewAccess<'a> {
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NewAccess {
     /// Whom they know it is.
-    pub(crate) operator: &'a str,
+    pub(crate) operator: String,
     /// The operator's address, by which their operators know it is them.
-    pub(crate) email: &'a str,
+    pub(crate) email: String,
     /// What for.
-    pub(crate) reason: &'a str,
+    pub(crate) reason: String,
     /// For how long.
     pub(crate) hours: i32,
     /// Whether records may be changed, too.
@@ -73,7 +73,7 @@ impl PgStore {
     pub(crate) async fn give_support_access(
         &self,
         ids: &IdSource,
-        new: &NewAccess<'_>,
+        new: &NewAccess,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let id = |prefix| random::id(ids, prefix, now).map_err(StoreError::internal);
@@ -87,7 +87,7 @@ impl PgStore {
                 &access.as_str(),
                 &person.as_str(),
                 &new.operator,
-                &fold::fold(new.operator),
+                &fold::fold(&new.operator),
                 &new.email,
                 &new.reason,
                 &new.hours,

@@ -10,8 +10,8 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use bytes::Bytes;
-use fieldstone_model::Capability;
-use fieldstone_store::StoreError;
+use fieldstone_model::{Capability, Registry};
+use fieldstone_store::{Store as _, StoreError};
 use fieldstone_ui::OwnShelf;
 use http::header::RETRY_AFTER;
 use http::request::Parts;
@@ -55,10 +55,26 @@ pub(super) async fn admit(
     let Ok(body) = to_bytes(body, BODY_MAX).await else {
         return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "Send less at once.").into_response();
     };
-    match run(&application, &identity, &parts, &body, next.clone()).await {
+    match run(
+        &application,
+        &identity,
+        &parts,
+        (&body, next.clone()),
+        Turn::First,
+    )
+    .await
+    {
         Ok(response) => response,
         Err(AccessChanged) => match application.authenticator.renew(&identity, now).await {
-            Ok(renewed) => match run(&application, &renewed, &parts, &body, next.clone()).await {
+            Ok(renewed) => match run(
+                &application,
+                &renewed,
+                &parts,
+                (&body, next.clone()),
+                Turn::Second,
+            )
+            .await
+            {
                 Ok(response) => response,
                 Err(AccessChanged) => next.run(Request::from_parts(parts, Body::from(body))).await,
             },
@@ -73,12 +89,41 @@ pub(super) async fn admit(
 /// The person's access isn't what it was when it was looked up.
 struct AccessChanged;
 
+/// Whether a request is carried out for the first time, or again since its person's access had changed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    First,
+    Second,
+}
+
+fn is_below(path: &str, place: &str) -> bool {
+    path.strip_prefix(place)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether a request counts among those that the workspace's programs may make. What ends a session, a token or a device doesn't: it has to
+/// work just when somebody asks too often.
+fn is_counted(parts: &Parts) -> bool {
+    const ENDINGS: [&str; 7] = [
+        "/api/v1/session",
+        "/api/v1/sessions",
+        "/api/v1/tokens",
+        "/api/v1/oauth",
+        "/api/v1/service-accounts",
+        "/api/v1/members",
+        "/api/v1/sync/devices",
+    ];
+    let path = parts.uri.path();
+    let is_ending = !parts.method.is_safe() && ENDINGS.into_iter().any(|it| is_below(path, it));
+    path.starts_with("/api/") && !is_ending
+}
+
 async fn run(
     application: &Application,
     identity: &Arc<Identity>,
     parts: &Parts,
-    body: &Bytes,
-    next: Next,
+    (body, next): (&Bytes, Next),
+    turn: Turn,
 ) -> Result<Response, AccessChanged> {
     let opened = async {
         let store = application.stores.open(identity.actor.clone()).await?;
@@ -93,7 +138,8 @@ async fn run(
             return Ok(Problem::new(StatusCode::SERVICE_UNAVAILABLE, BUSY).into_response());
         }
     };
-    if parts.uri.path().starts_with("/api/")
+    if turn == Turn::First
+        && is_counted(parts)
         && let Some(most) = profile.requests_per_minute
         && let Err(wait) =
             application
@@ -102,7 +148,7 @@ async fn run(
     {
         return Ok(too_many(wait));
     }
-    if profile.is_support && !is_open_to_support(identity, parts) {
+    if profile.is_support && !is_open_to_support(identity, store.registry(), parts) {
         return Ok(closed_to_support(parts));
     }
     if identity.must_enrol && !profile.is_support && !may_enrol(identity, parts) {
@@ -142,7 +188,7 @@ async fn run(
 
 /// What somebody may do whom an owner has let in to help: look, and change records where that was allowed. Nothing of their own that would
 /// last or leave: no tokens, no devices, no settings.
-fn is_open_to_support(identity: &Identity, parts: &Parts) -> bool {
+fn is_open_to_support(identity: &Identity, registry: &Registry, parts: &Parts) -> bool {
     const CLOSED: [&str; 9] = [
         "/api/v1/sync",
         "/api/v1/tokens",
@@ -154,20 +200,28 @@ fn is_open_to_support(identity: &Identity, parts: &Parts) -> bool {
         "/settings/devices",
         "/settings/calendar",
     ];
+    const RECORDS: [&str; 4] = [
+        "/api/v1/records",
+        "/api/v1/conflicts",
+        "/conflicts",
+        "/calendar",
+    ];
     let path = parts.uri.path();
-    let is_below = |place: &str| {
-        path.strip_prefix(place)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    if CLOSED.into_iter().any(is_below) {
+    if CLOSED.into_iter().any(|place| is_below(path, place)) {
         return false;
     }
     let is_end = path == "/sign-out" || path == "/api/v1/session" && parts.method == Method::DELETE;
     if is_end || parts.method.is_safe() {
         return true;
     }
-    let is_account = is_below("/settings") || is_below("/api/v1/session");
-    identity.actor.role.can(Capability::RecordsWrite) && !is_account
+    // The pages of an object, but not what is kept of them for the person.
+    let mut places = path.split('/').skip(1);
+    let is_of_object = places
+        .next()
+        .is_some_and(|place| registry.objects().any(|object| object.plural == place))
+        && places.next() != Some("views");
+    let is_of_records = is_of_object || RECORDS.into_iter().any(|place| is_below(path, place));
+    is_of_records && identity.actor.role.can(Capability::RecordsWrite)
 }
 
 fn closed_to_support(parts: &Parts) -> Response {
@@ -196,12 +250,9 @@ fn may_enrol(identity: &Identity, parts: &Parts) -> bool {
     /// Where pages are that set one up, and what such pages ask for.
     const PAGES: [&str; 2] = ["/settings/two-step", "/confirm"];
     let path = parts.uri.path();
-    let is_below = |place: &str| {
-        path.strip_prefix(place)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
     identity.credential.is_session()
-        && (PAGES.into_iter().any(is_below) || is_below("/api/v1/session"))
+        && (PAGES.into_iter().any(|place| is_below(path, place))
+            || is_below(path, "/api/v1/session"))
 }
 
 /// Sends such a person to where they set it up; a program is told.

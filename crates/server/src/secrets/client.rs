@@ -8,7 +8,7 @@ use std::fs;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
-use reqwest::{Certificate, Client, RequestBuilder};
+use reqwest::{Client, RequestBuilder};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use super::SecretError;
 use super::place::read_private;
 use super::settings::{LoginSettings, SecretSettings};
+use crate::outgoing::{self, Unusable};
 
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -99,24 +100,15 @@ struct Reply {
 impl Connection {
     pub(super) fn new(settings: SecretSettings) -> Result<Self, SecretError> {
         settings.check()?;
-        let mut client = Client::builder()
+        let unusable = |why| match (why, &settings.ca_file) {
+            (Unusable::File(source), Some(file)) => SecretError::file(file, &source),
+            _ => SecretError::Settings("ca_file holds no certificate"),
+        };
+        let client = outgoing::client(settings.ca_file.as_deref())
+            .map_err(unusable)?
             .https_only(true)
-            .tls_version_min(reqwest::tls::Version::TLS_1_3)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
             .connect_timeout(PATIENCE)
             .timeout(PATIENCE)
-            .user_agent("fieldstone");
-        if let Some(file) = &settings.ca_file {
-            let pem = fs::read(file).map_err(|source| SecretError::file(file, &source))?;
-            let authorities = Certificate::from_pem_bundle(&pem)
-                .map_err(|_| SecretError::Settings("ca_file holds no certificate"))?;
-            if authorities.is_empty() {
-                return Err(SecretError::Settings("ca_file holds no certificate"));
-            }
-            client = client.tls_certs_only(authorities);
-        }
-        let client = client
             .build()
             .map_err(|_| SecretError::Settings("TLS can't be set up with this ca_file"))?;
         Ok(Self { client, settings })

@@ -135,7 +135,7 @@ impl SecretSettings {
                 "the address has to begin with https://",
             ));
         }
-        if !address.username().is_empty() || address.password().is_some() {
+        if crate::outgoing::holds_a_secret(&address) {
             return Err(SecretError::Settings(
                 "the address must not hold a user or a password",
             ));

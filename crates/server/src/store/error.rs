@@ -21,7 +21,7 @@ pub(crate) fn store_error(error: FlightError) -> StoreError {
     match statement.code() {
         Some(code) if code.code() == "FS001" => StoreError::SessionEnded,
         Some(code) if code.code() == "FS002" => StoreError::SchemaChanged,
-        Some(code) if code.code() == "FS010" => StoreError::Change(0, ChangeError::Full),
+        Some(code) if code.code() == "FS013" => StoreError::Change(0, ChangeError::Full),
         // A right that is lacking, or a role that is not above another's.
         Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE || code.code() == "FS004" => {
             StoreError::Denied

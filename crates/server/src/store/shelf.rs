@@ -29,6 +29,9 @@ const PIN: &str = "INSERT INTO app.pinned_view (tenant_id, user_id, view_id) SEL
 const UNPIN: &str = "DELETE FROM app.pinned_view p WHERE p.view_id = $1 RETURNING p.view_id";
 const REMOVE_OWN: &str = "DELETE FROM app.own_view v WHERE v.id = $1 RETURNING v.id";
 const REMOVE_SHARED: &str = "DELETE FROM app.shared_view v WHERE v.id = $1 AND (v.by_id = (SELECT app.user_id()) OR $2) RETURNING v.id";
+const REVISE_OWN: &str = "UPDATE app.own_view v SET query = $3, updated_at = transaction_timestamp() WHERE v.id = $1 AND v.query = $2 RETURNING v.id";
+const REVISE_SHARED: &str = "UPDATE app.shared_view v SET query = $3, updated_at = transaction_timestamp() \
+    WHERE v.id = $1 AND v.query = $2 AND (v.by_id = (SELECT app.user_id()) OR $4) RETURNING v.id";
 const VISITED: &str = "INSERT INTO app.recent_record (tenant_id, user_id, record_id, at) \
     SELECT (SELECT app.tenant_id()), (SELECT app.user_id()), $1, transaction_timestamp() \
     ON CONFLICT (tenant_id, user_id, record_id) DO UPDATE SET at = excluded.at";
@@ -82,6 +85,30 @@ impl Shelf for PgStore {
             self.note_outcome(flight.map_err(store_error))?;
             self.note_written();
             Ok(id)
+        })
+    }
+
+    fn revise<'a>(&'a self, id: RecordId, seen: &'a str, query: &'a str) -> Kept<'a, bool> {
+        Box::pin(async move {
+            let (id, may_manage) = (id.to_string(), self.manages_views());
+            let steps = [
+                Step {
+                    sql: REVISE_OWN,
+                    params: &[&id, &seen, &query],
+                },
+                Step {
+                    sql: REVISE_SHARED,
+                    params: &[&id, &seen, &query, &may_manage],
+                },
+            ];
+            let flight = self.pool().flight(self.actor(), None, &steps).await;
+            let flight = flight.map_err(store_error);
+            let is_revised = flight
+                .as_ref()
+                .is_ok_and(|tables| tables.iter().any(|rows| !rows.is_empty()));
+            self.note_outcome(flight)?;
+            self.note_written();
+            Ok(is_revised)
         })
     }
 

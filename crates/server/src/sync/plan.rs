@@ -20,6 +20,9 @@ use super::{
 };
 use crate::store::PgStore;
 
+/// The code of a rejection for want of room. It isn't kept: there may be room when the device tries again.
+pub(super) const WORKSPACE_FULL: &str = "workspace_full";
+
 /// What a mutation comes to: changes, a conflict to keep, and what is answered. The version is the one before the changes.
 pub(super) struct Plan {
     pub(super) changes: Vec<Change>,
@@ -309,7 +312,7 @@ pub(super) fn rejected_change(error: &ChangeError) -> Outcome {
             ChangeError::Deleted => "deleted",
             ChangeError::WrongObject => "wrong_object",
             ChangeError::ReadOnlyObject => "read_only",
-            ChangeError::Full => "workspace_full",
+            ChangeError::Full => WORKSPACE_FULL,
             _ => "refused",
         };
         return rejected(code, &error.to_string());

@@ -18,7 +18,7 @@ use tokio_postgres::types::ToSql;
 
 use super::{
     SyncError,
-    plan::{Plan, rejected, rejected_change},
+    plan::{Plan, WORKSPACE_FULL, rejected, rejected_change},
     reading::column,
     sealed::Taken,
 };
@@ -73,6 +73,8 @@ impl PgStore {
         let mut together = self
             .take_in_together(request.device, &request.mutations, &known)
             .await?;
+        // Records that there was no room for, with why: what follows for them waits with them, and isn't kept either.
+        let mut without_room = HashMap::new();
         for mutation in &request.mutations {
             if let Some(outcome) = together.remove(&mutation.uuid) {
                 results.push(MutationResult {
@@ -84,7 +86,8 @@ impl PgStore {
             }
             let before = known.remove(&mutation.uuid);
             let duplicate = before.is_some();
-            let outcome = match before {
+            let waits = || without_room.get(&mutation.record).cloned();
+            let outcome = match before.or_else(waits) {
                 Some(outcome) => outcome,
                 None => match self.take_in(&source, mutation).await {
                     Ok(outcome) => outcome,
@@ -93,6 +96,9 @@ impl PgStore {
                     Err(error) => return Err(error),
                 },
             };
+            if is_without_room(&outcome) {
+                without_room.insert(mutation.record, outcome.clone());
+            }
             let stop = outcome == Outcome::IdTaken;
             results.push(MutationResult {
                 uuid: mutation.uuid.clone(),
@@ -403,6 +409,11 @@ impl PgStore {
             ],
         })
     }
+}
+
+/// Whether there was no room for what a mutation wanted to make.
+fn is_without_room(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Rejected { rejection } if rejection.code == WORKSPACE_FULL)
 }
 
 /// Whether a mutation's name and number can be kept.

@@ -4,7 +4,6 @@
 //! A span says the method, the pattern of the route, the status, how long it took, and the id that stands in the log. Never a path, a query, a
 //! header, a name or a value. While nobody collects, spans are dropped and nothing waits for it.
 
-use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -19,6 +18,8 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::outgoing::{self, holds_a_secret, is_on_this_machine};
 
 /// Spans that wait to be sent; those beyond it are dropped.
 const WAITING: usize = 4_096;
@@ -113,29 +114,21 @@ impl TraceSettings {
         let address = url::Url::parse(&self.endpoint).map_err(|_| {
             TraceError::Settings("the address is not of the form https://host/path")
         })?;
-        let is_near = address.host_str().is_some_and(crate::config::is_loopback);
-        if address.scheme() != "https" && !(address.scheme() == "http" && is_near) {
+        let is_near = address.scheme() == "http" && is_on_this_machine(&address);
+        if address.scheme() != "https" && !is_near {
             return Err(TraceError::Settings(
                 "the address has to begin with https://, or lead to this machine",
             ));
         }
-        if !address.username().is_empty() || address.password().is_some() {
+        if holds_a_secret(&address) {
             return Err(TraceError::Settings(
                 "the address must not hold a user or a password",
             ));
         }
-        let mut client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
+        let authority = || TraceError::Authority(self.ca_file.clone().unwrap_or_default());
+        outgoing::client(self.ca_file.as_deref())
+            .map_err(|_| authority())?
             .timeout(PATIENCE)
-            .user_agent("fieldstone");
-        if let Some(file) = &self.ca_file {
-            let failed = || TraceError::Authority(file.clone());
-            let pem = fs::read(file).map_err(|_| failed())?;
-            let authorities = reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| failed())?;
-            client = client.tls_certs_only(authorities);
-        }
-        client
             .build()
             .map_err(|_| TraceError::Settings("TLS can't be set up"))
     }

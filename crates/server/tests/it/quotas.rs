@@ -66,6 +66,10 @@ async fn a_full_workspace_takes_no_more_records_by_any_way_and_changes_those_it_
     let house = House::new().await;
     let cookie = house.cookie().await;
     let (_, first) = make(&house, &cookie, "First").await;
+    let task = json!({ "subject": "Call", "due_date": "2026-03-02", "repeat": "weekly" });
+    let tasks = "/api/v1/records/task";
+    let (status, task) = call(&house, &cookie, Method::POST, tasks, &task).await;
+    assert_eq!(status, StatusCode::CREATED, "{task}");
     let (records, _) = used(&house).await;
     let quota = Quota {
         records: Some(records + 1),
@@ -91,6 +95,24 @@ async fn a_full_workspace_takes_no_more_records_by_any_way_and_changes_those_it_
         assert_eq!(rejection.code, "workspace_full");
         assert!(rejection.message.contains("full"), "{}", rejection.message);
     }
+    // What follows in the same request for a record that there was no room for waits with it, and isn't kept either.
+    let change = Mutation {
+        uuid: "1".repeat(32),
+        sequence: 2,
+        kind: Kind::Update,
+        ..mutation.clone()
+    };
+    for _ in 0..2 {
+        let outcomes = push_all(
+            &house,
+            &cookie,
+            &device,
+            &[mutation.clone(), change.clone()],
+        )
+        .await;
+        let is_full = |it: &Outcome| matches!(it, Outcome::Rejected { rejection } if rejection.code == "workspace_full");
+        assert!(outcomes.iter().all(is_full), "{outcomes:?}");
+    }
     assert_eq!(used(&house).await.0, records + 1, "nothing was half made");
     // What is there can be changed and deleted.
     let path = format!("/api/v1/records/account/{}", first["id"].as_str().unwrap());
@@ -104,12 +126,31 @@ async fn a_full_workspace_takes_no_more_records_by_any_way_and_changes_those_it_
     .await;
     assert_eq!(status, StatusCode::OK);
 
+    // A task that repeats can be finished: the next one is made, and counted.
+    let path = format!("{tasks}/{}", task["id"].as_str().unwrap());
+    let done = json!({ "status": "done" });
+    let (status, answer) = call(&house, &cookie, Method::PATCH, &path, &done).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert_eq!(used(&house).await.0, records + 2);
+    let (status, first) = call(
+        &house,
+        &cookie,
+        Method::POST,
+        tasks,
+        &json!({ "subject": "Another", "due_date": "2026-03-02", "repeat": "weekly" }),
+    )
+    .await;
+    assert!(
+        is_full(&(status, first)),
+        "one that follows none has no room"
+    );
+
     let page = house.page("/settings/usage", &cookie).await;
     assert!(page.contains("usage") && page.contains("Full"), "{page}");
 
     // Room: the same change of the device is taken now.
     let quota = Quota {
-        records: Some(records + 3),
+        records: Some(records + 4),
         ..Quota::default()
     };
     limit(&house, quota).await;
@@ -194,6 +235,14 @@ async fn too_many_requests_are_told_when_to_come_again() {
         text.contains("urn:fieldstone:problem:too-many-requests"),
         "{text}"
     );
+    // Whoever is asked too often by a token can end it, and everything else, all the same.
+    for path in [
+        "/api/v1/tokens/0AT000000000000",
+        "/api/v1/sync/devices/0DV000000000000",
+    ] {
+        let ended = call(&house, &cookie, Method::DELETE, path, &json!({})).await;
+        assert_eq!(ended.0, StatusCode::NOT_FOUND, "{ended:?}");
+    }
     // Pages are for people, and go on.
     assert_eq!(house.get("/deals", &cookie).await, StatusCode::OK);
     house.clock.add(SignedDuration::from_secs(wait));
@@ -247,10 +296,20 @@ fn creation(id: &str, name: &str) -> Mutation {
 }
 
 async fn push(house: &House, cookie: &str, device: &Registered, mutation: &Mutation) -> Outcome {
+    let mut outcomes = push_all(house, cookie, device, std::slice::from_ref(mutation)).await;
+    outcomes.remove(0)
+}
+
+async fn push_all(
+    house: &House,
+    cookie: &str,
+    device: &Registered,
+    mutations: &[Mutation],
+) -> Vec<Outcome> {
     let request = PushRequest {
         protocol: 1,
         device: device.device,
-        mutations: vec![mutation.clone()],
+        mutations: mutations.to_vec(),
     };
     let asked = Request::post("/api/v1/sync/push")
         .header("sec-fetch-site", "same-origin")
@@ -260,6 +319,6 @@ async fn push(house: &House, cookie: &str, device: &Registered, mutation: &Mutat
     let answer = house.ask(asked, request.to_bytes().unwrap()).await;
     assert_eq!(answer.status(), StatusCode::OK);
     let bytes = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
-    let mut results = PushAnswer::from_bytes(&bytes).unwrap().results;
-    results.remove(0).outcome
+    let results = PushAnswer::from_bytes(&bytes).unwrap().results;
+    results.into_iter().map(|result| result.outcome).collect()
 }

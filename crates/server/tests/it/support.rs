@@ -190,6 +190,12 @@ async fn access_that_may_change_records_changes_nothing_else_and_ends_by_itself(
         (Method::POST, "/settings/profile"),
         (Method::POST, "/api/v1/objects"),
         (Method::POST, "/exports/accounts"),
+        (Method::POST, "/imports"),
+        (Method::POST, "/accounts/views"),
+        (Method::POST, "/dashboards"),
+        (Method::POST, "/api/v1/membership/email-change"),
+        (Method::DELETE, "/api/v1/membership"),
+        (Method::DELETE, "/api/v1/sessions"),
         (Method::POST, "/api/v1/sync/push"),
     ] {
         let status = call(&house, &cookie, method.clone(), path).await;

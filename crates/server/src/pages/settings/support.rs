@@ -10,10 +10,14 @@ use super::{
     programs::{Fields, Ids, Submitted},
 };
 use crate::identity::support::{Access, HOURS, NewAccess};
-use crate::identity::workspace::check_email;
+use crate::identity::workspace::{check_email, check_name};
 use crate::platform::Platform;
 
 pub(crate) const PATH: &str = "/settings/support";
+/// Most characters of the operator's name.
+const NAME_MAX: usize = 100;
+/// Most characters of what the access is for.
+const REASON_MAX: usize = 500;
 
 #[derive(Template)]
 #[template(path = "settings/support.html")]
@@ -21,18 +25,8 @@ struct Page<'a> {
     locale: &'a Locale,
     rows: Vec<Row>,
     hours: Vec<(i32, String, bool)>,
-    typed: &'a Typed,
+    typed: &'a NewAccess,
     error: Option<&'static str>,
-}
-
-/// What stands in the form.
-#[derive(Debug, Default)]
-struct Typed {
-    operator: String,
-    email: String,
-    reason: String,
-    hours: i32,
-    may_write: bool,
 }
 
 /// One access, in words.
@@ -44,9 +38,9 @@ struct Row {
 
 /// `GET /settings/support`.
 pub(crate) async fn show(settings: Settings) -> PageResult {
-    let typed = Typed {
+    let typed = NewAccess {
         hours: 4,
-        ..Typed::default()
+        ..NewAccess::default()
     };
     page(&settings, &typed, None, StatusCode::OK).await
 }
@@ -58,35 +52,33 @@ pub(crate) async fn give(
     submitted: Submitted,
 ) -> PageResult {
     let fields = Fields::read(submitted)?;
-    let typed = Typed {
-        operator: fields.get("operator").to_owned(),
+    let mut typed = NewAccess {
+        operator: fields.get("operator").trim().to_owned(),
         email: fields.get("email").to_owned(),
-        reason: fields.get("reason").to_owned(),
+        reason: fields.get("reason").trim().to_owned(),
         hours: fields.get("hours").parse().unwrap_or_default(),
         may_write: fields.get("write") == "yes",
     };
-    let error = if !(1..=100).contains(&typed.operator.chars().count()) {
-        Some("support-no-operator")
-    } else if check_email(&typed.email).is_err() {
-        Some("support-no-email")
-    } else if !HOURS.contains(&typed.hours) || typed.reason.chars().count() > 500 {
+    if !HOURS.contains(&typed.hours) {
         return Err(PageError::Invalid);
-    } else {
+    }
+    let error = if check_name(&typed.operator).is_err() || typed.operator.chars().count() > NAME_MAX
+    {
+        Some("support-no-operator")
+    } else if typed.reason.chars().count() > REASON_MAX {
+        Some("support-long-reason")
+    } else if let Ok(email) = check_email(&typed.email) {
+        typed.email = email.to_owned();
         None
+    } else {
+        Some("support-no-email")
     };
     if error.is_some() {
         return page(&settings, &typed, error, StatusCode::UNPROCESSABLE_ENTITY).await;
     }
-    let new = NewAccess {
-        operator: &typed.operator,
-        email: &typed.email,
-        reason: &typed.reason,
-        hours: typed.hours,
-        may_write: typed.may_write,
-    };
     settings
         .store
-        .give_support_access(&IdSource::default(), &new, platform.clock.now())
+        .give_support_access(&IdSource::default(), &typed, platform.clock.now())
         .await?;
     Ok(Settings::done_at(PATH, "support-given"))
 }
@@ -101,7 +93,7 @@ pub(crate) async fn end(settings: Settings, ids: Ids) -> Result<Response, PageEr
 
 async fn page(
     settings: &Settings,
-    typed: &Typed,
+    typed: &NewAccess,
     error: Option<&'static str>,
     status: StatusCode,
 ) -> PageResult {
