@@ -1,4 +1,4 @@
-//! Where a file's bytes come from, and where those of its failed rows go: the disk, or memory when a browser has brought them.
+//! Where a file's bytes come from, and where those of its failed rows go: the disk, or for what a browser has brought, parts that lie apart.
 
 use std::{
     fs::File,
@@ -9,21 +9,26 @@ use std::{
 
 use bytes::{Buf as _, Bytes};
 
+use super::parts::KeptFile;
+
 /// A file to import.
 #[derive(Debug, Clone)]
 pub enum Input {
     /// A file on disk.
     File(PathBuf),
-    /// A file's bytes, and its name.
+    /// A few bytes, and the file's name.
     Memory(String, Bytes),
+    /// A file that lies in parts.
+    Kept(KeptFile),
 }
 
 impl Input {
-    /// Opens it at its beginning.
+    /// Opens it at its beginning. Reading may wait for a disk or a network: it belongs on a thread that may.
     pub(super) fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(match self {
             Self::File(path) => Box::new(File::open(path)?),
             Self::Memory(_, bytes) => Box::new(bytes.clone().reader()),
+            Self::Kept(file) => Box::new(file.reader()),
         })
     }
 
@@ -32,6 +37,7 @@ impl Input {
         Ok(match self {
             Self::File(path) => File::open(path)?.metadata()?.len(),
             Self::Memory(_, bytes) => bytes.len() as u64,
+            Self::Kept(file) => file.size(),
         })
     }
 
@@ -44,6 +50,7 @@ impl Input {
                 .to_string_lossy()
                 .into_owned(),
             Self::Memory(name, _) => name.clone(),
+            Self::Kept(file) => file.name().to_owned(),
         }
     }
 
@@ -52,6 +59,7 @@ impl Input {
         match self {
             Self::File(path) => path,
             Self::Memory(name, _) => Path::new(name),
+            Self::Kept(file) => Path::new(file.name()),
         }
     }
 }

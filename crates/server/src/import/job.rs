@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use fieldstone_model::{Capability, Clock, RecordId, Role};
 use fieldstone_store::{Store as _, StoreError};
 use fieldstone_ui::locale::Locale;
@@ -18,8 +19,8 @@ use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    End, ImportError, Input, Kept, Listener, PgWorkspace, Progress, Report, Request, Sink, Undoing,
-    Undone, peek, run, undo,
+    End, ImportError, Input, Kept, Listener, Mapping, PgWorkspace, Progress, Report, Request, Sink,
+    Undoing, Undone, look, parts::Kind, run, undo,
 };
 use crate::{
     database::Actor,
@@ -43,7 +44,7 @@ pub(crate) const PEEKED: usize = 200;
 const SLACK: SignedDuration = SignedDuration::from_secs(1);
 
 const CLAIM: &str =
-    "SELECT kind, tenant_id, id, user_id, role, member_version, claims FROM app.claim_import($1)";
+    "SELECT kind, tenant_id, id, user_id, role, member_version, claims FROM app.claim_import_job($1)";
 const ABANDON: &str = "SELECT app.abandon_import($1, $2, $3, $4)";
 
 /// Imports, and takes imports back.
@@ -214,7 +215,7 @@ impl Imports {
                     &End::Stopped(why.to_owned()),
                     &upload.progress,
                     Some(why),
-                    &[],
+                    Bytes::new(),
                 )
                 .await;
         }
@@ -226,12 +227,11 @@ impl Imports {
                     &End::Stopped(why.to_owned()),
                     &upload.progress,
                     Some(why),
-                    &[],
+                    Bytes::new(),
                 )
                 .await;
         }
-        let bytes = store.upload_bytes(id, "file").await?;
-        let input = Input::Memory(upload.file.clone(), bytes);
+        let input = Input::Kept(store.kept_file(id, Kind::File, &upload.file).await?);
         let zone = TimeZone::get(&store.own_profile().await?.time_zone).unwrap_or(TimeZone::UTC);
         let object = upload.choices.imagined();
         let object = object
@@ -239,7 +239,11 @@ impl Imports {
             .or_else(|| store.registry().object(&upload.object).map(AsRef::as_ref));
         let sink = Sink::default();
         let mut last = Progress::default();
-        let outcome = match (object, peek(&input, &super::Mapping::default(), PEEKED)) {
+        let written = Mapping {
+            encoding: upload.encoding.clone(),
+            ..Mapping::default()
+        };
+        let outcome = match (object, look(&input, &written, PEEKED).await) {
             (None, _) => Err(StoreError::UnknownObject(upload.object.clone()).into()),
             (_, Err(error)) => Err(error),
             (Some(object), Ok(peeked)) => {
@@ -247,6 +251,7 @@ impl Imports {
                 request.mapping = upload
                     .choices
                     .mapping(object, store.registry(), &peeked, &zone);
+                request.mapping.encoding = upload.encoding.clone();
                 request.input = input;
                 request.sink = Some(sink.clone());
                 let workspace = PgWorkspace::new(self.stores.clone(), claimed.actor.clone(), None)
@@ -266,7 +271,7 @@ impl Imports {
                     end => (end, None),
                 };
                 store
-                    .end_upload(id, &end, &report.progress, problem.as_deref(), &sink.take())
+                    .end_upload(id, &end, &report.progress, problem.as_deref(), sink.take().into())
                     .await
             }
             Err(ImportError::Store(error @ (StoreError::SessionEnded | StoreError::Busy))) => {
@@ -280,7 +285,7 @@ impl Imports {
                         &End::Stopped(why.clone()),
                         &last,
                         Some(&why),
-                        &sink.take(),
+                        sink.take().into(),
                     )
                     .await
             }

@@ -18,6 +18,7 @@ pub(crate) mod job;
 mod journal;
 mod mapping;
 mod number;
+pub(crate) mod parts;
 mod peek;
 mod plan;
 mod postgres;
@@ -26,6 +27,7 @@ mod propose;
 mod rows;
 mod run;
 mod setup;
+pub(crate) mod sniff;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -44,14 +46,19 @@ pub use job::Imports;
 pub use journal::{Batch, Journal, Run, Written};
 pub use mapping::{Column, Dedupe, DedupeRule, Mapping, NewField, NewObject, NewStage, Rule};
 pub use number::NumberFormat;
-pub use peek::{Peek, peek};
+pub use parts::KeptFile;
+pub use peek::{Peek, look, peek};
 pub use postgres::PgWorkspace;
 pub use progress::{End, Fate, Progress, Report, Told};
 pub use propose::{places, propose};
 pub use run::{Request, run};
 pub use setup::Workspace;
+pub(crate) use source::encoding_of;
 pub use undo::{Kept, Listener, Reason, Undoing, Undone, undo};
-pub use workbook::{WorkbookError, is_workbook, to_csv};
+pub use workbook::WorkbookError;
+#[cfg(test)]
+pub(crate) use workbook::to_csv;
+pub(crate) use workbook::{Limits, convert};
 
 /// Rows applied together unless a request says otherwise.
 pub const CHUNK: usize = 1_000;

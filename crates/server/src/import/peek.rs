@@ -1,5 +1,7 @@
 //! A first look at a file: its columns and its first rows, before anything is decided about them.
 
+use fieldstone_store::StoreError;
+
 use super::{ImportError, Input, Mapping, source::Opened};
 
 /// What a file begins with.
@@ -29,6 +31,13 @@ pub fn peek(input: &Input, mapping: &Mapping, most: usize) -> Result<Peek, Impor
         header: opened.header,
         rows,
     })
+}
+
+/// The same from where nothing may wait.
+pub async fn look(input: &Input, mapping: &Mapping, most: usize) -> Result<Peek, ImportError> {
+    let (input, mapping) = (input.clone(), mapping.clone());
+    let looked = tokio::task::spawn_blocking(move || peek(&input, &mapping, most)).await;
+    looked.map_err(StoreError::internal)?
 }
 
 impl Peek {

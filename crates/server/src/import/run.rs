@@ -126,7 +126,7 @@ pub async fn run<W: Workspace>(
             "failed rows can't be written over the file that is read".to_owned(),
         ));
     }
-    let opened = Opened::open(&request.input, &request.mapping)?;
+    let opened = Opened::beside(&request.input, &request.mapping).await?;
     let mut mapping = request.mapping.clone();
     let guessing = mapping.map.is_empty() || mapping.guess;
     if guessing {

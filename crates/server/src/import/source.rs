@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use fieldstone_store::StoreError;
 use tokio::sync::mpsc;
 
 use super::{
@@ -16,6 +17,13 @@ use super::{
 /// Bytes of rows applied together at most.
 const CHUNK_BYTES: usize = 8 * 1024 * 1024;
 
+/// The encoding of a file, guessed from all of it. Waits: never on a thread that runs tasks.
+pub(crate) fn encoding_of(input: &Input) -> Result<&'static str, ImportError> {
+    let unreadable = |error: io::Error| ImportError::Unreadable(input.path().to_owned(), error);
+    let source = input.open().map_err(unreadable)?;
+    Ok(decode::guess(source).map_err(unreadable)?.name())
+}
+
 /// A file whose encoding, delimiter and header are known.
 pub(super) struct Opened {
     pub(super) rows: Rows<Box<dyn Read + Send>>,
@@ -28,6 +36,13 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    /// Opens the file on a thread that may wait.
+    pub(super) async fn beside(input: &Input, mapping: &Mapping) -> Result<Self, ImportError> {
+        let (input, mapping) = (input.clone(), mapping.clone());
+        let opened = tokio::task::spawn_blocking(move || Self::open(&input, &mapping)).await;
+        opened.map_err(StoreError::internal)?
+    }
+
     /// Opens the file and finds out what its mapping doesn't say.
     pub(super) fn open(input: &Input, mapping: &Mapping) -> Result<Self, ImportError> {
         let unreadable = |error: io::Error| ImportError::Unreadable(input.path().to_owned(), error);

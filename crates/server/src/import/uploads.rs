@@ -12,20 +12,24 @@ use tokio_postgres::{
     types::{FromSql, ToSql},
 };
 
-use super::{Batch, Choices, End, Kept, Progress, Undone};
+use super::{
+    Batch, Choices, End, Kept, Progress, Undone,
+    parts::{Kind, note_with},
+};
 use crate::{
+    attachments::AttachmentError,
     database::pool::Step,
     identity::audit::Action,
     store::{PgStore, store_error},
 };
 
 const UPLOAD_PREFIX: [u8; 3] = *b"0IU";
-/// Bytes of a piece.
-const PIECE: usize = 1024 * 1024;
 /// Imports shown.
 const RUNS: i64 = 200;
 /// Files of one person that nothing was imported from yet.
 const DRAFTS_MAX: i64 = 10;
+/// And bytes of all of them.
+const DRAFTS_BYTES_MAX: i64 = 1 << 30;
 
 /// A file that somebody has brought.
 #[derive(Debug, Clone)]
@@ -33,6 +37,10 @@ pub(crate) struct Upload {
     pub(crate) id: RecordId,
     pub(crate) object: String,
     pub(crate) file: String,
+    /// How large it is, or is said to be.
+    pub(crate) bytes: u64,
+    /// What its text is written in, once all of it has arrived.
+    pub(crate) encoding: Option<String>,
     pub(crate) choices: Choices,
     pub(crate) state: State,
     pub(crate) run: Option<RecordId>,
@@ -44,6 +52,7 @@ pub(crate) struct Upload {
 /// How far an upload, or taking an import back, has got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
+    Arriving,
     Draft,
     Queued,
     Running,
@@ -53,6 +62,7 @@ pub(crate) enum State {
 impl State {
     fn of(name: &str) -> Self {
         match name {
+            "arriving" => Self::Arriving,
             "draft" => Self::Draft,
             "queued" => Self::Queued,
             "running" => Self::Running,
@@ -86,17 +96,17 @@ pub(crate) struct Undo {
     pub(crate) problem: Option<String>,
 }
 
-const UPLOAD: &str = "SELECT id, object, file, choices, state, run_id, progress, cancelled, problem FROM app.import_upload";
+const UPLOAD: &str = "SELECT id, object, file, choices, state, run_id, progress, cancelled, problem, bytes, encoding FROM app.import_upload";
 const RUN: &str = "SELECT r.id, r.object, r.file, r.by_id, r.began_at, r.ended_at, r.outcome, r.created, r.updated, r.skipped, r.failed, \
     u.state, u.progress, u.problem FROM app.import_run r LEFT JOIN app.import_undo u ON u.tenant_id = r.tenant_id AND u.run_id = r.id";
 
 impl PgStore {
-    /// Keeps a file that is to be imported.
-    pub(crate) async fn keep_upload(
+    /// Makes room for a file of so many bytes, which then arrives part by part.
+    pub(crate) async fn expect_upload(
         &self,
         object: &str,
         file: &str,
-        bytes: &[u8],
+        bytes: u64,
         choices: &Choices,
     ) -> Result<RecordId, StoreError> {
         let id = self.fresh_id(UPLOAD_PREFIX);
@@ -107,53 +117,47 @@ impl PgStore {
             file
         };
         let (size, choices) = (
-            i64::try_from(bytes.len()).unwrap_or(i64::MAX),
+            i64::try_from(bytes).unwrap_or(i64::MAX),
             as_json(choices),
         );
-        let upload: [&(dyn ToSql + Sync); 5] = [&id.as_str(), &object, &file, &size, &choices];
-        // Files that somebody brought and went no further with make room for new ones.
-        self.run_step(
-            "DELETE FROM app.import_upload u WHERE u.state = 'draft' AND u.id NOT IN (\
-                SELECT d.id FROM app.import_upload d WHERE d.state = 'draft' ORDER BY d.created_at DESC LIMIT $1)",
-            &[&(DRAFTS_MAX - 1)],
-        )
-        .await?;
-        self.keep_pieces(id, "file", bytes, Step {
-            sql: "INSERT INTO app.import_upload (tenant_id, user_id, id, object, file, bytes, choices, created_at) \
-                SELECT (SELECT app.tenant_id()), (SELECT app.user_id()), $1, $2, $3, $4, $5, transaction_timestamp()",
-            params: &upload,
-        })
-        .await?;
-        Ok(id)
-    }
-
-    /// Keeps bytes in pieces, after `first`, all in one transaction.
-    async fn keep_pieces(
-        &self,
-        id: RecordId,
-        kind: &str,
-        bytes: &[u8],
-        first: Step<'_>,
-    ) -> Result<(), StoreError> {
-        let id = id.to_string();
-        let pieces: Vec<(i32, &[u8])> = (0..).zip(bytes.chunks(PIECE)).collect();
-        let params: Vec<[&(dyn ToSql + Sync); 4]> = pieces
-            .iter()
-            .map(|(number, data)| {
-                let params: [&(dyn ToSql + Sync); 4] = [&id, &kind, number, data];
-                params
-            })
-            .collect();
-        let mut steps = vec![first];
-        steps.extend(params.iter().map(|params| Step {
-            sql: "INSERT INTO app.import_piece (tenant_id, user_id, upload_id, kind, number, data) \
-                SELECT (SELECT app.tenant_id()), (SELECT app.user_id()), $1, $2, $3, $4",
-            params,
-        }));
+        let room = (DRAFTS_BYTES_MAX - size).max(0);
+        let steps = [
+            // Files that somebody brought and went no further with make room for new ones, the oldest first.
+            Step {
+                sql: "DELETE FROM app.import_upload u WHERE u.state IN ('arriving', 'draft') AND u.id NOT IN ( \
+                    SELECT d.id FROM (SELECT d.id, row_number() OVER newest AS place, sum(d.bytes) OVER newest AS bytes \
+                        FROM app.import_upload d WHERE d.state IN ('arriving', 'draft') WINDOW newest AS (ORDER BY d.created_at DESC, d.id DESC)) d \
+                    WHERE d.place <= $1 AND d.bytes <= $2)",
+                params: &[&(DRAFTS_MAX - 1), &room],
+            },
+            Step {
+                sql: "INSERT INTO app.import_upload (tenant_id, user_id, id, object, file, bytes, choices, state, in_parts, created_at) \
+                    SELECT (SELECT app.tenant_id()), (SELECT app.user_id()), $1, $2, $3, $4, $5, 'arriving', true, transaction_timestamp()",
+                params: &[&id.as_str(), &object, &file, &size, &choices],
+            },
+        ];
         let flight = self.pool().flight(self.actor(), None, &steps).await;
         self.note_outcome(flight.map_err(store_error))?;
         self.note_written();
-        Ok(())
+        Ok(id)
+    }
+
+    /// Notes what was found out about a file of which all has arrived: from then on it is a draft. False when it was one before.
+    pub(crate) async fn note_arrived(
+        &self,
+        id: RecordId,
+        object: &str,
+        bytes: u64,
+        encoding: &str,
+        choices: &Choices,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE app.import_upload u SET state = 'draft', object = $2, bytes = $3, encoding = $4, choices = $5 \
+            WHERE u.id = $1 AND u.state = 'arriving' RETURNING u.id";
+        let size = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let choices = as_json(choices);
+        let params: [&(dyn ToSql + Sync); 5] =
+            [&id.as_str(), &object, &size, &encoding, &choices];
+        self.changed(sql, &params).await
     }
 
     /// One of the caller's uploads.
@@ -175,26 +179,15 @@ impl PgStore {
     /// The caller's uploads that aren't done with, newest first.
     pub(crate) async fn open_uploads(&self) -> Result<Vec<Upload>, StoreError> {
         let sql =
-            format!("{UPLOAD} WHERE state <> 'ended' OR run_id IS NULL ORDER BY id DESC LIMIT 20");
+            format!("{UPLOAD} WHERE state <> 'arriving' AND (state <> 'ended' OR run_id IS NULL) ORDER BY id DESC LIMIT 20");
         let rows = self.run_step(&sql, &[]).await?;
         rows.iter().map(upload).collect()
-    }
-
-    /// The bytes of an upload, or of its failed rows.
-    pub(crate) async fn upload_bytes(&self, id: RecordId, kind: &str) -> Result<Bytes, StoreError> {
-        let sql = "SELECT p.data FROM app.import_piece p WHERE p.upload_id = $1 AND p.kind = $2 ORDER BY p.number";
-        let rows = self.run_step(sql, &[&id.as_str(), &kind]).await?;
-        let mut bytes = Vec::new();
-        for row in &rows {
-            bytes.extend_from_slice(get::<&[u8]>(row, 0)?);
-        }
-        Ok(bytes.into())
     }
 
     /// Whether an upload has failed rows.
     pub(crate) async fn has_failed_rows(&self, id: RecordId) -> Result<bool, StoreError> {
         let sql =
-            "SELECT 1 FROM app.import_piece p WHERE p.upload_id = $1 AND p.kind = 'failed' LIMIT 1";
+            "SELECT 1 FROM app.import_part p WHERE p.upload_id = $1 AND p.kind = 'failed' LIMIT 1";
         Ok(!self.run_step(sql, &[&id.as_str()]).await?.is_empty())
     }
 
@@ -234,9 +227,9 @@ impl PgStore {
         self.changed(sql, &[&id.as_str()]).await
     }
 
-    /// Throws a draft away, or what ended before it had begun.
+    /// Throws away what arrives, a draft, or what ended before it had begun.
     pub(crate) async fn drop_upload(&self, id: RecordId) -> Result<bool, StoreError> {
-        let sql = "DELETE FROM app.import_upload u WHERE u.id = $1 AND (u.state = 'draft' OR u.state = 'ended') RETURNING u.id";
+        let sql = "DELETE FROM app.import_upload u WHERE u.id = $1 AND u.state IN ('arriving', 'draft', 'ended') RETURNING u.id";
         self.changed(sql, &[&id.as_str()]).await
     }
 
@@ -263,7 +256,7 @@ impl PgStore {
         end: &End,
         progress: &Progress,
         problem: Option<&str>,
-        failed: &[u8],
+        failed: Bytes,
     ) -> Result<(), StoreError> {
         let outcome = match end {
             End::Complete => "complete",
@@ -272,11 +265,20 @@ impl PgStore {
         };
         let problem: Option<String> = problem.map(|text| text.chars().take(2000).collect());
         let (key, progress) = (id.to_string(), as_json(progress));
-        self.keep_pieces(id, "failed", failed, Step {
+        let known = self.import_parts(id, Kind::Failed).await?.len();
+        let laid = self
+            .lay_all(id, Kind::Failed, known, failed)
+            .await
+            .map_err(unkept)?;
+        let step = Step {
             sql: "UPDATE app.import_upload u SET state = 'ended', outcome = $2, progress = $3, problem = $4, ended_at = transaction_timestamp() WHERE u.id = $1",
             params: &[&key, &outcome, &progress, &problem],
-        })
-        .await?;
+        };
+        note_with(self, id, &laid, &[step]).await?;
+        if *end == End::Complete {
+            // Nobody needs it any more; what failed lies apart.
+            self.remove_parts_from(id, Kind::File, 0).await?;
+        }
         // Whether that can be told or not: the import has ended.
         if let Err(error) = self.tell_import(id).await {
             tracing::debug!(%error, "nobody could be told that an import has ended");
@@ -417,6 +419,17 @@ impl PgStore {
     }
 }
 
+/// Why failed rows can't be kept, for whoever may try again.
+fn unkept(error: AttachmentError) -> StoreError {
+    match error {
+        AttachmentError::Store(error) => error,
+        error => {
+            tracing::warn!(%error, "failed rows of an import can't be kept");
+            StoreError::Busy
+        }
+    }
+}
+
 fn as_json(value: &impl serde::Serialize) -> Json {
     // Plain structs of texts and numbers always serialise.
     serde_json::to_value(value).unwrap_or_default()
@@ -458,6 +471,8 @@ fn upload(row: &Row) -> Result<Upload, StoreError> {
         progress: json_of(row, 6)?,
         cancelled: get(row, 7)?,
         problem: get(row, 8)?,
+        bytes: get::<i64>(row, 9)?.unsigned_abs(),
+        encoding: get(row, 10)?,
     })
 }
 

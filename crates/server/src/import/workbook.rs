@@ -1,21 +1,50 @@
 //! Spreadsheets (XLSX) as delimited text: the first sheet that has rows, with dates as ISO 8601 and numbers as they were typed.
 //!
 //! A workbook is a ZIP archive from somewhere: it is measured before anything of it is kept, and its cells are read one after the other,
-//! so that neither a compressed bomb nor a cell in the last corner of the sheet takes the memory.
+//! so that neither a compressed bomb nor a cell in the last corner of the sheet takes the memory. Only the texts that cells share are held.
 
-use std::io::{self, Cursor, Read};
+use std::io::{self, BufReader, Read, Seek, Write};
 
 use calamine::{DataRef, ExcelDateTime, Reader as _, Xlsx};
 use zip::ZipArchive;
 
 use super::rows::COLUMNS_MAX;
 
-/// Bytes that a workbook may have unpacked.
-const UNPACKED_MAX: u64 = 256 * 1024 * 1024;
-/// Bytes that the text made of it may have.
-const TEXT_MAX: usize = 64 * 1024 * 1024;
 /// Files that a workbook may consist of.
 const PARTS_MAX: usize = 5_000;
+/// The texts that cells share, which have to be at hand for all of them.
+const SHARED: &str = "xl/sharedStrings.xml";
+
+/// What a workbook may come to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Bytes that it may have unpacked.
+    pub(crate) unpacked: u64,
+    /// Bytes of the texts that cells share.
+    pub(crate) shared: u64,
+    /// Bytes that the text made of it may have.
+    pub(crate) text: u64,
+}
+
+impl Limits {
+    /// Where the text is held until all of it is there.
+    pub(crate) fn small() -> Self {
+        Self {
+            text: 64 * 1024 * 1024,
+            ..Self::default()
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            unpacked: 512 * 1024 * 1024,
+            shared: 64 * 1024 * 1024,
+            text: 256 * 1024 * 1024,
+        }
+    }
+}
 
 /// Why a workbook can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -30,59 +59,81 @@ pub enum WorkbookError {
     /// It has no rows.
     #[error("No sheet of this workbook has any rows.")]
     Empty,
-}
-
-/// Whether these bytes begin like a workbook.
-pub fn is_workbook(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"PK\x03\x04")
+    /// Its text can't be written.
+    #[error("What the workbook holds can't be kept: {0}.")]
+    Unwritten(#[source] io::Error),
 }
 
 /// The first sheet with rows as comma-separated text.
-pub fn to_csv(bytes: &[u8]) -> Result<Vec<u8>, WorkbookError> {
-    measure(bytes)?;
-    let mut book = Xlsx::new(Cursor::new(bytes)).map_err(|_| WorkbookError::Broken)?;
+pub(crate) fn convert<R: Read + Seek, W: Write>(
+    mut source: R,
+    limits: Limits,
+    out: &mut W,
+) -> Result<(), WorkbookError> {
+    measure(&mut source, limits)?;
+    source.rewind().map_err(|_| WorkbookError::Broken)?;
+    let mut book = Xlsx::new(BufReader::new(source)).map_err(|_| WorkbookError::Broken)?;
     for sheet in book.sheet_names() {
-        let text = sheet_to_csv(&mut book, &sheet)?;
-        if !text.is_empty() {
-            return Ok(text);
+        if sheet_to_csv(&mut book, &sheet, limits, out)? {
+            return Ok(());
         }
     }
     Err(WorkbookError::Empty)
 }
 
+/// The same of bytes at hand.
+#[cfg(test)]
+pub(crate) fn to_csv(bytes: &[u8]) -> Result<Vec<u8>, WorkbookError> {
+    let limits = Limits::small();
+    let mut text = Vec::new();
+    convert(io::Cursor::new(bytes), limits, &mut text)?;
+    Ok(text)
+}
+
 /// Unpacks everything into nothing and counts: what the archive says about its sizes may be a lie.
-fn measure(bytes: &[u8]) -> Result<(), WorkbookError> {
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|_| WorkbookError::Broken)?;
+fn measure(source: impl Read + Seek, limits: Limits) -> Result<(), WorkbookError> {
+    let mut archive =
+        ZipArchive::new(BufReader::new(source)).map_err(|_| WorkbookError::Broken)?;
     if archive.len() > PARTS_MAX {
         return Err(WorkbookError::TooLarge);
     }
-    let mut left = UNPACKED_MAX;
+    let mut left = limits.unpacked;
     for at in 0..archive.len() {
         let part = archive.by_index(at).map_err(|_| WorkbookError::Broken)?;
+        let is_shared = part.name().eq_ignore_ascii_case(SHARED);
         let size = io::copy(&mut part.take(left + 1), &mut io::sink())
             .map_err(|_| WorkbookError::Broken)?;
         left = left.checked_sub(size).ok_or(WorkbookError::TooLarge)?;
+        if is_shared && size > limits.shared {
+            return Err(WorkbookError::TooLarge);
+        }
     }
     Ok(())
 }
 
-fn sheet_to_csv(book: &mut Xlsx<Cursor<&[u8]>>, sheet: &str) -> Result<Vec<u8>, WorkbookError> {
+/// Answers whether the sheet has any rows.
+fn sheet_to_csv<R: Read + Seek, W: Write>(
+    book: &mut Xlsx<R>,
+    sheet: &str,
+    limits: Limits,
+    out: &mut W,
+) -> Result<bool, WorkbookError> {
     let broken = |_| WorkbookError::Broken;
     // A sheet that holds a chart has no cells.
     let Ok(mut cells) = book.worksheet_cells_reader(sheet) else {
-        return Ok(Vec::new());
+        return Ok(false);
     };
-    let mut writer = csv::WriterBuilder::new()
-        .flexible(true)
-        .from_writer(Vec::new());
-    let (mut row, mut width): (Vec<String>, usize) = (Vec::new(), 0);
-    // Few bytes of a workbook may stand for very many: a text that a million cells share, cells far to the right.
-    let mut left = TEXT_MAX;
+    let mut rows = Rows {
+        writer: csv::WriterBuilder::new().flexible(true).from_writer(out),
+        width: 0,
+        left: limits.text,
+    };
+    let mut row: Vec<String> = Vec::new();
     let mut at = None;
     while let Some(cell) = cells.next_cell().map_err(broken)? {
         let (line, column) = cell.get_position();
         if at != Some(line) {
-            flush(&mut writer, &mut row, &mut width, &mut left)?;
+            rows.write(std::mem::take(&mut row))?;
             at = Some(line);
         }
         let column = usize::try_from(column).unwrap_or(usize::MAX);
@@ -90,9 +141,7 @@ fn sheet_to_csv(book: &mut Xlsx<Cursor<&[u8]>>, sheet: &str) -> Result<Vec<u8>, 
             return Err(WorkbookError::TooLarge);
         }
         let text = text(cell.get_value());
-        left = left
-            .checked_sub(text.len())
-            .ok_or(WorkbookError::TooLarge)?;
+        rows.count(text.len())?;
         if !text.is_empty() {
             if row.len() <= column {
                 row.resize(column + 1, String::new());
@@ -102,27 +151,41 @@ fn sheet_to_csv(book: &mut Xlsx<Cursor<&[u8]>>, sheet: &str) -> Result<Vec<u8>, 
             }
         }
     }
-    flush(&mut writer, &mut row, &mut width, &mut left)?;
-    writer.into_inner().map_err(|_| WorkbookError::Broken)
+    rows.write(row)?;
+    rows.writer.flush().map_err(WorkbookError::Unwritten)?;
+    Ok(rows.width > 0)
 }
 
-/// Writes a row that has anything; the first one is the header, and says how wide the others are at least.
-fn flush(
-    writer: &mut csv::Writer<Vec<u8>>,
-    row: &mut Vec<String>,
-    width: &mut usize,
-    left: &mut usize,
-) -> Result<(), WorkbookError> {
-    let mut row = std::mem::take(row);
-    if row.is_empty() {
-        return Ok(());
+/// Rows on their way out.
+struct Rows<W: Write> {
+    writer: csv::Writer<W>,
+    width: usize,
+    /// Few bytes of a workbook may stand for very many: a text that a million cells share, cells far to the right.
+    left: u64,
+}
+
+impl<W: Write> Rows<W> {
+    fn count(&mut self, bytes: usize) -> Result<(), WorkbookError> {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.left = self.left.checked_sub(bytes).ok_or(WorkbookError::TooLarge)?;
+        Ok(())
     }
-    *width = (*width).max(usize::from(*width == 0) * row.len());
-    if row.len() < *width {
-        row.resize(*width, String::new());
+
+    /// Writes a row that has anything; the first one is the header, and says how wide the others are at least.
+    fn write(&mut self, mut row: Vec<String>) -> Result<(), WorkbookError> {
+        if row.is_empty() {
+            return Ok(());
+        }
+        if self.width == 0 {
+            self.width = row.len();
+        }
+        if row.len() < self.width {
+            row.resize(self.width, String::new());
+        }
+        self.count(row.len())?;
+        let written = self.writer.write_record(&row);
+        written.map_err(|error| WorkbookError::Unwritten(error.into()))
     }
-    *left = left.checked_sub(row.len()).ok_or(WorkbookError::TooLarge)?;
-    writer.write_record(&row).map_err(|_| WorkbookError::Broken)
 }
 
 fn text(value: &DataRef<'_>) -> String {
@@ -184,7 +247,7 @@ mod tests {
             sheet.write(3, 0, "after an empty row").unwrap();
             sheet.write(3, 1, 1234).unwrap();
         });
-        assert!(is_workbook(&bytes));
+        assert_eq!(super::super::sniff::sniff(&bytes), super::super::sniff::Looks::Workbook);
         assert_eq!(
             String::from_utf8(to_csv(&bytes).unwrap()).unwrap(),
             "name,amount,on,note\n\"Möbel, \"\"Holz\"\"\",0.3,2026-03-01,\nafter an empty row,1234,,\n"

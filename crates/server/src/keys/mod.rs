@@ -70,7 +70,7 @@ pub async fn is_anything_sealed(owner: &Client) -> Result<bool, DatabaseError> {
             return Ok(true);
         }
     }
-    let files = "SELECT EXISTS (SELECT FROM app.content_part)";
+    let files = "SELECT EXISTS (SELECT FROM app.content_part) OR EXISTS (SELECT FROM app.import_part WHERE object IS NOT NULL)";
     Ok(owner.query_one(files, &[]).await?.try_get(0)?)
 }
 

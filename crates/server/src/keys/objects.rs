@@ -6,8 +6,10 @@ use crate::attachments::{Object, ObjectStorage, StorageError};
 /// Parts looked up at once.
 const AT_ONCE: i64 = 500;
 
-const PARTS: &str = "SELECT p.content_id, p.number, p.object FROM app.content_part p
-    WHERE p.tenant_id = $1 AND (p.content_id, p.number) > ($2, $3) ORDER BY p.content_id, p.number LIMIT $4";
+const PARTS: &str = "SELECT p.id, p.number, p.object FROM (
+        SELECT c.tenant_id, c.content_id AS id, c.number, c.object FROM app.content_part c
+        UNION ALL SELECT i.tenant_id, i.upload_id, i.number, i.object FROM app.import_part i WHERE i.object IS NOT NULL) p
+    WHERE p.tenant_id = $1 AND (p.id, p.number) > ($2, $3) ORDER BY p.id, p.number LIMIT $4";
 
 impl Change<'_> {
     /// Looks at the head of every part, and seals those anew that need it. A part that has gone meanwhile needs nothing.

@@ -2,6 +2,7 @@
 import htmx from "htmx.org/dist/htmx.esm.js";
 import { startNavigation } from "./navigation.js";
 import { startBoard } from "./board.js";
+import { startBring } from "./bring.js";
 import { startCalendar } from "./calendar.js";
 import { startCombobox } from "./combobox.js";
 import { startKeepsake } from "./keepsake.js";
@@ -35,6 +36,7 @@ Object.assign(htmx.config, {
 
 startNavigation(htmx);
 startBoard();
+startBring();
 startCalendar();
 startCombobox();
 startKeepsake();

@@ -88,10 +88,10 @@ export function startUpload() {
   });
   // A file dropped anywhere on the page is meant for the form.
   document.addEventListener("dragover", (event) => {
-    if (document.querySelector("form[data-upload]")) event.preventDefault();
+    if (document.querySelector("form[data-upload], form[data-bring]")) event.preventDefault();
   });
   document.addEventListener("drop", (event) => {
-    const input = document.querySelector("form[data-upload] input[type=file]");
+    const input = document.querySelector("form:is([data-upload], [data-bring]) input[type=file]");
     if (!input || !event.dataTransfer?.files.length) return;
     event.preventDefault();
     input.files = event.dataTransfer.files;

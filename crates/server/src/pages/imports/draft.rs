@@ -15,7 +15,7 @@ use super::{Entrance, Inside, PATH, PageClock, own};
 use crate::{
     import::{
         Choices, Dates, Existing, Fate, Input, Mapping, Missing, Peek, PgWorkspace, Request, Sink,
-        job::PEEKED, peek, places, run, uploads::Upload,
+        job::PEEKED, look, parts::Kind, places, run, uploads::Upload,
     },
     pages::{
         path_id::PathId,
@@ -88,11 +88,15 @@ struct Page<'a> {
 /// The draft as it stands.
 pub(super) async fn page(inside: &Inside, upload: &Upload, clock: &PageClock) -> PageResult {
     let locale = &inside.viewer.locale;
-    let input = Input::Memory(
-        upload.file.clone(),
-        inside.store.upload_bytes(upload.id, "file").await?,
-    );
-    let peeked = peek(&input, &Mapping::default(), PEEKED).map_err(|_| PageError::Failed)?;
+    let file = inside.store.kept_file(upload.id, Kind::File, &upload.file);
+    let input = Input::Kept(file.await?);
+    let written = Mapping {
+        encoding: upload.encoding.clone(),
+        ..Mapping::default()
+    };
+    let peeked = look(&input, &written, PEEKED)
+        .await
+        .map_err(|_| PageError::Failed)?;
     let imagined = upload.choices.imagined();
     let object = imagined
         .as_ref()
@@ -190,6 +194,7 @@ async fn preview(
     request.mapping = upload
         .choices
         .mapping(object, inside.registry(), peeked, locale.time_zone());
+    request.mapping.encoding = upload.encoding.clone();
     request.input = input;
     request.sink = Some(Sink::default());
     request.trial = true;

@@ -1,6 +1,7 @@
 //! Imports that were run: what came of each, its failed rows, and taking it back.
 
 use askama::Template;
+use axum::body::Body;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use fieldstone_model::RecordId;
 use fieldstone_store::Store as _;
@@ -13,7 +14,8 @@ use crate::{
     import::{
         Input, Mapping,
         job::may_undo,
-        peek,
+        look,
+        parts::Kind,
         uploads::{ImportRun, State, Upload, people},
     },
     pages::path_id::PathId,
@@ -51,7 +53,7 @@ pub(crate) async fn list(inside: Inside) -> PageResult {
     let names = inside.store.names(&people(&runs)).await?;
     let open = uploads.iter().map(|upload| {
         let state = match upload.state {
-            State::Draft => "import-state-draft",
+            State::Arriving | State::Draft => "import-state-draft",
             State::Queued | State::Running => "import-outcome-running",
             State::Ended => "import-outcome-stopped",
         };
@@ -245,14 +247,15 @@ async fn failed(
     if !inside.store.has_failed_rows(upload.id).await? {
         return Ok(nothing);
     }
-    let bytes = inside.store.upload_bytes(upload.id, "failed").await?;
+    let kept = inside.store.kept_file(upload.id, Kind::Failed, &upload.file);
+    let input = Input::Kept(kept.await?);
     // A delimiter of its own: otherwise one might be guessed from what stands in the rows.
     let mapping = Mapping {
         delimiter: Some(",".to_owned()),
         encoding: Some("utf-8".to_owned()),
         ..Mapping::default()
     };
-    let Ok(mut peeked) = peek(&Input::Memory(upload.file.clone(), bytes), &mapping, FAILED) else {
+    let Ok(mut peeked) = look(&input, &mapping, FAILED).await else {
         return Ok(nothing);
     };
     // Why comes first.
@@ -295,10 +298,15 @@ async fn kept(inside: &Inside, run: RecordId) -> Result<Vec<Left>, PageError> {
 /// `GET /imports/{id}/failed`: the file of failed rows.
 pub(crate) async fn failed_rows(inside: Inside, PathId(id): PathId) -> PageResult {
     let upload = own(&inside, id).await?;
-    let bytes = inside.store.upload_bytes(id, "failed").await?;
-    if bytes.is_empty() {
+    let kept = inside
+        .store
+        .kept_file(id, Kind::Failed, &upload.file)
+        .await?;
+    if kept.size() == 0 {
         return Err(PageError::NotFound);
     }
+    // An answer begins once its first part is at hand, so that an object store that is out of reach is told of and not cut off.
+    kept.head().await?;
     let stem = upload
         .file
         .rsplit_once('.')
@@ -313,11 +321,12 @@ pub(crate) async fn failed_rows(inside: Inside, PathId(id): PathId) -> PageResul
             }
         })
         .collect();
-    Ok(download(bytes, &format!("{name}.errors.csv")))
+    let body = Body::from_stream(kept.stream());
+    Ok(download(body, &format!("{name}.errors.csv")))
 }
 
-fn download(bytes: bytes::Bytes, name: &str) -> Response {
-    let mut response = bytes.into_response();
+fn download(body: Body, name: &str) -> Response {
+    let mut response = body.into_response();
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,

@@ -2,12 +2,13 @@
 //!
 //! A page never applies anything itself: the job does, in the person's name, with the rights they have then.
 
+mod arrival;
 mod bring;
 mod draft;
 mod history;
 mod running;
 
-pub(crate) use bring::{create, new};
+pub(crate) use bring::{arrive, create, expect, new, part};
 pub(crate) use draft::{again, choose, discard};
 pub(crate) use history::{failed_rows, list, undo};
 pub(crate) use running::{cancel, progress};
@@ -34,6 +35,7 @@ pub(crate) async fn show(
     }
     let upload = own(&inside, id).await?;
     match upload.state {
+        Stage::Arriving => Err(PageError::NotFound),
         Stage::Draft => draft::page(&inside, &upload, &entrance.clock).await,
         Stage::Queued | Stage::Running => Ok(running::page(&inside, &upload)),
         Stage::Ended => match upload.run {

@@ -1,0 +1,150 @@
+//! A file of which all has arrived: looked at once from its beginning to its end, and made a draft with proposals for its columns.
+
+use fieldstone_model::{Capability, RecordId};
+use fieldstone_store::StoreError;
+use fieldstone_ui::PageError;
+use tokio::sync::Semaphore;
+
+use super::{
+    Inside,
+    bring::{Refusal, check_workbook, refused},
+    own,
+};
+use crate::import::{
+    Choices, ImportError, Input, KeptFile, Limits, Mapping, WorkbookError, convert, encoding_of,
+    job::PEEKED,
+    look,
+    parts::{Kind, PartWriter},
+    propose,
+    sniff::{Looks, sniff},
+    uploads::{State, Upload},
+};
+
+/// Files that are looked through at the same time on this server: a workbook takes the texts that its cells share.
+static AT_ONCE: Semaphore = Semaphore::const_new(2);
+
+/// Takes a file in. One that can't be taken is thrown away.
+pub(super) async fn take_in(inside: &Inside, id: RecordId) -> Result<(), Refusal> {
+    let upload = own(inside, id).await?;
+    if upload.state == State::Draft {
+        // Asked twice: the answer to the first time was lost.
+        return Ok(());
+    }
+    if upload.state != State::Arriving {
+        return Err(PageError::Conflict.into());
+    }
+    let brought = inside
+        .store
+        .kept_file(id, Kind::Brought, &upload.file)
+        .await?;
+    if brought.size() != upload.bytes {
+        return Err(refused(
+            &inside.viewer.locale,
+            "file",
+            "import-file-incomplete",
+        ));
+    }
+    let turn = AT_ONCE.acquire().await.map_err(|_| PageError::Failed)?;
+    let taken = look_through(inside, &upload, brought).await;
+    drop(turn);
+    if let Err(Refusal::Said(_)) = &taken {
+        inside.store.drop_upload(id).await?;
+    }
+    taken
+}
+
+async fn look_through(
+    inside: &Inside,
+    upload: &Upload,
+    brought: KeptFile,
+) -> Result<(), Refusal> {
+    let locale = &inside.viewer.locale;
+    let wrong = |key: &str| refused(locale, "file", key);
+    let id = upload.id;
+    match sniff(&brought.head().await?) {
+        Looks::Text => inside.store.take_brought_as_file(id).await?,
+        Looks::Workbook => {
+            check_workbook(inside, brought.size())?;
+            unfold(inside, id, brought).await?;
+        }
+        Looks::OldWorkbook => return Err(wrong("import-file-old-workbook")),
+        Looks::Other => return Err(wrong("import-file-no-table")),
+    }
+    let file = inside.store.kept_file(id, Kind::File, &upload.file).await?;
+    let (size, input) = (file.size(), Input::Kept(file));
+    let guessed = input.clone();
+    let guessed = tokio::task::spawn_blocking(move || encoding_of(&guessed)).await;
+    let encoding = guessed
+        .map_err(|_| PageError::Failed)?
+        .map_err(|error| unread(&error))?;
+    let written = Mapping {
+        encoding: Some(encoding.to_owned()),
+        ..Mapping::default()
+    };
+    let peeked = match look(&input, &written, PEEKED).await {
+        Ok(peeked) => peeked,
+        Err(ImportError::Empty) => return Err(wrong("import-file-empty")),
+        Err(ImportError::Mapping(_)) => return Err(wrong("import-file-no-table")),
+        Err(error) => return Err(unread(&error).into()),
+    };
+    let imagined = upload.choices.imagined();
+    let registry = inside.registry();
+    let object = imagined
+        .as_ref()
+        .or_else(|| registry.object(&upload.object).map(AsRef::as_ref))
+        .ok_or(PageError::NotFound)?;
+    let may_add = inside.can(Capability::SchemaManage);
+    let choices = Choices {
+        new_object: upload.choices.new_object.clone(),
+        ..propose(registry, object, &peeked, locale, may_add)
+    };
+    inside
+        .store
+        .note_arrived(id, &upload.object, size, encoding, &choices)
+        .await?;
+    Ok(())
+}
+
+/// Makes text of a workbook, part by part.
+async fn unfold(inside: &Inside, id: RecordId, brought: KeptFile) -> Result<(), Refusal> {
+    let locale = &inside.viewer.locale;
+    let store = inside.store.clone();
+    let limits = if store.keeps_large_files() {
+        Limits::default()
+    } else {
+        Limits::small()
+    };
+    let mut writer = PartWriter::new(store, id, Kind::File);
+    let unfolded = tokio::task::spawn_blocking(move || {
+        convert(brought.reader(), limits, &mut writer)?;
+        writer.finish().map_err(WorkbookError::Unwritten)
+    });
+    let laid = match unfolded.await.map_err(|_| PageError::Failed)? {
+        Ok(laid) => laid,
+        Err(WorkbookError::TooLarge) => {
+            return Err(refused(locale, "file", "import-workbook-unfolds"));
+        }
+        Err(WorkbookError::Empty) => return Err(refused(locale, "file", "import-file-empty")),
+        Err(WorkbookError::Unwritten(error)) => {
+            tracing::warn!(%error, "the text of a workbook can't be kept");
+            return Err(PageError::Busy.into());
+        }
+        Err(WorkbookError::Broken) => {
+            return Err(refused(locale, "file", "import-workbook-broken"));
+        }
+    };
+    for laid in laid.chunks(16) {
+        inside.store.note_parts(id, laid).await?;
+    }
+    inside.store.remove_parts_from(id, Kind::Brought, 0).await?;
+    Ok(())
+}
+
+/// What was put down can't be taken up again.
+fn unread(error: &ImportError) -> PageError {
+    if let ImportError::Store(StoreError::SessionEnded) = error {
+        return PageError::SignedOut;
+    }
+    tracing::warn!(%error, "a file that has arrived can't be read");
+    PageError::Busy
+}
