@@ -164,6 +164,7 @@ fn tell(report: &Report, trial: bool) -> Result<(), Failure> {
             );
             Err(Failure::new(ended.trim()))
         }
+        (End::Suspended, _) => Err(Failure::new("The import was suspended.")),
         (End::Stopped(why), failed) => {
             let ended = format!(
                 "{why} Rows up to {} are imported and stay. {}",

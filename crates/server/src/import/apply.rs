@@ -13,6 +13,7 @@ use super::{
     handle::Handle,
     journal::{Batch, Journal},
     plan::{Cause, Fate, Known, Plan, Planner, told},
+    resume::{Happened, Resume},
 };
 
 /// Fewest rows tried together after refusals.
@@ -59,6 +60,16 @@ pub(super) struct Applier<'a, W: Workspace> {
     pub(super) clock: &'a dyn Clock,
     pub(super) trial: bool,
     pub(super) journal: Option<(&'a dyn Journal, RecordId)>,
+    /// What had happened before an interruption.
+    pub(super) resume: Option<&'a Resume>,
+}
+
+/// Why some rows weren't applied, and nothing has happened.
+enum Refused {
+    /// A row or a related record is at fault.
+    Fault(Cause, String),
+    /// What a row makes was made before an interruption.
+    Made(usize),
 }
 
 impl<W: Workspace> Applier<'_, W> {
@@ -71,7 +82,10 @@ impl<W: Workspace> Applier<'_, W> {
         last: bool,
     ) -> Settled {
         let mut settled = Settled {
-            outcomes: entries.iter().map(known_outcome).collect(),
+            outcomes: entries
+                .iter()
+                .map(|entry| self.happened(entry).or_else(|| known_outcome(entry)))
+                .collect(),
             ..Settled::default()
         };
         let mut chunk = Chunk {
@@ -87,11 +101,14 @@ impl<W: Workspace> Applier<'_, W> {
             let end = entries.len().min(start + piece);
             match self.piece(&chunk, start..end, &mut settled).await {
                 Ok(None) => start = end,
-                Ok(Some((Cause::Row(at), problem))) => {
+                Ok(Some(Refused::Made(at))) => {
+                    set(&mut settled.outcomes, at, Outcome::Created);
+                }
+                Ok(Some(Refused::Fault(Cause::Row(at), problem))) => {
                     set(&mut settled.outcomes, at, Outcome::Failed(problem));
                     piece = (piece / 2).max(PIECE_MIN);
                 }
-                Ok(Some((Cause::Related(ask), problem))) => {
+                Ok(Some(Refused::Fault(Cause::Related(ask), problem))) => {
                     chunk.refused.insert(ask, problem);
                     piece = (piece / 2).max(PIECE_MIN);
                 }
@@ -104,14 +121,28 @@ impl<W: Workspace> Applier<'_, W> {
         settled
     }
 
+    /// What became of a row before an interruption.
+    fn happened(&self, entry: &Entry) -> Option<Outcome> {
+        let happened = self.resume?.happened.get(&entry.number)?;
+        Some(match happened {
+            Happened::Created => Outcome::Created,
+            Happened::Updated => Outcome::Updated,
+            Happened::Nothing => Outcome::Skipped,
+        })
+    }
+
     /// Plans and applies some rows; answers who was refused, if somebody was, and then nothing has happened.
     async fn piece(
         &self,
         chunk: &Chunk<'_>,
         range: Range<usize>,
         settled: &mut Settled,
-    ) -> Result<Option<(Cause, String)>, StoreError> {
+    ) -> Result<Option<Refused>, StoreError> {
         let now = self.clock.now();
+        let promised = |at: usize| {
+            let entry = chunk.entries.get(at)?;
+            self.resume?.promised.get(&entry.number).copied()
+        };
         let planner = Planner {
             binding: self.binding,
             registry: self.registry,
@@ -119,6 +150,7 @@ impl<W: Workspace> Applier<'_, W> {
             now,
             last: chunk.last,
             new_id: &|object| self.handle.new_id(object, now),
+            promised: &promised,
         };
         let entries = chunk.entries;
         let rows = entries
@@ -146,7 +178,12 @@ impl<W: Workspace> Applier<'_, W> {
             Err(StoreError::Change(index, error)) => {
                 let cause = plan.causes.get(index).cloned();
                 return match cause {
-                    Some(cause) => Ok(Some((cause, told(&error)))),
+                    Some(Cause::Row(at))
+                        if error == ChangeError::IdTaken && promised(at).is_some() =>
+                    {
+                        Ok(Some(Refused::Made(at)))
+                    }
+                    Some(cause) => Ok(Some(Refused::Fault(cause, told(&error)))),
                     None => Err(StoreError::Change(index, error)),
                 };
             }
@@ -259,14 +296,18 @@ fn batch(entries: &[Entry], plan: &Plan) -> Batch {
             );
         }
         match change {
-            Change::Create { id, .. } => batch.created.push(*id),
-            other => batch.updated.push((
-                other.id(),
-                match cause {
+            Change::Create { id, .. } => {
+                batch.created.push(*id);
+                batch.created_rows.push(row.unwrap_or(0));
+            }
+            other => {
+                let version = match cause {
                     Cause::Row(at) => seen(plan, *at).unwrap_or(0) + 1,
                     Cause::Related(_) => 0,
-                },
-            )),
+                };
+                batch.updated.push((other.id(), version));
+                batch.updated_rows.push(row.unwrap_or(0));
+            }
         }
     }
     batch

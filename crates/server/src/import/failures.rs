@@ -18,16 +18,20 @@ pub(super) struct Failures {
     /// Whether cells were escaped already.
     writer: Option<csv::Writer<Box<dyn Write + Send>>>,
     count: u64,
+    /// Whether the file has its header, from before an interruption.
+    begun: bool,
 }
 
 impl Failures {
-    pub(super) fn new(output: Output, header: Vec<String>, repeated: bool) -> Self {
+    /// A file that has `before` rows already.
+    pub(super) fn new(output: Output, header: Vec<String>, repeated: bool, before: u64) -> Self {
         Self {
             output,
             header,
             repeated,
             writer: None,
-            count: 0,
+            count: before,
+            begun: before > 0,
         }
     }
 
@@ -65,6 +69,9 @@ impl Failures {
         let mut writer = csv::WriterBuilder::new()
             .flexible(true)
             .from_writer(self.output.create()?);
+        if self.begun {
+            return Ok(writer);
+        }
         let names = self.header.iter().map(String::as_str);
         let names = names.map(harmless).map(Cow::into_owned);
         writer.write_record(names.chain([ERROR_COLUMN.to_owned()]))?;

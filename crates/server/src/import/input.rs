@@ -75,6 +75,14 @@ impl Sink {
     }
 }
 
+impl Sink {
+    /// Puts back, before anything else, what could not be kept.
+    pub(super) fn put_back(&self, bytes: &[u8]) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.splice(..0, bytes.iter().copied());
+    }
+}
+
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0

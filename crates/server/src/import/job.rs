@@ -1,7 +1,7 @@
 //! The job that imports what people have brought, and takes imports back, each in the name of whoever asked for it.
 //!
-//! What was claimed by a server that went away comes back when its lease has ended: an import is then closed where it stood, since its rows
-//! can't be told apart from new ones; taking back begins anew, which does no harm.
+//! What was claimed by a server that went away comes back when its lease has ended, and what a server that stops has at hand at once: an
+//! import goes on from its last checkpoint, without a row twice; taking back begins anew, which does no harm.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -20,7 +20,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     End, ImportError, Input, Kept, Listener, Mapping, PgWorkspace, Progress, Report, Request, Sink,
-    Undoing, Undone, look, parts::Kind, run, undo,
+    Undoing, Undone, look,
+    parts::Kind,
+    postgres::OfUpload,
+    run, undo,
+    uploads::Upload,
 };
 use crate::{
     database::Actor,
@@ -31,8 +35,8 @@ use crate::{
 /// How often something new is looked for.
 const EVERY: Duration = Duration::from_millis(700);
 /// How long a claim lasts without a sign of life, in seconds.
-const LEASE_S: i32 = 60;
-/// How often an import is begun that never got as far as its first row.
+const LEASE_S: i32 = 20;
+/// How often an import is claimed that gets nowhere.
 const CLAIMS_MAX: i32 = 5;
 /// Imports at the same time on this server.
 const AT_ONCE: usize = 3;
@@ -70,15 +74,18 @@ pub(crate) enum Ending {
     NeverBegun,
     /// The server was stopped.
     ServerStopped,
+    /// It was interrupted several times without getting any further.
+    Stuck,
     /// The person's role doesn't allow it any more.
     UndoNotAllowed,
 }
 
 impl Ending {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Interrupted,
         Self::NeverBegun,
         Self::ServerStopped,
+        Self::Stuck,
         Self::UndoNotAllowed,
     ];
 
@@ -87,6 +94,7 @@ impl Ending {
             Self::Interrupted => "interrupted",
             Self::NeverBegun => "never-begun",
             Self::ServerStopped => "server-stopped",
+            Self::Stuck => "stuck",
             Self::UndoNotAllowed => "undo-not-allowed",
         }
     }
@@ -206,104 +214,102 @@ impl Imports {
         let Some(upload) = store.import_upload(id).await? else {
             return Ok(());
         };
-        if let Some(run) = upload.run.filter(|_| claimed.claims > 1) {
-            let why = Ending::Interrupted.name();
-            store.close_run(run, &upload.progress).await?;
-            return store
-                .end_upload(
-                    id,
-                    &End::Stopped(why.to_owned()),
-                    &upload.progress,
-                    Some(why),
-                    Bytes::new(),
-                )
-                .await;
+        let mut last = upload.progress;
+        let going = match upload.run {
+            Some(run) => match store.going_on(&upload, run, claimed.claims).await? {
+                Some(going) => Some(going),
+                None => return give_up(store, claimed, &upload, Ending::Interrupted).await,
+            },
+            None => None,
+        };
+        if claimed.claims - upload.useful_claim > CLAIMS_MAX {
+            let why = if going.is_some() {
+                Ending::Stuck
+            } else {
+                Ending::NeverBegun
+            };
+            return give_up(store, claimed, &upload, why).await;
         }
-        if claimed.claims > CLAIMS_MAX {
-            let why = Ending::NeverBegun.name();
-            return store
-                .end_upload(
-                    id,
-                    &End::Stopped(why.to_owned()),
-                    &upload.progress,
-                    Some(why),
-                    Bytes::new(),
-                )
-                .await;
-        }
-        let input = Input::Kept(store.kept_file(id, Kind::File, &upload.file).await?);
-        let zone = TimeZone::get(&store.own_profile().await?.time_zone).unwrap_or(TimeZone::UTC);
-        let object = upload.choices.imagined();
-        let object = object
-            .as_ref()
-            .or_else(|| store.registry().object(&upload.object).map(AsRef::as_ref));
         let sink = Sink::default();
-        let mut last = Progress::default();
-        let written = Mapping {
-            encoding: upload.encoding.clone(),
-            ..Mapping::default()
-        };
-        let outcome = match (object, look(&input, &written, PEEKED).await) {
-            (None, _) => Err(StoreError::UnknownObject(upload.object.clone()).into()),
-            (_, Err(error)) => Err(error),
-            (Some(object), Ok(peeked)) => {
-                let mut request = Request::new(&upload.object, &upload.file);
-                request.mapping = upload
-                    .choices
-                    .mapping(object, store.registry(), &peeked, &zone);
-                request.mapping.encoding = upload.encoding.clone();
-                request.input = input;
-                request.sink = Some(sink.clone());
-                let workspace = PgWorkspace::new(self.stores.clone(), claimed.actor.clone(), None)
-                    .of_upload(id);
-                Box::pin(self.watched(store, id, &workspace, &request, stop, &mut last)).await
-            }
-        };
-        let stopping = stop.is_cancelled();
-        match outcome {
-            Ok(report) => {
-                let (end, problem) = match report.end {
-                    End::Cancelled if stopping => {
-                        let why = Ending::ServerStopped.name().to_owned();
-                        (End::Stopped(why.clone()), Some(why))
+        let outcome = match self.request(store, claimed, &upload, &sink, stop).await {
+            Ok(mut request) => {
+                let of = going.as_ref().map_or(OfUpload::new(id, claimed.claims), |it| it.of);
+                if let Some(going) = going {
+                    if !store.note_going_on(&going).await? {
+                        return Ok(());
                     }
-                    End::Stopped(why) => (End::Stopped(why.clone()), Some(why)),
-                    end => (end, None),
-                };
-                store
-                    .end_upload(id, &end, &report.progress, problem.as_deref(), sink.take().into())
-                    .await
+                    last = going.resume.progress;
+                    request.resume = Some(going.resume);
+                }
+                let workspace = PgWorkspace::new(self.stores.clone(), claimed.actor.clone(), None)
+                    .of_upload(of);
+                let watched = self.watched(store, of, &workspace, &request, &mut last);
+                Box::pin(watched).await
             }
+            Err(error) => Err(error),
+        };
+        let failed = Bytes::from(sink.take());
+        let (end, progress) = match outcome {
+            Ok(report) => (report.end, report.progress),
             Err(ImportError::Store(error @ (StoreError::SessionEnded | StoreError::Busy))) => {
-                Err(error)
+                return Err(error);
             }
             Err(error) => {
-                let why = error.to_string();
-                store
-                    .end_upload(
-                        id,
-                        &End::Stopped(why.clone()),
-                        &last,
-                        Some(&why),
-                        sink.take().into(),
-                    )
-                    .await
+                let end = End::Stopped(error.to_string());
+                if let Some(upload) = store.import_upload(id).await?
+                    && let Some(run) = upload.run
+                {
+                    store.close_run(run, &last).await?;
+                }
+                (end, last)
             }
+        };
+        if end == End::Suspended {
+            return store
+                .release_upload(id, claimed.claims, stop.is_cancelled())
+                .await;
         }
+        store
+            .end_upload(id, claimed.claims, &end, &progress, failed)
+            .await
+    }
+
+    /// What is to be imported, with the mapping that was made of the choices when it began.
+    async fn request(
+        &self,
+        store: &PgStore,
+        claimed: &Claimed,
+        upload: &Upload,
+        sink: &Sink,
+        stop: &CancellationToken,
+    ) -> Result<Request, ImportError> {
+        let id = claimed.id;
+        let input = Input::Kept(store.kept_file(id, Kind::File, &upload.file).await?);
+        let mut request = Request::new(&upload.object, &upload.file);
+        request.mapping = if let Some(mapping) = store.mapping_of(id).await? {
+            mapping
+        } else {
+            let mapping = mapping(store, upload, &input).await?;
+            store.keep_mapping(id, claimed.claims, &mapping).await?;
+            mapping
+        };
+        request.input = input;
+        request.sink = Some(sink.clone());
+        request.suspend = stop.child_token();
+        Ok(request)
     }
 
     /// Runs an import and notes beside it how far it is.
     async fn watched(
         &self,
         store: &PgStore,
-        id: RecordId,
+        of: OfUpload,
         workspace: &PgWorkspace,
         request: &Request,
-        stop: &CancellationToken,
         last: &mut Progress,
     ) -> Result<Report, ImportError> {
-        let cancel = stop.child_token();
-        let (sender, mut receiver) = watch::channel(Progress::default());
+        let cancel = CancellationToken::new();
+        let (sender, mut receiver) = watch::channel(*last);
         let mut hear = move |progress: &Progress| {
             sender.send_replace(*progress);
         };
@@ -314,9 +320,11 @@ impl Imports {
                 report = &mut importing => return report,
                 () = tokio::time::sleep(EVERY) => {
                     *last = *receiver.borrow_and_update();
-                    match store.note_progress(id, last, f64::from(LEASE_S)).await {
-                        Ok(true) => cancel.cancel(),
-                        Ok(false) => {}
+                    match store.note_progress(of.id, of.claim, last, f64::from(LEASE_S)).await {
+                        Ok(Some(true)) => cancel.cancel(),
+                        Ok(Some(false)) => {}
+                        // What was taken from this job must not go on here.
+                        Ok(None) => request.suspend.cancel(),
                         Err(error) => tracing::debug!(%error, "progress could not be noted"),
                     }
                 }
@@ -353,6 +361,52 @@ impl Imports {
             Ok(())
         }
     }
+}
+
+/// The mapping that a file's choices come to.
+async fn mapping(
+    store: &PgStore,
+    upload: &Upload,
+    input: &Input,
+) -> Result<Mapping, ImportError> {
+    let zone = TimeZone::get(&store.own_profile().await?.time_zone).unwrap_or(TimeZone::UTC);
+    let imagined = upload.choices.imagined();
+    let object = imagined
+        .as_ref()
+        .or_else(|| store.registry().object(&upload.object).map(AsRef::as_ref))
+        .ok_or_else(|| StoreError::UnknownObject(upload.object.clone()))?;
+    let written = Mapping {
+        encoding: upload.encoding.clone(),
+        ..Mapping::default()
+    };
+    let peeked = look(input, &written, PEEKED).await?;
+    let choices = &upload.choices;
+    Ok(Mapping {
+        encoding: upload.encoding.clone(),
+        ..choices.mapping(object, store.registry(), &peeked, &zone)
+    })
+}
+
+/// Ends an import that gets nowhere, where it stands.
+async fn give_up(
+    store: &PgStore,
+    claimed: &Claimed,
+    upload: &Upload,
+    why: Ending,
+) -> Result<(), StoreError> {
+    if let Some(run) = upload.run {
+        store.close_run(run, &upload.progress).await?;
+    }
+    let end = End::Stopped(why.name().to_owned());
+    store
+        .end_upload(
+            claimed.id,
+            claimed.claims,
+            &end,
+            &upload.progress,
+            Bytes::new(),
+        )
+        .await
 }
 
 /// Whether somebody may take an import back: their own, or anybody's when they answer for the workspace's people.

@@ -6,10 +6,11 @@
 
 use std::{future::Future, pin::Pin};
 
+use bytes::Bytes;
 use fieldstone_model::RecordId;
 use fieldstone_store::StoreError;
 
-use super::Report;
+use super::{Progress, Report};
 
 /// What one chunk of an import is about to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,8 +19,25 @@ pub struct Batch {
     pub rows: (u64, u64),
     /// Records made, related ones included. They get version 1.
     pub created: Vec<RecordId>,
+    /// The rows that make them, in the same order; 0 for a related one.
+    pub created_rows: Vec<u64>,
     /// Records changed, with the version that the change gives them.
     pub updated: Vec<(RecordId, i64)>,
+    /// The rows that change them, in the same order.
+    pub updated_rows: Vec<u64>,
+}
+
+/// How far an import is after some rows: enough to go on from there.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Checkpoint {
+    /// Every row up to this one is settled, or waits for a row further down.
+    pub up_to_row: u64,
+    /// Rows that wait since this checkpoint.
+    pub waits: Vec<u64>,
+    /// Rows that had waited until this checkpoint.
+    pub settled: Vec<u64>,
+    /// The figures.
+    pub progress: Progress,
 }
 
 /// An import that begins.
@@ -41,6 +59,21 @@ pub trait Journal: Send + Sync {
 
     /// Announces a batch of a run.
     fn batch<'a>(&'a self, run: RecordId, batch: &'a Batch) -> Written<'a, ()>;
+
+    /// Notes how far a run is, with what was written of failed rows since the last time.
+    fn checkpoint<'a>(
+        &'a self,
+        checkpoint: &'a Checkpoint,
+        failed: Bytes,
+    ) -> Written<'a, ()> {
+        let _ = (checkpoint, failed);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Whether checkpoints are kept, so that an import that can't go on now goes on later.
+    fn keeps_checkpoints(&self) -> bool {
+        false
+    }
 
     /// Closes a run.
     fn end<'a>(&'a self, run: RecordId, report: &'a Report) -> Written<'a, ()>;

@@ -8,14 +8,14 @@ use fieldstone_model::{
     kind::{self, Needs},
 };
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize,
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
 use super::{ImportError, NumberFormat};
 
 /// A mapping file. Everything in it is optional: without rules, columns are matched to fields by their names.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mapping {
     /// Encoding of the file, such as `windows-1252`; guessed otherwise.
@@ -41,7 +41,7 @@ pub struct Mapping {
 }
 
 /// A custom object to make.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewObject {
     /// What one record is called.
@@ -57,7 +57,7 @@ pub struct NewObject {
     clippy::struct_excessive_bools,
     reason = "each is a line of the mapping file that stands for itself"
 )]
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NewField {
     /// API name; relations end in `_id`.
@@ -86,7 +86,7 @@ pub struct NewField {
 }
 
 /// A stage of deals to make.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewStage {
     /// Its name.
@@ -99,7 +99,7 @@ pub struct NewStage {
 }
 
 /// Corrections of one column.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Column {
     /// Texts and what to read instead.
@@ -107,7 +107,7 @@ pub struct Column {
 }
 
 /// What to do with a row whose record exists.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dedupe {
     /// The field that says whether two records are the same.
@@ -121,7 +121,7 @@ pub struct Dedupe {
 }
 
 /// What to do with a row whose record exists.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DedupeRule {
     /// Leave the record as it is.
@@ -134,7 +134,7 @@ pub enum DedupeRule {
 }
 
 /// How one field gets its value. Written as a column's name, or as a table.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Rule {
     /// A column by its name.
     pub column: Option<String>,

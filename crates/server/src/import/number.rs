@@ -4,10 +4,10 @@ use fieldstone_model::{
     FieldType, Problem,
     value::{NUMBER_MAX, push_scaled},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// How numbers of a column are written.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NumberFormat {
     /// The decimal mark: `.` or `,`.

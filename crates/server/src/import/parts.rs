@@ -74,11 +74,11 @@ pub(crate) struct Laid {
     data: Option<Bytes>,
 }
 
-/// Notes parts of upload `$1`.
-pub(crate) const NOTE: &str = "INSERT INTO app.import_part (tenant_id, user_id, upload_id, number, kind, size, object, data) \
+/// Notes parts of upload `$1`, under the claim `$7` if there is one.
+const NOTE: &str = "INSERT INTO app.import_part (tenant_id, user_id, upload_id, number, kind, size, object, data) \
     SELECT u.tenant_id, u.user_id, u.id, p.number, p.kind, p.size, p.object, p.data \
     FROM app.import_upload u, unnest($2::int[], $3::text[], $4::bigint[], $5::text[], $6::bytea[]) p(number, kind, size, object, data) \
-    WHERE u.id = $1";
+    WHERE u.id = $1 AND ($7::int IS NULL OR u.claims = $7)";
 /// The same for one that somebody sends, once.
 const NOTE_BROUGHT: &str = "INSERT INTO app.import_part (tenant_id, user_id, upload_id, number, kind, size, object, data) \
     SELECT u.tenant_id, u.user_id, u.id, $2, 'brought', $3, $4, $5 FROM app.import_upload u WHERE u.id = $1 AND u.state = 'arriving' \
@@ -87,16 +87,17 @@ const LIST: &str = "SELECT p.number, p.size, p.object FROM app.import_part p WHE
 const DATA: &str = "SELECT p.data FROM app.import_part p WHERE p.upload_id = $1 AND p.number = $2";
 
 /// What [`NOTE`] is told besides the upload.
-pub(crate) struct Columns<'a> {
+struct Columns<'a> {
     numbers: Vec<i32>,
     kinds: Vec<&'static str>,
     sizes: Vec<i64>,
     objects: Vec<Option<&'a str>>,
     data: Vec<Option<&'a [u8]>>,
+    claim: Option<i32>,
 }
 
 impl<'a> Columns<'a> {
-    pub(crate) fn of(laid: &'a [Laid]) -> Self {
+    fn of(laid: &'a [Laid], claim: Option<i32>) -> Self {
         let parts = || laid.iter().map(|laid| &laid.part);
         Self {
             numbers: parts().map(|part| part.number).collect(),
@@ -104,10 +105,11 @@ impl<'a> Columns<'a> {
             sizes: parts().map(|part| signed(part.size)).collect(),
             objects: parts().map(|part| part.object.as_deref()).collect(),
             data: laid.iter().map(|laid| laid.data.as_deref()).collect(),
+            claim,
         }
     }
 
-    pub(crate) fn params<'b>(&'b self, upload: &'b &'b str) -> [&'b (dyn ToSql + Sync); 6] {
+    fn params<'b>(&'b self, upload: &'b &'b str) -> [&'b (dyn ToSql + Sync); 7] {
         [
             upload,
             &self.numbers,
@@ -115,6 +117,7 @@ impl<'a> Columns<'a> {
             &self.sizes,
             &self.objects,
             &self.data,
+            &self.claim,
         ]
     }
 }
@@ -182,7 +185,7 @@ impl PgStore {
             .await?;
         self.note_written();
         if rows.is_empty() {
-            self.forget_parts(upload, std::slice::from_ref(part)).await;
+            self.remove_laid(upload, std::slice::from_ref(part)).await;
             let known = self.import_parts(upload, Kind::Brought).await?;
             return Ok(known.iter().any(|known| known.number == part.number));
         }
@@ -195,11 +198,7 @@ impl PgStore {
         upload: RecordId,
         laid: &[Laid],
     ) -> Result<(), StoreError> {
-        let columns = Columns::of(laid);
-        self.run_step(NOTE, &columns.params(&upload.as_str()))
-            .await?;
-        self.note_written();
-        Ok(())
+        note_with(self, upload, laid, None, &[]).await.map(drop)
     }
 
     /// Lays text of any length out in parts that follow those there are.
@@ -257,20 +256,20 @@ impl PgStore {
             .run_step(sql, &[&upload.as_str(), &kind.name(), &first])
             .await?;
         let parts = rows.iter().map(part).collect::<Result<Vec<_>, _>>()?;
-        self.forget_parts(upload, &parts).await;
+        self.remove_laid(upload, &parts).await;
         Ok(())
     }
 
     /// Removes from the object store what nothing refers to any more. What can't be removed now goes with the upload.
-    pub(crate) async fn forget_parts(&self, upload: RecordId, parts: &[Part]) {
+    pub(crate) async fn remove_laid(&self, upload: RecordId, parts: &[Part]) {
         let Some(objects) = self.object_storage() else {
             return;
         };
         let tenant = self.actor().tenant.to_string();
         for part in parts {
             let Some(name) = &part.object else { continue };
-            let gone = objects.remove(&object(&tenant, &upload, part.number, name));
-            if let Err(error) = gone.await {
+            let object = object(&tenant, &upload, part.number, name);
+            if let Err(error) = objects.remove(&object).await {
                 tracing::warn!(%error, %upload, "a part that isn't needed any more can't be removed");
             }
         }
@@ -278,22 +277,18 @@ impl PgStore {
 
     /// The bytes of one part.
     async fn read_part(&self, upload: RecordId, part: &Part) -> Result<Bytes, AttachmentError> {
-        let bytes = match &part.object {
-            Some(name) => {
-                let objects = self.object_storage().ok_or(AttachmentError::NotThere)?;
-                let tenant = self.actor().tenant.to_string();
-                objects
-                    .get(&object(&tenant, &upload, part.number, name))
-                    .await?
-            }
-            None => {
-                let rows = self
-                    .run_step(DATA, &[&upload.as_str(), &part.number])
-                    .await?;
-                let row = rows.first().ok_or(AttachmentError::NotThere)?;
-                let data: Option<Vec<u8>> = row.try_get(0).map_err(StoreError::internal)?;
-                data.ok_or(AttachmentError::NotThere)?.into()
-            }
+        let bytes = if let Some(name) = &part.object {
+            let objects = self.object_storage().ok_or(AttachmentError::NotThere)?;
+            let tenant = self.actor().tenant.to_string();
+            let object = object(&tenant, &upload, part.number, name);
+            objects.get(&object).await?
+        } else {
+            let rows = self
+                .run_step(DATA, &[&upload.as_str(), &part.number])
+                .await?;
+            let row = rows.first().ok_or(AttachmentError::NotThere)?;
+            let data: Option<Vec<u8>> = row.try_get(0).map_err(StoreError::internal)?;
+            data.ok_or(AttachmentError::NotThere)?.into()
         };
         if u64::try_from(bytes.len()).ok() != Some(part.size) {
             return Err(AttachmentError::Different);
@@ -558,9 +553,10 @@ pub(crate) async fn note_with(
     store: &PgStore,
     upload: RecordId,
     laid: &[Laid],
+    claim: Option<i32>,
     steps: &[Step<'_>],
 ) -> Result<Vec<Vec<tokio_postgres::Row>>, StoreError> {
-    let columns = Columns::of(laid);
+    let columns = Columns::of(laid, claim);
     let upload = upload.as_str();
     let params = columns.params(&upload);
     let mut all = steps.to_vec();

@@ -23,6 +23,8 @@ pub(super) struct Planner<'a> {
     pub(super) last: bool,
     /// Makes ids.
     pub(super) new_id: &'a (dyn Fn(&fieldstone_model::Object) -> RecordId + Sync),
+    /// The id that a row, by its place in the chunk, was to get before an interruption: whoever still tries to make it can't any more.
+    pub(super) promised: &'a (dyn Fn(usize) -> Option<RecordId> + Sync),
 }
 
 /// What is known about keys: the chunk's look-ups, with what was made since on top.
@@ -270,7 +272,7 @@ impl Planner<'_> {
 
     fn create(&self, at: usize, values: Values, plan: &mut Plan) -> Result<Fate, Fate> {
         let object = &self.binding.object;
-        let id = (self.new_id)(object);
+        let id = (self.promised)(at).unwrap_or_else(|| (self.new_id)(object));
         let change = Change::Create {
             object: object.name.to_string(),
             id,

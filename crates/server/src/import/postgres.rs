@@ -1,26 +1,61 @@
 //! Importing into a workspace of the platform: its store, its custom objects and fields, and the journal in its tables.
 
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
+use bytes::Bytes;
 use fieldstone_model::{Field, FieldError, RecordId};
 use fieldstone_store::{Store as _, StoreError};
-use tokio_postgres::{Client, types::ToSql};
+use tokio_postgres::{Client, Row, types::ToSql};
 
-use super::{Batch, End, ImportError, Journal, NewObject, Report, Run, Workspace, Written};
+use super::{
+    Batch, Checkpoint, End, ImportError, Journal, NewObject, Report, Run, Workspace, Written,
+};
 use crate::{
     database::{Actor, pool::Step, statistics},
     schema::{self, SchemaError},
     store::{PgStore, Stores, store_error},
 };
 
+use super::going_on::Marks;
+
 const RUN_PREFIX: [u8; 3] = *b"0IM";
 
 const BEGIN: &str = "INSERT INTO app.import_run (tenant_id, id, object, file, by_id, began_at) \
     SELECT (SELECT app.tenant_id()), $1, $2, $3, $4, transaction_timestamp()";
-const LINK: &str = "UPDATE app.import_upload u SET run_id = $2 WHERE u.id = $1";
-const BATCH: &str = "INSERT INTO app.import_batch (tenant_id, run_id, number, first_row, last_row, created, updated, versions) \
-    SELECT (SELECT app.tenant_id()), $1, $2, $3, $4, $5, $6, $7";
-const END: &str = "UPDATE app.import_run SET ended_at = transaction_timestamp(), outcome = $2, created = $3, updated = $4, skipped = $5, failed = $6 WHERE id = $1";
+const LINK: &str =
+    "UPDATE app.import_upload u SET run_id = $2 WHERE u.id = $1 AND u.claims = $3 RETURNING u.id";
+/// Nothing is announced by a server whose claim of the upload has passed to another.
+const BATCH: &str = "INSERT INTO app.import_batch (tenant_id, run_id, number, first_row, last_row, created, created_rows, updated, updated_rows, versions) \
+    SELECT (SELECT app.tenant_id()), $1, $2, $3, $4, $5, $6, $7, $8, $9 WHERE $10::text IS NULL OR EXISTS ( \
+        SELECT FROM app.import_upload u WHERE u.id = $10 AND u.claims = $11 AND u.state = 'running') RETURNING number";
+const END: &str = "UPDATE app.import_run r SET ended_at = transaction_timestamp(), outcome = $2, created = $3, updated = $4, skipped = $5, failed = $6 \
+    WHERE r.id = $1 AND ($7::text IS NULL OR EXISTS (SELECT FROM app.import_upload u WHERE u.id = $7 AND u.claims = $8))";
+
+/// A file that was brought in the browser, as one server imports it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OfUpload {
+    /// The upload.
+    pub(crate) id: RecordId,
+    /// Under which claim.
+    pub(crate) claim: i32,
+    /// What there is already: batches, checkpoints, parts of failed rows.
+    pub(crate) batches: i32,
+    pub(crate) checkpoints: i32,
+    pub(crate) failed_parts: usize,
+}
+
+impl OfUpload {
+    /// One that begins.
+    pub(crate) fn new(id: RecordId, claim: i32) -> Self {
+        Self {
+            id,
+            claim,
+            batches: 0,
+            checkpoints: 0,
+            failed_parts: 0,
+        }
+    }
+}
 
 /// A workspace as one person.
 pub struct PgWorkspace {
@@ -38,6 +73,8 @@ impl PgWorkspace {
                 owner,
                 upload: None,
                 batches: AtomicI32::new(0),
+                checkpoints: AtomicI32::new(0),
+                failed_parts: AtomicUsize::new(0),
             },
             stores,
         }
@@ -45,8 +82,11 @@ impl PgWorkspace {
 
     /// The same for a file that was brought in the browser, which is told what came of it.
     #[must_use]
-    pub(crate) fn of_upload(mut self, id: RecordId) -> Self {
-        self.journal.upload = Some(id);
+    pub(crate) fn of_upload(mut self, upload: OfUpload) -> Self {
+        self.journal.upload = Some(upload);
+        self.journal.batches = AtomicI32::new(upload.batches);
+        self.journal.checkpoints = AtomicI32::new(upload.checkpoints);
+        self.journal.failed_parts = AtomicUsize::new(upload.failed_parts);
         self
     }
 
@@ -123,15 +163,34 @@ struct PgJournal {
     stores: Stores,
     actor: Actor,
     owner: Option<Client>,
-    upload: Option<RecordId>,
+    upload: Option<OfUpload>,
     batches: AtomicI32,
+    checkpoints: AtomicI32,
+    failed_parts: AtomicUsize,
 }
 
 impl PgJournal {
-    async fn write(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<(), StoreError> {
-        let steps = [Step { sql, params }];
-        let flight = self.stores.pool().flight(&self.actor, None, &steps).await;
-        flight.map(drop).map_err(store_error)
+    async fn write(
+        &self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StoreError> {
+        let rows = self.write_all(&[Step { sql, params }]).await?;
+        Ok(rows.into_iter().next().unwrap_or_default())
+    }
+
+    async fn write_all(&self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>, StoreError> {
+        let flight = self.stores.pool().flight(&self.actor, None, steps).await;
+        flight.map_err(store_error)
+    }
+
+    /// The upload and its claim, for statements that ask for them.
+    fn claimed(&self) -> (Option<&str>, i32) {
+        let upload = self.upload.as_ref();
+        (
+            upload.map(|upload| upload.id.as_str()),
+            upload.map_or(0, |upload| upload.claim),
+        )
     }
 }
 
@@ -167,11 +226,22 @@ impl Journal for PgJournal {
             let id = self.stores.new_id(RUN_PREFIX);
             let file: String = run.file.chars().take(255).collect();
             let by = self.actor.user;
-            self.write(BEGIN, &[&id.as_str(), &run.object, &file, &by.as_str()])
-                .await?;
-            if let Some(upload) = self.upload {
-                self.write(LINK, &[&upload.as_str(), &id.as_str()]).await?;
-            }
+            let begin: [&(dyn ToSql + Sync); 4] = [&id.as_str(), &run.object, &file, &by.as_str()];
+            let (upload, claim) = self.claimed();
+            let link: [&(dyn ToSql + Sync); 3] = [&upload, &id.as_str(), &claim];
+            let steps = [
+                Step {
+                    sql: BEGIN,
+                    params: &begin,
+                },
+                Step {
+                    sql: LINK,
+                    params: &link,
+                },
+            ];
+            // Together: a run that belongs to nobody would never end.
+            let steps = steps.get(..if upload.is_some() { 2 } else { 1 });
+            self.write_all(steps.unwrap_or_default()).await?;
             Ok(id)
         })
     }
@@ -184,13 +254,59 @@ impl Journal for PgJournal {
             let created: Vec<&str> = batch.created.iter().map(RecordId::as_str).collect();
             let updated: Vec<&str> = batch.updated.iter().map(|(id, _)| id.as_str()).collect();
             let versions: Vec<i64> = batch.updated.iter().map(|(_, version)| *version).collect();
+            let rows = |rows: &[u64]| -> Vec<i64> { rows.iter().copied().map(row).collect() };
+            let (created_rows, updated_rows) =
+                (rows(&batch.created_rows), rows(&batch.updated_rows));
             let run = run.as_str();
-            self.write(
-                BATCH,
-                &[&run, &number, &first, &last, &created, &updated, &versions],
-            )
-            .await
+            let (upload, claim) = self.claimed();
+            let announced = self
+                .write(
+                    BATCH,
+                    &[
+                        &run,
+                        &number,
+                        &first,
+                        &last,
+                        &created,
+                        &created_rows,
+                        &updated,
+                        &updated_rows,
+                        &versions,
+                        &upload,
+                        &claim,
+                    ],
+                )
+                .await?;
+            if announced.is_empty() {
+                // Another server goes on with it.
+                return Err(StoreError::Busy);
+            }
+            Ok(())
         })
+    }
+
+    fn checkpoint<'a>(&'a self, checkpoint: &'a Checkpoint, failed: Bytes) -> Written<'a, ()> {
+        Box::pin(async move {
+            let Some(upload) = &self.upload else {
+                return Ok(());
+            };
+            let store = self.stores.open(self.actor.clone()).await?;
+            let marks = Marks {
+                number: self.checkpoints.load(Ordering::Relaxed),
+                batches: self.batches.load(Ordering::Relaxed),
+                failed_parts: self.failed_parts.load(Ordering::Relaxed),
+            };
+            let parts = store
+                .note_checkpoint(upload, marks, checkpoint, failed)
+                .await?;
+            self.checkpoints.fetch_add(1, Ordering::Relaxed);
+            self.failed_parts.store(parts, Ordering::Relaxed);
+            Ok(())
+        })
+    }
+
+    fn keeps_checkpoints(&self) -> bool {
+        self.upload.is_some()
     }
 
     fn end<'a>(&'a self, run: RecordId, report: &'a Report) -> Written<'a, ()> {
@@ -198,7 +314,7 @@ impl Journal for PgJournal {
             let outcome = match report.end {
                 End::Complete => "complete",
                 End::Cancelled => "cancelled",
-                End::Stopped(_) => "stopped",
+                End::Stopped(_) | End::Suspended => "stopped",
             };
             let progress = &report.progress;
             let [created, updated, skipped, failed] = [
@@ -209,11 +325,15 @@ impl Journal for PgJournal {
             ]
             .map(row);
             let run = run.as_str();
+            let (upload, claim) = self.claimed();
             self.write(
                 END,
-                &[&run, &outcome, &created, &updated, &skipped, &failed],
+                &[
+                    &run, &outcome, &created, &updated, &skipped, &failed, &upload, &claim,
+                ],
             )
             .await
+            .map(drop)
         })
     }
 }

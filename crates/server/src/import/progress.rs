@@ -31,15 +31,15 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Works out the rate from the time since `began`.
+    /// Works out the rate from the time since `began`, when `before` rows were dealt with.
     #[allow(
         clippy::cast_precision_loss,
         reason = "a rate is shown, not calculated with"
     )]
-    pub(super) fn measure(&mut self, began: Timestamp, now: Timestamp) {
+    pub(super) fn measure(&mut self, before: u64, began: Timestamp, now: Timestamp) {
         let seconds = now.duration_since(began).as_secs_f64();
         self.rate = if seconds > 0.0 {
-            self.settled as f64 / seconds
+            self.settled.saturating_sub(before) as f64 / seconds
         } else {
             0.0
         };
@@ -104,6 +104,8 @@ pub enum End {
     Cancelled,
     /// The database could not go on; what is applied stays.
     Stopped(String),
+    /// It goes on later, from its last checkpoint.
+    Suspended,
 }
 
 impl Report {

@@ -29,6 +29,11 @@ impl Cells {
         self.ends.len()
     }
 
+    /// Bytes of all cells.
+    pub(super) fn bytes(&self) -> usize {
+        self.data.len()
+    }
+
     /// The cells as bytes; they may be invalid UTF-8.
     pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());

@@ -12,6 +12,7 @@ use super::{
     draft::Entry,
     input::Input,
     rows::{self, COLUMNS_MAX, Rows},
+    spans::Spans,
 };
 
 /// Bytes of rows applied together at most.
@@ -92,13 +93,29 @@ pub(super) struct Chunk {
     pub(super) bytes: u64,
 }
 
+/// Which rows of a file are taken.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    /// All after this one.
+    pub(super) after: u64,
+    /// And these.
+    pub(super) among: Spans,
+}
+
+impl Wanted {
+    fn takes(&self, number: u64) -> bool {
+        number > self.after || self.among.contains(number)
+    }
+}
+
 /// A chunk, or why there are no more.
 pub(super) type Sent = Result<Chunk, io::Error>;
 
-/// Reads the file into chunks until its end, or until nobody takes them.
+/// Reads what is wanted of the file into chunks until its end, or until nobody takes them.
 pub(super) fn read(
     mut opened: Opened,
     binding: &Binding,
+    wanted: &Wanted,
     (size, most): (usize, u64),
     sender: &mpsc::Sender<Sent>,
 ) {
@@ -110,6 +127,9 @@ pub(super) fn read(
             match opened.rows.next() {
                 Ok(Some(row)) => {
                     number += 1;
+                    if !wanted.takes(number) {
+                        continue;
+                    }
                     weight += row.cells.iter().map(<[u8]>::len).sum::<usize>();
                     entries.push(binding.read(number, row));
                 }

@@ -47,6 +47,11 @@ pub(crate) struct Upload {
     pub(crate) progress: Progress,
     pub(crate) cancelled: bool,
     pub(crate) problem: Option<String>,
+    /// How often it was interrupted and went on, and from which row the last time.
+    pub(crate) interruptions: u64,
+    pub(crate) resumed_row: u64,
+    /// The claim under which it last got anywhere.
+    pub(crate) useful_claim: i32,
 }
 
 /// How far an upload, or taking an import back, has got.
@@ -96,7 +101,7 @@ pub(crate) struct Undo {
     pub(crate) problem: Option<String>,
 }
 
-const UPLOAD: &str = "SELECT id, object, file, choices, state, run_id, progress, cancelled, problem, bytes, encoding FROM app.import_upload";
+const UPLOAD: &str = "SELECT id, object, file, choices, state, run_id, progress, cancelled, problem, bytes, encoding, interruptions, resumed_row, useful_claim FROM app.import_upload";
 const RUN: &str = "SELECT r.id, r.object, r.file, r.by_id, r.began_at, r.ended_at, r.outcome, r.created, r.updated, r.skipped, r.failed, \
     u.state, u.progress, u.problem FROM app.import_run r LEFT JOIN app.import_undo u ON u.tenant_id = r.tenant_id AND u.run_id = r.id";
 
@@ -222,8 +227,8 @@ impl PgStore {
 
     /// Makes a draft again of what ended before it had begun.
     pub(crate) async fn retry_upload(&self, id: RecordId) -> Result<bool, StoreError> {
-        let sql = "UPDATE app.import_upload u SET state = 'draft', outcome = NULL, problem = NULL, ended_at = NULL, cancelled = false, claims = 0, \
-            claimed_until = NULL WHERE u.id = $1 AND u.state = 'ended' AND u.run_id IS NULL RETURNING u.id";
+        let sql = "UPDATE app.import_upload u SET state = 'draft', outcome = NULL, problem = NULL, ended_at = NULL, cancelled = false, \
+            useful_claim = u.claims, mapping = NULL, claimed_until = NULL WHERE u.id = $1 AND u.state = 'ended' AND u.run_id IS NULL RETURNING u.id";
         self.changed(sql, &[&id.as_str()]).await
     }
 
@@ -233,48 +238,51 @@ impl PgStore {
         self.changed(sql, &[&id.as_str()]).await
     }
 
-    /// Notes how far an import is and claims it for longer; answers whether it is to end.
-    pub(crate) async fn note_progress(
+    /// Notes how far an import is and claims it for longer; answers whether it is to end, or nothing when it isn't this claim's any more.
+    pub(super) async fn note_progress(
         &self,
         id: RecordId,
+        claim: i32,
         progress: &Progress,
         lease_s: f64,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<bool>, StoreError> {
         let sql = "UPDATE app.import_upload u SET progress = $2, claimed_until = transaction_timestamp() + make_interval(secs => $3) \
-            WHERE u.id = $1 AND u.state = 'running' RETURNING u.cancelled";
+            WHERE u.id = $1 AND u.claims = $4 AND u.state = 'running' RETURNING u.cancelled";
         let rows = self
-            .run_step(sql, &[&id.as_str(), &as_json(progress), &lease_s])
+            .run_step(sql, &[&id.as_str(), &as_json(progress), &lease_s, &claim])
             .await?;
-        // What was taken from this job must not go on here.
-        rows.first().map_or(Ok(true), |row| get(row, 0))
+        rows.first().map(|row| get(row, 0)).transpose()
     }
 
-    /// Notes how an import ended, with its failed rows.
-    pub(crate) async fn end_upload(
+    /// Notes how an import ended, with its last failed rows. Nothing happens when it isn't this claim's any more.
+    pub(super) async fn end_upload(
         &self,
         id: RecordId,
+        claim: i32,
         end: &End,
         progress: &Progress,
-        problem: Option<&str>,
         failed: Bytes,
     ) -> Result<(), StoreError> {
-        let outcome = match end {
-            End::Complete => "complete",
-            End::Cancelled => "cancelled",
-            End::Stopped(_) => "stopped",
+        let (outcome, problem) = match end {
+            End::Complete => ("complete", None),
+            End::Cancelled => ("cancelled", None),
+            End::Stopped(why) => ("stopped", Some(why)),
+            End::Suspended => return Ok(()),
         };
         let problem: Option<String> = problem.map(|text| text.chars().take(2000).collect());
         let (key, progress) = (id.to_string(), as_json(progress));
         let known = self.import_parts(id, Kind::Failed).await?.len();
-        let laid = self
-            .lay_all(id, Kind::Failed, known, failed)
-            .await
-            .map_err(unkept)?;
+        let laid = self.lay_all(id, Kind::Failed, known, failed);
+        let laid = laid.await.map_err(unkept)?;
         let step = Step {
-            sql: "UPDATE app.import_upload u SET state = 'ended', outcome = $2, progress = $3, problem = $4, ended_at = transaction_timestamp() WHERE u.id = $1",
-            params: &[&key, &outcome, &progress, &problem],
+            sql: "UPDATE app.import_upload u SET state = 'ended', outcome = $2, progress = $3, problem = $4, ended_at = transaction_timestamp() \
+                WHERE u.id = $1 AND u.claims = $5 AND u.state = 'running' RETURNING u.id",
+            params: &[&key, &outcome, &progress, &problem, &claim],
         };
-        note_with(self, id, &laid, &[step]).await?;
+        let noted = note_with(self, id, &laid, Some(claim), &[step]).await?;
+        if noted.first().is_none_or(Vec::is_empty) {
+            return Ok(());
+        }
         if *end == End::Complete {
             // Nobody needs it any more; what failed lies apart.
             self.remove_parts_from(id, Kind::File, 0).await?;
@@ -325,7 +333,7 @@ impl PgStore {
     /// Hands an import that has ended over to the job that takes it back; false when somebody has done so already.
     pub(crate) async fn start_undo(&self, run: &ImportRun) -> Result<bool, StoreError> {
         let sql = "INSERT INTO app.import_undo AS u (tenant_id, run_id, by_id, began_at) \
-            SELECT (SELECT app.tenant_id()), r.id, (SELECT app.user_id()), transaction_timestamp() FROM app.import_run r WHERE r.id = $1 \
+            SELECT (SELECT app.tenant_id()), r.id, (SELECT app.user_id()), transaction_timestamp() FROM app.import_run r WHERE r.id = $1 AND r.ended_at IS NOT NULL \
             ON CONFLICT (tenant_id, run_id) DO UPDATE SET state = 'queued', by_id = excluded.by_id, problem = NULL, ended_at = NULL, claims = 0, \
                 claimed_until = NULL WHERE u.state = 'ended' AND u.problem IS NOT NULL RETURNING run_id";
         let detail = json!({ "object": run.object, "name": run.file });
@@ -420,7 +428,7 @@ impl PgStore {
 }
 
 /// Why failed rows can't be kept, for whoever may try again.
-fn unkept(error: AttachmentError) -> StoreError {
+pub(super) fn unkept(error: AttachmentError) -> StoreError {
     match error {
         AttachmentError::Store(error) => error,
         error => {
@@ -430,12 +438,12 @@ fn unkept(error: AttachmentError) -> StoreError {
     }
 }
 
-fn as_json(value: &impl serde::Serialize) -> Json {
+pub(super) fn as_json(value: &impl serde::Serialize) -> Json {
     // Plain structs of texts and numbers always serialise.
     serde_json::to_value(value).unwrap_or_default()
 }
 
-fn get<'a, T: FromSql<'a>>(row: &'a Row, at: usize) -> Result<T, StoreError> {
+pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, at: usize) -> Result<T, StoreError> {
     row.try_get(at).map_err(StoreError::internal)
 }
 
@@ -450,7 +458,7 @@ fn maybe_id(row: &Row, at: usize) -> Result<Option<RecordId>, StoreError> {
 }
 
 /// What a newer version has written is read as far as it is known.
-fn json_of<T: serde::de::DeserializeOwned + Default>(
+pub(super) fn json_of<T: serde::de::DeserializeOwned + Default>(
     row: &Row,
     at: usize,
 ) -> Result<T, StoreError> {
@@ -473,6 +481,9 @@ fn upload(row: &Row) -> Result<Upload, StoreError> {
         problem: get(row, 8)?,
         bytes: get::<i64>(row, 9)?.unsigned_abs(),
         encoding: get(row, 10)?,
+        interruptions: u64::from(get::<i32>(row, 11)?.unsigned_abs()),
+        resumed_row: get::<Option<i64>>(row, 12)?.unwrap_or(0).unsigned_abs(),
+        useful_claim: get(row, 13)?,
     })
 }
 
@@ -501,7 +512,7 @@ fn run(row: &Row) -> Result<ImportRun, StoreError> {
     })
 }
 
-fn batch(row: &Row) -> Result<Batch, StoreError> {
+pub(super) fn batch(row: &Row) -> Result<Batch, StoreError> {
     let ids = |at: usize| -> Result<Vec<RecordId>, StoreError> {
         let texts: Vec<&str> = get(row, at)?;
         Ok(texts
@@ -515,6 +526,7 @@ fn batch(row: &Row) -> Result<Batch, StoreError> {
         rows: (first.unsigned_abs(), last.unsigned_abs()),
         created: ids(2)?,
         updated: ids(3)?.into_iter().zip(versions).collect(),
+        ..Batch::default()
     })
 }
 

@@ -100,7 +100,9 @@ fn measure(source: impl Read + Seek, limits: Limits) -> Result<(), WorkbookError
     let mut left = limits.unpacked;
     for at in 0..archive.len() {
         let part = archive.by_index(at).map_err(|_| WorkbookError::Broken)?;
-        let is_shared = part.name().eq_ignore_ascii_case(SHARED);
+        let is_shared = part
+            .name()
+            .is_ok_and(|name| name.eq_ignore_ascii_case(SHARED));
         let size = io::copy(&mut part.take(left + 1), &mut io::sink())
             .map_err(|_| WorkbookError::Broken)?;
         left = left.checked_sub(size).ok_or(WorkbookError::TooLarge)?;

@@ -266,6 +266,7 @@ fn carrying() -> Vec<Page<Site>> {
         post("/imports/{id}",             needs(RecordsImport), imports::choose),
         get("/imports/{id}/progress",     needs(RecordsImport), imports::progress),
         post("/imports/{id}/cancellation", needs(RecordsImport), imports::cancel),
+        post("/imports/{id}/continuation", needs(RecordsImport), imports::go_on),
         post("/imports/{id}/again",       needs(RecordsImport), imports::again),
         post("/imports/{id}/removal",     needs(RecordsImport), imports::discard),
         get("/imports/{id}/failed",       needs(RecordsImport), imports::failed_rows),

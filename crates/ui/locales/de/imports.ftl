@@ -89,6 +89,13 @@ import-stopped = Es hat angehalten: { $problem }
 import-ending-interrupted = Der Server brach während des Imports ab. Was bis dahin importiert war, ist da: Nehmen Sie diesen Import zurück und importieren Sie die Datei erneut.
 import-ending-never-begun = Der Server konnte auch nach mehreren Versuchen nicht beginnen; nichts aus der Datei wurde importiert. Importieren Sie sie in kleineren Teilen.
 import-ending-server-stopped = Der Server wurde angehalten. Was bis dahin importiert war, ist da: Nehmen Sie diesen Import zurück und importieren Sie die Datei erneut.
+import-ending-stuck = Der Server wurde mehrmals unterbrochen, ohne weiterzukommen. Was bis dahin importiert wurde, ist da, und keine Zeile davon doppelt.
+import-went-on = { $times ->
+    [one] Der Server wurde einmal unterbrochen; der Import ging ab Zeile { $row } weiter, ohne eine Zeile doppelt zu importieren.
+   *[other] Der Server wurde { $times }-mal unterbrochen; der Import ging jedes Mal weiter, zuletzt ab Zeile { $row }, ohne eine Zeile doppelt zu importieren.
+  }
+import-go-on-with = Mit diesem Import weitermachen
+import-go-on-advice = Er geht dort weiter, wo er geendet hat, mit dem, was für diese Datei gewählt wurde. Zeilen, die schon da sind, bleiben, wie sie sind.
 import-ending-undo-not-allowed = Ihre Rolle erlaubt nicht, diesen Import zurückzunehmen. Fragen Sie eine Administratorin oder einen Administrator.
 import-cancelled = Es wurde abgebrochen. Was bis dahin importiert war, ist da.
 import-failed-rows = Gescheiterte Zeilen

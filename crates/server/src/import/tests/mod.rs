@@ -2,6 +2,7 @@
 
 mod dirt;
 mod flaky;
+mod going_on;
 mod setup;
 mod undo;
 mod workspace;

@@ -105,12 +105,13 @@ async fn what_was_made_goes_unless_somebody_has_touched_it_or_built_on_it() {
         Batch {
             rows: (1, 4),
             created: vec![plain, touched, built_on, child, twice],
-            updated: Vec::new(),
+            ..Batch::default()
         },
         Batch {
             rows: (5, 6),
             created: vec![parent],
             updated: vec![(twice, 2)],
+            ..Batch::default()
         },
     ];
     let undoing = undoing(&store, batches);
@@ -193,8 +194,8 @@ async fn what_was_changed_is_set_back_field_by_field() {
         &store,
         vec![Batch {
             rows: (1, 2),
-            created: Vec::new(),
             updated: vec![(both, 2), (never, 2)],
+            ..Batch::default()
         }],
     );
     let mut heard = Heard::default();

@@ -51,8 +51,12 @@ struct Page<'a> {
     may_make: bool,
     brought: &'a Brought,
     error: Option<&'a Refused>,
-    /// Largest files in megabytes: of text, of workbooks, of a form without script.
-    most: [u64; 3],
+    /// Largest files in megabytes: of text and of workbooks.
+    most: (u64, u64),
+    help: String,
+    help_form: String,
+    too_large: String,
+    workbook_too_large: String,
 }
 
 impl Page<'_> {
@@ -139,6 +143,7 @@ fn page(
         .registry()
         .objects()
         .filter(|object| object.class == ObjectClass::Record);
+    let [text, workbook, form] = most(&inside.store);
     let page = Page {
         locale,
         objects: objects
@@ -153,7 +158,11 @@ fn page(
         may_make: inside.can(Capability::SchemaManage),
         brought,
         error,
-        most: most(&inside.store),
+        most: (text, workbook),
+        help: locale.t2("import-file-help", ("most", text), ("workbook", workbook)),
+        help_form: locale.t1("import-file-help-form", "most", form),
+        too_large: locale.t1("import-file-too-large", "most", text),
+        workbook_too_large: locale.t1("import-workbook-too-large", "most", workbook),
     };
     inside.page_with(status, locale.t("import-new"), &page)
 }

@@ -8,7 +8,7 @@ use fieldstone_store::Store as _;
 use fieldstone_ui::{PageError, PageResult, locale::Locale};
 use http::{HeaderValue, header};
 
-use super::{Inside, PATH, own};
+use super::{Inside, PATH, own, running::went_on};
 use crate::import::job::Ending;
 use crate::{
     import::{
@@ -143,6 +143,9 @@ struct Page<'a> {
     tone: &'static str,
     figures: Vec<(&'static str, i64, String)>,
     problem: Option<String>,
+    went_on: Option<String>,
+    /// The upload that can go on.
+    may_continue: Option<RecordId>,
     /// The upload with failed rows, if they are the caller's.
     failed: Option<RecordId>,
     failed_head: Vec<String>,
@@ -184,8 +187,14 @@ pub(super) async fn one(inside: &Inside, id: RecordId) -> PageResult {
     let has_more_kept = kept.len() > shown;
     kept.truncate(shown);
     let problem = upload.as_ref().and_then(|upload| upload.problem.clone());
+    let may_continue = match &upload {
+        Some(upload) if inside.store.can_continue(upload).await? => Some(upload.id),
+        _ => None,
+    };
     let page = Page {
         locale,
+        went_on: upload.as_ref().and_then(|upload| went_on(locale, upload)),
+        may_continue,
         objects: objects(inside, &run.object),
         who: locale.t2(
             "import-by-whom",

@@ -11,7 +11,7 @@ mod running;
 pub(crate) use bring::{arrive, create, expect, new, part};
 pub(crate) use draft::{again, choose, discard};
 pub(crate) use history::{failed_rows, list, undo};
-pub(crate) use running::{cancel, progress};
+pub(crate) use running::{cancel, go_on, progress};
 
 use std::sync::Arc;
 

@@ -28,6 +28,7 @@ struct Piece<'a> {
     waits: bool,
     percent: u64,
     told: String,
+    went_on: Option<String>,
     figures: Vec<(&'static str, String)>,
 }
 
@@ -65,6 +66,7 @@ fn piece<'a>(locale: &'a Locale, upload: &'a Upload) -> Piece<'a> {
         waits: upload.state == State::Queued,
         percent,
         told: locale.t2("import-progress", ("settled", settled), ("rate", rate)),
+        went_on: went_on(locale, upload),
         figures: vec![
             figure("import-created", progress.created),
             figure("import-updated", progress.updated),
@@ -72,6 +74,24 @@ fn piece<'a>(locale: &'a Locale, upload: &'a Upload) -> Piece<'a> {
             figure("import-failed", progress.failed),
         ],
     }
+}
+
+/// What is said of an import that was interrupted and went on.
+pub(super) fn went_on(locale: &Locale, upload: &Upload) -> Option<String> {
+    (upload.interruptions > 0).then(|| {
+        locale.t2(
+            "import-went-on",
+            ("times", upload.interruptions),
+            ("row", locale.count(upload.resumed_row)),
+        )
+    })
+}
+
+/// `POST /imports/{id}/continuation`: goes on with what came to an early end.
+pub(crate) async fn go_on(inside: Inside, PathId(id): PathId) -> PageResult {
+    let upload = own(&inside, id).await?;
+    inside.store.continue_upload(&upload).await?;
+    Ok(Redirect::to(&format!("{PATH}/{id}")).into_response())
 }
 
 pub(super) fn page(inside: &Inside, upload: &Upload) -> Response {

@@ -126,6 +126,7 @@ pub(super) const SAMPLES: &[Sample] = &[
     form("/imports/{id}/parts", "/imports/0IU0000000000zz/parts?number=0", "x").but(StatusCode::NOT_FOUND),
     form("/imports/{id}/arrival", "/imports/0IU0000000000zz/arrival", "").but(StatusCode::NOT_FOUND),
     form("/imports/{id}/cancellation", "/imports/0IU0000000000zz/cancellation", "").but(StatusCode::NOT_FOUND),
+    form("/imports/{id}/continuation", "/imports/0IU0000000000zz/continuation", "").but(StatusCode::NOT_FOUND),
     form("/imports/{id}/again", "/imports/0IU0000000000zz/again", "").but(StatusCode::NOT_FOUND),
     form("/imports/{id}/removal", "/imports/0IU0000000000zz/removal", "").but(StatusCode::NOT_FOUND),
     get("/imports/{id}/failed", "/imports/0IU0000000000zz/failed").but(StatusCode::NOT_FOUND),

@@ -1,5 +1,7 @@
 //! Importing into PostgreSQL: the whole path with validation, policies, history, search, and the journal.
 
+mod route;
+
 use std::fmt::Write as _;
 
 use fieldstone_model::{Clock as _, Query, RecordId, Role, SystemClock, Value};

@@ -1,0 +1,254 @@
+//! Imports that are interrupted and go on, and files with more rows that wait than may be held.
+
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use fieldstone_model::RecordId;
+
+use super::*;
+
+/// A journal in memory, whose server dies after so many checkpoints.
+#[derive(Default)]
+struct Kept {
+    checkpoints: Mutex<Vec<(Checkpoint, usize)>>,
+    batches: Mutex<Vec<Batch>>,
+    failed: Mutex<Vec<u8>>,
+    dies_after: Option<usize>,
+}
+
+impl Kept {
+    fn run() -> RecordId {
+        RecordId::compose(*b"0IM", NOW.parse().unwrap(), 1)
+    }
+}
+
+impl Journal for Kept {
+    fn begin<'a>(&'a self, _: &'a Run) -> Written<'a, RecordId> {
+        Box::pin(async { Ok(Self::run()) })
+    }
+
+    fn batch<'a>(&'a self, _: RecordId, batch: &'a Batch) -> Written<'a, ()> {
+        Box::pin(async {
+            self.batches.lock().unwrap().push(batch.clone());
+            Ok(())
+        })
+    }
+
+    fn checkpoint<'a>(&'a self, checkpoint: &'a Checkpoint, failed: Bytes) -> Written<'a, ()> {
+        Box::pin(async move {
+            let mut kept = self.checkpoints.lock().unwrap();
+            if self.dies_after.is_some_and(|most| kept.len() >= most) {
+                return Err(StoreError::Busy);
+            }
+            let batches = self.batches.lock().unwrap().len();
+            kept.push((checkpoint.clone(), batches));
+            self.failed.lock().unwrap().extend_from_slice(&failed);
+            Ok(())
+        })
+    }
+
+    fn keeps_checkpoints(&self) -> bool {
+        true
+    }
+
+    fn end<'a>(&'a self, _: RecordId, _: &'a Report) -> Written<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// A workspace whose imports are kept in a journal.
+struct Journaled<'a>(&'a Fake, Kept);
+
+impl Workspace for Journaled<'_> {
+    type Store = <Fake as Workspace>::Store;
+
+    async fn store(&self) -> Result<Self::Store, StoreError> {
+        self.0.store().await
+    }
+
+    async fn create_object(&self, name: &str, object: &NewObject) -> Result<(), ImportError> {
+        self.0.create_object(name, object).await
+    }
+
+    async fn create_field(
+        &self,
+        object: &str,
+        field: &fieldstone_model::Field,
+    ) -> Result<(), ImportError> {
+        self.0.create_field(object, field).await
+    }
+
+    fn journal(&self) -> Option<&dyn Journal> {
+        Some(&self.1)
+    }
+}
+
+const PARENTS: &str =
+    "[map]\nname = \"name\"\nemail = \"email\"\nparent_id = { column = \"parent\", find = \"account.name\" }";
+
+fn request(folder: &Path, file: &str) -> Request {
+    let path = folder.join("rows.csv");
+    std::fs::write(&path, file).unwrap();
+    let mut request = Request::new("account", path);
+    request.chunk = 4;
+    request.mapping = Mapping::from_toml(PARENTS).unwrap();
+    request.sink = Some(Sink::default());
+    request
+}
+
+/// What a journal says of an import that was interrupted.
+async fn resume(fake: &Fake, kept: &Kept) -> Resume {
+    let store = fake.store().await.unwrap();
+    let checkpoints = kept.checkpoints.lock().unwrap().clone();
+    let mut resume = Resume {
+        run: Kept::run(),
+        up_to_row: 0,
+        waiting: Spans::default(),
+        progress: Progress::default(),
+        happened: std::collections::HashMap::new(),
+        promised: std::collections::HashMap::new(),
+    };
+    let mut batches = 0;
+    for (checkpoint, before) in checkpoints {
+        for row in &checkpoint.waits {
+            resume.waiting.insert(*row);
+        }
+        for row in &checkpoint.settled {
+            resume.waiting.remove(*row);
+        }
+        resume.up_to_row = checkpoint.up_to_row;
+        resume.progress = checkpoint.progress;
+        batches = before;
+    }
+    let there = all(fake, "account").await.iter().map(|it| it.id).collect();
+    let by = resume::By {
+        person: store.user().id,
+        since: NOW.parse().unwrap(),
+    };
+    let announced = kept.batches.lock().unwrap().clone();
+    for batch in announced.iter().skip(batches) {
+        resume.add(batch, &there, &store, by).await.unwrap();
+    }
+    resume
+}
+
+/// Rows whose parents come later, some of which can't be, in a shuffled order.
+fn rows() -> String {
+    let mut file = "name,email,parent\n".to_owned();
+    for row in 0..60 {
+        let email = if row % 10 == 3 { "broken" } else { "" };
+        let parent = match row % 7 {
+            0 if row < 50 => format!("row {:02}", row + 9),
+            5 => "nowhere".to_owned(),
+            _ => String::new(),
+        };
+        file.push_str(&format!("row {row:02},{email},{parent}\n"));
+    }
+    file
+}
+
+#[tokio::test]
+async fn an_import_that_dies_anywhere_goes_on_without_losing_or_doubling_a_row() {
+    let whole = Fake::new();
+    let folder = tempfile::tempdir().unwrap();
+    let workspace = Journaled(&whole, Kept::default());
+    let never = CancellationToken::new();
+    let asked = request(folder.path(), &rows());
+    let report = run(&workspace, &asked, &clock(), &never, &mut |_| {})
+        .await
+        .unwrap();
+    let expected = report.progress;
+    assert!(expected.created > 40 && expected.failed > 10);
+    let names = |records: Vec<Record>| -> Vec<String> {
+        let mut names: Vec<String> = records.iter().map(|it| text(it, "name").to_owned()).collect();
+        names.sort_unstable();
+        names
+    };
+    let arrived = names(all(&whole, "account").await);
+
+    for deaths in 0..14 {
+        let fake = Fake::new();
+        let first = Journaled(
+            &fake,
+            Kept {
+                dies_after: Some(deaths),
+                ..Kept::default()
+            },
+        );
+        let asked = request(folder.path(), &rows());
+        let report = run(&first, &asked, &clock(), &never, &mut |_| {})
+            .await
+            .unwrap();
+        assert_eq!(report.end, End::Suspended, "{deaths}");
+        let resumed = resume(&fake, &first.1).await;
+        assert!(!resumed.happened.is_empty(), "what was applied is known: {deaths}");
+        let mut asked = request(folder.path(), &rows());
+        asked.resume = Some(resumed);
+        let second = Journaled(&fake, Kept::default());
+        let report = run(&second, &asked, &clock(), &never, &mut |_| {})
+            .await
+            .unwrap();
+        assert_eq!(report.end, End::Complete);
+        let counts = |it: &Progress| (it.read, it.settled, it.created, it.failed);
+        assert_eq!(counts(&report.progress), counts(&expected), "{deaths}");
+        assert_eq!(names(all(&fake, "account").await), arrived, "{deaths}");
+        let mut failed = first.1.failed.lock().unwrap().clone();
+        failed.extend_from_slice(&second.1.failed.lock().unwrap());
+        failed.extend(asked.sink.unwrap().take());
+        let failed = String::from_utf8(failed).unwrap();
+        assert_eq!(failed.matches("name,email,parent").count(), 1, "{failed}");
+        assert_eq!(failed.lines().count() as u64, expected.failed + 1, "{failed}");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_was_announced_and_not_applied_keeps_its_ids() {
+    let fake = Fake::new();
+    let folder = tempfile::tempdir().unwrap();
+    let id = fake.store().await.unwrap().new_id("account").unwrap();
+    let mut asked = request(folder.path(), "name,email,parent\nAcme,,\nBeta,,\n");
+    let batch = Batch {
+        rows: (2, 2),
+        created: vec![id],
+        created_rows: vec![2],
+        ..Batch::default()
+    };
+    let kept = Kept::default();
+    kept.batches.lock().unwrap().push(batch);
+    asked.resume = Some(resume(&fake, &kept).await);
+    let never = CancellationToken::new();
+    let workspace = Journaled(&fake, Kept::default());
+    run(&workspace, &asked, &clock(), &never, &mut |_| {})
+        .await
+        .unwrap();
+    let accounts = all(&fake, "account").await;
+    assert_eq!(accounts.len(), 2);
+    let beta = accounts.iter().find(|it| text(it, "name") == "Beta").unwrap();
+    assert_eq!(beta.id, id, "whoever still holds the batch can't apply it beside");
+}
+
+#[tokio::test]
+async fn rows_that_can_not_be_held_are_read_again() {
+    let mut file = "name,email,parent\n".to_owned();
+    for row in 0..40 {
+        file.push_str(&format!("child {row},,parent {}\n", row % 5));
+    }
+    file.push_str("orphan,,nobody\n");
+    for row in 0..5 {
+        file.push_str(&format!("parent {row},,\n"));
+    }
+    for held in [0, 5_000, 64 << 20] {
+        let fake = Fake::new();
+        let folder = tempfile::tempdir().unwrap();
+        let mut asked = request(folder.path(), &file);
+        asked.held = held;
+        let never = CancellationToken::new();
+        let report = run(&fake, &asked, &clock(), &never, &mut |_| {})
+            .await
+            .unwrap();
+        let progress = report.progress;
+        assert_eq!((progress.read, progress.created, progress.failed), (46, 45, 1), "{held}");
+        let failed = String::from_utf8(asked.sink.unwrap().take()).unwrap();
+        assert!(failed.lines().nth(1).unwrap().starts_with("orphan"), "{failed}");
+    }
+}
