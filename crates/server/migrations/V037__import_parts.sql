@@ -107,14 +107,14 @@ CREATE TRIGGER orphan_content AFTER DELETE ON app.import_upload FOR EACH ROW EXE
 DO $migration$
 DECLARE
     body constant text := pg_get_functiondef('app.claim_import(integer)'::regprocedure);
-    old  constant text := 'WHERE w.state IN (''queued'', ''running'') AND (w.claimed_until IS NULL OR w.claimed_until <= transaction_timestamp())
-            ORDER BY w.created_at';
+    old  constant text := 'FROM app.import_upload w
+            WHERE w.state';
 BEGIN
     IF strpos(body, old) = 0 THEN
         RAISE EXCEPTION 'app.claim_import() is not what this migration knows';
     END IF;
     EXECUTE replace(body, 'app.claim_import(', 'app.claim_import_job(');
-    EXECUTE replace(body, old, replace(old, 'ORDER BY', 'AND NOT w.in_parts ORDER BY'));
+    EXECUTE replace(body, old, replace(old, 'WHERE', 'WHERE NOT w.in_parts AND'));
 END
 $migration$;
 SELECT app.serve('app.claim_import_job(integer)', 'fieldstone_worker');

@@ -22,6 +22,7 @@ mod notice;
 pub mod page;
 mod palette;
 mod record;
+mod refused;
 mod report;
 mod request;
 mod router;

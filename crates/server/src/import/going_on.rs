@@ -60,10 +60,7 @@ impl PgStore {
         let parts = i32::try_from(failed_parts).map_err(StoreError::internal)?;
         let rows = |rows: &[u64]| -> Vec<i64> { rows.iter().copied().map(signed).collect() };
         let (waits, settled) = (rows(&checkpoint.waits), rows(&checkpoint.settled));
-        let (up_to_row, progress) = (
-            signed(checkpoint.up_to_row),
-            as_json(&checkpoint.progress),
-        );
+        let (up_to_row, progress) = (signed(checkpoint.up_to_row), as_json(&checkpoint.progress));
         let id = upload.id.to_string();
         let steps = [
             Step {
@@ -128,9 +125,7 @@ impl PgStore {
             of.batches = get(last, 5)?;
             of.failed_parts = usize::try_from(get::<i32>(last, 6)?).unwrap_or(0);
         }
-        let since = self
-            .run_step(SINCE, &[&run.as_str(), &of.batches])
-            .await?;
+        let since = self.run_step(SINCE, &[&run.as_str(), &of.batches]).await?;
         let by = By {
             person: began.by,
             since: began.began_at,
@@ -249,10 +244,7 @@ impl PgStore {
         let sql = "SELECT 1 FROM app.import_upload u WHERE u.id = $1 AND u.state = 'ended' AND u.outcome IN ('stopped', 'cancelled') \
             AND u.run_id IS NOT NULL AND EXISTS (SELECT FROM app.import_part p WHERE p.upload_id = u.id AND p.kind = 'file') \
             AND NOT EXISTS (SELECT FROM app.import_undo n WHERE n.run_id = u.run_id)";
-        Ok(!self
-            .run_step(sql, &[&upload.id.as_str()])
-            .await?
-            .is_empty())
+        Ok(!self.run_step(sql, &[&upload.id.as_str()]).await?.is_empty())
     }
 }
 

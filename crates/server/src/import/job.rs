@@ -20,11 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     End, ImportError, Input, Kept, Listener, Mapping, PgWorkspace, Progress, Report, Request, Sink,
-    Undoing, Undone, look,
-    parts::Kind,
-    postgres::OfUpload,
-    run, undo,
-    uploads::Upload,
+    Undoing, Undone, look, parts::Kind, postgres::OfUpload, run, undo, uploads::Upload,
 };
 use crate::{
     database::Actor,
@@ -47,8 +43,7 @@ pub(crate) const PEEKED: usize = 200;
 /// Clocks of two transactions may differ by this much.
 const SLACK: SignedDuration = SignedDuration::from_secs(1);
 
-const CLAIM: &str =
-    "SELECT kind, tenant_id, id, user_id, role, member_version, claims FROM app.claim_import_job($1)";
+const CLAIM: &str = "SELECT kind, tenant_id, id, user_id, role, member_version, claims FROM app.claim_import_job($1)";
 const ABANDON: &str = "SELECT app.abandon_import($1, $2, $3, $4)";
 
 /// Imports, and takes imports back.
@@ -233,7 +228,9 @@ impl Imports {
         let sink = Sink::default();
         let outcome = match self.request(store, claimed, &upload, &sink, stop).await {
             Ok(mut request) => {
-                let of = going.as_ref().map_or(OfUpload::new(id, claimed.claims), |it| it.of);
+                let of = going
+                    .as_ref()
+                    .map_or(OfUpload::new(id, claimed.claims), |it| it.of);
                 if let Some(going) = going {
                     if !store.note_going_on(&going).await? {
                         return Ok(());
@@ -364,11 +361,7 @@ impl Imports {
 }
 
 /// The mapping that a file's choices come to.
-async fn mapping(
-    store: &PgStore,
-    upload: &Upload,
-    input: &Input,
-) -> Result<Mapping, ImportError> {
+async fn mapping(store: &PgStore, upload: &Upload, input: &Input) -> Result<Mapping, ImportError> {
     let zone = TimeZone::get(&store.own_profile().await?.time_zone).unwrap_or(TimeZone::UTC);
     let imagined = upload.choices.imagined();
     let object = imagined

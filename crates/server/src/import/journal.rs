@@ -61,11 +61,7 @@ pub trait Journal: Send + Sync {
     fn batch<'a>(&'a self, run: RecordId, batch: &'a Batch) -> Written<'a, ()>;
 
     /// Notes how far a run is, with what was written of failed rows since the last time.
-    fn checkpoint<'a>(
-        &'a self,
-        checkpoint: &'a Checkpoint,
-        failed: Bytes,
-    ) -> Written<'a, ()> {
+    fn checkpoint<'a>(&'a self, checkpoint: &'a Checkpoint, failed: Bytes) -> Written<'a, ()> {
         let _ = (checkpoint, failed);
         Box::pin(std::future::ready(Ok(())))
     }

@@ -325,12 +325,7 @@ impl PgStore {
     }
 }
 
-fn object<'a>(
-    tenant: &'a str,
-    upload: &'a RecordId,
-    number: i32,
-    name: &'a str,
-) -> Object<'a> {
+fn object<'a>(tenant: &'a str, upload: &'a RecordId, number: i32, name: &'a str) -> Object<'a> {
     Object {
         tenant,
         attachment: upload.as_str(),
@@ -481,9 +476,8 @@ impl Seek for PartReader {
             SeekFrom::End(by) => self.file.0.size.checked_add_signed(by),
             SeekFrom::Current(by) => self.position.checked_add_signed(by),
         };
-        self.position = position.ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidInput, "before the beginning")
-        })?;
+        self.position = position
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "before the beginning"))?;
         Ok(self.position)
     }
 }

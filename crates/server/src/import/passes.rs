@@ -115,7 +115,9 @@ impl<'a, W: Workspace> Import<'a, W> {
             held: 0,
             released: Vec::new(),
             later: Spans::default(),
-            pending: resume.map(|resume| resume.waiting.clone()).unwrap_or_default(),
+            pending: resume
+                .map(|resume| resume.waiting.clone())
+                .unwrap_or_default(),
             waits: Vec::new(),
             settled: Vec::new(),
             last_row: resume.map_or(0, |resume| resume.up_to_row),
@@ -216,7 +218,8 @@ impl<'a, W: Workspace> Import<'a, W> {
                 return Ok(Err(end));
             }
             let (settled, following) = tokio::join!(
-                self.applier.apply(&chunk.entries, &answers, &fresh, self.last),
+                self.applier
+                    .apply(&chunk.entries, &answers, &fresh, self.last),
                 prefetch(&mut self.searcher, &mut receiver),
             );
             self.progress.bytes = self.progress.bytes.max(chunk.bytes);

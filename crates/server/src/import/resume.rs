@@ -73,7 +73,10 @@ impl Resume {
                 self.promised.insert(*row, *id);
             }
         }
-        for (row, was_updated) in updated.into_iter().filter(|(row, _)| is_applied && *row > 0) {
+        for (row, was_updated) in updated
+            .into_iter()
+            .filter(|(row, _)| is_applied && *row > 0)
+        {
             let happened = if was_updated {
                 Happened::Updated
             } else {

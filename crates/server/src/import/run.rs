@@ -268,4 +268,3 @@ fn ignored(binding: &Binding, mapping: &Mapping) -> Vec<String> {
         .map(|(_, name)| name.clone())
         .collect()
 }
-

@@ -121,16 +121,13 @@ impl PgStore {
         } else {
             file
         };
-        let (size, choices) = (
-            i64::try_from(bytes).unwrap_or(i64::MAX),
-            as_json(choices),
-        );
+        let (size, choices) = (i64::try_from(bytes).unwrap_or(i64::MAX), as_json(choices));
         let room = (DRAFTS_BYTES_MAX - size).max(0);
         let steps = [
             // Files that somebody brought and went no further with make room for new ones, the oldest first.
             Step {
                 sql: "DELETE FROM app.import_upload u WHERE u.state IN ('arriving', 'draft') AND u.id NOT IN ( \
-                    SELECT d.id FROM (SELECT d.id, row_number() OVER newest AS place, sum(d.bytes) OVER newest AS bytes \
+                    SELECT d.id FROM (SELECT d.id, row_number() OVER newest AS place, (sum(d.bytes) OVER newest)::bigint AS bytes \
                         FROM app.import_upload d WHERE d.state IN ('arriving', 'draft') WINDOW newest AS (ORDER BY d.created_at DESC, d.id DESC)) d \
                     WHERE d.place <= $1 AND d.bytes <= $2)",
                 params: &[&(DRAFTS_MAX - 1), &room],
@@ -160,8 +157,7 @@ impl PgStore {
             WHERE u.id = $1 AND u.state = 'arriving' RETURNING u.id";
         let size = i64::try_from(bytes).unwrap_or(i64::MAX);
         let choices = as_json(choices);
-        let params: [&(dyn ToSql + Sync); 5] =
-            [&id.as_str(), &object, &size, &encoding, &choices];
+        let params: [&(dyn ToSql + Sync); 5] = [&id.as_str(), &object, &size, &encoding, &choices];
         self.changed(sql, &params).await
     }
 
@@ -183,8 +179,9 @@ impl PgStore {
 
     /// The caller's uploads that aren't done with, newest first.
     pub(crate) async fn open_uploads(&self) -> Result<Vec<Upload>, StoreError> {
-        let sql =
-            format!("{UPLOAD} WHERE state <> 'arriving' AND (state <> 'ended' OR run_id IS NULL) ORDER BY id DESC LIMIT 20");
+        let sql = format!(
+            "{UPLOAD} WHERE state <> 'arriving' AND (state <> 'ended' OR run_id IS NULL) ORDER BY id DESC LIMIT 20"
+        );
         let rows = self.run_step(&sql, &[]).await?;
         rows.iter().map(upload).collect()
     }

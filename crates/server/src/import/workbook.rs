@@ -92,8 +92,7 @@ pub(crate) fn to_csv(bytes: &[u8]) -> Result<Vec<u8>, WorkbookError> {
 
 /// Unpacks everything into nothing and counts: what the archive says about its sizes may be a lie.
 fn measure(source: impl Read + Seek, limits: Limits) -> Result<(), WorkbookError> {
-    let mut archive =
-        ZipArchive::new(BufReader::new(source)).map_err(|_| WorkbookError::Broken)?;
+    let mut archive = ZipArchive::new(BufReader::new(source)).map_err(|_| WorkbookError::Broken)?;
     if archive.len() > PARTS_MAX {
         return Err(WorkbookError::TooLarge);
     }
@@ -169,7 +168,10 @@ struct Rows<W: Write> {
 impl<W: Write> Rows<W> {
     fn count(&mut self, bytes: usize) -> Result<(), WorkbookError> {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        self.left = self.left.checked_sub(bytes).ok_or(WorkbookError::TooLarge)?;
+        self.left = self
+            .left
+            .checked_sub(bytes)
+            .ok_or(WorkbookError::TooLarge)?;
         Ok(())
     }
 
@@ -249,7 +251,10 @@ mod tests {
             sheet.write(3, 0, "after an empty row").unwrap();
             sheet.write(3, 1, 1234).unwrap();
         });
-        assert_eq!(super::super::sniff::sniff(&bytes), super::super::sniff::Looks::Workbook);
+        assert_eq!(
+            super::super::sniff::sniff(&bytes),
+            super::super::sniff::Looks::Workbook
+        );
         assert_eq!(
             String::from_utf8(to_csv(&bytes).unwrap()).unwrap(),
             "name,amount,on,note\n\"Möbel, \"\"Holz\"\"\",0.3,2026-03-01,\nafter an empty row,1234,,\n"

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use fieldstone_model::{
-    Field, FieldError, FieldType, Object, ObjectClass, Problem, Registry, Role,
+    Choice, Field, FieldError, FieldType, Object, ObjectClass, Problem, Registry, Role,
     roll_up::RollUpError,
 };
 
@@ -233,10 +233,15 @@ fn kind_problem(registry: &Registry, new: &NewField) -> Option<Problem> {
                     && !value.contains([';', ','])
                     && !value.chars().any(char::is_control)
             };
+            let has_long_label = |option: &Choice| {
+                let label = option.label.as_ref();
+                label.is_some_and(|label| label.chars().count() > 80)
+            };
             if options.is_empty()
                 || options.len() > 500
                 || values.len() != options.len()
                 || !values.iter().all(|value| plain(value))
+                || options.iter().any(has_long_label)
             {
                 return rule(
                     "bad_options",

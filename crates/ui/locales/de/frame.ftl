@@ -103,3 +103,4 @@ live-show = Zeigen
 record-follow = Folgen
 record-unfollow = Nicht mehr folgen
 notification-rule-stopped = Die Regel „{ $text }“ lief zu oft und wurde ausgeschaltet
+refused-back = Zurück

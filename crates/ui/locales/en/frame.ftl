@@ -103,3 +103,4 @@ live-show = Show
 record-follow = Follow
 record-unfollow = Stop following
 notification-rule-stopped = The rule “{ $text }” ran too often and was switched off
+refused-back = Go back

@@ -10,7 +10,7 @@ use crate::{
     error::PageError,
     form::{collision, local_path},
     list::table::name_of,
-    notice,
+    notice, refused,
     request::{AtRecord, PageResult, Pairs, Submitted},
 };
 
@@ -91,7 +91,9 @@ pub(crate) async fn submit<S: Store + Clone + 'static>(
             let back = format!("{back}{joint}moved={}", at.id);
             Ok(Redirect::to(&notice::address(&back, "moved", at.id)).into_response())
         }
-        Err(StoreError::Change(_, ChangeError::Invalid(_))) => Err(PageError::Invalid),
+        Err(StoreError::Change(_, ChangeError::Invalid(errors))) => {
+            refused::page(&at, &errors, &back)
+        }
         Err(error) => Err(error.into()),
     }
 }

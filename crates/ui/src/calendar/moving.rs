@@ -10,7 +10,7 @@ use crate::{
     error::PageError,
     form::collision,
     home::Whose,
-    notice,
+    notice, refused,
     request::{AtObject, AtRecord, PageResult, Session, Submitted},
 };
 
@@ -77,7 +77,9 @@ pub(crate) async fn submit<S: Store + Clone + 'static>(
             let back = format!("{back}&moved={id}");
             Ok(Redirect::to(&notice::address(&back, "rescheduled", id)).into_response())
         }
-        Err(StoreError::Change(_, ChangeError::Invalid(_))) => Err(PageError::Invalid),
+        Err(StoreError::Change(_, ChangeError::Invalid(errors))) => {
+            refused::page(&at, &errors, &address(reach, date, whose))
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -83,8 +83,7 @@ impl Workspace for Journaled<'_> {
     }
 }
 
-const PARENTS: &str =
-    "[map]\nname = \"name\"\nemail = \"email\"\nparent_id = { column = \"parent\", find = \"account.name\" }";
+const PARENTS: &str = "[map]\nname = \"name\"\nemail = \"email\"\nparent_id = { column = \"parent\", find = \"account.name\" }";
 
 fn request(folder: &Path, file: &str) -> Request {
     let path = folder.join("rows.csv");
@@ -160,7 +159,10 @@ async fn an_import_that_dies_anywhere_goes_on_without_losing_or_doubling_a_row()
     let expected = report.progress;
     assert!(expected.created > 40 && expected.failed > 10);
     let names = |records: Vec<Record>| -> Vec<String> {
-        let mut names: Vec<String> = records.iter().map(|it| text(it, "name").to_owned()).collect();
+        let mut names: Vec<String> = records
+            .iter()
+            .map(|it| text(it, "name").to_owned())
+            .collect();
         names.sort_unstable();
         names
     };
@@ -181,7 +183,10 @@ async fn an_import_that_dies_anywhere_goes_on_without_losing_or_doubling_a_row()
             .unwrap();
         assert_eq!(report.end, End::Suspended, "{deaths}");
         let resumed = resume(&fake, &first.1).await;
-        assert!(!resumed.happened.is_empty(), "what was applied is known: {deaths}");
+        assert!(
+            !resumed.happened.is_empty(),
+            "what was applied is known: {deaths}"
+        );
         let mut asked = request(folder.path(), &rows());
         asked.resume = Some(resumed);
         let second = Journaled(&fake, Kept::default());
@@ -197,7 +202,11 @@ async fn an_import_that_dies_anywhere_goes_on_without_losing_or_doubling_a_row()
         failed.extend(asked.sink.unwrap().take());
         let failed = String::from_utf8(failed).unwrap();
         assert_eq!(failed.matches("name,email,parent").count(), 1, "{failed}");
-        assert_eq!(failed.lines().count() as u64, expected.failed + 1, "{failed}");
+        assert_eq!(
+            failed.lines().count() as u64,
+            expected.failed + 1,
+            "{failed}"
+        );
     }
 }
 
@@ -223,8 +232,14 @@ async fn a_batch_that_was_announced_and_not_applied_keeps_its_ids() {
         .unwrap();
     let accounts = all(&fake, "account").await;
     assert_eq!(accounts.len(), 2);
-    let beta = accounts.iter().find(|it| text(it, "name") == "Beta").unwrap();
-    assert_eq!(beta.id, id, "whoever still holds the batch can't apply it beside");
+    let beta = accounts
+        .iter()
+        .find(|it| text(it, "name") == "Beta")
+        .unwrap();
+    assert_eq!(
+        beta.id, id,
+        "whoever still holds the batch can't apply it beside"
+    );
 }
 
 #[tokio::test]
@@ -247,8 +262,15 @@ async fn rows_that_can_not_be_held_are_read_again() {
             .await
             .unwrap();
         let progress = report.progress;
-        assert_eq!((progress.read, progress.created, progress.failed), (46, 45, 1), "{held}");
+        assert_eq!(
+            (progress.read, progress.created, progress.failed),
+            (46, 45, 1),
+            "{held}"
+        );
         let failed = String::from_utf8(asked.sink.unwrap().take()).unwrap();
-        assert!(failed.lines().nth(1).unwrap().starts_with("orphan"), "{failed}");
+        assert!(
+            failed.lines().nth(1).unwrap().starts_with("orphan"),
+            "{failed}"
+        );
     }
 }

@@ -53,11 +53,7 @@ pub(super) async fn take_in(inside: &Inside, id: RecordId) -> Result<(), Refusal
     taken
 }
 
-async fn look_through(
-    inside: &Inside,
-    upload: &Upload,
-    brought: KeptFile,
-) -> Result<(), Refusal> {
+async fn look_through(inside: &Inside, upload: &Upload, brought: KeptFile) -> Result<(), Refusal> {
     let locale = &inside.viewer.locale;
     let wrong = |key: &str| refused(locale, "file", key);
     let id = upload.id;

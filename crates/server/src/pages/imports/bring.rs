@@ -22,11 +22,7 @@ use serde_json::json;
 
 use super::{Inside, PATH, arrival, own};
 use crate::{
-    import::{
-        Choices, object_name,
-        parts::PART,
-        uploads::State,
-    },
+    import::{Choices, object_name, parts::PART, uploads::State},
     pages::{
         path_id::PathId,
         settings::{Fields, Submitted},
@@ -206,10 +202,7 @@ pub(crate) async fn expect(inside: Inside, submitted: Submitted) -> PageResult {
         label: text("label"),
         plural: text("plural"),
         name: own_name(fields.get("name")),
-        size: fields
-            .get("size")
-            .parse()
-            .map_err(|_| PageError::Invalid)?,
+        size: fields.get("size").parse().map_err(|_| PageError::Invalid)?,
     };
     said(announce(&inside, &brought).await.map(|id| {
         let answer = Json(json!({ "id": id, "part_size": PART }));
@@ -298,7 +291,12 @@ async fn announce(inside: &Inside, brought: &Brought) -> Result<RecordId, Refusa
     }
     let [text, workbook, _] = most(&inside.store);
     let is_workbook = brought.name.to_lowercase().ends_with(".xlsx");
-    check_size(locale, brought.size, if is_workbook { workbook } else { text }, is_workbook)?;
+    check_size(
+        locale,
+        brought.size,
+        if is_workbook { workbook } else { text },
+        is_workbook,
+    )?;
     let name = choices
         .new_object
         .as_ref()
@@ -310,12 +308,7 @@ async fn announce(inside: &Inside, brought: &Brought) -> Result<RecordId, Refusa
 }
 
 /// Refuses what is larger than so many megabytes.
-fn check_size(
-    locale: &Locale,
-    size: u64,
-    most_mb: u64,
-    is_workbook: bool,
-) -> Result<(), Refusal> {
+fn check_size(locale: &Locale, size: u64, most_mb: u64, is_workbook: bool) -> Result<(), Refusal> {
     if size <= most_mb << 20 {
         return Ok(());
     }
@@ -356,7 +349,10 @@ async fn read(mut parts: Multipart) -> Result<(Brought, Bytes), PageError> {
 }
 
 /// A form that is too large, or one that ends in the middle.
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is what map_err hands over"
+)]
 fn broken(error: MultipartError) -> PageError {
     if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
         PageError::TooLarge

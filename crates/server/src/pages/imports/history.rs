@@ -256,7 +256,9 @@ async fn failed(
     if !inside.store.has_failed_rows(upload.id).await? {
         return Ok(nothing);
     }
-    let kept = inside.store.kept_file(upload.id, Kind::Failed, &upload.file);
+    let kept = inside
+        .store
+        .kept_file(upload.id, Kind::Failed, &upload.file);
     let input = Input::Kept(kept.await?);
     // A delimiter of its own: otherwise one might be guessed from what stands in the rows.
     let mapping = Mapping {

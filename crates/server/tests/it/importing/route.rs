@@ -115,7 +115,9 @@ impl Person {
 
     /// Lets an import begin, with what each column becomes.
     async fn start(&self, page: &str, columns: &[&str]) {
-        let names: Vec<String> = (0..columns.len()).map(|at| format!("column-{at}")).collect();
+        let names: Vec<String> = (0..columns.len())
+            .map(|at| format!("column-{at}"))
+            .collect();
         let mut form: Vec<(&str, &str)> = names
             .iter()
             .map(String::as_str)
@@ -234,7 +236,11 @@ async fn an_import_goes_on_after_its_server_was_killed_and_can_be_undone() {
     let run = format!("/imports/{run}");
     person.post(&format!("{run}/undo"), &[]).await;
     for _ in 0..1_200 {
-        if person.text(&run).await.contains("This import was taken back") {
+        if person
+            .text(&run)
+            .await
+            .contains("This import was taken back")
+        {
             break;
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
@@ -252,8 +258,16 @@ async fn what_is_no_table_is_told_at_the_edge() {
     let server = Server::start(&ServerOptions::demo());
     let person = Person::at(&server).await;
     for (name, size, part) in [
-        ("large.csv", (512 << 20) + 1, "too large. Split it into files of at most"),
-        ("large.xlsx", (32 << 20) + 1, "too large: an .xlsx file may have"),
+        (
+            "large.csv",
+            (512 << 20) + 1,
+            "too large. Split it into files of at most",
+        ),
+        (
+            "large.xlsx",
+            (32 << 20) + 1,
+            "too large: an .xlsx file may have",
+        ),
         ("empty.csv", 0, "empty"),
         ("", 5, "Choose a file"),
     ] {
@@ -271,8 +285,16 @@ async fn what_is_no_table_is_told_at_the_edge() {
     let truncated = &book[..book.len() - 200];
     for (name, content, part) in [
         ("book.xlsx", truncated, "damaged or not complete"),
-        ("picture.csv", &b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..], "no table"),
-        ("old.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", "old .xls format"),
+        (
+            "picture.csv",
+            &b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..],
+            "no table",
+        ),
+        (
+            "old.xls",
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0",
+            "old .xls format",
+        ),
         ("blank.csv", b"\n\n\n", "empty"),
     ] {
         let said = person.bring(name, content).await.unwrap_err();
@@ -286,18 +308,32 @@ async fn what_is_no_table_is_told_at_the_edge() {
     // Parts that don't fit what was announced.
     let (_, announced) = person.announce("short.csv", 10).await;
     let id = announced["id"].as_str().unwrap();
-    assert_eq!(person.part(id, 0, vec![b'a'; 9]).await, StatusCode::BAD_REQUEST);
-    assert_eq!(person.part(id, 1, vec![b'a'; 10]).await, StatusCode::BAD_REQUEST);
+    assert_eq!(
+        person.part(id, 0, vec![b'a'; 9]).await,
+        StatusCode::BAD_REQUEST
+    );
+    assert_eq!(
+        person.part(id, 1, vec![b'a'; 10]).await,
+        StatusCode::BAD_REQUEST
+    );
     let answer = person.post(&format!("/imports/{id}/arrival"), &[]).await;
     assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
     let said: Json = answer.json().await.unwrap();
-    assert!(said["text"].as_str().unwrap().starts_with("Not all of this file"));
+    assert!(
+        said["text"]
+            .as_str()
+            .unwrap()
+            .starts_with("Not all of this file")
+    );
 }
 
 /// The most memory that a process has had, in kilobytes.
 fn peak_kb(server: &Server) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 

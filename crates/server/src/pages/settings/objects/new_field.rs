@@ -10,8 +10,6 @@ use fieldstone_ui::locale::Locale;
 use super::{Fields, Settings, shown};
 use crate::{import::object_name, schema::NewField};
 
-/// Most options of a choice.
-const OPTIONS_MAX: usize = 200;
 /// The types of the form that aren't types of stored fields.
 const COUNT: &str = "roll_up_count";
 const SUM: &str = "roll_up_sum";
@@ -86,11 +84,10 @@ fn kind_of(fields: &Fields) -> Option<FieldType> {
         .get("options")
         .lines()
         .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .take(OPTIONS_MAX);
+        .filter(|line| !line.is_empty());
     let options = lines.map(|line| Choice {
         value: object_name(line).into(),
-        label: Some(line.chars().take(80).collect()),
+        label: Some(line.to_owned()),
     });
     let details = kind::Details {
         options: options.collect(),

@@ -78,6 +78,10 @@ pub(crate) async fn arrange(
         }));
         for place in fields.all("place") {
             let (section, field) = place.split_once('.').ok_or(PageError::Invalid)?;
+            // Somebody may have removed a field since the page was made.
+            if object.field(field).is_none() {
+                continue;
+            }
             let into = places.iter_mut().find(|it| it.section == section);
             into.ok_or(PageError::Invalid)?
                 .fields
