@@ -74,7 +74,7 @@ pub(super) async fn deployment(subject: &Subject) -> Seen {
             run.ended, run.detail
         )),
         Some(run) => fail(format!(
-            "the drill of {} lost requests: {}",
+            "the drill of {} lost requests, or records that it had acknowledged: {}",
             run.ended, run.detail
         )),
         None => unseen(

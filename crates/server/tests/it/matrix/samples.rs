@@ -194,7 +194,7 @@ pub(super) const SAMPLES: &[Sample] = &[
     get("/settings/usage", "/settings/usage"),
     get("/settings/backups", "/settings/backups"),
     get("/settings/support", "/settings/support"),
-    form("/settings/support", "/settings/support", "operator=").but(StatusCode::UNPROCESSABLE_ENTITY),
+    form("/settings/support", "/settings/support", "operator=&hours=4").but(StatusCode::UNPROCESSABLE_ENTITY),
     form("/settings/support/{id}/end", "/settings/support/0SA000000000000/end", "").but(StatusCode::NOT_FOUND),
     get("/settings/ending", "/settings/ending"),
     // Other requests need the workspace.

@@ -1,142 +1,37 @@
-//! `fieldstone-deploy-drill`: two nodes behind haproxy are replaced one after the other under load, forth and back, and no request is lost.
-//!
-//! Each is taken out of the balancer, finishes what it has begun, is stopped as an upgrade stops it, started in its other version, and put
-//! back once it says that it is ready.
-//!
-//! The new version's migration is stood in for by one that only adds: the version before has to serve beside it, and after it was taken back.
-#![allow(
-    clippy::print_stdout,
-    reason = "a command that reports to the terminal"
-)]
+//! Where the drill is held: a database, two nodes, and the balancer before them.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use clap::Parser;
-use fieldstone_model::clock::{Clock as _, SystemClock};
-use fieldstone_server::backup::record;
 use fieldstone_server::cluster::{Cluster, ClusterOptions};
-use fieldstone_server::config::Configuration;
 use fieldstone_server::data_dir::DataDir;
 use fieldstone_server::database::connect;
-use fieldstone_testkit::{binary, free_port};
+use fieldstone_testkit::free_port;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use reqwest::{Certificate, Client};
 use secrecy::ExposeSecret as _;
-use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio_postgres::Config;
 
-const PATIENCE: Duration = Duration::from_mins(1);
-const PASSWORD: &str = "a password of nobody 58";
-
-#[derive(Debug, Parser)]
-#[command(
-    name = "fieldstone-deploy-drill",
-    about = "Replace two nodes under load, forth and back, and count lost requests"
-)]
-struct Arguments {
-    /// The version before [default: this build]
-    #[arg(long)]
-    old: Option<PathBuf>,
-    /// The version after [default: this build]
-    #[arg(long)]
-    new: Option<PathBuf>,
-    /// People who work meanwhile
-    #[arg(long, default_value_t = 6)]
-    people: u32,
-    /// The configuration of an installation that is to keep the result, for `fieldstone verify`
-    #[arg(long)]
-    record: Option<PathBuf>,
-}
-
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
-    let began = SystemClock.now();
-    let old = arguments.old.unwrap_or_else(binary);
-    let new = arguments.new.unwrap_or_else(binary);
-    let mut site = Site::start(&old).await?;
-    let load = Load::start(&site, arguments.people).await?;
-    load.work_for(200).await;
-
-    let owner = connect(&site.owner).await?;
-    // What the new version's migration does: it adds, and the version before never notices.
-    owner
-        .batch_execute(
-            "ALTER TABLE app.account ADD COLUMN later text;
-             INSERT INTO app.schema_history (version, name, applied_on, checksum) VALUES (9000, 'later', '2026-01-01T00:00:00Z', '0')",
-        )
-        .await?;
-    for (step, version) in [("upgrade", &new), ("rollback", &old)] {
-        let before = load.counts.answered.load(Ordering::Relaxed);
-        for node in 0..site.nodes.len() {
-            site.replace(node, version).await?;
-            load.work_for(100).await;
-        }
-        let during = load.counts.answered.load(Ordering::Relaxed) - before;
-        println!(
-            "{step}: both nodes replaced, {during} requests answered meanwhile, {} lost",
-            load.counts.lost()
-        );
-    }
-    let counts = load.stop().await;
-    let made = u64::try_from(
-        owner
-            .query_one(
-                "SELECT count(*) FROM app.account WHERE name_key LIKE 'drill %'",
-                &[],
-            )
-            .await?
-            .get::<_, i64>(0),
-    )?;
-    let acknowledged = counts.made.load(Ordering::Relaxed);
-    let report = json!({
-        "answered": counts.answered.load(Ordering::Relaxed), "lost": counts.lost(), "slowest_ms": counts.slowest_ms.load(Ordering::Relaxed),
-        "acknowledged": acknowledged, "found": made,
-    });
-    println!("{report}");
-    site.end().await?;
-    if let Some(file) = &arguments.record {
-        let databases = Configuration::read(file)?.databases()?;
-        let owner = databases
-            .owner
-            .context("the configuration names no owner_url")?;
-        let outcome = if counts.lost() == 0 && made == acknowledged {
-            Ok(report)
-        } else {
-            Err(report.to_string())
-        };
-        let client = connect(&owner).await?;
-        record(&client, "deploy-drill", began, &SystemClock, outcome).await?;
-    }
-    ensure!(counts.lost() == 0, "requests were lost");
-    ensure!(
-        made == acknowledged,
-        "{acknowledged} records were acknowledged and {made} are there"
-    );
-    Ok(())
-}
+use super::PATIENCE;
 
 /// The database, two nodes, and the balancer before them.
-struct Site {
+pub(crate) struct Site {
     folder: tempfile::TempDir,
     cluster: Option<Cluster>,
-    owner: Config,
-    nodes: Vec<Node>,
+    pub(crate) owner: Config,
+    pub(crate) nodes: Vec<Node>,
     balancer: Child,
-    url: String,
-    client: Client,
-    link: String,
+    pub(crate) url: String,
+    pub(crate) client: Client,
+    pub(crate) link: String,
 }
 
 /// How the balancer is to treat a node.
@@ -148,14 +43,14 @@ enum Turn {
     Ready,
 }
 
-struct Node {
+pub(crate) struct Node {
     config: PathBuf,
     port: u16,
     process: Child,
 }
 
 impl Site {
-    async fn start(version: &Path) -> anyhow::Result<Self> {
+    pub(crate) async fn start(version: &Path) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("fieldstone-drill-")
             .tempdir_in("/tmp")?;
@@ -269,7 +164,7 @@ impl Site {
     }
 
     /// Stops one node as an upgrade does, and starts another version in its place.
-    async fn replace(&mut self, at: usize, version: &Path) -> anyhow::Result<()> {
+    pub(crate) async fn replace(&mut self, at: usize, version: &Path) -> anyhow::Result<()> {
         let ca = self.folder.path().join("ca.pem");
         let port = self.nodes.get(at).context("a node")?.port;
         self.balance(port, Turn::Drain).await?;
@@ -320,7 +215,7 @@ impl Site {
         Ok(answer)
     }
 
-    async fn end(mut self) -> anyhow::Result<()> {
+    pub(crate) async fn end(mut self) -> anyhow::Result<()> {
         for node in &mut self.nodes {
             terminate(&mut node.process)?;
         }
@@ -504,165 +399,4 @@ fn run(version: &Path, arguments: &[&str], config: &Path, ca: &Path) -> anyhow::
         bail!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(String::from_utf8(output.stdout)?)
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    answered: AtomicU64,
-    refused: AtomicU64,
-    broken: AtomicU64,
-    /// Records that were acknowledged.
-    made: AtomicU64,
-    slowest_ms: AtomicU64,
-}
-
-impl Counts {
-    fn lost(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed) + self.broken.load(Ordering::Relaxed)
-    }
-}
-
-/// People who make and read records without a pause.
-struct Load {
-    counts: Arc<Counts>,
-    stop: Arc<AtomicBool>,
-    people: Vec<tokio::task::JoinHandle<()>>,
-}
-
-impl Load {
-    async fn start(site: &Site, people: u32) -> anyhow::Result<Self> {
-        let set_up = site
-            .client
-            .post(format!("{}/set-up", site.url))
-            .header("origin", &site.url)
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(format!(
-                "link={0}&password={1}&repeat={1}",
-                site.link,
-                PASSWORD.replace(' ', "+")
-            ))
-            .send()
-            .await?;
-        ensure!(
-            set_up.status().is_redirection(),
-            "the owner can't be set up: {}",
-            set_up.status()
-        );
-        let credentials = json!({"email": "owner@drill.example", "password": PASSWORD});
-        let session = site
-            .client
-            .post(format!("{}/api/v1/session", site.url))
-            .json(&credentials)
-            .send()
-            .await?;
-        let cookie = session
-            .headers()
-            .get("set-cookie")
-            .and_then(|value| value.to_str().ok())
-            .context("a session")?
-            .to_owned();
-        let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
-        let token: Value = site
-            .client
-            .post(format!("{}/api/v1/tokens", site.url))
-            .header("origin", &site.url)
-            .header("cookie", cookie)
-            .json(&json!({"name": "drill"}))
-            .send()
-            .await?
-            .json()
-            .await?;
-        let token = token
-            .get("token")
-            .and_then(Value::as_str)
-            .context("a token")?
-            .to_owned();
-        let (counts, stop) = (
-            Arc::new(Counts::default()),
-            Arc::new(AtomicBool::new(false)),
-        );
-        let people = (0..people)
-            .map(|person| {
-                let (client, url, token) = (site.client.clone(), site.url.clone(), token.clone());
-                let (counts, stop) = (Arc::clone(&counts), Arc::clone(&stop));
-                tokio::spawn(async move {
-                    let mut number = 0_u64;
-                    while !stop.load(Ordering::Relaxed) {
-                        number += 1;
-                        work(
-                            &client,
-                            &url,
-                            &token,
-                            &counts,
-                            &format!("{person}-{number}"),
-                        )
-                        .await;
-                    }
-                })
-            })
-            .collect();
-        Ok(Self {
-            counts,
-            stop,
-            people,
-        })
-    }
-
-    /// Waits until so many more requests are answered.
-    async fn work_for(&self, more: u64) {
-        let until = self.counts.answered.load(Ordering::Relaxed) + more;
-        let begun = Instant::now();
-        while self.counts.answered.load(Ordering::Relaxed) < until && begun.elapsed() < PATIENCE {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    async fn stop(self) -> Arc<Counts> {
-        self.stop.store(true, Ordering::Relaxed);
-        for person in self.people {
-            let _ = person.await;
-        }
-        self.counts
-    }
-}
-
-/// Makes a record and reads the list. A change carries a key, so that asking twice makes one record.
-async fn work(client: &Client, url: &str, token: &str, counts: &Counts, name: &str) {
-    let records = format!("{url}/api/v1/records/account");
-    let make = client
-        .post(&records)
-        .bearer_auth(token)
-        .header("idempotency-key", format!("drill-{name}"))
-        .json(&json!({"name": format!("Drill {name}")}));
-    if count(counts, make).await {
-        counts.made.fetch_add(1, Ordering::Relaxed);
-    }
-    count(
-        counts,
-        client.get(format!("{records}?limit=5")).bearer_auth(token),
-    )
-    .await;
-}
-
-async fn count(counts: &Counts, request: reqwest::RequestBuilder) -> bool {
-    let begun = Instant::now();
-    let answer = request.send().await;
-    let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    counts.slowest_ms.fetch_max(took, Ordering::Relaxed);
-    match answer {
-        Ok(answer) if answer.status().is_success() => {
-            counts.answered.fetch_add(1, Ordering::Relaxed);
-            true
-        }
-        Ok(answer) => {
-            println!("refused: {}", answer.status());
-            counts.refused.fetch_add(1, Ordering::Relaxed);
-            false
-        }
-        Err(error) => {
-            println!("broken: {error:?}");
-            counts.broken.fetch_add(1, Ordering::Relaxed);
-            false
-        }
-    }
 }
