@@ -52,11 +52,15 @@ impl Witness for SealedInDatabase {
         } else {
             wait()
         };
-        answer
+        let sealed = answer
             .unwrap_or_else(|_| Err(io::Error::other("the question failed")))
             .map_err(|source| VaultError::Source {
                 path: "the database".into(),
                 source,
-            })
+            })?;
+        if sealed {
+            tracing::error!(workspace = tenant, "{}", VaultError::KeysLost);
+        }
+        Ok(sealed)
     }
 }
