@@ -12,7 +12,7 @@ pub struct Registry {
     whole: Option<Arc<Inner>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Inner {
     version: i64,
     objects: Vec<Arc<Object>>,
@@ -173,12 +173,8 @@ impl Registry {
             Arc::new(seen)
         });
         let inner = Inner {
-            version: whole.version,
             objects: objects.collect(),
-            by_name: whole.by_name.clone(),
-            by_plural: whole.by_plural.clone(),
-            by_prefix: whole.by_prefix.clone(),
-            stages: whole.stages.clone(),
+            ..Inner::clone(whole)
         };
         Self {
             inner: Arc::new(inner),
@@ -189,51 +185,32 @@ impl Registry {
     /// The same with a field kept from weaker roles than these, where it can be.
     #[must_use]
     pub fn restricted(self, object: &str, field: &str, read_role: Role, write_role: Role) -> Self {
-        let whole = self.whole();
-        let mut inner = Inner {
-            version: whole.inner.version,
-            objects: whole.inner.objects.clone(),
-            by_name: whole.inner.by_name.clone(),
-            by_plural: whole.inner.by_plural.clone(),
-            by_prefix: whole.inner.by_prefix.clone(),
-            stages: whole.inner.stages.clone(),
-        };
-        let at = inner.by_name.get(object).copied();
-        if let Some(object) = at.and_then(|at| inner.objects.get_mut(at))
-            && let Some(field) = Arc::make_mut(object)
-                .fields
-                .iter_mut()
-                .find(|known| known.name == field && known.is_restrictable())
-        {
-            field.read_role = read_role;
-            field.write_role = write_role;
-        }
-        Self {
-            inner: Arc::new(inner),
-            whole: None,
-        }
+        self.with_changed(object, |object| {
+            let known = object.fields.iter_mut().find(|known| known.name == field);
+            if let Some(field) = known.filter(|known| known.is_restrictable()) {
+                field.read_role = read_role;
+                field.write_role = write_role;
+            }
+        })
     }
 
     /// The same with the fields of an object's pages in this order.
     #[must_use]
     pub fn placed(self, object: &str, places: Vec<Placed>) -> Self {
-        let whole = self.whole();
-        let mut inner = Inner {
-            version: whole.inner.version,
-            objects: whole.inner.objects.clone(),
-            by_name: whole.inner.by_name.clone(),
-            by_plural: whole.inner.by_plural.clone(),
-            by_prefix: whole.inner.by_prefix.clone(),
-            stages: whole.inner.stages.clone(),
-        };
+        self.with_changed(object, |object| object.places = places)
+    }
+
+    /// All of it, with one object changed if it is there.
+    fn with_changed(self, object: &str, change: impl FnOnce(&mut Object)) -> Self {
+        let mut whole = self.whole();
+        // Nobody else may have it, and then nothing is copied.
+        drop(self);
+        let inner = Arc::make_mut(&mut whole.inner);
         let at = inner.by_name.get(object).copied();
         if let Some(object) = at.and_then(|at| inner.objects.get_mut(at)) {
-            Arc::make_mut(object).places = places;
+            change(Arc::make_mut(object));
         }
-        Self {
-            inner: Arc::new(inner),
-            whole: None,
-        }
+        whole
     }
 
     /// All of it, for what a role doesn't decide: rules, derived fields, what is stored.

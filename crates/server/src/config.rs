@@ -22,7 +22,8 @@
 //! ```
 //!
 //! Connections to a database on another machine are encrypted, and its certificate has to be good for the host's name; an authority of one's
-//! own goes into the system's store or the file that `SSL_CERT_FILE` names.
+//! own goes into the system's store or the file that `SSL_CERT_FILE` names. An address may name several hosts (`postgres://…@db1,db2/fieldstone`):
+//! the one that takes changes is served from, never one that follows it.
 //!
 //! `[passwords]` says what a hash costs (`identity/password.rs`), `[proxies]` whose word on addresses counts (`http/proxies.rs`).
 //! `backup_days = 35` says how long the database's backups are kept.
@@ -35,29 +36,28 @@
 //! Each `…_url_file` may be `…_url` with the address itself (`postgres://user:password@host/fieldstone`); then the file must be
 //! private. `fieldstone migrate` also takes `admin_url` or `admin_url_file`.
 
+mod addresses;
+
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::MetadataExt as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use fieldstone_vault::{FileKeys, ManagedKeys, Vault, VaultError};
-use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
 
 use crate::attachments::{ObjectSettings, ObjectStorage};
-use crate::database::RolePasswords;
 use crate::http::TrustedProxies;
 use crate::identity::PasswordPolicy;
 use crate::mail::{MailSettings, Post};
-use crate::platform::Databases;
-use crate::secrets::{Manager, Place, Secret, SecretError, SecretSettings};
+use crate::secrets::{Manager, Place, Secret, SecretError, SecretSettings, check_private};
 use crate::telemetry::traces::TraceSettings;
 use crate::verify::VERIFY_KEY;
 use crate::webhooks::Networks;
+
+use self::addresses::Addresses;
+pub(crate) use self::addresses::is_loopback;
 
 /// What is wrong with a configuration. Each message is a whole sentence for an operator, and never quotes a secret.
 #[derive(Debug, thiserror::Error)]
@@ -79,11 +79,6 @@ pub enum ConfigError {
         /// What is wrong, without the text around it, which may hold a secret.
         reason: String,
     },
-    /// A file with a secret in it is open to others.
-    #[error(
-        "The file {0} holds a secret and can be read by other users; make it private (chmod 600)."
-    )]
-    Exposed(PathBuf),
     /// A database address is missing or given twice.
     #[error(
         "The configuration needs exactly one of {name}_url and {name}_url_file under [database]."
@@ -188,35 +183,12 @@ pub struct Metrics {
     pub listen: SocketAddr,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Addresses {
-    admin_url: Option<SecretString>,
-    admin_url_file: Option<Place>,
-    owner_url: Option<SecretString>,
-    owner_url_file: Option<Place>,
-    app_url: Option<SecretString>,
-    app_url_file: Option<Place>,
-    auth_url: Option<SecretString>,
-    auth_url_file: Option<Place>,
-    worker_url: Option<SecretString>,
-    worker_url_file: Option<Place>,
-}
-
 impl Configuration {
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = read(path)?;
         let configuration = Self::parse(path, &text)?;
-        let database = &configuration.database;
-        let inline = [
-            &database.admin_url,
-            &database.owner_url,
-            &database.app_url,
-            &database.auth_url,
-            &database.worker_url,
-        ];
-        if inline.iter().any(|url| url.is_some()) {
+        if !configuration.inline().is_empty() {
             check_private(path)?;
         }
         Ok(configuration)
@@ -277,20 +249,7 @@ impl Configuration {
             ("context_key_file".to_owned(), self.context_key_file.clone()),
             ("tls.key".to_owned(), self.tls.key.clone()),
         ];
-        let database = &self.database;
-        for (name, place) in [
-            ("admin", &database.admin_url_file),
-            ("owner", &database.owner_url_file),
-            ("app", &database.app_url_file),
-            ("auth", &database.auth_url_file),
-            ("worker", &database.worker_url_file),
-        ] {
-            places.extend(
-                place
-                    .iter()
-                    .map(|place| (format!("database.{name}_url_file"), place.clone())),
-            );
-        }
+        places.extend(self.database.places());
         let mail = self.mail.as_ref().and_then(MailSettings::password);
         places.extend(mail.map(|place| ("mail.smtp.password_file".to_owned(), place.clone())));
         let objects = self.objects.as_ref().and_then(ObjectSettings::secret);
@@ -304,18 +263,8 @@ impl Configuration {
     }
 
     /// Secrets that stand in the configuration itself.
-    pub fn inline(&self) -> Vec<&'static str> {
-        let database = &self.database;
-        [
-            ("database.admin_url", &database.admin_url),
-            ("database.owner_url", &database.owner_url),
-            ("database.app_url", &database.app_url),
-            ("database.auth_url", &database.auth_url),
-            ("database.worker_url", &database.worker_url),
-        ]
-        .into_iter()
-        .filter_map(|(name, url)| url.as_ref().map(|_| name))
-        .collect()
+    pub fn inline(&self) -> Vec<String> {
+        self.database.inline()
     }
 
     /// Where the keys are that seal secrets in the database, the same on all nodes: a folder that is named, or else the secrets manager, or
@@ -392,101 +341,6 @@ impl Configuration {
             .filter_map(|objects| objects.folder().map(Path::to_owned))
             .collect()
     }
-
-    /// The database as each role.
-    pub fn databases(&self) -> Result<Databases, ConfigError> {
-        let given = &self.database;
-        let needed = |name, url: &Option<SecretString>, file: &Option<Place>| {
-            self.address(name, url.as_ref(), file.as_ref())?
-                .ok_or(ConfigError::Address { name })
-        };
-        Ok(Databases {
-            owner: self.address(
-                "owner",
-                given.owner_url.as_ref(),
-                given.owner_url_file.as_ref(),
-            )?,
-            app: needed("app", &given.app_url, &given.app_url_file)?,
-            auth: needed("auth", &given.auth_url, &given.auth_url_file)?,
-            worker: needed("worker", &given.worker_url, &given.worker_url_file)?,
-        })
-    }
-
-    /// The database as a superuser, to set up roles and rights.
-    pub fn admin(&self) -> Result<Option<Config>, ConfigError> {
-        self.address(
-            "admin",
-            self.database.admin_url.as_ref(),
-            self.database.admin_url_file.as_ref(),
-        )
-    }
-
-    /// An address given in one of two ways, or not at all.
-    fn address(
-        &self,
-        name: &'static str,
-        url: Option<&SecretString>,
-        file: Option<&Place>,
-    ) -> Result<Option<Config>, ConfigError> {
-        match (url, file) {
-            (None, None) => Ok(None),
-            (Some(_), Some(_)) => Err(ConfigError::Address { name }),
-            (Some(url), None) => address(name, url.expose_secret()).map(Some),
-            (None, Some(place)) => address(name, &self.secret(place)?.read()?).map(Some),
-        }
-    }
-
-    /// The passwords in the addresses, which the roles are to get.
-    pub fn role_passwords(&self, databases: &Databases) -> Result<RolePasswords, ConfigError> {
-        let password = |name, config: Option<&Config>| {
-            let password = config
-                .ok_or(ConfigError::Address { name })?
-                .get_password()
-                .ok_or(ConfigError::Malformed { name })?;
-            let password = str::from_utf8(password).map_err(|_| ConfigError::Malformed { name })?;
-            Ok::<_, ConfigError>(SecretString::from(password))
-        };
-        Ok(RolePasswords {
-            owner: password("owner", databases.owner.as_ref())?,
-            app: password("app", Some(&databases.app))?,
-            auth: password("auth", Some(&databases.auth))?,
-            worker: password("worker", Some(&databases.worker))?,
-        })
-    }
-}
-
-pub(crate) fn is_loopback(host: &str) -> bool {
-    host == "localhost"
-        || host
-            .parse()
-            .is_ok_and(|address: IpAddr| address.is_loopback())
-}
-
-/// How a database is reached: encrypted, unless it is on this machine.
-fn address(name: &'static str, text: &str) -> Result<Config, ConfigError> {
-    let mut config = text
-        .trim()
-        .parse::<Config>()
-        .map_err(|_| ConfigError::Malformed { name })?;
-    if config.get_hosts().is_empty() || config.get_user().is_none() {
-        return Err(ConfigError::Malformed { name });
-    }
-    if config.get_hosts().iter().any(is_elsewhere) {
-        if config.get_ssl_mode() == SslMode::Disable {
-            return Err(ConfigError::Unencrypted { name });
-        }
-        config.ssl_mode(SslMode::Require);
-    }
-    Ok(config)
-}
-
-/// Whether what is said to this host travels over a network.
-fn is_elsewhere(host: &Host) -> bool {
-    match host {
-        Host::Tcp(name) => !is_loopback(name),
-        #[cfg(unix)]
-        Host::Unix(_) => false,
-    }
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
@@ -496,24 +350,14 @@ fn read(path: &Path) -> Result<String, ConfigError> {
     })
 }
 
-/// Refuses a file with a secret in it that other users can read.
-pub(crate) fn check_private(path: &Path) -> Result<(), ConfigError> {
-    let facts = fs::metadata(path).map_err(|source| ConfigError::File {
-        path: path.to_owned(),
-        source,
-    })?;
-    if facts.mode() & 0o077 != 0 {
-        Err(ConfigError::Exposed(path.to_owned()))
-    } else {
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
+    use tokio_postgres::config::SslMode;
+
     use super::*;
+    use crate::platform::Databases;
 
     const FRAME: &str = r#"
         listen = "127.0.0.1:8443"
@@ -622,7 +466,7 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(
             Configuration::read(&path),
-            Err(ConfigError::Exposed(_))
+            Err(ConfigError::Secret(SecretError::Exposed(_)))
         ));
     }
 }

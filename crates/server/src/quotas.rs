@@ -60,7 +60,8 @@ impl PgStore {
     pub(crate) async fn usage(&self) -> Result<Usage, StoreError> {
         let sql = "SELECT u.records, u.bytes, u.most_records, u.most_bytes, u.requests_per_minute FROM app.workspace_usage() u";
         let rows = self.run_step(sql, &[]).await?;
-        let row = rows.first().ok_or(StoreError::Busy)?;
+        let row = rows.first();
+        let row = row.ok_or_else(|| StoreError::internal("no answer about what is used"))?;
         usage(row).map_err(StoreError::internal)
     }
 }
@@ -74,9 +75,9 @@ pub async fn of(owner: &Client, tenant: RecordId) -> Result<Usage, IdentityError
     Ok(usage(&row)?)
 }
 
-/// An operator sets the limits; the workspace sees it in its audit log.
+/// An operator sets the limits; the workspace sees it in its audit log. Neither happens without the other.
 pub async fn set(
-    owner: &Client,
+    owner: &mut Client,
     tenant: RecordId,
     quota: &Quota,
     now: Timestamp,
@@ -90,7 +91,8 @@ pub async fn set(
         requests_per_minute,
     } = quota;
     let tenant_id = tenant.as_str();
-    owner
+    let transaction = owner.transaction().await?;
+    transaction
         .execute(
             sql,
             &[&tenant_id, records, bytes, requests_per_minute, &now],
@@ -98,7 +100,8 @@ pub async fn set(
         .await?;
     let detail =
         json!({ "records": records, "bytes": bytes, "requests_per_minute": requests_per_minute });
-    audit::record(owner, tenant, Action::WorkspaceQuota, "", &detail).await
+    audit::record(&transaction, tenant, Action::WorkspaceQuota, "", &detail).await?;
+    Ok(transaction.commit().await?)
 }
 
 /// How many requests each workspace has made of late.

@@ -5,6 +5,9 @@ use jiff::Timestamp;
 
 use crate::{ChangeError, Store, StoreError};
 
+/// Most conflicts that a store answers at once: with fewer there are no more.
+pub const PAGE: usize = 50;
+
 /// What met what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConflictKind {
@@ -95,7 +98,7 @@ pub enum Settled {
 
 /// Where conflicts wait. A store without any has nothing to do.
 pub trait ConflictStore: Store {
-    /// Open conflicts, the newest first, at most a page of them before `before`: the person's own, or everybody's for those who manage people.
+    /// Open conflicts, the newest first, at most [`PAGE`] of them before `before`: the person's own, or everybody's for those who manage people.
     fn conflicts(
         &self,
         everybodys: bool,

@@ -1,11 +1,12 @@
 //! Figures of roll-ups: worked out when records are read, for a page of them at once, over what the reader may see.
 
 use std::collections::HashMap;
+use std::future::Future;
 
 use fieldstone_model::{
     Filter, Object, Path, Record, Registry, RollUp, Value, query::Environment, roll_up::Checked,
 };
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::civil::Date;
 
 use crate::{Aggregate, Function, Store, StoreError};
 
@@ -22,12 +23,13 @@ fn wanted<'a>(object: &'a Object, record: &Record) -> Vec<(usize, &'a RollUp)> {
 
 /// Fills in the roll-ups among the columns of `records`, which are of one object and have the same columns.
 ///
-/// One aggregate for each roll-up. A figure over what the reader doesn't see is none.
+/// One aggregate for each roll-up. A figure over what the reader doesn't see is none, and so is one that can't be had: the records are shown all
+/// the same. `today` is the reader's, and asked for where there are roll-ups alone.
 pub async fn fill<S: Store>(
     store: &S,
     registry: &Registry,
     object: &str,
-    now: Timestamp,
+    today: impl Future<Output = Result<Date, StoreError>> + Send,
     records: &mut [Record],
 ) -> Result<(), StoreError> {
     let (Some(object), Some(first)) = (registry.object(object), records.first()) else {
@@ -38,25 +40,29 @@ pub async fn fill<S: Store>(
         return Ok(());
     }
     // Most reads want none: the others' state isn't carried along by all.
-    Box::pin(fill_these(store, registry, object, now, &wanted, records)).await
+    Box::pin(async {
+        let environment = Environment {
+            me: store.user().id,
+            today: today.await?,
+        };
+        fill_these(store, registry, object, environment, &wanted, records).await
+    })
+    .await
 }
 
 async fn fill_these<S: Store>(
     store: &S,
     registry: &Registry,
     object: &Object,
-    now: Timestamp,
+    environment: Environment,
     wanted: &[(usize, &RollUp)],
     records: &mut [Record],
 ) -> Result<(), StoreError> {
     let ids: Vec<Value> = records.iter().map(|record| Value::Id(record.id)).collect();
-    let environment = Environment {
-        me: store.user().id,
-        today: now.to_zoned(TimeZone::UTC).date(),
-    };
     for (at, roll_up) in wanted {
         let checked = roll_up.check(registry, &object.name, environment).ok();
-        let Some(figures) = figures(store, checked, &ids).await? else {
+        let figures = figures(store, checked, &ids).await;
+        let Some(figures) = had(figures, &object.name)? else {
             continue;
         };
         // No record to count is none; nothing to sum up is nothing.
@@ -73,6 +79,18 @@ async fn fill_these<S: Store>(
         }
     }
     Ok(())
+}
+
+/// What there is to show. Only what is wrong with the whole request is passed on.
+fn had<T>(figures: Result<Option<T>, StoreError>, object: &str) -> Result<Option<T>, StoreError> {
+    match figures {
+        Err(error @ (StoreError::SessionEnded | StoreError::SchemaChanged)) => Err(error),
+        Err(error) => {
+            tracing::warn!(object, %error, "a roll-up could not be worked out");
+            Ok(None)
+        }
+        figures => figures,
+    }
 }
 
 /// The figure of each record that has one; none of them when the reader doesn't see what it is made of.
@@ -110,4 +128,20 @@ async fn figures<S: Store>(
         ))
     };
     Ok(Some(rows.into_iter().filter_map(figure).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_figure_that_fails_leaves_the_others() {
+        let shown = |error| had::<()>(Err(error), "account");
+        assert!(matches!(shown(StoreError::Busy), Ok(None)));
+        assert!(matches!(shown(StoreError::internal("no number")), Ok(None)));
+        assert!(matches!(shown(StoreError::Denied), Ok(None)));
+        // The request is to be made anew, or not at all.
+        assert!(shown(StoreError::SessionEnded).is_err());
+        assert!(shown(StoreError::SchemaChanged).is_err());
+    }
 }

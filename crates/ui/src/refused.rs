@@ -1,14 +1,12 @@
 //! A change that can't be, made without a form whose fields could say so: what is wrong with which field, and the way back.
 
 use askama::Template;
+use axum::response::Response;
 use fieldstone_model::FieldError;
 use fieldstone_store::Store;
 use http::StatusCode;
 
-use crate::{
-    locale::Locale,
-    request::{AtRecord, PageResult},
-};
+use crate::{locale::Locale, request::AtRecord};
 
 #[derive(Template)]
 #[template(path = "parts/refused.html")]
@@ -24,7 +22,7 @@ pub(crate) fn page<S: Store + Clone + 'static>(
     at: &AtRecord<S>,
     errors: &[FieldError],
     back: &str,
-) -> PageResult {
+) -> Response {
     let locale = &at.viewer.locale;
     let told = |error: &FieldError| {
         let label = at.object.field(&error.field).map_or_else(
@@ -40,5 +38,5 @@ pub(crate) fn page<S: Store + Clone + 'static>(
         problems: errors.iter().map(told).collect(),
         back,
     };
-    Ok(at.page_with(StatusCode::UNPROCESSABLE_ENTITY, title.clone(), &page))
+    at.page_with(StatusCode::UNPROCESSABLE_ENTITY, title.clone(), &page)
 }

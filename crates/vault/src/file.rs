@@ -26,7 +26,7 @@ use crate::{
     KeyRing, KeySource, SecretKey, VaultError,
     key::{KEY_LEN, framed},
     seal,
-    source::{Progress, check_tenant},
+    source::{Consent, Progress, check_tenant},
 };
 
 /// A folder of key files.
@@ -153,7 +153,7 @@ impl KeySource for FileKeys {
         self.unwrap(tenant, &self.wrapped(tenant)?)
     }
 
-    fn make_tenant_keys(&self, tenant: &str) -> Result<KeyRing, VaultError> {
+    fn make_tenant_keys(&self, tenant: &str, may_make: Consent<'_>) -> Result<KeyRing, VaultError> {
         match self.tenant_keys(tenant) {
             Err(VaultError::NoKey) => {}
             found => return found,
@@ -162,6 +162,7 @@ impl KeySource for FileKeys {
         if self.file(tenant, "gone")?.exists() {
             return Err(VaultError::NoKey);
         }
+        may_make()?;
         let wrapped = self.wrap(tenant, self.newest()?, &KeyRing::generate()?)?;
         publish(&self.file(tenant, "key")?, &wrapped)?;
         // Whoever came first has made them.
@@ -359,6 +360,8 @@ mod tests {
 
     use super::*;
 
+    const FREELY: Consent<'_> = &|| Ok(());
+
     const TENANT: &str = "00D000000000001";
 
     #[test]
@@ -366,13 +369,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let keys = FileKeys::own(folder.path()).unwrap();
         assert!(matches!(keys.tenant_keys(TENANT), Err(VaultError::NoKey)));
-        let made = keys.make_tenant_keys(TENANT).unwrap();
+        let made = keys.make_tenant_keys(TENANT, FREELY).unwrap();
         let again = FileKeys::own(folder.path()).unwrap();
         assert_eq!(
-            again.make_tenant_keys(TENANT).unwrap().to_bytes(),
+            again.make_tenant_keys(TENANT, FREELY).unwrap().to_bytes(),
             made.to_bytes()
         );
-        let other = again.make_tenant_keys("00D000000000002").unwrap();
+        let other = again.make_tenant_keys("00D000000000002", FREELY).unwrap();
         assert_ne!(other.to_bytes(), made.to_bytes());
         for entry in fs::read_dir(folder.path().join("tenants")).unwrap() {
             let entry = entry.unwrap();
@@ -388,7 +391,7 @@ mod tests {
         let keys = FileKeys::own(folder.path()).unwrap();
         let made: Vec<_> = std::thread::scope(|scope| {
             let makers: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| keys.make_tenant_keys(TENANT).unwrap()))
+                .map(|_| scope.spawn(|| keys.make_tenant_keys(TENANT, FREELY).unwrap()))
                 .collect();
             makers
                 .into_iter()
@@ -404,13 +407,13 @@ mod tests {
     fn a_destroyed_key_never_comes_back() {
         let folder = tempfile::tempdir().unwrap();
         let keys = FileKeys::own(folder.path()).unwrap();
-        keys.make_tenant_keys(TENANT).unwrap();
+        keys.make_tenant_keys(TENANT, FREELY).unwrap();
         let copy = fs::read(folder.path().join("tenants/00D000000000001.key")).unwrap();
         keys.destroy_tenant_keys(TENANT).unwrap();
         keys.destroy_tenant_keys(TENANT).unwrap();
         assert!(matches!(keys.tenant_keys(TENANT), Err(VaultError::NoKey)));
         assert!(matches!(
-            keys.make_tenant_keys(TENANT),
+            keys.make_tenant_keys(TENANT, FREELY),
             Err(VaultError::NoKey)
         ));
         // Not even from a copy of its file that somebody puts back.
@@ -422,8 +425,8 @@ mod tests {
     fn files_that_others_read_or_that_were_swapped_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let keys = FileKeys::own(folder.path()).unwrap();
-        keys.make_tenant_keys(TENANT).unwrap();
-        keys.make_tenant_keys("00D000000000002").unwrap();
+        keys.make_tenant_keys(TENANT, FREELY).unwrap();
+        keys.make_tenant_keys("00D000000000002", FREELY).unwrap();
         let tenants = folder.path().join("tenants");
         fs::copy(
             tenants.join("00D000000000002.key"),
@@ -464,7 +467,7 @@ mod tests {
             .collect();
         let before: Vec<_> = tenants
             .iter()
-            .map(|tenant| serving.make_tenant_keys(tenant).unwrap().to_bytes())
+            .map(|tenant| serving.make_tenant_keys(tenant, FREELY).unwrap().to_bytes())
             .collect();
         let old = fs::read(folder.path().join("root.key")).unwrap();
         keys.destroy_tenant_keys(&tenants[4]).unwrap();
@@ -481,7 +484,7 @@ mod tests {
         for (tenant, before) in tenants.iter().zip(&before).take(4) {
             assert_eq!(serving.tenant_keys(tenant).unwrap().to_bytes(), *before);
         }
-        let later = serving.make_tenant_keys("00D00000000000Z").unwrap();
+        let later = serving.make_tenant_keys("00D00000000000Z", FREELY).unwrap();
         let fresh = FileKeys::own(folder.path()).unwrap();
         assert_eq!(
             fresh.tenant_keys("00D00000000000Z").unwrap().to_bytes(),
@@ -508,7 +511,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let keys = FileKeys::own(folder.path()).unwrap();
         let (one, two) = ("00D000000000001", "00D000000000002");
-        let before = [one, two].map(|tenant| keys.make_tenant_keys(tenant).unwrap().to_bytes());
+        let before =
+            [one, two].map(|tenant| keys.make_tenant_keys(tenant, FREELY).unwrap().to_bytes());
         // As a process leaves it that is killed after the first tenant.
         publish(
             &root_file(folder.path(), 2),
@@ -534,7 +538,7 @@ mod tests {
     fn a_folder_that_is_out_of_reach_is_no_tenant_without_keys() {
         let folder = tempfile::tempdir().unwrap();
         let keys = FileKeys::own(&folder.path().join("vault")).unwrap();
-        keys.make_tenant_keys(TENANT).unwrap();
+        keys.make_tenant_keys(TENANT, FREELY).unwrap();
         keys.check().unwrap();
         fs::rename(folder.path().join("vault"), folder.path().join("away")).unwrap();
         assert!(matches!(

@@ -22,11 +22,11 @@ mod vault;
 
 pub use self::file::FileKeys;
 pub use self::key::SecretKey;
-pub use self::managed::{ManagedKeys, SecretStore};
+pub use self::managed::{ManagedKeys, SecretSession, SecretStore};
 pub use self::memory::MemoryKeys;
 pub use self::place::{Place, Purpose};
 pub use self::ring::{KeyRing, RingState};
-pub use self::source::{KeySource, Progress};
+pub use self::source::{Consent, KeySource, Progress, Witness};
 pub use self::stream::Stream;
 pub use self::vault::{Sealed, Vault};
 
@@ -43,6 +43,11 @@ pub enum VaultError {
     /// The tenant's key was destroyed, or never made: nothing of theirs can be read.
     #[error("there is no key for this tenant")]
     NoKey,
+    /// There is no key for the tenant any more, nobody has destroyed it here, and there are things that were sealed under it.
+    #[error(
+        "the keys of this workspace are gone from where keys are kept, and what was sealed under them is still here; bring them back there (docs/runbooks/lost-keys.md)"
+    )]
+    KeysLost,
     /// There have been as many changes of keys as can be told apart.
     #[error("this tenant's keys have been changed as often as they can be")]
     WornOut,

@@ -11,14 +11,23 @@ use zeroize::Zeroizing;
 
 use crate::{
     KeyRing, KeySource, VaultError,
-    source::{Progress, check_tenant},
+    source::{Consent, Progress, check_tenant},
 };
 
 /// How often a change is tried again that somebody else was faster than.
 const TRIES: u32 = 8;
 
-/// What a secrets manager does for keys. Paths are relative to where this installation's secrets are.
+/// A secrets manager that keeps keys.
 pub trait SecretStore: Send + Sync {
+    /// Begins one piece of work. All its questions together take as long as one may, so that nobody waits for a slow manager again and again.
+    fn begin(&self) -> Box<dyn SecretSession + '_>;
+
+    /// Whether it can be used just now.
+    fn check(&self) -> Result<(), VaultError>;
+}
+
+/// What a secrets manager does for keys. Paths are relative to where this installation's secrets are.
+pub trait SecretSession {
     /// The value at a path and its version; nothing when there is none.
     fn read(&self, path: &str) -> Result<Option<(Zeroizing<String>, u64)>, VaultError>;
 
@@ -33,9 +42,6 @@ pub trait SecretStore: Send + Sync {
 
     /// The names below a path.
     fn list(&self, path: &str) -> Result<Vec<String>, VaultError>;
-
-    /// Whether it can be used just now.
-    fn check(&self) -> Result<(), VaultError>;
 }
 
 /// Keys in a secrets manager.
@@ -53,46 +59,54 @@ impl ManagedKeys {
     pub fn new(store: Arc<dyn SecretStore>) -> Self {
         Self(store)
     }
+}
 
-    fn is_ended(&self, tenant: &str) -> Result<bool, VaultError> {
-        Ok(self.0.read(&ended(tenant)?)?.is_some())
-    }
+fn is_ended(manager: &dyn SecretSession, tenant: &str) -> Result<bool, VaultError> {
+    Ok(manager.read(&ended(tenant)?)?.is_some())
+}
 
-    fn ring(&self, tenant: &str) -> Result<(KeyRing, u64), VaultError> {
-        let path = keys(tenant)?;
-        let Some((text, version)) = self.0.read(&path)? else {
-            return Err(VaultError::NoKey);
-        };
-        let ring = unhex(&text).and_then(|bytes| KeyRing::from_bytes(&bytes));
-        Ok((
-            ring.ok_or_else(|| VaultError::Damaged(path.into()))?,
-            version,
-        ))
+fn ring(manager: &dyn SecretSession, tenant: &str) -> Result<(KeyRing, u64), VaultError> {
+    let path = keys(tenant)?;
+    let Some((text, version)) = manager.read(&path)? else {
+        return Err(VaultError::NoKey);
+    };
+    let ring = unhex(&text).and_then(|bytes| KeyRing::from_bytes(&bytes));
+    Ok((
+        ring.ok_or_else(|| VaultError::Damaged(path.into()))?,
+        version,
+    ))
+}
+
+/// The keys of a tenant that weren't ended.
+fn lasting(manager: &dyn SecretSession, tenant: &str) -> Result<KeyRing, VaultError> {
+    let (ring, _) = ring(manager, tenant)?;
+    // One that was made while it was being destroyed.
+    if is_ended(manager, tenant)? {
+        return Err(VaultError::NoKey);
     }
+    Ok(ring)
 }
 
 impl KeySource for ManagedKeys {
     fn tenant_keys(&self, tenant: &str) -> Result<KeyRing, VaultError> {
-        let (ring, _) = self.ring(tenant)?;
-        // One that was made while it was being destroyed.
-        if self.is_ended(tenant)? {
-            return Err(VaultError::NoKey);
-        }
-        Ok(ring)
+        lasting(&*self.0.begin(), tenant)
     }
 
-    fn make_tenant_keys(&self, tenant: &str) -> Result<KeyRing, VaultError> {
-        match self.tenant_keys(tenant) {
-            Err(VaultError::NoKey) if !self.is_ended(tenant)? => {}
+    fn make_tenant_keys(&self, tenant: &str, may_make: Consent<'_>) -> Result<KeyRing, VaultError> {
+        let manager = &*self.0.begin();
+        match lasting(manager, tenant) {
+            Err(VaultError::NoKey) if !is_ended(manager, tenant)? => {}
             found => return found,
         }
+        // There may have been some that the manager knows nothing of any more.
+        may_make()?;
         let fresh = KeyRing::generate()?;
         let path = keys(tenant)?;
         // Whoever came first has made them.
-        self.0.write(&path, &hex(&fresh.to_bytes()), 0)?;
-        match self.tenant_keys(tenant) {
-            Err(VaultError::NoKey) if self.is_ended(tenant)? => {
-                self.0.remove(&path)?;
+        manager.write(&path, &hex(&fresh.to_bytes()), 0)?;
+        match lasting(manager, tenant) {
+            Err(VaultError::NoKey) if is_ended(manager, tenant)? => {
+                manager.remove(&path)?;
                 Err(VaultError::NoKey)
             }
             // There were some, and they can be brought back.
@@ -111,16 +125,17 @@ impl KeySource for ManagedKeys {
         tenant: &str,
         change: &mut dyn FnMut(&KeyRing) -> Result<KeyRing, VaultError>,
     ) -> Result<KeyRing, VaultError> {
+        let manager = &*self.0.begin();
         let path = keys(tenant)?;
         for _ in 0..TRIES {
-            if self.is_ended(tenant)? {
+            if is_ended(manager, tenant)? {
                 return Err(VaultError::NoKey);
             }
-            let (ring, seen) = self.ring(tenant)?;
+            let (ring, seen) = ring(manager, tenant)?;
             let changed = change(&ring)?;
-            if self.0.write(&path, &hex(&changed.to_bytes()), seen)? {
-                // Keys that were let go must not stay readable as an older version.
-                self.0.destroy(&path, seen)?;
+            if manager.write(&path, &hex(&changed.to_bytes()), seen)? {
+                // Keys that were let go must not stay readable as an older version. That has its own time: it must not be cut short.
+                self.0.begin().destroy(&path, seen)?;
                 return Ok(changed);
             }
         }
@@ -131,7 +146,7 @@ impl KeySource for ManagedKeys {
     }
 
     fn tenants(&self) -> Result<Vec<String>, VaultError> {
-        let mut tenants = self.0.list("workspaces")?;
+        let mut tenants = self.0.begin().list("workspaces")?;
         tenants.retain(|tenant| check_tenant(tenant).is_ok());
         tenants.sort();
         Ok(tenants)
@@ -146,8 +161,9 @@ impl KeySource for ManagedKeys {
     }
 
     fn destroy_tenant_keys(&self, tenant: &str) -> Result<(), VaultError> {
-        self.0.write(&ended(tenant)?, "destroyed", 0)?;
-        self.0.remove(&keys(tenant)?)
+        let manager = self.0.begin();
+        manager.write(&ended(tenant)?, "destroyed", 0)?;
+        manager.remove(&keys(tenant)?)
     }
 }
 
@@ -199,6 +215,8 @@ mod tests {
 
     const TENANT: &str = "00D000000000001";
 
+    const FREELY: Consent<'_> = &|| Ok(());
+
     /// Versions of a value; `None` stands for a destroyed one.
     type Versions = Vec<Option<String>>;
 
@@ -212,6 +230,16 @@ mod tests {
     }
 
     impl SecretStore for Held {
+        fn begin(&self) -> Box<dyn SecretSession + '_> {
+            Box::new(self)
+        }
+
+        fn check(&self) -> Result<(), VaultError> {
+            Ok(())
+        }
+    }
+
+    impl SecretSession for &Held {
         fn read(&self, path: &str) -> Result<Option<(Zeroizing<String>, u64)>, VaultError> {
             let all = self.all();
             let Some(versions) = all.get(path) else {
@@ -251,10 +279,6 @@ mod tests {
                 .filter_map(|path| path.strip_prefix(&start).map(str::to_owned))
                 .collect())
         }
-
-        fn check(&self) -> Result<(), VaultError> {
-            Ok(())
-        }
     }
 
     fn keys_in(held: &Arc<Held>) -> ManagedKeys {
@@ -266,13 +290,16 @@ mod tests {
         let held = Arc::new(Held::default());
         let keys = keys_in(&held);
         assert!(matches!(keys.tenant_keys(TENANT), Err(VaultError::NoKey)));
-        let made = keys.make_tenant_keys(TENANT).unwrap().to_bytes();
+        let made = keys.make_tenant_keys(TENANT, FREELY).unwrap().to_bytes();
         let again = keys_in(&held);
-        assert_eq!(again.make_tenant_keys(TENANT).unwrap().to_bytes(), made);
+        assert_eq!(
+            again.make_tenant_keys(TENANT, FREELY).unwrap().to_bytes(),
+            made
+        );
         assert_eq!(again.tenant_keys(TENANT).unwrap().to_bytes(), made);
         assert_eq!(again.tenants().unwrap(), [TENANT]);
         assert!(matches!(
-            keys.make_tenant_keys("../root"),
+            keys.make_tenant_keys("../root", FREELY),
             Err(VaultError::BadTenant)
         ));
     }
@@ -281,18 +308,20 @@ mod tests {
     fn destroyed_keys_stay_destroyed() {
         let held = Arc::new(Held::default());
         let keys = keys_in(&held);
-        keys.make_tenant_keys(TENANT).unwrap();
+        keys.make_tenant_keys(TENANT, FREELY).unwrap();
         keys.destroy_tenant_keys(TENANT).unwrap();
         keys.destroy_tenant_keys(TENANT).unwrap();
         assert!(matches!(keys.tenant_keys(TENANT), Err(VaultError::NoKey)));
         for _ in 0..2 {
-            let made = keys.make_tenant_keys(TENANT);
+            let made = keys.make_tenant_keys(TENANT, FREELY);
             assert!(matches!(made, Err(VaultError::NoKey)));
         }
         // Somebody who had begun to make them when they were destroyed.
         let late = KeyRing::generate().unwrap();
         let path = format!("workspaces/{TENANT}");
-        held.write(&path, &hex(&late.to_bytes()), 0).unwrap();
+        held.begin()
+            .write(&path, &hex(&late.to_bytes()), 0)
+            .unwrap();
         assert!(matches!(keys.tenant_keys(TENANT), Err(VaultError::NoKey)));
     }
 
@@ -300,23 +329,48 @@ mod tests {
     fn keys_that_somebody_deleted_in_the_manager_are_left_to_be_undeleted() {
         let held = Arc::new(Held::default());
         let keys = keys_in(&held);
-        let made = keys.make_tenant_keys(TENANT).unwrap().to_bytes();
+        let made = keys.make_tenant_keys(TENANT, FREELY).unwrap().to_bytes();
         let path = format!("workspaces/{TENANT}");
         let deleted = held.all().get_mut(&path).unwrap().pop().unwrap();
         held.all().get_mut(&path).unwrap().push(None);
         for _ in 0..2 {
-            let refused = keys.make_tenant_keys(TENANT).unwrap_err();
+            let refused = keys.make_tenant_keys(TENANT, FREELY).unwrap_err();
             assert!(matches!(refused, VaultError::Source { .. }), "{refused}");
         }
         held.all().insert(path, vec![deleted]);
-        assert_eq!(keys.make_tenant_keys(TENANT).unwrap().to_bytes(), made);
+        assert_eq!(
+            keys.make_tenant_keys(TENANT, FREELY).unwrap().to_bytes(),
+            made
+        );
+    }
+
+    #[test]
+    fn a_manager_that_knows_nothing_any_more_is_not_given_other_keys() {
+        let held = Arc::new(Held::default());
+        let keys = keys_in(&held);
+        let made = keys.make_tenant_keys(TENANT, FREELY).unwrap().to_bytes();
+        let path = format!("workspaces/{TENANT}");
+        let versions = held.all().remove(&path).unwrap();
+        let lost = || Err(VaultError::KeysLost);
+        for _ in 0..2 {
+            let refused = keys.make_tenant_keys(TENANT, &lost).unwrap_err();
+            assert!(matches!(refused, VaultError::KeysLost), "{refused}");
+        }
+        assert!(held.all().is_empty(), "nothing was made");
+        held.all().insert(path, versions);
+        let found = keys.make_tenant_keys(TENANT, &lost).unwrap();
+        assert_eq!(found.to_bytes(), made, "nobody is asked who finds some");
+        // Whoever was ended isn't lost.
+        keys.destroy_tenant_keys(TENANT).unwrap();
+        let made = keys.make_tenant_keys(TENANT, &lost);
+        assert!(matches!(made, Err(VaultError::NoKey)));
     }
 
     #[test]
     fn a_change_builds_on_what_it_has_seen_and_leaves_no_old_keys_behind() {
         let held = Arc::new(Held::default());
         let keys = keys_in(&held);
-        let first = keys.make_tenant_keys(TENANT).unwrap();
+        let first = keys.make_tenant_keys(TENANT, FREELY).unwrap();
         let mut calls = 0;
         let changed = keys
             .change_tenant_keys(TENANT, &mut |ring| {
@@ -341,7 +395,8 @@ mod tests {
     #[test]
     fn what_is_no_key_is_said_to_be_damaged() {
         let held = Arc::new(Held::default());
-        held.write(&format!("workspaces/{TENANT}"), "zz", 0)
+        held.begin()
+            .write(&format!("workspaces/{TENANT}"), "zz", 0)
             .unwrap();
         let keys = keys_in(&held);
         assert!(matches!(

@@ -5,7 +5,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{KeyRing, KeySource, VaultError, source::Progress, source::check_tenant};
+use crate::{
+    KeyRing, KeySource, VaultError,
+    source::{Consent, Progress, check_tenant},
+};
 
 /// Keys that nobody keeps. `None` stands for destroyed ones.
 #[derive(Debug, Default)]
@@ -26,8 +29,11 @@ impl KeySource for MemoryKeys {
             .ok_or(VaultError::NoKey)
     }
 
-    fn make_tenant_keys(&self, tenant: &str) -> Result<KeyRing, VaultError> {
+    fn make_tenant_keys(&self, tenant: &str, may_make: Consent<'_>) -> Result<KeyRing, VaultError> {
         check_tenant(tenant)?;
+        if !self.keys().contains_key(tenant) {
+            may_make()?;
+        }
         let fresh = KeyRing::generate()?;
         let mut keys = self.keys();
         let ring = keys.entry(tenant.to_owned()).or_insert(Some(fresh));

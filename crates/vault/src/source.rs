@@ -5,6 +5,16 @@ use crate::{KeyRing, VaultError};
 /// What is told while a root key is changed: how many tenants' keys are wrapped anew, and of how many.
 pub type Progress<'a> = &'a mut dyn FnMut(usize, usize);
 
+/// Asked once there are no keys, before some are made.
+pub type Consent<'a> = &'a dyn Fn() -> Result<(), VaultError>;
+
+/// Knows whether anything of a tenant is sealed already, wherever that is kept: then there were keys for it, and others beside them would
+/// hide that they are lost.
+pub trait Witness: Send + Sync {
+    /// Whether anything is.
+    fn has_sealed(&self, tenant: &str) -> Result<bool, VaultError>;
+}
+
 /// Keeps the tenants' keys, outside every database. Each is random and can be destroyed for good.
 ///
 /// An implementation keeps them wrapped under its root key, or in a manager that does that itself.
@@ -12,10 +22,10 @@ pub trait KeySource: Send + Sync {
     /// The keys of `tenant`; [`VaultError::NoKey`] when there are none.
     fn tenant_keys(&self, tenant: &str) -> Result<KeyRing, VaultError>;
 
-    /// The keys of `tenant`, made when there are none. Two who make them at once get the same ones.
+    /// The keys of `tenant`, made when there are none and `may_make` has no objection. Two who make them at once get the same ones.
     ///
     /// Never brings back keys that were destroyed: that answers [`VaultError::NoKey`] for ever.
-    fn make_tenant_keys(&self, tenant: &str) -> Result<KeyRing, VaultError>;
+    fn make_tenant_keys(&self, tenant: &str, may_make: Consent<'_>) -> Result<KeyRing, VaultError>;
 
     /// Puts what `change` makes of the keys of `tenant` in their place, with nobody else changing them meanwhile.
     fn change_tenant_keys(

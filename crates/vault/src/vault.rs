@@ -10,8 +10,8 @@ use std::{
 use zeroize::Zeroizing;
 
 use crate::{
-    KeyRing, KeySource, Place, Progress, Purpose, RingState, Stream, VaultError, blind, seal,
-    stream,
+    KeyRing, KeySource, Place, Progress, Purpose, RingState, Stream, VaultError, Witness, blind,
+    seal, stream,
 };
 
 /// For how long keys are used without asking whether they have changed or were destroyed. While the source can't be asked, for longer.
@@ -36,6 +36,8 @@ pub struct Vault {
     /// Gone with the process, and with [`Vault::destroy`]. Never locked while the source is asked, which may take its time.
     known: Arc<RwLock<Known>>,
     fresh: Duration,
+    /// Asked before keys are made.
+    witness: Option<Arc<dyn Witness>>,
 }
 
 impl fmt::Debug for Vault {
@@ -51,6 +53,22 @@ impl Vault {
             keys,
             known: Arc::default(),
             fresh: FRESH,
+            witness: None,
+        }
+    }
+
+    /// The same, which makes no keys for a tenant of whom something is sealed already: those that it was sealed under are lost then, and
+    /// others would hide that.
+    #[must_use]
+    pub fn beside(mut self, witness: Arc<dyn Witness>) -> Self {
+        self.witness = Some(witness);
+        self
+    }
+
+    fn may_make(&self, tenant: &str) -> Result<(), VaultError> {
+        match &self.witness {
+            Some(witness) if witness.has_sealed(tenant)? => Err(VaultError::KeysLost),
+            _ => Ok(()),
         }
     }
 
@@ -240,7 +258,8 @@ impl Vault {
         let forgotten = known.forgotten;
         drop(known);
         let found = if make {
-            self.keys.make_tenant_keys(tenant)
+            self.keys
+                .make_tenant_keys(tenant, &|| self.may_make(tenant))
         } else {
             self.keys.tenant_keys(tenant)
         };
@@ -361,6 +380,25 @@ mod tests {
             vault.seal(SEED, &FIRST, b"more"),
             Err(VaultError::NoKey)
         ));
+    }
+
+    #[test]
+    fn keys_are_never_made_beside_what_is_sealed_already() {
+        struct Said(bool);
+        impl Witness for Said {
+            fn has_sealed(&self, _: &str) -> Result<bool, VaultError> {
+                Ok(self.0)
+            }
+        }
+        let first = vault().beside(Arc::new(Said(false)));
+        first.seal(SEED, &FIRST, b"secret").unwrap();
+        let emptied = vault().beside(Arc::new(Said(true)));
+        for _ in 0..2 {
+            let refused = emptied.seal(SEED, &FIRST, b"more").unwrap_err();
+            assert!(matches!(refused, VaultError::KeysLost), "{refused}");
+        }
+        assert!(emptied.begin_stream(SEED, &FIRST).is_err());
+        assert!(emptied.tenants().unwrap().is_empty());
     }
 
     #[test]

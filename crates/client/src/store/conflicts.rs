@@ -9,7 +9,9 @@ use fieldstone_protocol::{
 };
 use fieldstone_store::{
     Store as _, StoreError,
-    conflict::{ConflictField, ConflictKind, ConflictStore, OpenConflict, Settled, Settlement},
+    conflict::{
+        ConflictField, ConflictKind, ConflictStore, OpenConflict, PAGE, Settled, Settlement,
+    },
 };
 
 use super::{DeviceStore, outbox};
@@ -76,6 +78,7 @@ impl ConflictStore for DeviceStore {
     ) -> Result<Vec<OpenConflict>, StoreError> {
         let mut conflicts = self.open_conflicts().await?;
         conflicts.retain(|conflict| before.is_none_or(|before| conflict.id < before));
+        conflicts.truncate(PAGE);
         Ok(conflicts)
     }
 

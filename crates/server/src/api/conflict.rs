@@ -1,7 +1,7 @@
 //! Conflicts as JSON: what was changed on two sides and waits for a person to decide.
 
 use fieldstone_model::{Capability, FieldError, Object, Problem, RecordId, Value, Values};
-use fieldstone_store::conflict::{ConflictKind, OpenConflict, Settled, Settlement};
+use fieldstone_store::conflict::{ConflictKind, OpenConflict, PAGE, Settled, Settlement};
 use http::StatusCode;
 use serde_json::{Map, Value as Json, json};
 
@@ -13,9 +13,6 @@ use super::{
     written,
 };
 use crate::sync::to_json;
-
-/// As many as the store answers at once: with fewer there are no more.
-const PAGE: usize = 50;
 
 fn gone() -> ApiError {
     ApiError::not_found("This conflict is settled already, or isn't yours.")

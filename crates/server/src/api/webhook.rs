@@ -12,16 +12,12 @@ use super::{
     error::{ApiError, ApiResult},
     programs::{self, flag},
     team::{only, required, text},
-    written,
+    token, written,
 };
 use crate::{
     store::PgStore,
-    webhooks::{AddressProblem, Delivery, Networks, Webhook, check_url},
+    webhooks::{AddressProblem, Delivery, Networks, URL_MAX, Webhook, check_url},
 };
-
-/// Most characters of a name, and of an address.
-const NAME_MAX: u32 = 255;
-const URL_MAX: u32 = 2000;
 
 /// Keeps the webhooks of a workspace.
 pub trait WebhookStore: Send + Sync {
@@ -169,23 +165,14 @@ fn read<S: ApiStore>(
         None => now.cloned().ok_or_else(|| required(name)),
     };
     let name = of("name", known.map(|hook| &hook.name))?;
+    let name = token::create::name(&Json::String(name));
     let url = of("url", known.map(|hook| &hook.url))?;
-    let too_long =
-        |text: &str, max: u32| usize::try_from(max).is_ok_and(|max| text.chars().count() > max);
     let rule = |code, advice| Problem::Rule { code, advice };
-    let mut errors = Vec::new();
-    if name.is_empty() {
-        errors.push(FieldError::new("name", Problem::Required));
-    } else if too_long(&name, NAME_MAX) {
-        errors.push(FieldError::new("name", Problem::TooLong { max: NAME_MAX }));
-    } else if name.chars().any(char::is_control) {
-        errors.push(FieldError::new("name", Problem::ControlCharacter));
-    }
     let networks = call.parts.extensions.get::<Networks>();
     let checked = check_url(&url, networks.unwrap_or(&Networks::default())).map(drop);
     let problem = match checked {
-        _ if too_long(&url, URL_MAX) => Some(Problem::TooLong { max: URL_MAX }),
         Ok(()) => None,
+        Err(AddressProblem::TooLong) => Some(Problem::TooLong { max: URL_MAX }),
         Err(AddressProblem::Unreadable) => Some(Problem::NotAUrl),
         Err(AddressProblem::Unencrypted) => Some(rule(
             "webhook_unencrypted",
@@ -196,11 +183,14 @@ fn read<S: ApiStore>(
             "Use an address of the public internet.",
         )),
     };
-    errors.extend(problem.map(|problem| FieldError::new("url", problem)));
-    if errors.is_empty() {
-        Ok((name, url))
-    } else {
-        Err(ApiError::invalid("", &errors))
+    match (name, problem) {
+        (Ok(name), None) => Ok((name, url)),
+        (name, problem) => {
+            let name = name.err().map(|problem| FieldError::new("name", problem));
+            let url = problem.map(|problem| FieldError::new("url", problem));
+            let errors: Vec<_> = name.into_iter().chain(url).collect();
+            Err(ApiError::invalid("", &errors))
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 use super::{Announcement, AttachmentError, PART_SIZE, Upload};
 use crate::{
     database::pool::Step,
-    store::{PgStore, store_error},
+    store::{PgStore, column, store_error},
 };
 
 const SHOW: &str = "SELECT c.content_type, c.size, c.sha256, c.part_size, c.ready_at, \
@@ -164,12 +164,6 @@ fn signed(number: u64) -> i64 {
 }
 
 fn read(row: &Row) -> Result<Upload, StoreError> {
-    fn column<'a, T: tokio_postgres::types::FromSql<'a>>(
-        row: &'a Row,
-        at: usize,
-    ) -> Result<T, StoreError> {
-        row.try_get(at).map_err(StoreError::internal)
-    }
     let number = |at: usize| {
         column::<i64>(row, at)?
             .try_into()

@@ -19,8 +19,8 @@ use fieldstone_vault::Vault;
 use serde::Deserialize;
 
 use super::{ObjectStorage, storage::Bucket};
-use crate::config::{ConfigError, check_private};
-use crate::secrets::{Place, Secret};
+use crate::config::ConfigError;
+use crate::secrets::{Place, Secret, check_private};
 
 /// The part `[objects]`.
 #[derive(Debug, Clone, Deserialize)]

@@ -5,6 +5,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 
@@ -43,6 +44,12 @@ impl Doctor {
         }
         let data = self.data.map_or_else(default_data_dir, Ok)?;
         let port = TcpListener::bind(self.listen);
+        for (what, finding) in notices(&data) {
+            match finding {
+                Ok(text) => say(&format!("ok    {what}: {text}"))?,
+                Err(text) => say(&format!("note  {what}: {text}"))?,
+            }
+        }
         let findings = [
             (
                 "Encryption",
@@ -58,29 +65,23 @@ impl Doctor {
                     .map_err(|error| format!("{}: {error}", self.listen)),
             ),
         ];
-        for (what, finding) in notices(&data) {
-            match finding {
-                Ok(text) => say(&format!("ok    {what}: {text}"))?,
-                Err(text) => say(&format!("note  {what}: {text}"))?,
-            }
-        }
-        for (what, finding) in &findings {
-            let (mark, text) = match finding {
-                Ok(text) => ("ok   ", text),
-                Err(text) => ("FAIL ", text),
-            };
-            say(&format!("{mark} {what}: {text}"))?;
-        }
-        let lacking = findings
-            .iter()
-            .filter(|(_, finding)| finding.is_err())
-            .count();
-        if lacking == 0 {
+        if tell(&findings.map(|(what, finding)| (what.to_owned(), finding)))? {
             Ok(())
         } else {
             Err(Failure::new("`fieldstone up` would not start; see above."))
         }
     }
+}
+
+/// Says each finding; answers whether all are good.
+fn tell(findings: &[Finding]) -> Result<bool, Failure> {
+    for (what, finding) in findings {
+        match finding {
+            Ok(text) => say(&format!("ok    {what}: {text}"))?,
+            Err(text) => say(&format!("FAIL  {what}: {text}"))?,
+        }
+    }
+    Ok(findings.iter().all(|(_, finding)| finding.is_ok()))
 }
 
 /// Where the secrets of a configuration come from.
@@ -106,7 +107,7 @@ fn configured(configuration: &Configuration) -> Result<(), Failure> {
             "it stands in the configuration itself; put it into a file or the secrets manager"
                 .to_owned(),
         );
-        (name.to_owned(), found)
+        (name, found)
     }));
     let place = configuration.vault_folder().map_or_else(
         || "the secrets manager".to_owned(),
@@ -117,21 +118,25 @@ fn configured(configuration: &Configuration) -> Result<(), Failure> {
         "Keys of workspaces".to_owned(),
         keys.map_err(|error| error.to_string()),
     ));
-    let mut lacking = false;
-    for (what, finding) in &findings {
-        lacking |= finding.is_err();
-        let (mark, text) = match finding {
-            Ok(text) => ("ok   ", text),
-            Err(text) => ("FAIL ", text),
-        };
-        say(&format!("{mark} {what}: {text}"))?;
-    }
-    if lacking {
-        return Err(Failure::new(
+    if tell(&findings)? {
+        Ok(())
+    } else {
+        Err(Failure::new(
             "`fieldstone serve` would not be as it should; see above.",
-        ));
+        ))
     }
-    Ok(())
+}
+
+/// How long something lasts, as people say it.
+fn lasting(time: Duration) -> String {
+    const HOUR: u64 = 60 * 60;
+    let (number, unit) = match time.as_secs() {
+        seconds if seconds < 2 * 60 => (seconds, "seconds"),
+        seconds if seconds < 2 * HOUR => (seconds / 60, "minutes"),
+        seconds if seconds < 48 * HOUR => (seconds / HOUR, "hours"),
+        seconds => (seconds / (24 * HOUR), "days"),
+    };
+    format!("{number} {unit}")
 }
 
 /// How the login stands.
@@ -141,17 +146,9 @@ fn standing(manager: &Manager) -> Result<String, String> {
     let ends = match standing.ends_in {
         None => "does not end".to_owned(),
         Some(rest) if standing.lasts => {
-            format!(
-                "is good for {} minutes and made longer by itself",
-                rest.as_secs() / 60
-            )
+            format!("is good for {} and made longer by itself", lasting(rest))
         }
-        Some(rest) => {
-            format!(
-                "ends in {} minutes, and nothing makes it longer",
-                rest.as_secs() / 60
-            )
-        }
+        Some(rest) => format!("ends in {}, and nothing makes it longer", lasting(rest)),
     };
     Ok(format!(
         "{}, {}/{}; the login by {} {ends}",
@@ -213,4 +210,21 @@ fn secrets(folder: &Path) -> Result<String, String> {
         folder.display(),
         names.join(", ")
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_said_in_units_that_fit() {
+        for (seconds, said) in [
+            (59, "59 seconds"),
+            (600, "10 minutes"),
+            (3 * 60 * 60, "3 hours"),
+            (32 * 24 * 60 * 60 + 5, "32 days"),
+        ] {
+            assert_eq!(lasting(Duration::from_secs(seconds)), said);
+        }
+    }
 }

@@ -102,7 +102,7 @@ pub fn main() -> ExitCode {
             Command::Workspace(workspaces) => workspaces.run().await,
             Command::User(users) => users.run().await,
             Command::Audit(audit) => audit.run().await,
-            Command::Import(import) => import.run().await,
+            Command::Import(import) => Box::pin(import.run()).await,
             Command::Backup(backup) => backup.run().await,
             Command::Restore(restore) => restore.run().await,
             Command::Keys(keys) => keys.run().await,

@@ -20,6 +20,7 @@ use crate::data_dir::DataDir;
 use crate::database::pool::{Pool, Sign};
 use crate::database::{Actor, DEFAULT_DATABASE, connect};
 use crate::identity::workspace::{self, WorkspaceSummary};
+use crate::keys::SealedInDatabase;
 use crate::platform::{ContextKeys, Databases};
 use crate::store::{PgStore, Stores};
 
@@ -99,13 +100,18 @@ impl Installation {
     pub(super) fn vault(&self) -> Result<(Vault, Option<ObjectStorage>), Failure> {
         if let Some(config) = &self.config {
             let configuration = Configuration::read(config)?;
-            let vault = configuration.vault()?;
+            let witness = SealedInDatabase::new(configuration.databases()?.auth);
+            let vault = configuration.vault()?.beside(Arc::new(witness));
             let objects = configuration.objects(&vault)?;
             return Ok((vault, objects));
         }
         let folder = self.data.clone().map_or_else(default_data_dir, Ok)?;
         let data_dir = DataDir::open(&folder)?;
-        let vault = Vault::new(Arc::new(FileKeys::shared(&data_dir.vault())?));
+        let mut admin = cluster::admin_config(&data_dir)?;
+        admin.dbname(DEFAULT_DATABASE);
+        let auth = databases(&admin, &data_dir.role_passwords()?).auth;
+        let vault = Vault::new(Arc::new(FileKeys::shared(&data_dir.vault())?))
+            .beside(Arc::new(SealedInDatabase::new(auth)));
         let objects = ObjectStorage::folder(&data_dir.objects()?, vault.clone())
             .map_err(|error| Failure::new(error.to_string()))?;
         Ok((vault, Some(objects)))

@@ -13,7 +13,7 @@ use super::running::{Stop, export, last_spans, listen, serve_until_told, trace};
 use crate::config::{ConfigError, Configuration};
 use crate::database::{DatabaseError, connect, migrate, migration};
 use crate::jobs::Job;
-use crate::keys;
+use crate::keys::{self, SealedInDatabase};
 use crate::platform::{Accounts, ContextKeys, Platform, routes};
 use crate::storage::{Seen, observe};
 use crate::tls::{CertificateSource, Tls};
@@ -60,7 +60,9 @@ impl Serve {
         refuse_unsafe_folders(&configuration)?;
         refuse_half_migrated(&databases.app).await?;
         let security_contact = configuration.security_contact.clone();
-        let vault = keys_for_all(&configuration, databases.owner.as_ref()).await?;
+        let vault = keys_for_all(&configuration, databases.owner.as_ref())
+            .await?
+            .beside(Arc::new(SealedInDatabase::new(databases.auth.clone())));
         let objects = configuration.objects(&vault)?;
         if objects.is_none() {
             tracing::warn!("The configuration has no [objects]: files on records are not taken.");

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use super::failure::Failure;
 use super::operator::Installation;
 use super::output::say;
-use crate::identity::{IdentityError, support};
+use crate::identity::support;
 
 /// Come into a workspace whose owner has let somebody in
 #[derive(Debug, Args)]
@@ -53,9 +53,8 @@ impl Enter {
         let operator = self.installation.open()?;
         let tenant = operator.workspace(&self.workspace).await?.id;
         let now = operator.clock.now();
-        let made = support::make_link(&operator.owner().await?, tenant, &self.operator, now)
-            .await
-            .map_err(failed)?;
+        let owner = operator.owner().await?;
+        let made = support::make_link(&owner, tenant, &self.operator, now).await?;
         let Some((secret, ends)) = made else {
             return Err(Failure::new(format!(
                 "No owner of {} has let {} in. An owner does that under Settings, Access for support.",
@@ -73,9 +72,7 @@ impl Enter {
 impl List {
     async fn run(self) -> Result<(), Failure> {
         let operator = self.installation.open()?;
-        let lasting = support::lasting(&operator.owner().await?)
-            .await
-            .map_err(failed)?;
+        let lasting = support::lasting(&operator.owner().await?).await?;
         if lasting.is_empty() {
             return say("No owner has let anybody in.");
         }
@@ -85,12 +82,4 @@ impl List {
             .collect();
         say(&lines.join("\n"))
     }
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "it is what map_err hands over"
-)]
-fn failed(error: IdentityError) -> Failure {
-    Failure::new(error.to_string())
 }

@@ -1,13 +1,14 @@
 //! `fieldstone up`: everything on one machine.
 
 use std::env;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 use fieldstone_model::clock::{Clock, SystemClock};
-use fieldstone_vault::{FileKeys, Vault};
+use fieldstone_vault::{FileKeys, Vault, VaultError};
 use ipnet::IpNet;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::unistd::geteuid;
@@ -26,9 +27,10 @@ use crate::attachments::ObjectStorage;
 use crate::backup::BackupJob;
 use crate::cluster::Cluster;
 use crate::data_dir::{DataDir, write_public};
-use crate::database::{DEFAULT_DATABASE, RolePasswords, prepare};
+use crate::database::{DEFAULT_DATABASE, RolePasswords, connect, prepare};
 use crate::identity::PasswordPolicy;
 use crate::jobs::Job;
+use crate::keys::{self, SealedInDatabase};
 use crate::mail::MailSettings;
 use crate::platform::{Accounts, ContextKeys, Databases, Platform, routes};
 use crate::telemetry::traces::TraceSettings;
@@ -198,7 +200,7 @@ impl Up {
             .security_contact
             .clone()
             .unwrap_or_else(|| format!("mailto:security@{}", host_name()));
-        let vault = Vault::new(Arc::new(FileKeys::own(&data_dir.vault())?));
+        let vault = own_vault(data_dir, &databases).await?;
         let objects = ObjectStorage::folder(&data_dir.objects()?, vault.clone())
             .map_err(|error| Failure::new(error.to_string()))?;
         Ok(Platform {
@@ -247,6 +249,27 @@ impl Up {
         }
         Ok(())
     }
+}
+
+/// What seals. The first keys are made unless something is sealed already: then they are lost, and others would hide that.
+async fn own_vault(data_dir: &DataDir, databases: &Databases) -> Result<Vault, Failure> {
+    let folder = data_dir.vault();
+    let keys = match (FileKeys::shared(&folder), &databases.owner) {
+        (Err(VaultError::Source { source, .. }), Some(owner))
+            if source.kind() == ErrorKind::NotFound =>
+        {
+            if keys::is_anything_sealed(&connect(owner).await?).await? {
+                return Err(Failure::new(format!(
+                    "The keys in {} are gone, and something is sealed under them; bring that folder back from your copy (docs/runbooks/lost-keys.md).",
+                    folder.display()
+                )));
+            }
+            FileKeys::own(&folder)?
+        }
+        (opened, _) => opened?,
+    };
+    let witness = SealedInDatabase::new(databases.auth.clone());
+    Ok(Vault::new(Arc::new(keys)).beside(Arc::new(witness)))
 }
 
 /// What `verify` checks of an installation on one machine.

@@ -10,7 +10,6 @@ use serde_json::json;
 use super::failure::Failure;
 use super::operator::Installation;
 use super::output::say;
-use crate::identity::IdentityError;
 use crate::identity::workspace::{self, NewUser, NewWorkspace};
 use crate::identity::workspace_end::{self, Ending, GRACE_DAYS};
 use crate::quotas;
@@ -173,9 +172,7 @@ impl Create {
         };
         let mut client = operator.owner().await?;
         let now = operator.clock.now();
-        let (tenant, user) = workspace::create(&mut client, &operator.ids, &new, now)
-            .await
-            .map_err(|error| Failure::new(error.to_string()))?;
+        let (tenant, user) = workspace::create(&mut client, &operator.ids, &new, now).await?;
         let store = operator.store(tenant, None).await?;
         create_default_pipeline(&store)
             .await
@@ -187,8 +184,7 @@ impl Create {
             LINK_LIFETIME,
             now,
         )
-        .await
-        .map_err(|error| Failure::new(error.to_string()))?;
+        .await?;
         let link = operator.link(&secret);
         say(&format!(
             "Made the workspace {} ({tenant}).
@@ -204,9 +200,7 @@ impl Delete {
         let tenant = operator.workspace(&self.workspace).await?.id;
         let owner = operator.owner().await?;
         let now = operator.clock.now();
-        let ends = workspace_end::ask(&owner, tenant, self.days, now)
-            .await
-            .map_err(|error| Failure::new(error.to_string()))?;
+        let ends = workspace_end::ask(&owner, tenant, self.days, now).await?;
         let backups = self.installation.backup_days()?.map_or_else(
             || "Its rows leave the backups when those are too old.".to_owned(),
             |days| {
@@ -243,9 +237,7 @@ impl Keep {
     async fn run(self) -> Result<(), Failure> {
         let operator = self.installation.open()?;
         let tenant = operator.workspace(&self.workspace).await?.id;
-        let kept = workspace_end::stop(&operator.owner().await?, tenant)
-            .await
-            .map_err(|error| Failure::new(error.to_string()))?;
+        let kept = workspace_end::stop(&operator.owner().await?, tenant).await?;
         say(&if kept {
             format!("The workspace {} stays.", self.workspace)
         } else {
@@ -258,9 +250,8 @@ impl Quota {
     async fn run(self) -> Result<(), Failure> {
         let operator = self.installation.open()?;
         let tenant = operator.workspace(&self.workspace).await?.id;
-        let owner = operator.owner().await?;
-        let failed = |error: IdentityError| Failure::new(error.to_string());
-        let mut usage = quotas::of(&owner, tenant).await.map_err(failed)?;
+        let mut owner = operator.owner().await?;
+        let mut usage = quotas::of(&owner, tenant).await?;
         let most = &mut usage.most;
         if let Some(Limit(records)) = self.records {
             most.records = records;
@@ -277,9 +268,7 @@ impl Quota {
             };
         }
         if self.records.is_some() || self.bytes.is_some() || self.requests.is_some() {
-            quotas::set(&owner, tenant, most, operator.clock.now())
-                .await
-                .map_err(failed)?;
+            quotas::set(&mut owner, tenant, most, operator.clock.now()).await?;
         }
         if self.json {
             let shown = json!({
@@ -311,9 +300,7 @@ impl Quota {
 impl List {
     async fn run(self) -> Result<(), Failure> {
         let operator = self.installation.open()?;
-        let workspaces = workspace::list(&operator.owner().await?)
-            .await
-            .map_err(|error| Failure::new(error.to_string()))?;
+        let workspaces = workspace::list(&operator.owner().await?).await?;
         if self.json {
             return say(&serde_json::json!({ "workspaces": workspaces }).to_string());
         }

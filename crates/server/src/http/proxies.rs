@@ -1,7 +1,8 @@
-//! Where a request comes from when proxies stand before the server.
+//! Where a request comes from when proxies stand before the server, and which trace it belongs to.
 //!
 //! A header is believed from a trusted proxy only, and only the one header that is configured: whoever asks can send either. The address is
-//! the last one that no trusted proxy has; what stands before it anybody may have written.
+//! the last one that no trusted proxy has; what stands before it anybody may have written. A trace (W3C Trace Context) is taken up when a
+//! trusted proxy names it; what it lets through of its own callers is its business.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -9,9 +10,15 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 use serde::Deserialize;
+
+/// Say which trace a request belongs to.
+const TRACE: [HeaderName; 2] = [
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+];
 
 /// Proxies whose word counts; none unless they are configured.
 ///
@@ -95,7 +102,7 @@ fn address(text: &str) -> Option<IpAddr> {
     address.map(|address: IpAddr| address.to_canonical())
 }
 
-/// Middleware: from here on the peer of a request is whoever asked the outermost trusted proxy.
+/// Middleware: from here on the peer of a request is whoever asked the outermost trusted proxy, and nobody else has named a trace.
 pub(crate) async fn see_through(
     State(proxies): State<TrustedProxies>,
     mut request: Request,
@@ -105,6 +112,11 @@ pub(crate) async fn see_through(
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .map(|ConnectInfo(peer)| *peer);
+    if !peer.is_some_and(|peer| proxies.trusts(peer.ip())) {
+        for name in TRACE {
+            request.headers_mut().remove(name);
+        }
+    }
     if let Some(peer) = peer {
         let client = proxies.client(peer.ip(), request.headers());
         if client != peer.ip() {
@@ -117,6 +129,10 @@ pub(crate) async fn see_through(
 
 #[cfg(test)]
 mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::middleware;
+    use tower::ServiceExt as _;
+
     use super::*;
 
     fn client(header: &str, peer: &str, lines: &[(&'static str, &str)]) -> String {
@@ -124,7 +140,7 @@ mod tests {
         let proxies: TrustedProxies = toml::from_str(&text).unwrap();
         let headers = lines
             .iter()
-            .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
             .collect();
         proxies.client(peer.parse().unwrap(), &headers).to_string()
     }
@@ -184,10 +200,56 @@ mod tests {
         assert_eq!(ask(&[("x-forwarded-for", "192.0.2.60")]), "10.0.0.1");
     }
 
+    #[tokio::test]
+    async fn a_trace_is_taken_up_from_a_trusted_proxy_only() {
+        #[expect(clippy::disallowed_methods, reason = "a route of this test alone")]
+        let ask = async |trusted: &str, peer: Option<&str>| {
+            let proxies: TrustedProxies =
+                toml::from_str(&format!("trusted = [{trusted}]")).unwrap();
+            let echo = |headers: HeaderMap| async move {
+                TRACE
+                    .map(|name| headers.contains_key(name).to_string())
+                    .join(" ")
+            };
+            let router = axum::Router::new()
+                .route("/", axum::routing::get(echo))
+                .layer(middleware::from_fn_with_state(proxies, see_through));
+            let mut request = http::Request::get("/")
+                .header(
+                    "traceparent",
+                    "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                )
+                .header("tracestate", "a=b")
+                .body(Body::empty())
+                .unwrap();
+            if let Some(peer) = peer {
+                let peer = SocketAddr::new(peer.parse().unwrap(), 4711);
+                request.extensions_mut().insert(ConnectInfo(peer));
+            }
+            let answer = router.oneshot(request).await.unwrap();
+            let body = to_bytes(answer.into_body(), 100).await.unwrap();
+            String::from_utf8(body.to_vec()).unwrap()
+        };
+        let proxy = "\"10.0.0.0/8\"";
+        assert_eq!(ask(proxy, Some("10.0.0.1")).await, "true true");
+        for (trusted, peer) in [
+            (proxy, Some("203.0.113.9")),
+            (proxy, None),
+            ("", Some("10.0.0.1")),
+            ("", Some("127.0.0.1")),
+        ] {
+            assert_eq!(
+                ask(trusted, peer).await,
+                "false false",
+                "{trusted} {peer:?}"
+            );
+        }
+    }
+
     #[test]
     fn nobody_is_trusted_unless_configured() {
         let headers = HeaderMap::from_iter([(
-            http::HeaderName::from_static("x-forwarded-for"),
+            HeaderName::from_static("x-forwarded-for"),
             "192.0.2.1".parse().unwrap(),
         )]);
         let peer = "127.0.0.1".parse().unwrap();

@@ -6,6 +6,7 @@
 
 mod objects;
 mod places;
+mod witness;
 
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use crate::attachments::{ObjectStorage, StorageError};
 use crate::database::DatabaseError;
 use crate::identity::audit::{self, Action};
 use crate::identity::{IdentityError, totp};
+
+pub use self::witness::SealedInDatabase;
 
 /// Requests and jobs that sealed something just before a change have written it after this long, whatever happens.
 pub const LONGEST_WRITE: Duration = Duration::from_secs(65);

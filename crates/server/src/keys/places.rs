@@ -123,6 +123,18 @@ mod tests {
         "signature",
     ];
 
+    /// What is asked before keys are made has to know every place, too.
+    #[test]
+    fn keys_are_not_made_beside_any_of_them() {
+        let migration = include_str!("../../migrations/V039__counted_apart.sql");
+        for (table, column) in names() {
+            let ask = format!(
+                "FROM app.{table} s WHERE s.tenant_id = of_tenant AND s.{column} IS NOT NULL)"
+            );
+            assert!(migration.contains(&ask), "{table}.{column}");
+        }
+    }
+
     /// A migration that adds a sealed column has to add it here.
     #[test]
     fn every_column_of_bytes_is_listed_or_known_to_hold_nothing_sealed() {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use fieldstone_model::clock::Clock;
 use jiff::Timestamp;
 use tokio_postgres::Config;
+use zeroize::Zeroizing;
 
 use crate::database::{Actor, Backend, ContextSigner, DatabaseError, connect};
 use crate::secrets::{Secret, SecretError};
@@ -44,8 +45,8 @@ impl ContextKeys {
     pub fn own(place: impl Into<Secret>, now: Timestamp) -> Result<Self, ContextKeyError> {
         let place = place.into();
         let signer = match read(&place)? {
-            Some(signer) => signer,
-            None => write(&place, ContextSigner::generate(now)?)?,
+            Some((signer, _)) => signer,
+            None => put(&place, None, ContextSigner::generate(now)?)?,
         };
         let keys = Self {
             place,
@@ -59,7 +60,7 @@ impl ContextKeys {
     /// Opens keys that somebody else keeps for all nodes.
     pub fn shared(place: impl Into<Secret>) -> Result<Self, ContextKeyError> {
         let place = place.into();
-        let signer = read(&place)?.ok_or_else(|| missing(&place))?;
+        let (signer, _) = read(&place)?.ok_or_else(|| missing(&place))?;
         Ok(Self {
             signer: RwLock::new(Arc::new(signer)),
             ours: false,
@@ -112,10 +113,10 @@ impl ContextKeys {
 
     /// What is there now, after a rotation if that is ours to do and due.
     fn fresh(&self, now: Timestamp) -> Result<ContextSigner, ContextKeyError> {
-        let mut signer = read(&self.place)?.ok_or_else(|| missing(&self.place))?;
+        let (mut signer, seen) = read(&self.place)?.ok_or_else(|| missing(&self.place))?;
         if self.ours && signer.should_rotate(now) {
             signer.rotate(now)?;
-            signer = write(&self.place, signer)?;
+            signer = put(&self.place, Some(&seen), signer)?;
         }
         Ok(signer)
     }
@@ -125,16 +126,25 @@ fn missing(place: &Secret) -> ContextKeyError {
     ContextKeyError::Missing(place.place().to_string())
 }
 
-/// The keys at a place; nothing when there are none yet.
-fn read(place: &Secret) -> Result<Option<ContextSigner>, ContextKeyError> {
-    let text = place.find()?;
-    Ok(text
-        .map(|text| ContextSigner::from_text(&text))
-        .transpose()?)
+/// The keys at a place and their text; nothing when there are none yet.
+fn read(place: &Secret) -> Result<Option<(ContextSigner, Zeroizing<String>)>, ContextKeyError> {
+    let Some(text) = place.find()? else {
+        return Ok(None);
+    };
+    Ok(Some((ContextSigner::from_text(&text)?, text)))
 }
 
-fn write(place: &Secret, signer: ContextSigner) -> Result<ContextSigner, ContextKeyError> {
-    place.write(&signer.to_text())?;
+/// Keeps keys where `seen` was (nothing: none). Answers those that are there then: somebody else's, if they were faster, since keys that
+/// nobody else can read would sign for a database that others are about to tell otherwise.
+fn put(
+    place: &Secret,
+    seen: Option<&str>,
+    signer: ContextSigner,
+) -> Result<ContextSigner, ContextKeyError> {
+    if place.replace(seen, &signer.to_text())? {
+        return Ok(signer);
+    }
+    let (signer, _) = read(place)?.ok_or_else(|| missing(place))?;
     Ok(signer)
 }
 
@@ -170,6 +180,33 @@ mod tests {
         assert_eq!(
             ContextKeys::shared(file).unwrap().signer().to_text(),
             keys.signer().to_text()
+        );
+    }
+
+    #[test]
+    fn of_two_who_make_or_rotate_keys_both_use_the_same_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("context.key");
+        let place = Secret::from(file.clone());
+        let now: Timestamp = NOW.parse().unwrap();
+        let fresh = || ContextSigner::generate(now).unwrap();
+        let first = put(&place, None, fresh()).unwrap().to_text();
+        // Somebody who had found none either.
+        let second = put(&place, None, fresh()).unwrap().to_text();
+        assert_eq!(*second, *first);
+        let later = now + SignedDuration::from_hours(24 * 80);
+        let mut rotated = fresh();
+        rotated.rotate(later).unwrap();
+        let rotated = put(&place, Some(&first), rotated).unwrap().to_text();
+        let mut late = fresh();
+        late.rotate(later).unwrap();
+        assert_eq!(
+            *put(&place, Some(&first), late).unwrap().to_text(),
+            *rotated
+        );
+        assert_eq!(
+            *ContextKeys::shared(file).unwrap().signer().to_text(),
+            *rotated
         );
     }
 

@@ -128,6 +128,7 @@ async fn run(
     let opened = async {
         let store = application.stores.open(identity.actor.clone()).await?;
         let profile = application.profiles.of(&store).await?;
+        store.set_zone(profile.locale.time_zone());
         Ok::<_, StoreError>((store, profile))
     };
     let (store, profile) = match opened.await {

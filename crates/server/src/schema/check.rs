@@ -7,7 +7,7 @@ use fieldstone_model::{
     roll_up::RollUpError,
 };
 
-use super::{FIELDS_MAX, NewField, NewObject, SchemaError};
+use super::{FIELDS_MAX, NewField, NewObject, ROLL_UPS_MAX, SchemaError};
 
 const NAME: Problem = Problem::Rule {
     code: "not_an_api_name",
@@ -17,6 +17,17 @@ pub(super) const TAKEN: Problem = Problem::Rule {
     code: "name_taken",
     advice: "This name is taken. Choose another one.",
 };
+
+pub(super) const ROLL_UPS: Problem = Problem::Rule {
+    code: "roll_ups_full",
+    advice: "An object has ten roll-ups at most, since each is worked out whenever its records are shown. Remove one first.",
+};
+
+/// Whether no other roll-up has room.
+pub(super) fn has_all_roll_ups(object: &Object) -> bool {
+    let roll_ups = object.fields.iter().filter(|field| field.roll_up.is_some());
+    roll_ups.count() >= ROLL_UPS_MAX
+}
 
 /// Page addresses and API paths that an object's plural would hide.
 const RESERVED: &[&str] = &[
@@ -107,6 +118,9 @@ pub(super) fn field(
         return Err(SchemaError::Full);
     }
     let mut errors = labels_errors(&[("label", &new.label)]);
+    if new.roll_up.is_some() && has_all_roll_ups(object) {
+        errors.push(FieldError::new("roll_up.object", ROLL_UPS));
+    }
     let is_relation = new.kind.is_relation();
     if !is_api_name(&new.name, 60) {
         errors.push(FieldError::new("name", NAME));

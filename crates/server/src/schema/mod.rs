@@ -28,6 +28,8 @@ pub use removed::{RemovedField, removed_fields, restore_field};
 pub const OBJECTS_MAX: usize = 200;
 /// Most fields of a tenant's own in one object.
 pub const FIELDS_MAX: usize = 500;
+/// Most roll-ups of one object: each is worked out whenever records of it are shown.
+pub const ROLL_UPS_MAX: usize = 10;
 
 /// An object to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -59,6 +59,20 @@ pub async fn restore_field(store: &PgStore, object: &str, number: i32) -> Result
             fieldstone_model::FieldError::new("restore", super::check::TAKEN),
         ]));
     }
+    let facts = run(
+        store,
+        &registry,
+        "SELECT f.facts ? 'roll_up' FROM app.custom_field f WHERE f.object = $1 AND f.id = $2",
+        &[&object, &number],
+    )
+    .await?;
+    let is_roll_up = facts.first().and_then(|row| row.try_get(0).ok());
+    let of = registry.object(object).ok_or(SchemaError::Missing)?;
+    if is_roll_up == Some(true) && super::check::has_all_roll_ups(of) {
+        return Err(SchemaError::Invalid(vec![
+            fieldstone_model::FieldError::new("restore", super::check::ROLL_UPS),
+        ]));
+    }
     let sql = "UPDATE app.custom_field SET removed_at = NULL WHERE object = $1 AND id = $2 \
         AND removed_at > transaction_timestamp() - interval '30 days' RETURNING id";
     remove(store, sql, &[&object, &number]).await

@@ -35,8 +35,8 @@ pub(super) struct Connection {
 /// What a login has given.
 pub(super) struct Token {
     pub(super) text: SecretString,
-    /// For how long; zero for one that doesn't end.
-    pub(super) lease: Duration,
+    /// For how long; nothing for one that doesn't end.
+    pub(super) lease: Option<Duration>,
     pub(super) renewable: bool,
 }
 
@@ -78,6 +78,26 @@ struct Metadata {
 struct Own {
     ttl: u64,
     renewable: bool,
+    #[serde(default)]
+    expire_time: Option<String>,
+    #[serde(default)]
+    policies: Vec<String>,
+}
+
+/// The one policy whose tokens may last for ever.
+const ROOT: &str = "root";
+
+impl Own {
+    /// For how long it is good; nothing for a root token that doesn't end, which alone may say 0 and go on. Any other that says so is in its
+    /// last second.
+    fn lease(&self) -> Result<Option<Duration>, SecretError> {
+        let is_root = self.policies.iter().any(|policy| policy == ROOT);
+        match self.ttl {
+            0 if is_root && !self.renewable && self.expire_time.is_none() => Ok(None),
+            0 => Err(SecretError::Denied("a token that has ended".to_owned())),
+            seconds => Ok(Some(Duration::from_secs(seconds))),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -129,17 +149,14 @@ impl Connection {
         let (mount, body) = match login {
             LoginSettings::TokenFile(file) => {
                 let text = SecretString::from(secret(file)?.as_str());
-                let own: Answer<Own> = self
-                    .expect(
-                        self.ask(Method::GET, "auth/token/lookup-self", Some(&text)),
-                        "the token",
-                    )
+                let (lease, renewable) = self
+                    .look_up(&text)
                     .await
                     .map_err(|error| self.as_login(error))?;
                 return Ok(Token {
                     text,
-                    lease: Duration::from_secs(own.data.ttl),
-                    renewable: own.data.renewable,
+                    lease,
+                    renewable,
                 });
             }
             LoginSettings::AppRole(role) => (
@@ -158,7 +175,9 @@ impl Connection {
             .expect(request, "the login")
             .await
             .map_err(|error| self.as_login(error))?;
-        Ok(token(given))
+        self.token(given)
+            .await
+            .map_err(|error| self.as_login(error))
     }
 
     /// Lets a token live on.
@@ -166,17 +185,35 @@ impl Connection {
         let request = self
             .ask(Method::POST, "auth/token/renew-self", Some(text))
             .json(&json!({}));
-        Ok(token(self.expect(request, "the renewal").await?))
+        self.token(self.expect(request, "the renewal").await?).await
     }
 
-    /// For how long a token is still good, and whether that can be made longer.
+    /// What a login or a renewal has given. One that says nothing of how long it is good is looked up.
+    async fn token(&self, given: Authenticated) -> Result<Token, SecretError> {
+        let Auth {
+            client_token: text,
+            lease_duration,
+            renewable,
+        } = given.auth;
+        let (lease, renewable) = match lease_duration {
+            0 => self.look_up(&text).await?,
+            seconds => (Some(Duration::from_secs(seconds)), renewable),
+        };
+        Ok(Token {
+            text,
+            lease,
+            renewable,
+        })
+    }
+
+    /// For how long a token is still good (nothing: for ever), and whether that can be made longer.
     pub(super) async fn look_up(
         &self,
         text: &SecretString,
-    ) -> Result<(Duration, bool), SecretError> {
+    ) -> Result<(Option<Duration>, bool), SecretError> {
         let request = self.ask(Method::GET, "auth/token/lookup-self", Some(text));
         let own: Answer<Own> = self.expect(request, "the token").await?;
-        Ok((Duration::from_secs(own.data.ttl), own.data.renewable))
+        Ok((own.data.lease()?, own.data.renewable))
     }
 
     /// The secret at a path; nothing when there is none, or its last version was removed.
@@ -354,14 +391,6 @@ impl Reply {
     }
 }
 
-fn token(given: Authenticated) -> Token {
-    Token {
-        text: given.auth.client_token,
-        lease: Duration::from_secs(given.auth.lease_duration),
-        renewable: given.auth.renewable,
-    }
-}
-
 /// Kubernetes mounts it readable for the group of the pod, which is the pod's own.
 fn service_account(file: &std::path::Path) -> Result<Zeroizing<String>, SecretError> {
     let text = fs::read_to_string(file).map_err(|source| SecretError::file(file, &source))?;
@@ -386,4 +415,39 @@ fn unreachable(error: &reqwest::Error) -> SecretError {
     } else {
         format!("{reason} ({text})")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_root_token_lasts_for_ever() {
+        let lease = |about: Value| {
+            let own: Own = serde_json::from_value(about).unwrap();
+            own.lease()
+        };
+        let root =
+            json!({ "ttl": 0, "renewable": false, "expire_time": null, "policies": ["root"] });
+        assert_eq!(lease(root).unwrap(), None);
+        let old = json!({ "ttl": 0, "renewable": false, "policies": ["root"] });
+        assert_eq!(
+            lease(old).unwrap(),
+            None,
+            "without the time, as older ones answer"
+        );
+        let ending = json!({ "ttl": 60, "renewable": false, "expire_time": "2026-05-01T12:00:00Z", "policies": ["root"] });
+        assert_eq!(lease(ending).unwrap(), Some(Duration::from_mins(1)));
+        for ended in [
+            json!({ "ttl": 0, "renewable": false, "policies": ["fieldstone"] }),
+            json!({ "ttl": 0, "renewable": true, "policies": ["root"] }),
+            json!({ "ttl": 0, "renewable": false, "expire_time": "2026-05-01T12:00:00Z", "policies": ["root"] }),
+            json!({ "ttl": 0, "renewable": false }),
+        ] {
+            assert!(
+                matches!(lease(ended.clone()), Err(SecretError::Denied(_))),
+                "{ended}"
+            );
+        }
+    }
 }

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fieldstone_vault::{SecretStore, VaultError};
-use secrecy::{ExposeSecret as _, SecretString};
+use fieldstone_vault::{SecretSession, SecretStore, VaultError};
+use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::{self, Handle, RuntimeFlavor};
 use tokio::sync::{Mutex as Turn, Notify, oneshot};
 use zeroize::Zeroizing;
@@ -19,7 +19,7 @@ use super::client::{Connection, Found, Token};
 use super::settings::SecretSettings;
 use super::{SecretError, as_vault_error};
 
-/// How long somebody who asks waits at most: a login and an answer.
+/// How long somebody who asks waits at most for everything that one piece of work needs: a login and some answers.
 const PATIENCE: Duration = Duration::from_secs(12);
 /// For how long nobody asks again after there was no answer: what is running has what it needs, and must not wait.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -31,6 +31,8 @@ const AGAIN: Duration = Duration::from_secs(10);
 const LONGEST_SLEEP: Duration = Duration::from_hours(1);
 /// The field that a key of a workspace is kept in.
 const KEYS: &str = "keys";
+/// How long it may take until an answer, once there, is with whoever asked.
+const HANDOVER: Duration = Duration::from_secs(1);
 const TRIES: u32 = 5;
 
 /// How the login stands, without anything secret.
@@ -66,7 +68,8 @@ struct Inner {
 struct Login {
     text: SecretString,
     ends: Option<Instant>,
-    lease: Duration,
+    /// Nothing for one that doesn't end.
+    lease: Option<Duration>,
     renewable: bool,
 }
 
@@ -134,19 +137,31 @@ impl Manager {
         }))
     }
 
-    /// Changes one field of a secret and leaves the others as they are.
-    pub fn set_field(&self, path: &str, field: &str, value: &str) -> Result<(), SecretError> {
+    /// Puts `new` in the place of `old` in one field of a secret (nothing: the field isn't there), and leaves the others as they are.
+    /// Answers whether it did: not where the field holds something else by now.
+    pub fn replace_field(
+        &self,
+        path: &str,
+        field: &str,
+        old: Option<&str>,
+        new: &str,
+    ) -> Result<bool, SecretError> {
         let (path, field) = (path.to_owned(), field.to_owned());
-        let value = SecretString::from(value);
+        let (old, new) = (old.map(SecretString::from), SecretString::from(new));
         self.ask(|inner| async move {
             for _ in 0..TRIES {
                 let (mut fields, seen) = match inner.read(&path).await? {
                     Some(found) => (found.fields, found.version),
                     None => (BTreeMap::new(), 0),
                 };
-                fields.insert(field.clone(), value.clone());
+                let present = fields.get(&field).map(ExposeSecret::expose_secret);
+                if present != old.as_ref().map(ExposeSecret::expose_secret) {
+                    return Ok(false);
+                }
+                fields.insert(field.clone(), new.clone());
+                // Somebody else was faster, perhaps with another field.
                 if inner.write(&path, &fields, seen).await? {
-                    return Ok(());
+                    return Ok(true);
                 }
             }
             Err(SecretError::Contended(path))
@@ -182,14 +197,32 @@ impl Manager {
         T: Send + 'static,
         F: Future<Output = Result<T, SecretError>> + Send + 'static,
     {
+        self.ask_until(Instant::now() + PATIENCE, question)
+    }
+
+    /// The same, and waits until then at most.
+    fn ask_until<T, F>(
+        &self,
+        then: Instant,
+        question: impl FnOnce(Arc<Inner>) -> F,
+    ) -> Result<T, SecretError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, SecretError>> + Send + 'static,
+    {
         self.0.inner.rest()?;
+        let patience = then.saturating_duration_since(Instant::now());
         let (sender, receiver) = mpsc::sync_channel(1);
         let asked = question(Arc::clone(&self.0.inner));
+        let inner = Arc::clone(&self.0.inner);
         self.0.handle.spawn(async move {
+            let answer = tokio::time::timeout(patience, asked).await;
+            // Those who ask next needn't wait as long to hear the same.
+            let answer = answer.unwrap_or_else(|_| inner.note(Err(too_slow())));
             // Whoever asked may have given up.
-            let _ = sender.send(asked.await);
+            let _ = sender.send(answer);
         });
-        let wait = || receiver.recv_timeout(PATIENCE);
+        let wait = || receiver.recv_timeout(patience + HANDOVER);
         let in_the_way = Handle::try_current()
             .is_ok_and(|handle| handle.runtime_flavor() == RuntimeFlavor::MultiThread);
         let answer = if in_the_way {
@@ -197,8 +230,12 @@ impl Manager {
         } else {
             wait()
         };
-        answer.unwrap_or_else(|_| Err(SecretError::Unreachable("no answer in time".to_owned())))
+        answer.unwrap_or_else(|_| Err(too_slow()))
     }
+}
+
+fn too_slow() -> SecretError {
+    SecretError::Unreachable("no answer in time".to_owned())
 }
 
 impl Inner {
@@ -287,9 +324,7 @@ impl Inner {
         loop {
             let pause = match &*self.login.lock().await {
                 Some(Login {
-                    lease,
-                    ends: Some(_),
-                    ..
+                    lease: Some(lease), ..
                 }) => (*lease * 2 / 3).min(LONGEST_SLEEP),
                 Some(_) => LONGEST_SLEEP,
                 None => AGAIN,
@@ -301,9 +336,9 @@ impl Inner {
             let Some(login) = self.login.lock().await.clone() else {
                 continue;
             };
-            if login.ends.is_none() {
+            let Some(lease) = login.lease else {
                 continue;
-            }
+            };
             let longer = if login.renewable {
                 self.note(self.connection.renew(&login.text).await)
             } else {
@@ -311,7 +346,7 @@ impl Inner {
             };
             let longer = match longer {
                 // A renewal can't go past the most that was ever allowed; a new login can.
-                Ok(token) if token.lease > login.lease / 2 => Ok(token),
+                Ok(token) if token.lease.is_none_or(|longer| longer > lease / 2) => Ok(token),
                 Err(error) if error.is_outage() => Err(error),
                 _ => self.note(self.connection.log_in().await),
             };
@@ -331,9 +366,9 @@ impl Inner {
 impl From<Token> for Login {
     fn from(token: Token) -> Self {
         Self {
-            ends: (!token.lease.is_zero())
-                .then(|| Instant::now().checked_add(token.lease))
-                .flatten(),
+            ends: token
+                .lease
+                .and_then(|lease| Instant::now().checked_add(lease)),
             text: token.text,
             lease: token.lease,
             renewable: token.renewable,
@@ -342,11 +377,53 @@ impl From<Token> for Login {
 }
 
 impl SecretStore for Manager {
-    fn read(&self, path: &str) -> Result<Option<(Zeroizing<String>, u64)>, VaultError> {
+    fn begin(&self) -> Box<dyn SecretSession + '_> {
+        Box::new(Work {
+            manager: self,
+            until: Instant::now() + PATIENCE,
+        })
+    }
+
+    fn check(&self) -> Result<(), VaultError> {
+        self.standing()
+            .map(|_| ())
+            .map_err(|error| as_vault_error("workspaces", error))
+    }
+}
+
+/// Questions that belong together, and all together take no longer than one.
+struct Work<'a> {
+    manager: &'a Manager,
+    until: Instant,
+}
+
+impl Work<'_> {
+    /// Asks with the present login.
+    fn ask<T, F>(
+        &self,
+        path: &str,
+        question: impl Fn(Arc<Inner>, SecretString, String) -> F + Send + Sync + 'static,
+    ) -> Result<T, VaultError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, SecretError>> + Send + 'static,
+    {
         let asked = path.to_owned();
-        let found = self
-            .ask(|inner| async move { inner.read(&asked).await })
-            .map_err(|error| as_vault_error(path, error))?;
+        self.manager
+            .ask_until(self.until, |inner| async move {
+                inner
+                    .with_login(|inner, text| question(inner, text, asked.clone()))
+                    .await
+            })
+            .map_err(|error| as_vault_error(path, error))
+    }
+}
+
+impl SecretSession for Work<'_> {
+    fn read(&self, path: &str) -> Result<Option<(Zeroizing<String>, u64)>, VaultError> {
+        let found = self.ask(path, |inner, text, path| async move {
+            inner.connection.read(&text, &path).await
+        })?;
         let Some(found) = found else {
             return Ok(None);
         };
@@ -361,50 +438,28 @@ impl SecretStore for Manager {
     }
 
     fn write(&self, path: &str, value: &str, seen: u64) -> Result<bool, VaultError> {
-        let asked = path.to_owned();
         let fields = BTreeMap::from([(KEYS.to_owned(), SecretString::from(value))]);
-        self.ask(|inner| async move { inner.write(&asked, &fields, seen).await })
-            .map_err(|error| as_vault_error(path, error))
+        self.ask(path, move |inner, text, path| {
+            let fields = fields.clone();
+            async move { inner.connection.write(&text, &path, &fields, seen).await }
+        })
     }
 
     fn destroy(&self, path: &str, version: u64) -> Result<(), VaultError> {
-        let asked = path.to_owned();
-        self.ask(|inner| async move {
-            let path = asked.as_str();
-            inner
-                .with_login(|inner, text| async move {
-                    inner.connection.destroy(&text, path, version).await
-                })
-                .await
+        self.ask(path, move |inner, text, path| async move {
+            inner.connection.destroy(&text, &path, version).await
         })
-        .map_err(|error| as_vault_error(path, error))
     }
 
     fn remove(&self, path: &str) -> Result<(), VaultError> {
-        let asked = path.to_owned();
-        self.ask(|inner| async move {
-            let path = asked.as_str();
-            inner
-                .with_login(|inner, text| async move { inner.connection.remove(&text, path).await })
-                .await
+        self.ask(path, |inner, text, path| async move {
+            inner.connection.remove(&text, &path).await
         })
-        .map_err(|error| as_vault_error(path, error))
     }
 
     fn list(&self, path: &str) -> Result<Vec<String>, VaultError> {
-        let asked = path.to_owned();
-        self.ask(|inner| async move {
-            let path = asked.as_str();
-            inner
-                .with_login(|inner, text| async move { inner.connection.list(&text, path).await })
-                .await
+        self.ask(path, |inner, text, path| async move {
+            inner.connection.list(&text, &path).await
         })
-        .map_err(|error| as_vault_error(path, error))
-    }
-
-    fn check(&self) -> Result<(), VaultError> {
-        self.standing()
-            .map(|_| ())
-            .map_err(|error| as_vault_error("workspaces", error))
     }
 }

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use fieldstone_vault::VaultError;
 
 pub use self::login::{Manager, Standing};
+pub(crate) use self::place::check_private;
 pub use self::place::{Place, Secret};
 pub use self::settings::{AppRole, Kubernetes, LoginSettings, SecretSettings};
 

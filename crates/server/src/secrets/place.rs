@@ -1,7 +1,7 @@
 //! Where one secret is, and how it is read: again and again, since somebody else may change it.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -107,13 +107,13 @@ impl Secret {
         }
     }
 
-    /// Puts a new value in its place.
-    pub fn write(&self, value: &str) -> Result<(), SecretError> {
+    /// Puts `new` in the place of `old` (nothing: there is none yet). Answers whether it did: not where somebody else has put another one
+    /// there, which then is the one to use.
+    pub fn replace(&self, old: Option<&str>, new: &str) -> Result<bool, SecretError> {
         match (&self.place, &self.manager) {
-            (Place::File(file), _) => write_private(file, value.as_bytes())
-                .map_err(|source| SecretError::file(file, &source)),
+            (Place::File(file), _) => replace_private(file, old, new),
             (Place::Managed { path, field }, Some(manager)) => {
-                manager.set_field(path, field, value)
+                manager.replace_field(path, field, old, new)
             }
             (Place::Managed { .. }, None) => Err(SecretError::NoManager(self.place.to_string())),
         }
@@ -126,11 +126,32 @@ pub(super) fn read_private(file: &Path) -> Result<Option<Zeroizing<String>>, Sec
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         read => Zeroizing::new(read.map_err(|source| SecretError::file(file, &source))?),
     };
+    check_private(file)?;
+    Ok(Some(text))
+}
+
+/// Refuses a file with a secret in it that other users can read.
+pub(crate) fn check_private(file: &Path) -> Result<(), SecretError> {
     let facts = fs::metadata(file).map_err(|source| SecretError::file(file, &source))?;
     if facts.mode() & 0o077 != 0 {
         return Err(SecretError::Exposed(file.to_owned()));
     }
-    Ok(Some(text))
+    Ok(())
+}
+
+/// Writes a private file where it still holds what was seen. Others who do the same wait for each other, at the folder.
+fn replace_private(file: &Path, old: Option<&str>, new: &str) -> Result<bool, SecretError> {
+    let failed = |source| SecretError::file(file, &source);
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let turn = File::open(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    turn.lock().map_err(failed)?;
+    if read_private(file)?.as_deref().map(String::as_str) != old {
+        return Ok(false);
+    }
+    write_private(file, new.as_bytes()).map_err(failed)?;
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -161,5 +182,17 @@ mod tests {
             Secret::at(managed, None),
             Err(SecretError::NoManager(_))
         ));
+    }
+
+    #[test]
+    fn of_two_who_make_a_secret_one_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = Secret::from(folder.path().join("made"));
+        assert!(secret.replace(None, "one").unwrap());
+        assert!(!secret.replace(None, "two").unwrap());
+        assert!(!secret.replace(Some("two"), "three").unwrap());
+        assert_eq!(secret.read().unwrap().as_str(), "one");
+        assert!(secret.replace(Some("one"), "three").unwrap());
+        assert_eq!(secret.read().unwrap().as_str(), "three");
     }
 }

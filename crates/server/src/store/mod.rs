@@ -35,6 +35,9 @@ use fieldstone_store::{
 };
 
 use fieldstone_vault::Vault;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use tokio_postgres::{Row, types::FromSql};
 
 use crate::attachments::ObjectStorage;
 use crate::database::{Actor, pool::Pool};
@@ -114,6 +117,7 @@ impl Stores {
             registry,
             scope,
             quiet: false,
+            zone: Arc::default(),
         })
     }
 
@@ -147,6 +151,8 @@ pub struct PgStore {
     trace: Arc<Trace>,
     /// Whether nobody is told what is written through it.
     quiet: bool,
+    /// The person's time zone, once somebody has asked for it.
+    zone: Arc<OnceLock<TimeZone>>,
 }
 
 /// What has come of a store's flights, as whoever serves the request needs to know it.
@@ -241,6 +247,24 @@ impl PgStore {
         self.shared.clock.now()
     }
 
+    /// Says which time zone the person has, to whom that is known already.
+    pub(crate) fn set_zone(&self, zone: &TimeZone) {
+        let _ = self.zone.set(zone.clone());
+    }
+
+    /// The person's date, as the filters of lists take it.
+    async fn today(&self) -> Result<Date, StoreError> {
+        let zone = if let Some(zone) = self.zone.get() {
+            zone.clone()
+        } else {
+            let zone = self.own_profile().await?.time_zone;
+            let zone = TimeZone::get(&zone).unwrap_or(TimeZone::UTC);
+            self.set_zone(&zone);
+            zone
+        };
+        Ok(self.now().to_zoned(zone).date())
+    }
+
     /// Who acts.
     pub fn actor(&self) -> &Actor {
         &self.actor
@@ -304,6 +328,11 @@ macro_rules! with_registry {
     }};
 }
 
+/// What stands in a column of an answer of the database.
+pub(crate) fn column<'a, T: FromSql<'a>>(row: &'a Row, at: usize) -> Result<T, StoreError> {
+    row.try_get(at).map_err(StoreError::internal)
+}
+
 /// The table with an object's records: its own, or the one of all custom objects.
 fn table_of(object: &Object) -> &str {
     if object.custom {
@@ -344,7 +373,7 @@ impl Store for PgStore {
         with_registry!(self, registry => async {
             let mut record = self.read_one(registry, object, id, columns).await?;
             let one = std::slice::from_mut(&mut record);
-            roll_up::fill(self, registry, object, self.now(), one).await?;
+            roll_up::fill(self, registry, object, self.today(), one).await?;
             Ok(record)
         })
     }
@@ -352,7 +381,7 @@ impl Store for PgStore {
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {
         with_registry!(self, registry => async {
             let mut page = self.read_page(registry, query).await?;
-            roll_up::fill(self, registry, &query.object, self.now(), &mut page.records).await?;
+            roll_up::fill(self, registry, &query.object, self.today(), &mut page.records).await?;
             Ok(page)
         })
     }

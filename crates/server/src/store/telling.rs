@@ -192,3 +192,76 @@ fn told(row: &Row) -> Result<Told, Box<dyn std::error::Error + Send + Sync>> {
         unread: row.try_get(6)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use fieldstone_model::{FieldType, Registry, objects::activity::reminder_minutes};
+
+    /// The names of a choice among the standard objects.
+    fn names(object: &str, field: &str) -> Vec<String> {
+        let registry = Registry::standard();
+        let object = registry.object(object).unwrap();
+        match &object.field(field).unwrap().kind {
+            FieldType::Choice { options } => options
+                .iter()
+                .map(|option| option.value.to_string())
+                .collect(),
+            kind => panic!("{kind:?}"),
+        }
+    }
+
+    /// `app.tell_reminders` as the last migration has it that makes it: each name with the minutes that it stands for.
+    fn told() -> Vec<(String, i64)> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+        let mut files: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        files.sort();
+        let makes = files.iter().rev().find_map(|file| {
+            let text = std::fs::read_to_string(file).ok()?;
+            let (_, body) = text.rsplit_once("FUNCTION app.tell_reminders()")?;
+            body.contains("WITH ahead").then(|| body.to_owned())
+        });
+        let body = makes.expect("a migration that makes it");
+        let (_, values) = body.split_once("VALUES").unwrap();
+        let (values, _) = values.split_once(", wanted AS").unwrap();
+        let entry = |entry: &str| {
+            let mut parts = entry.trim_matches(|c| "(), \n".contains(c)).split(", ");
+            let name = parts.next()?.trim_matches('\'').to_owned();
+            let days: i64 = parts.next()?.parse().ok()?;
+            let clock = parts
+                .next()?
+                .strip_prefix("interval '")?
+                .trim_end_matches('\'');
+            let minutes = match clock.split_once(' ') {
+                None => 0,
+                Some((number, unit)) => {
+                    let number: i64 = number.parse().ok()?;
+                    let unit = if unit.starts_with("hour") { 60 } else { 1 };
+                    number * unit
+                }
+            };
+            Some((name, days * 24 * 60 + minutes))
+        };
+        values.split("),").filter_map(entry).collect()
+    }
+
+    #[test]
+    fn the_database_reminds_of_what_can_be_chosen_and_when_it_says() {
+        let told = told();
+        for object in ["task", "event"] {
+            let known: Vec<_> = told.iter().map(|(name, _)| name.clone()).collect();
+            assert_eq!(names(object, "reminder"), known, "{object}");
+        }
+        for (name, minutes) in told {
+            assert_eq!(reminder_minutes(&name), Some(minutes), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_repeats_can_be_chosen_and_worked_out() {
+        let rhythms = fieldstone_model::repeat::Rhythm::ALL.map(|rhythm| rhythm.name().to_owned());
+        assert_eq!(names("task", "repeat"), rhythms);
+    }
+}

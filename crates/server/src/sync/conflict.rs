@@ -10,7 +10,7 @@ use fieldstone_protocol::{
 use fieldstone_store::{
     ChangeError, Store as _, StoreError,
     conflict::{
-        ConflictField, ConflictKind, ConflictStore, OpenConflict, RefusedChange, Settled,
+        ConflictField, ConflictKind, ConflictStore, OpenConflict, PAGE, RefusedChange, Settled,
         Settlement,
     },
 };
@@ -22,10 +22,7 @@ use super::{
     push::Extra,
     sealed::Waiting,
 };
-use crate::store::PgStore;
-
-/// Most conflicts answered at once.
-pub(crate) const PAGE: i32 = 50;
+use crate::store::{PgStore, column};
 
 const SELECT: &str = "SELECT c.id, c.user_id, c.person, c.object, c.record_id, c.kind, c.fields, c.created_at, c.device, c.settled FROM app.conflicts($1, $2, $3, $4) c";
 
@@ -108,19 +105,17 @@ impl PgStore {
     }
 
     fn conflict_row_of(&self, row: &Row) -> Result<(OpenConflict, bool), StoreError> {
-        fn cell<'a, T: tokio_postgres::types::FromSql<'a>>(
-            row: &'a Row,
-            at: usize,
-        ) -> Result<T, StoreError> {
-            row.try_get(at).map_err(StoreError::internal)
-        }
-        let id = |at: usize| cell::<&str>(row, at)?.parse().map_err(StoreError::internal);
-        let kind = serde_json::from_value(cell::<String>(row, 5)?.into());
+        let id = |at: usize| {
+            column::<&str>(row, at)?
+                .parse()
+                .map_err(StoreError::internal)
+        };
+        let kind = serde_json::from_value(column::<String>(row, 5)?.into());
         let plain = Conflict {
-            object: cell(row, 3)?,
+            object: column(row, 3)?,
             record: id(4)?,
             kind: kind.map_err(StoreError::internal)?,
-            fields: serde_json::from_str(cell(row, 6)?).map_err(StoreError::internal)?,
+            fields: serde_json::from_str(column(row, 6)?).map_err(StoreError::internal)?,
         };
         let object = self.registry().object(&plain.object);
         // What isn't known any more, or is kept from whoever asks, isn't shown.
@@ -137,7 +132,7 @@ impl PgStore {
         let conflict = OpenConflict {
             id: id(0)?,
             user: id(1)?,
-            person: cell(row, 2)?,
+            person: column(row, 2)?,
             fields: plain.fields.iter().filter_map(field).collect(),
             object: plain.object,
             record: plain.record,
@@ -146,10 +141,10 @@ impl PgStore {
                 Kind::EditOfDeleted => ConflictKind::EditOfDeleted,
                 Kind::DeleteOfEdited => ConflictKind::DeleteOfEdited,
             },
-            created_at: cell(row, 7)?,
-            device: cell(row, 8)?,
+            created_at: column(row, 7)?,
+            device: column(row, 8)?,
         };
-        Ok((conflict, cell(row, 9)?))
+        Ok((conflict, column(row, 9)?))
     }
 
     /// Whether the person decides about everybody's conflicts.
@@ -228,8 +223,9 @@ impl ConflictStore for PgStore {
         before: Option<RecordId>,
     ) -> Result<Vec<OpenConflict>, StoreError> {
         let before = before.map(|id| id.to_string());
+        let most = i32::try_from(PAGE).unwrap_or(i32::MAX);
         let rows = self
-            .run_step(SELECT, &[&everybodys, &None::<String>, &before, &PAGE])
+            .run_step(SELECT, &[&everybodys, &None::<String>, &before, &most])
             .await?;
         let read = |row| self.conflict_row_of(row).map(|(conflict, _)| conflict);
         rows.iter().map(read).collect()

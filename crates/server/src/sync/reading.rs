@@ -11,7 +11,10 @@ use fieldstone_store::{
     StoreError,
     compile::{Dialect, Param, compile_scope},
 };
-use tokio_postgres::{Row, types::ToSql};
+use tokio_postgres::{
+    Row,
+    types::{FromSql, ToSql},
+};
 
 use super::{
     SyncError,
@@ -159,12 +162,9 @@ fn kept_row(row: &Row) -> Result<Kept, SyncError> {
     })
 }
 
-pub(super) fn column<'a, T: tokio_postgres::types::FromSql<'a>>(
-    row: &'a Row,
-    at: usize,
-) -> Result<T, SyncError> {
-    row.try_get(at)
-        .map_err(|error| StoreError::internal(error).into())
+/// What stands in a column of an answer.
+pub(super) fn column<'a, T: FromSql<'a>>(row: &'a Row, at: usize) -> Result<T, SyncError> {
+    Ok(crate::store::column(row, at)?)
 }
 
 pub(super) fn id_of(row: &Row) -> Result<RecordId, SyncError> {

@@ -3,40 +3,28 @@
 //! As long as a workspace has none of its own, the standard ones hold. With its first own one they become its own as well, so that nothing
 //! leaves a device because something was added.
 
-use fieldstone_model::{
-    Object, RecordId, Registry, Role,
-    query::{Environment, parse_filter},
-};
-use fieldstone_store::{
-    Store as _, StoreError,
-    compile::{Dialect, compile_scope},
-};
+mod check;
+mod figures;
+
+use fieldstone_model::{Object, RecordId, Role};
+use fieldstone_store::{Store as _, StoreError};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio_postgres::{Row, types::ToSql};
 
-use super::scope::{Branch, RecordSet, Scope, default_sets, step};
+use super::scope::{RecordSet, default_sets};
 use crate::{
     database::{Actor, pool::Step},
     identity::audit::Action,
-    store::{PgStore, Sent, sql_table, store_error},
+    store::{PgStore, column},
 };
+
+pub(crate) use self::check::{DEPTH_MAX, NAME_MAX, PLACES_MAX, SETS_MAX, check};
+pub use self::check::{SetError, SetProblem};
+pub use self::figures::Figure;
 
 /// The prefix of their ids.
 const PREFIX: [u8; 3] = *b"fR0";
-/// Most record sets of a workspace.
-pub(crate) const SETS_MAX: usize = 100;
-/// Most characters of a name.
-pub(crate) const NAME_MAX: usize = 120;
-/// Most characters of a filter.
-const FILTER_MAX: usize = 2_000;
-/// Most steps away from the root.
-const DEPTH_MAX: usize = 5;
-/// Most places in one tree.
-const PLACES_MAX: usize = 40;
-/// Rows that are looked at to tell how large rows are.
-const SAMPLED: usize = 200;
 
 /// Whose devices get a record set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,125 +77,6 @@ pub(crate) struct SetVersion {
     pub(crate) by: Option<String>,
 }
 
-/// Why a record set can't be published.
-#[derive(Debug, thiserror::Error)]
-pub enum SetError {
-    /// Something in it.
-    #[error("{0}")]
-    Invalid(SetProblem),
-    /// Somebody else has published it meanwhile.
-    #[error("Somebody else has published this record set meanwhile.")]
-    Stale,
-    /// There is none with this id.
-    #[error("There is no such record set.")]
-    Missing,
-    /// The store couldn't do it.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// What is wrong with a record set.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SetProblem {
-    /// Its name is missing or too long.
-    #[error("Give it a name of at most 120 characters.")]
-    Name,
-    /// There is no such object.
-    #[error("Choose what it begins with.")]
-    Root,
-    /// The filter can't be read.
-    #[error("The filter can't be read: {0}")]
-    Filter(String),
-    /// A step of the tree leads nowhere.
-    #[error("“{0}” leads to nothing from there.")]
-    Branch(String),
-    /// The tree is too large.
-    #[error("Follow at most 5 steps, and 40 relations in all.")]
-    TooLarge,
-    /// The interval is out of bounds.
-    #[error("Choose between 30 seconds and a day.")]
-    Interval,
-    /// The person isn't there.
-    #[error("Choose somebody of this workspace.")]
-    Person,
-    /// There are too many.
-    #[error("A workspace has at most 100 record sets. Remove one first.")]
-    TooMany,
-}
-
-impl SetProblem {
-    /// The member that it is about.
-    pub(crate) fn field(&self) -> &'static str {
-        match self {
-            Self::Name | Self::TooMany => "name",
-            Self::Root => "root",
-            Self::Filter(_) => "filter",
-            Self::Branch(_) | Self::TooLarge => "tree",
-            Self::Interval => "interval_s",
-            Self::Person => "person",
-        }
-    }
-}
-
-/// How much of one object is in a scope.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Figure {
-    /// API name of the object.
-    pub object: String,
-    /// How many records.
-    pub count: u64,
-    /// How many bytes they take, about.
-    pub bytes: u64,
-}
-
-/// Finds what is wrong with a record set, as whoever has this registry may see it.
-pub(crate) fn check(registry: &Registry, new: &NewSet, me: RecordId) -> Result<(), SetProblem> {
-    let name = new.name.trim();
-    if name.is_empty() || name.chars().count() > NAME_MAX || name.chars().any(char::is_control) {
-        return Err(SetProblem::Name);
-    }
-    if new
-        .interval_s
-        .is_some_and(|it| !super::DeviceRules::INTERVAL.contains(&it))
-    {
-        return Err(SetProblem::Interval);
-    }
-    let root = registry.object(&new.set.root).ok_or(SetProblem::Root)?;
-    if new.set.filter.chars().count() > FILTER_MAX {
-        return Err(SetProblem::Filter("it is too long.".to_owned()));
-    }
-    // Any day will do to see whether it can be read.
-    let environment = Environment {
-        me,
-        today: jiff::civil::date(2026, 1, 1),
-    };
-    let bad = |error: &dyn std::fmt::Display| SetProblem::Filter(error.to_string());
-    let filter =
-        parse_filter(registry, root, environment, &new.set.filter).map_err(|error| bad(&error))?;
-    filter.check(registry, root).map_err(|error| bad(&error))?;
-    let mut places = 0;
-    check_tree(registry, root, &new.set.tree, 1, &mut places)
-}
-
-fn check_tree(
-    registry: &Registry,
-    at: &Object,
-    tree: &[Branch],
-    depth: usize,
-    places: &mut usize,
-) -> Result<(), SetProblem> {
-    for branch in tree {
-        *places += 1;
-        if depth > DEPTH_MAX || *places > PLACES_MAX {
-            return Err(SetProblem::TooLarge);
-        }
-        let (object, _, _) = step(registry, at, &branch.via)
-            .ok_or_else(|| SetProblem::Branch(branch.via.clone()))?;
-        check_tree(registry, object, &branch.tree, depth + 1, places)?;
-    }
-    Ok(())
-}
-
 impl PgStore {
     /// The workspace's own record sets.
     pub(crate) async fn record_sets(&self) -> Result<Vec<PublishedSet>, StoreError> {
@@ -251,11 +120,11 @@ impl PgStore {
             .await?;
         let version = |row: &Row| {
             Ok(SetVersion {
-                version: cell(row, 0)?,
-                name: cell(row, 1)?,
-                filter: cell(row, 2)?,
-                at: cell(row, 3)?,
-                by: cell(row, 4)?,
+                version: column(row, 0)?,
+                name: column(row, 1)?,
+                filter: column(row, 2)?,
+                at: column(row, 3)?,
+                by: column(row, 4)?,
             })
         };
         rows.iter().map(version).collect()
@@ -422,7 +291,7 @@ impl PgStore {
             )
             .await?;
         match rows.first() {
-            Some(row) => cell(row, 0),
+            Some(row) => column(row, 0),
             None => Ok(None),
         }
     }
@@ -437,170 +306,36 @@ impl PgStore {
         Ok(Some(Actor {
             tenant: self.actor().tenant,
             user: person,
-            role: cell::<&str>(row, 0)?
+            role: column::<&str>(row, 0)?
                 .parse()
                 .map_err(StoreError::internal)?,
-            member_version: cell(row, 1)?,
+            member_version: column(row, 1)?,
             credential: None,
         }))
-    }
-
-    /// How much these record sets bring to a device of the person whose store this is.
-    pub(crate) async fn figures(
-        &self,
-        sets: &[RecordSet],
-        environment: Environment,
-    ) -> Result<Vec<Figure>, StoreError> {
-        let registry = self.fresh_registry().await?;
-        let scope = Scope::new(&registry, sets, environment);
-        let nodes = scope.nodes();
-        let transaction = self.pool().snapshot(self.actor(), None).await;
-        let mut transaction = transaction.map_err(store_error)?;
-        let mut figures = Vec::new();
-        for object in scope.objects() {
-            let Some(sql) = compile_scope(Dialect::Postgres, &registry, &nodes, object)? else {
-                continue;
-            };
-            let table = sql_table(object);
-            let text = format!(
-                "WITH s AS MATERIALIZED (SELECT DISTINCT c.id FROM ({}) c) SELECT (SELECT count(*) FROM s), \
-                 (SELECT avg(octet_length(jsonb_strip_nulls(to_jsonb(t))::text))::bigint FROM (SELECT r.* FROM s JOIN {table} r ON r.id = s.id LIMIT {SAMPLED}) t)",
-                sql.text
-            );
-            let sent: Vec<Sent<'_>> = sql.params.iter().map(Sent).collect();
-            let params: Vec<&(dyn ToSql + Sync)> = sent.iter().map(|param| param as _).collect();
-            let step = Step {
-                sql: &text,
-                params: &params,
-            };
-            let rows = transaction.run(&[step], false).await.map_err(store_error)?;
-            let Some(row) = rows.first().and_then(|rows| rows.first()) else {
-                continue;
-            };
-            let count = cell::<i64>(row, 0)?.unsigned_abs();
-            let each = cell::<Option<i64>>(row, 1)?.unwrap_or(0).unsigned_abs();
-            figures.push(Figure {
-                object: object.name.to_string(),
-                count,
-                bytes: count * each,
-            });
-        }
-        transaction.run(&[], true).await.map_err(store_error)?;
-        Ok(figures)
     }
 }
 
 fn published(row: &Row) -> Result<PublishedSet, StoreError> {
-    let role: Option<&str> = cell(row, 3)?;
-    let person: Option<&str> = cell(row, 4)?;
+    let role: Option<&str> = column(row, 3)?;
+    let person: Option<&str> = column(row, 4)?;
     let audience = match (role, person) {
         (Some(role), _) => Audience::Role(role.parse().map_err(StoreError::internal)?),
         (None, Some(person)) => Audience::Person(person.parse().map_err(StoreError::internal)?),
         (None, None) => Audience::Everybody,
     };
     Ok(PublishedSet {
-        id: cell::<&str>(row, 0)?
+        id: column::<&str>(row, 0)?
             .parse()
             .map_err(StoreError::internal)?,
-        version: cell(row, 1)?,
+        version: column(row, 1)?,
         new: NewSet {
-            name: cell(row, 2)?,
+            name: column(row, 2)?,
             audience,
-            interval_s: cell(row, 5)?,
-            set: serde_json::from_str(cell(row, 6)?).map_err(StoreError::internal)?,
+            interval_s: column(row, 5)?,
+            set: serde_json::from_str(column(row, 6)?).map_err(StoreError::internal)?,
         },
-        person: cell(row, 7)?,
-        updated_at: cell(row, 8)?,
-        updated_by: cell(row, 9)?,
+        person: column(row, 7)?,
+        updated_at: column(row, 8)?,
+        updated_by: column(row, 9)?,
     })
-}
-
-fn cell<'a, T: tokio_postgres::types::FromSql<'a>>(
-    row: &'a Row,
-    at: usize,
-) -> Result<T, StoreError> {
-    row.try_get(at).map_err(StoreError::internal)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn set(root: &str, filter: &str, tree: Vec<Branch>) -> NewSet {
-        NewSet {
-            name: "Mine".to_owned(),
-            audience: Audience::Everybody,
-            interval_s: None,
-            set: RecordSet {
-                root: root.to_owned(),
-                filter: filter.to_owned(),
-                tree,
-            },
-        }
-    }
-
-    fn branch(via: &str, tree: Vec<Branch>) -> Branch {
-        Branch {
-            via: via.to_owned(),
-            tree,
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_where_it_is() {
-        let registry = Registry::standard();
-        let me = "0051kQh2S0a8Xbd".parse().unwrap();
-        let problem = |new: &NewSet| check(&registry, new, me).err().map(|it| it.field());
-        let good = set(
-            "account",
-            "owner_id = :me",
-            vec![branch(
-                "contact.account_id",
-                vec![branch("task.about_id", Vec::new())],
-            )],
-        );
-        assert_eq!(problem(&good), None);
-        assert_eq!(
-            problem(&NewSet {
-                name: " ".to_owned(),
-                ..good.clone()
-            }),
-            Some("name")
-        );
-        assert_eq!(
-            problem(&NewSet {
-                interval_s: Some(1),
-                ..good.clone()
-            }),
-            Some("interval_s")
-        );
-        assert_eq!(problem(&set("moon", "", Vec::new())), Some("root"));
-        assert_eq!(
-            problem(&set("account", "owner_id =", Vec::new())),
-            Some("filter")
-        );
-        assert_eq!(
-            problem(&set("account", "colour = 1", Vec::new())),
-            Some("filter")
-        );
-        assert_eq!(
-            problem(&set("account", "", vec![branch("stage_id", Vec::new())])),
-            Some("tree")
-        );
-        let chain = (0..=DEPTH_MAX).fold(Vec::new(), |tree, _| vec![branch("parent_id", tree)]);
-        assert_eq!(problem(&set("account", "", chain)), Some("tree"));
-    }
-
-    #[test]
-    fn the_standard_sets_can_be_published() {
-        let registry = Registry::standard();
-        let me = "0051kQh2S0a8Xbd".parse().unwrap();
-        for standard in default_sets() {
-            let new = NewSet {
-                set: standard,
-                ..set("", "", Vec::new())
-            };
-            assert_eq!(check(&registry, &new, me), Ok(()), "{}", new.set.root);
-        }
-    }
 }

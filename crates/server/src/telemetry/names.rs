@@ -15,6 +15,7 @@ pub(super) const SYNC_HELD: &str = "fieldstone_sync_horizon_held_seconds";
 pub(super) const JOB_RUNS: &str = "fieldstone_job_runs_total";
 pub(super) const JOB_SECONDS: &str = "fieldstone_job_seconds";
 pub(super) const OBJECT_STORE: &str = "fieldstone_object_store_requests_total";
+pub(super) const SPANS_DROPPED: &str = "fieldstone_trace_spans_dropped_total";
 pub(super) const READY: &str = "fieldstone_ready";
 pub(super) const CHECK: &str = "fieldstone_check";
 pub(super) const BACKUP_AGE: &str = "fieldstone_backup_age_seconds";
@@ -54,6 +55,10 @@ pub(super) fn describe() {
     describe_counter!(
         OBJECT_STORE,
         "Uses of the object store, by operation and outcome"
+    );
+    describe_counter!(
+        SPANS_DROPPED,
+        "Spans that the collector of traces didn't get"
     );
     describe_gauge!(READY, "Whether this server can serve");
     describe_gauge!(

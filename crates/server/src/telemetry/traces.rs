@@ -13,12 +13,14 @@ use aws_lc_rs::rand;
 use fieldstone_model::clock::Clock;
 use http::{HeaderMap, Method};
 use jiff::{SignedDuration, Timestamp};
+use metrics::counter;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::names;
 use crate::outgoing::{self, holds_a_secret, is_on_this_machine};
 
 /// Spans that wait to be sent; those beyond it are dropped.
@@ -152,7 +154,8 @@ pub fn start(settings: &TraceSettings, clock: Arc<dyn Clock>) -> Result<Traces, 
     Ok(Traces { stop, sending })
 }
 
-/// The trace that a request belongs to, if somebody before this server has begun one.
+/// The trace that a request belongs to, if a trusted proxy before this server has begun one; anybody else's word was taken away before
+/// (`http/proxies.rs`).
 pub(crate) fn parent(headers: &HeaderMap) -> Option<Parent> {
     SPANS.get()?;
     read_parent(headers.get("traceparent")?.to_str().ok()?)
@@ -225,9 +228,15 @@ pub(crate) fn job(name: &'static str, ok: bool, took: Duration) {
 impl Spans {
     fn add(&self, span: Span) {
         if self.sender.try_send(span).is_err() {
-            DROPPED.fetch_add(1, Ordering::Relaxed);
+            dropped(1);
         }
     }
+}
+
+/// Counts spans that nobody got, for the log and for whoever collects numbers.
+fn dropped(count: u64) {
+    DROPPED.fetch_add(count, Ordering::Relaxed);
+    counter!(names::SPANS_DROPPED).increment(count);
 }
 
 impl Span {
@@ -295,7 +304,7 @@ async fn send_all(
             let taken = sent.is_ok_and(|answer| answer.status().is_success());
             if !taken {
                 let count = u64::try_from(spans.len()).unwrap_or(0);
-                DROPPED.fetch_add(count, Ordering::Relaxed);
+                dropped(count);
                 if told.is_none_or(|told| told.elapsed() > COMPLAINT) {
                     told = Some(tokio::time::Instant::now());
                     let dropped = DROPPED.load(Ordering::Relaxed);

@@ -77,17 +77,23 @@ impl Signer {
             return Self::own(file);
         }
         let damaged = || VerifyKeyError::Damaged(secret.place().to_string().into());
-        if let Some(text) = secret.find()? {
-            let document = Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| damaged())?);
-            return Ed25519KeyPair::from_pkcs8(&document)
-                .map(Self)
-                .map_err(|_| damaged());
-        }
-        let pair = Ed25519KeyPair::generate().map_err(|_| damaged())?;
-        let document = pair.to_pkcs8v1().map_err(|_| damaged())?;
-        let text = Zeroizing::new(STANDARD.encode(document.as_ref()));
-        secret.write(&text)?;
-        Ok(Self(pair))
+        let text = if let Some(text) = secret.find()? {
+            text
+        } else {
+            let pair = Ed25519KeyPair::generate().map_err(|_| damaged())?;
+            let document = pair.to_pkcs8v1().map_err(|_| damaged())?;
+            let text = Zeroizing::new(STANDARD.encode(document.as_ref()));
+            // Whoever came first has made it.
+            if secret.replace(None, &text)? {
+                text
+            } else {
+                secret.read()?
+            }
+        };
+        let document = Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| damaged())?);
+        Ed25519KeyPair::from_pkcs8(&document)
+            .map(Self)
+            .map_err(|_| damaged())
     }
 
     /// The report with its signature.

@@ -12,5 +12,5 @@ mod sign;
 pub use job::Webhooks;
 pub use networks::Networks;
 pub use rows::{Delivery, Webhook};
-pub(crate) use send::{AddressProblem, check_url};
+pub(crate) use send::{AddressProblem, URL_MAX, check_url};
 pub(crate) use sign::{SECRETS, Secret, secret_place};

@@ -1,4 +1,7 @@
 //! One try of one delivery: the address looked up and checked, the request signed, the answer's status.
+//!
+//! A receiver is a customer's server, whose choice of TLS isn't ours: 1.2 is the floor, as its certificate is always verified. No redirect is
+//! followed.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -10,6 +13,8 @@ use url::{Host, Url};
 
 use super::{Networks, Secret};
 
+/// Most characters of an address.
+pub(crate) const URL_MAX: u32 = 2_000;
 /// How long a receiver may take for everything.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -18,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 pub(crate) enum AddressProblem {
     /// No address, or one with a name and a password in it.
     Unreadable,
+    /// It has more than [`URL_MAX`] characters.
+    TooLong,
     /// It isn't encrypted.
     Unencrypted,
     /// It lies in a network that isn't open to webhooks.
@@ -26,6 +33,9 @@ pub(crate) enum AddressProblem {
 
 /// Reads an address as it is entered. One with a name is looked up at each try, not here.
 pub(crate) fn check_url(text: &str, networks: &Networks) -> Result<Url, AddressProblem> {
+    if usize::try_from(URL_MAX).is_ok_and(|max| text.trim().chars().count() > max) {
+        return Err(AddressProblem::TooLong);
+    }
     let url = Url::parse(text.trim()).map_err(|_| AddressProblem::Unreadable)?;
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
         return Err(AddressProblem::Unreadable);
@@ -86,7 +96,9 @@ async fn attempt(parcel: &Parcel<'_>, networks: &Networks, now: Timestamp) -> Tr
         Err(AddressProblem::Closed | AddressProblem::Unencrypted) => {
             return Tried::Failed("closed");
         }
-        Err(AddressProblem::Unreadable) => return Tried::Failed("unreadable"),
+        Err(AddressProblem::Unreadable | AddressProblem::TooLong) => {
+            return Tried::Failed("unreadable");
+        }
     };
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
         return Tried::Failed("unreadable");
@@ -101,6 +113,7 @@ async fn attempt(parcel: &Parcel<'_>, networks: &Networks, now: Timestamp) -> Tr
         return Tried::Failed("closed");
     }
     let client = reqwest::Client::builder()
+        .tls_version_min(reqwest::tls::Version::TLS_1_2)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .timeout(PATIENCE)
@@ -160,6 +173,9 @@ mod tests {
         ] {
             assert_eq!(check_url(text, &none), Err(problem), "{text}");
         }
+        let long = |count: usize| format!("https://hooks.example/{}", "a".repeat(count - 22));
+        assert!(check_url(&long(2_000), &none).is_ok());
+        assert_eq!(check_url(&long(2_001), &none), Err(AddressProblem::TooLong));
         assert!(check_url("http://127.0.0.1:9000/", &open).is_ok());
         assert_eq!(
             check_url("http://localhost:9000/", &open),

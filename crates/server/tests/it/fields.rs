@@ -1,8 +1,10 @@
 //! A workspace's own fields: what new records get, figures over related records, and in which order they stand.
 
 use fieldstone_model::{
-    Change, FieldType, Filter, Query, Record, RecordId, Role, RollUp, Value, Values, object::Placed,
+    Change, Clock as _, FieldType, Filter, Query, Record, RecordId, Role, RollUp, SystemClock,
+    Value, Values, object::Placed,
 };
+use fieldstone_server::database::connect;
 use fieldstone_server::schema::{self, NewField, SchemaError, Wording};
 use fieldstone_server::store::PgStore;
 use fieldstone_store::{ChangeError, Store as _, StoreError};
@@ -320,4 +322,69 @@ async fn fields_stand_in_the_order_that_the_workspace_says() {
     assert_eq!(carol.registry().object("task").unwrap().places, []);
     let (_, stranger) = database.workspace("south").await;
     assert_eq!(stranger.registry().object("task").unwrap().places, []);
+}
+
+#[tokio::test]
+async fn an_object_has_ten_roll_ups_and_no_more() {
+    let database = TestStores::new().await;
+    let (_, ann) = database.workspace("north").await;
+    for number in 0..schema::ROLL_UPS_MAX {
+        let new = roll_up(&format!("figure_{number}"), None, "");
+        schema::create_field(&ann, "account", &new).await.unwrap();
+    }
+    let more = roll_up("one_more", None, "");
+    let full = [("roll_up.object".to_owned(), "roll_ups_full".to_owned())];
+    let refused_more = refused(schema::create_field(&ann, "account", &more).await);
+    assert_eq!(refused_more, full);
+    // A removed one makes room, and doesn't come back into none.
+    schema::remove_field(&ann, "account", "figure_3")
+        .await
+        .unwrap();
+    schema::create_field(&ann, "account", &more).await.unwrap();
+    let removed = schema::removed_fields(&ann, "account").await.unwrap();
+    let restored = schema::restore_field(&ann, "account", removed[0].number).await;
+    assert_eq!(
+        refused(restored),
+        [("restore".to_owned(), "roll_ups_full".to_owned())]
+    );
+    let plain = field("plain", FieldType::Integer);
+    schema::create_field(&ann, "account", &plain).await.unwrap();
+}
+
+#[tokio::test]
+async fn today_in_a_roll_up_is_the_readers() {
+    let database = TestStores::new().await;
+    let (_, ann) = database.workspace("north").await;
+    let due = roll_up("due", None, "close_date = :today");
+    schema::create_field(&ann, "account", &due).await.unwrap();
+    schema::create_default_pipeline(&ann).await.unwrap();
+    ann.count(&Query::new("deal")).await.unwrap();
+    let ann = database.reopen(&ann).await;
+    let (acme, _) = two_accounts(&ann).await;
+    let deal = Query::new("deal").columns(["id"]);
+    let deals = ann.list(&deal).await.unwrap().records;
+    let mut seen = Vec::new();
+    for zone in ["Pacific/Kiritimati", "Pacific/Pago_Pago"] {
+        let zone_of = jiff::tz::TimeZone::get(zone).unwrap();
+        let today = SystemClock.now().to_zoned(zone_of).date();
+        let owner = connect(&database.database.owner()).await.unwrap();
+        let sql = "UPDATE app.\"user\" SET time_zone = $1 WHERE id = $2";
+        let user = ann.actor().user;
+        owner.execute(sql, &[&zone, &user.as_str()]).await.unwrap();
+        let ann = database.reopen(&ann).await;
+        let change = Change::Update {
+            object: "deal".to_owned(),
+            id: deals[0].id,
+            expected: None,
+            values: Values::new().with("close_date", Value::Date(today)),
+        };
+        ann.apply(&[change]).await.unwrap();
+        assert_eq!(
+            *read(&ann, "account", acme).await.get("due"),
+            Value::Int(1),
+            "{zone}"
+        );
+        seen.push(today);
+    }
+    assert_ne!(seen[0], seen[1], "the two never have the same day");
 }

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use fieldstone_testkit::binary;
+use fieldstone_testkit::{ServerOptions, binary, free_port};
+use nix::sys::signal::Signal;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value as Json, json};
 
@@ -202,4 +204,72 @@ async fn every_level_of_keys_changes_while_served_and_goes_on_after_a_kill() {
     assert!(house.lets_in(&unused()).await);
     let another = house.file().await;
     assert_eq!(house.content(&another).await, CONTENT);
+}
+
+#[tokio::test]
+async fn lost_keys_are_never_replaced_by_others() {
+    let folder = tempfile::Builder::new().tempdir_in("/tmp").unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o711)).unwrap();
+    let data = folder.path().join("data");
+    let options = ServerOptions::empty().on(&data);
+    let house = House::start_with(options.clone());
+    house.set_up().await;
+    let credentials = json!({"email": EMAIL, "password": PASSWORD});
+    let signed_in = async |house: &House| {
+        let session = house.call(Method::POST, "/api/v1/session", &credentials);
+        assert_eq!(session.await.0, StatusCode::CREATED);
+    };
+    signed_in(&house).await;
+    let file = house.file().await;
+    let vault = house.vault();
+    let tenants = vault.join("tenants");
+    assert!(house.server.end(Signal::SIGTERM).success());
+    let keys = || -> Vec<PathBuf> {
+        let entries = fs::read_dir(&tenants).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths
+            .filter(|path| path.extension().is_some_and(|end| end == "key"))
+            .collect()
+    };
+    let [key] = keys().try_into().unwrap();
+
+    // The workspace's own: what needs them is refused, and nothing is made in their place.
+    let copy = folder.path().join("copy");
+    fs::rename(&key, &copy).unwrap();
+    let house = House::start_with(options.clone());
+    signed_in(&house).await;
+    let factor = house
+        .call(Method::POST, "/api/v1/session/totp", &json!({}))
+        .await;
+    assert!(factor.0.is_server_error(), "{factor:?}");
+    assert_ne!(house.content(&file).await, CONTENT);
+    assert!(keys().is_empty(), "none were made");
+    assert!(
+        house
+            .server
+            .log()
+            .contains("are gone from where keys are kept")
+    );
+    fs::rename(&copy, &key).unwrap();
+    assert_eq!(house.content(&file).await, CONTENT);
+    assert!(house.server.end(Signal::SIGTERM).success());
+
+    // All of them: the server doesn't start.
+    fs::rename(&vault, &copy).unwrap();
+    let output = options
+        .command(&data, free_port())
+        .output()
+        .expect("the server to start");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("are gone, and something is sealed under them"),
+        "{said}"
+    );
+    assert!(!vault.join("root.key").exists());
+    fs::remove_dir_all(&vault).ok();
+    fs::rename(&copy, &vault).unwrap();
+    let house = House::start_with(options);
+    signed_in(&house).await;
+    assert_eq!(house.content(&file).await, CONTENT);
 }

@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 use crate::gate::{House, text_of};
 
 async fn limit(house: &House, quota: Quota) {
-    let owner = connect(&house.database.owner()).await.unwrap();
+    let mut owner = connect(&house.database.owner()).await.unwrap();
     let tenant = workspace::find(&owner, "north").await.unwrap().id;
-    quotas::set(&owner, tenant, &quota, house.clock.set())
+    quotas::set(&mut owner, tenant, &quota, house.clock.set())
         .await
         .unwrap();
 }
@@ -321,4 +321,49 @@ async fn push_all(
     let bytes = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
     let results = PushAnswer::from_bytes(&bytes).unwrap().results;
     results.into_iter().map(|result| result.outcome).collect()
+}
+
+#[tokio::test]
+async fn those_who_write_at_once_never_wait_to_be_counted() {
+    let house = House::new().await;
+    let owner = connect(&house.database.owner()).await.unwrap();
+    let tenant = workspace::find(&owner, "north").await.unwrap().id;
+    let (before, _) = used(&house).await;
+    let parts = async || -> i64 {
+        let sql = "SELECT count(*) FROM app.workspace_use WHERE tenant_id = $1";
+        let row = owner.query_one(sql, &[&tenant.as_str()]).await.unwrap();
+        row.get(0)
+    };
+    // More than there were parts once, each in the middle of a transaction; two of them count twice.
+    let mut writers = Vec::new();
+    for number in 0..20 {
+        let writer = connect(&house.database.owner()).await.unwrap();
+        writer
+            .batch_execute("BEGIN; SET LOCAL lock_timeout = '100ms'")
+            .await
+            .unwrap();
+        for _ in 0..=i32::from(number < 2) {
+            writer
+                .execute("SELECT app.note_use($1, 1, 0)", &[&tenant.as_str()])
+                .await
+                .unwrap();
+        }
+        writers.push(writer);
+    }
+    for (number, writer) in writers.iter().enumerate() {
+        let end = if number == 7 { "ROLLBACK" } else { "COMMIT" };
+        writer.batch_execute(end).await.unwrap();
+    }
+    assert_eq!(used(&house).await.0, before + 21);
+    let made = parts().await;
+    assert!(made <= 21, "{made}");
+    // Whoever comes later takes what is free.
+    for writer in &writers {
+        writer
+            .execute("SELECT app.note_use($1, 1, 0)", &[&tenant.as_str()])
+            .await
+            .unwrap();
+    }
+    assert_eq!(used(&house).await.0, before + 41);
+    assert_eq!(parts().await, made);
 }

@@ -23,9 +23,13 @@ pub(crate) struct House {
 
 impl House {
     pub(crate) fn start() -> Self {
+        Self::start_with(ServerOptions::empty())
+    }
+
+    pub(crate) fn start_with(options: ServerOptions) -> Self {
         let metrics = free_port();
         let address = format!("127.0.0.1:{metrics}");
-        let options = ServerOptions::empty()
+        let options = options
             .with(&["--metrics", &address])
             .with_variable("FIELDSTONE_LOG", "json,trace");
         let server = Server::start(&options);

@@ -94,8 +94,10 @@ async fn a_collector_gets_spans_without_anything_of_anybodys() {
     let span = spans
         .get("GET /api/v1/records/{object}/{id}")
         .unwrap_or_else(|| panic!("{:?}", spans.keys()));
-    assert_eq!(span["traceId"], "0af7651916cd43dd8448eb211c80319c");
-    assert_eq!(span["parentSpanId"], "b7ad6b7169203331");
+    // Nobody but a trusted proxy says which trace a request belongs to, and none is configured here.
+    assert_ne!(span["traceId"], "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!(span["traceId"].as_str().unwrap().len(), 32);
+    assert_eq!(span["parentSpanId"], "");
     assert_eq!(span["kind"], 2);
     let nanos = |name: &str| span[name].as_str().unwrap().parse::<u128>().unwrap();
     assert!(nanos("endTimeUnixNano") >= nanos("startTimeUnixNano"));

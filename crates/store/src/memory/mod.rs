@@ -2,6 +2,7 @@
 
 mod read;
 
+use std::future::{Ready, ready};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
@@ -14,7 +15,8 @@ use fieldstone_model::{
     Change, Clock, Columns, FieldError, IdSource, Object, Problem, Query, Record, RecordId,
     Registry, Role, SeenBy, Value, Values, query::Path, record::Column,
 };
-use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
     Action, Aggregate, AggregateRow, Applied, ChangeError, ChangeMark, Changes, Coverage,
@@ -357,6 +359,18 @@ fn duplicates(state: &State, object: &Object, write: &Write) -> Vec<FieldError> 
 }
 
 /// Memory has no devices, and so nothing that met another change.
+impl MemoryStore {
+    /// Nobody here has a time zone.
+    fn today(&self) -> Ready<Result<Date, StoreError>> {
+        ready(Ok(self
+            .workspace
+            .clock
+            .now()
+            .to_zoned(TimeZone::UTC)
+            .date()))
+    }
+}
+
 impl crate::conflict::ConflictStore for MemoryStore {}
 
 impl Store for MemoryStore {
@@ -392,18 +406,15 @@ impl Store for MemoryStore {
                 .ok_or(StoreError::NotFound(id))?;
             read::record(&state, &self.registry, &columns, id, row)
         };
-        let (now, one) = (
-            self.workspace.clock.now(),
-            std::slice::from_mut(&mut record),
-        );
-        roll_up::fill(self, &self.registry, &object.name, now, one).await?;
+        let one = std::slice::from_mut(&mut record);
+        roll_up::fill(self, &self.registry, &object.name, self.today(), one).await?;
         Ok(record)
     }
 
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {
         let mut page = read::list(&self.state(), &self.registry, query)?;
-        let (now, records) = (self.workspace.clock.now(), &mut page.records);
-        roll_up::fill(self, &self.registry, &query.object, now, records).await?;
+        let records = &mut page.records;
+        roll_up::fill(self, &self.registry, &query.object, self.today(), records).await?;
         Ok(page)
     }
 

@@ -215,6 +215,7 @@ settings-done-order = Gespeichert.
 problem-no_default = Beziehungen, eindeutige Felder und Berechnetes haben keine Vorgabe.
 problem-roll_up_number = Wählen Sie eine Zahl dessen, was gezählt wird; ein eigenes Feld muss zum Filtern von Listen vorgesehen sein.
 problem-roll_up_filter = Dieser Filter ist nicht lesbar. Schreiben Sie ihn wie im Beispiel.
+problem-roll_ups_full = Mehr als zehn Berechnungen über verbundene Datensätze gibt es je Objekt nicht, da jede bei jeder Anzeige neu gerechnet wird. Entfernen Sie zuerst eine.
 problem-roll_up_relation = Wählen Sie etwas mit einer Beziehung hierher.
 type-roll_up_count = Anzahl verbundener Datensätze
 type-roll_up_sum = Summe über verbundene Datensätze

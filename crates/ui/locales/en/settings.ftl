@@ -215,6 +215,7 @@ settings-done-order = Saved.
 problem-no_default = Relations, unique fields and figures have no default.
 problem-roll_up_number = Choose a number of what is counted; a field of your own must be one that lists can be filtered by.
 problem-roll_up_filter = This filter can’t be read. Write it as in the example.
+problem-roll_ups_full = Ten figures over related records are the most that one kind of record has, since each is worked out whenever it is shown. Remove one first.
 problem-roll_up_relation = Choose something with a relation that leads here.
 type-roll_up_count = Count of related records
 type-roll_up_sum = Sum over related records

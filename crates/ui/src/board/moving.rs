@@ -92,7 +92,7 @@ pub(crate) async fn submit<S: Store + Clone + 'static>(
             Ok(Redirect::to(&notice::address(&back, "moved", at.id)).into_response())
         }
         Err(StoreError::Change(_, ChangeError::Invalid(errors))) => {
-            refused::page(&at, &errors, &back)
+            Ok(refused::page(&at, &errors, &back))
         }
         Err(error) => Err(error.into()),
     }

@@ -78,7 +78,7 @@ pub(crate) async fn submit<S: Store + Clone + 'static>(
             Ok(Redirect::to(&notice::address(&back, "rescheduled", id)).into_response())
         }
         Err(StoreError::Change(_, ChangeError::Invalid(errors))) => {
-            refused::page(&at, &errors, &address(reach, date, whose))
+            Ok(refused::page(&at, &errors, &address(reach, date, whose)))
         }
         Err(error) => Err(error.into()),
     }

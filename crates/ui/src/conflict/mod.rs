@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse as _, Redirect, Response},
 };
 use fieldstone_model::{Capability, Object, RecordId, Value};
-use fieldstone_store::conflict::{ConflictKind, ConflictStore, OpenConflict, RefusedChange};
+use fieldstone_store::conflict::{ConflictKind, ConflictStore, OpenConflict, PAGE, RefusedChange};
 
 pub(crate) use settle::{show, submit};
 
@@ -25,8 +25,6 @@ use crate::{
 
 /// Where they are.
 pub(crate) const PATH: &str = "/conflicts";
-/// As many as the store answers at once: with fewer there are no more.
-const PAGE: usize = 50;
 
 #[derive(Template)]
 #[template(path = "conflict/list.html")]

@@ -7,6 +7,7 @@ use super::{
         whole,
     },
 };
+use crate::webhooks::URL_MAX;
 
 /// Webhooks.
 pub(super) fn all() -> Vec<Named> {
@@ -26,7 +27,7 @@ pub(super) fn all() -> Vec<Named> {
     let mut created = own();
     created.push(("secret", one(text())));
     let name = || one(text().max_length(Some(255)));
-    let url = || one(text().max_length(Some(2000)));
+    let url = || one(text().max_length(usize::try_from(URL_MAX).ok()));
     vec![
         (
             "WebhookList",

@@ -64,7 +64,7 @@ struct Row {
 
 fn address_error(problem: AddressProblem) -> &'static str {
     match problem {
-        AddressProblem::Unreadable => "webhook-url-unreadable",
+        AddressProblem::Unreadable | AddressProblem::TooLong => "webhook-url-unreadable",
         AddressProblem::Unencrypted => "webhook-url-unencrypted",
         AddressProblem::Closed => "webhook-url-closed",
     }
@@ -78,12 +78,8 @@ fn checked<'a>(
     active: Option<bool>,
 ) -> Form<'a> {
     let (name, url) = (fields.get("name").to_owned(), fields.get("url").to_owned());
-    let is_long = url.chars().count() > 2000;
-    let url_error = match check_url(&url, &platform.webhook_networks) {
-        _ if is_long => Some("webhook-url-unreadable"),
-        Ok(_) => None,
-        Err(problem) => Some(address_error(problem)),
-    };
+    let checked = check_url(&url, &platform.webhook_networks);
+    let url_error = checked.err().map(address_error);
     Form {
         locale: settings.locale(),
         action: action.to_owned(),

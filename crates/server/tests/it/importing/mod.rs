@@ -322,13 +322,13 @@ async fn an_import_into_a_full_workspace_stops_and_says_why() {
     let database = TestStores::new().await;
     let (tenant, store) = database.workspace("full").await;
     create_default_pipeline(&store).await.unwrap();
-    let owner = connect(&database.database.owner()).await.unwrap();
+    let mut owner = connect(&database.database.owner()).await.unwrap();
     let before = quotas::of(&owner, tenant).await.unwrap();
     let quota = Quota {
         records: Some(before.records + 500),
         ..Quota::default()
     };
-    quotas::set(&owner, tenant, &quota, SystemClock.now())
+    quotas::set(&mut owner, tenant, &quota, SystemClock.now())
         .await
         .unwrap();
     let report = import(&store, &database, "deal", &deals(1_000), DEALS)

@@ -44,6 +44,8 @@ pub(super) struct Held {
     pub(super) logins: u32,
     pub(super) renewals: u32,
     made: u32,
+    /// How long each answer takes.
+    pub(super) delay: Duration,
     /// Paths of requests, to see that nothing secret stands in them.
     pub(super) paths: Vec<String>,
 }
@@ -96,6 +98,7 @@ impl Bao {
             logins: 0,
             renewals: 0,
             made: 0,
+            delay: Duration::ZERO,
             paths: Vec::new(),
         };
         let mut bao = Self {
@@ -183,7 +186,12 @@ impl Bao {
         self.held().tokens.clear();
     }
 
-    /// A token that somebody made by hand; without a lease it doesn't end.
+    /// Forgets a secret with everything that was known of it.
+    pub(super) fn forget(&self, path: &str) {
+        self.held().secrets.remove(&format!("fieldstone/{path}"));
+    }
+
+    /// A token that somebody made by hand; without a lease it is a root token that doesn't end.
     pub(super) fn token(&self, text: &str, lease: Option<Duration>) {
         let ends = lease.map(|lease| Instant::now() + lease);
         let token = Token {
@@ -226,6 +234,8 @@ async fn answer(State(held): State<Arc<Mutex<Held>>>, request: Request) -> Respo
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, 1 << 20).await.unwrap();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let delay = held.lock().unwrap().delay;
+    tokio::time::sleep(delay).await;
     let mut held = held.lock().unwrap();
     let path = parts.uri.path().trim_start_matches("/v1/").to_owned();
     held.paths.push(parts.uri.to_string());
@@ -274,8 +284,12 @@ async fn answer(State(held): State<Arc<Mutex<Held>>>, request: Request) -> Respo
             let rest = token
                 .ends
                 .map_or(0, |ends| (ends - Instant::now()).as_secs());
+            let (policy, expires) = match token.ends {
+                Some(_) => ("fieldstone", json!("2026-05-01T12:00:00Z")),
+                None => ("root", Value::Null),
+            };
             return wrapped(
-                &json!({ "ttl": rest, "renewable": token.renewable, "policies": ["fieldstone"], "id": given }),
+                &json!({ "ttl": rest, "renewable": token.renewable, "policies": [policy], "expire_time": expires, "id": given }),
             );
         }
         (Method::POST, "auth/token/renew-self") => {

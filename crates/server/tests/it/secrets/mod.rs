@@ -6,6 +6,8 @@ mod installation;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
+use fieldstone_server::database::connect;
+use fieldstone_server::keys::SealedInDatabase;
 use fieldstone_server::secrets::{Manager, Place, Secret, SecretError, SecretSettings};
 use fieldstone_vault::{KeySource as _, ManagedKeys, Place as Sealing, Purpose, Vault, VaultError};
 use serde_json::json;
@@ -47,7 +49,7 @@ async fn secrets_are_read_and_written_field_by_field() {
     let manager = open(&bao.settings()).await.unwrap();
     let app = secret(&manager, "secret:database#app_url");
     assert_eq!(app.read().unwrap().as_str(), "one");
-    app.write("three").unwrap();
+    assert!(app.replace(Some("one"), "three").unwrap());
     assert_eq!(app.read().unwrap().as_str(), "three");
     let auth = secret(&manager, "secret:database#auth_url");
     assert_eq!(auth.read().unwrap().as_str(), "two", "the others stay");
@@ -56,8 +58,13 @@ async fn secrets_are_read_and_written_field_by_field() {
     assert_eq!(said, "There is no secret at secret:database#owner_url.");
     let made = secret(&manager, "secret:context#keys");
     assert!(made.find().unwrap().is_none());
-    made.write("made").unwrap();
+    assert!(made.replace(None, "made").unwrap());
     assert_eq!(made.read().unwrap().as_str(), "made");
+    // Whoever comes second finds what the first has put there.
+    assert!(!made.replace(None, "late").unwrap());
+    assert!(!app.replace(Some("one"), "late").unwrap());
+    assert_eq!(made.read().unwrap().as_str(), "made");
+    assert_eq!(app.read().unwrap().as_str(), "three");
     for path in &bao.held().paths {
         assert!(!path.contains("planted"), "{path}");
     }
@@ -81,6 +88,14 @@ async fn each_way_to_log_in() {
     let standing = manager.standing().unwrap();
     assert!(!standing.lasts, "it ends, and nothing renews it");
     assert!(standing.ends_in.unwrap() <= Duration::from_hours(2));
+
+    // In its last second it says 0, which is for ever for nobody but root.
+    bao.token("hvs.by-hand", Some(Duration::from_millis(900)));
+    let said = open(&by_hand).await.unwrap_err().to_string();
+    assert!(said.contains("refuses the login"), "{said}");
+    bao.token("hvs.by-hand", None);
+    let standing = open(&by_hand).await.unwrap().standing().unwrap();
+    assert!(standing.lasts && standing.ends_in.is_none());
 
     // Refused, in one sentence and without what was sent.
     bao.file("token", "hvs.planted-elsewhere");
@@ -201,7 +216,7 @@ async fn keys_that_were_changed_or_destroyed_leave_nothing_behind() {
     let manager = open(&bao.settings()).await.unwrap();
     let keys = ManagedKeys::new(std::sync::Arc::new(manager));
     let vault = Vault::new(std::sync::Arc::new(keys.clone()));
-    keys.make_tenant_keys(TENANT).unwrap();
+    keys.make_tenant_keys(TENANT, &|| Ok(())).unwrap();
     vault.rotate_tenant_key(TENANT, &[]).unwrap();
     vault.settle(TENANT).unwrap();
     let versions = bao.versions(&format!("workspaces/{TENANT}"));
@@ -210,8 +225,82 @@ async fn keys_that_were_changed_or_destroyed_leave_nothing_behind() {
     vault.destroy(TENANT).unwrap();
     assert!(bao.versions(&format!("workspaces/{TENANT}")).is_empty());
     assert!(matches!(
-        keys.make_tenant_keys(TENANT),
+        keys.make_tenant_keys(TENANT, &|| Ok(())),
         Err(VaultError::NoKey)
     ));
     assert!(keys.tenants().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_manager_is_waited_for_once_however_many_questions_there_are() {
+    let bao = Bao::start().await;
+    let manager = open(&bao.settings()).await.unwrap();
+    let keys = ManagedKeys::new(std::sync::Arc::new(manager));
+    // Each answer comes in time, all five together don't.
+    bao.held().delay = Duration::from_secs(4);
+    let begun = Instant::now();
+    let refused = keys.make_tenant_keys(TENANT, &|| Ok(())).unwrap_err();
+    assert!(matches!(refused, VaultError::Source { .. }), "{refused}");
+    let waited = begun.elapsed();
+    assert!(waited < Duration::from_secs(15), "{waited:?}");
+    // Whoever comes next hears it at once.
+    assert!(keys.tenant_keys(TENANT).is_err());
+    assert!(begun.elapsed() < waited + Duration::from_secs(2));
+    bao.held().delay = Duration::ZERO;
+    until("it is asked again", || {
+        keys.make_tenant_keys(TENANT, &|| Ok(())).is_ok()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_manager_that_has_forgotten_keys_gets_no_others_while_something_is_sealed() {
+    const PURPOSE: Purpose = Purpose::new("a test");
+    let database = fieldstone_testkit::TestStores::new().await;
+    let (tenant, _) = database.workspace("north").await;
+    let bao = Bao::start().await;
+    let vault = || async {
+        let manager = open(&bao.settings()).await.unwrap();
+        let witness = SealedInDatabase::new(database.database.auth());
+        Vault::new(std::sync::Arc::new(ManagedKeys::new(std::sync::Arc::new(
+            manager,
+        ))))
+        .beside(std::sync::Arc::new(witness))
+    };
+    let path = format!("workspaces/{tenant}");
+    let place = Sealing {
+        tenant: tenant.as_str(),
+        object: "webhook",
+        record: "0WH000000000001",
+        field: "secret",
+        version: 1,
+    };
+    // Nothing is sealed yet, so they are made; forgotten then, they are made once more, since nothing is lost.
+    for _ in 0..2 {
+        vault().await.seal(PURPOSE, &place, b"a value").unwrap();
+        assert_eq!(bao.versions(&path).len(), 1);
+        bao.forget(&path);
+    }
+    let sealed = vault().await.seal(PURPOSE, &place, b"a value").unwrap();
+    let owner = connect(&database.database.owner()).await.unwrap();
+    let sql = "INSERT INTO app.webhook (tenant_id, id, name, url, sealed, by_id, made_at) \
+        VALUES ($1, '0WH000000000001', 'Depot', 'https://hooks.example/', $2, '005000000000001', now())";
+    owner
+        .execute(sql, &[&tenant.as_str(), &sealed])
+        .await
+        .unwrap();
+    let kept = bao.versions(&path);
+    bao.forget(&path);
+    let emptied = vault().await;
+    for _ in 0..2 {
+        let refused = emptied.seal(PURPOSE, &place, b"more").unwrap_err();
+        assert!(matches!(refused, VaultError::KeysLost), "{refused}");
+    }
+    assert!(bao.versions(&path).is_empty(), "none were made");
+    bao.put(&path, &json!(kept[0].clone().unwrap()));
+    assert_eq!(
+        emptied.open(PURPOSE, &place, &sealed).unwrap().as_slice(),
+        b"a value"
+    );
+    emptied.seal(PURPOSE, &place, b"more").unwrap();
 }

@@ -25,7 +25,9 @@ use crate::{
             programs::{Fields, Submitted},
         },
     },
-    sync::sets::{Figure, SetError, SetProblem, SetVersion, check},
+    sync::sets::{
+        DEPTH_MAX, Figure, NAME_MAX, PLACES_MAX, SETS_MAX, SetError, SetProblem, SetVersion, check,
+    },
 };
 
 /// Most people offered.
@@ -180,14 +182,20 @@ fn say(locale: &Locale, error: &SetError) -> (String, Option<&'static str>) {
     };
     let text = match problem {
         SetProblem::Filter(why) => locale.t1("record-set-problem-filter", "why", why.as_str()),
+        SetProblem::Name => locale.t1("record-set-problem-name", "most", NAME_MAX.to_string()),
+        SetProblem::TooMany => {
+            locale.t1("record-set-problem-too-many", "most", SETS_MAX.to_string())
+        }
+        SetProblem::Branch(_) | SetProblem::TooLarge => {
+            let (steps, relations) = (DEPTH_MAX.to_string(), PLACES_MAX.to_string());
+            let variables = [("steps", steps), ("relations", relations)];
+            locale.t_with("record-set-problem-tree", &variables)
+        }
         problem => {
             let key = match problem {
-                SetProblem::Name => "record-set-problem-name",
-                SetProblem::TooMany => "record-set-problem-too-many",
                 SetProblem::Root => "record-set-problem-root",
                 SetProblem::Interval => "record-set-problem-interval",
-                SetProblem::Person => "record-set-problem-person",
-                _ => "record-set-problem-tree",
+                _ => "record-set-problem-person",
             };
             locale.t(key).into_owned()
         }
