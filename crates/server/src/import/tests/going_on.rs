@@ -1,6 +1,6 @@
 //! Imports that are interrupted and go on, and files with more rows that wait than may be held.
 
-use std::sync::Mutex;
+use std::{fmt::Write as _, sync::Mutex};
 
 use bytes::Bytes;
 use fieldstone_model::RecordId;
@@ -141,7 +141,7 @@ fn rows() -> String {
             5 => "nowhere".to_owned(),
             _ => String::new(),
         };
-        file.push_str(&format!("row {row:02},{email},{parent}\n"));
+        writeln!(file, "row {row:02},{email},{parent}").unwrap();
     }
     file
 }
@@ -246,11 +246,11 @@ async fn a_batch_that_was_announced_and_not_applied_keeps_its_ids() {
 async fn rows_that_can_not_be_held_are_read_again() {
     let mut file = "name,email,parent\n".to_owned();
     for row in 0..40 {
-        file.push_str(&format!("child {row},,parent {}\n", row % 5));
+        writeln!(file, "child {row},,parent {}", row % 5).unwrap();
     }
     file.push_str("orphan,,nobody\n");
     for row in 0..5 {
-        file.push_str(&format!("parent {row},,\n"));
+        writeln!(file, "parent {row},,").unwrap();
     }
     for held in [0, 5_000, 64 << 20] {
         let fake = Fake::new();

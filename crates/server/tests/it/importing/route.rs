@@ -165,7 +165,7 @@ fn failed_lines(file: &str) -> Vec<u64> {
         .records()
         .map(|row| {
             let row = row.unwrap();
-            let told = row.iter().last().unwrap();
+            let told = row.iter().next_back().unwrap();
             let told = told.strip_prefix("Line ").unwrap();
             told.split_once(':').unwrap().0.parse().unwrap()
         })
