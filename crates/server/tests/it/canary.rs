@@ -262,8 +262,8 @@ fn plain_backup(folder: &Folder, data: &Path, canary: &str) -> PathBuf {
             .current_dir("/")
             .output()
             .expect("pgbackrest runs; install the package pgbackrest");
-        let said = String::from_utf8_lossy(&output.stdout).into_owned()
-            + &String::from_utf8_lossy(&output.stderr);
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
         assert!(output.status.success(), "{arguments:?}: {said}");
     };
     run(&["--no-online", "stanza-create"]);
@@ -349,7 +349,6 @@ async fn nothing_of_a_workspace_can_be_read_where_it_lies() {
         holds_packed(&bare.join("archive"), &canary),
         "in the archived log of changes"
     );
-    assert!(!holds(&bare, &canary), "it is packed there");
     // Files are sealed wherever they lie; a copy that isn't is found.
     assert!(!holds(&plain.join("objects"), &canary));
     fs::write(plain.join("objects/copy"), format!("{canary} in a file")).unwrap();
