@@ -79,8 +79,8 @@ impl Application {
             sign_in: SignIn::new(auth.clone(), Arc::clone(&ids), passwords, vault),
             authorization: AuthorizationServer::new(auth.clone(), ids),
             live: Live::new(auth.clone()),
-            requests: Requests::new(auth.clone(), Arc::clone(&clock)),
             auth,
+            requests: Requests::default(),
             profiles: Profiles::default(),
             clock,
         })

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use fieldstone_model::RecordId;
@@ -35,9 +35,8 @@ pub struct Requests(Arc<Shared>);
 
 struct Shared {
     known: Cache<RecordId, Arc<Mutex<Taken>>>,
-    /// Whom it is settled with; nobody where there is one server for certain.
-    auth: Option<AuthPool>,
-    clock: Arc<dyn Clock>,
+    /// How it is settled with the other servers; with nobody until that is said.
+    others: OnceLock<(AuthPool, Arc<dyn Clock>)>,
     /// Told when much has been let through.
     much: Notify,
     settling: AtomicBool,
@@ -70,29 +69,26 @@ impl std::fmt::Debug for Requests {
     }
 }
 
-impl Requests {
-    /// Counted with all other servers of this database.
-    pub fn new(auth: AuthPool, clock: Arc<dyn Clock>) -> Self {
-        Self::with(Some(auth), clock)
-    }
-
+impl Default for Requests {
     /// Counted here alone.
-    pub fn alone(clock: Arc<dyn Clock>) -> Self {
-        Self::with(None, clock)
-    }
-
-    fn with(auth: Option<AuthPool>, clock: Arc<dyn Clock>) -> Self {
+    fn default() -> Self {
         let known = Cache::builder()
             .max_capacity(COUNTED)
             .time_to_idle(Duration::from_mins(2))
             .build();
         Self(Arc::new(Shared {
             known,
-            auth,
-            clock,
+            others: OnceLock::new(),
             much: Notify::new(),
             settling: AtomicBool::new(false),
         }))
+    }
+}
+
+impl Requests {
+    /// From here on they count with those of all other servers of this database.
+    pub fn settle_through(&self, auth: AuthPool, clock: Arc<dyn Clock>) {
+        let _ = self.0.others.set((auth, clock));
     }
 
     /// Counts one request of a workspace that may make so many in a minute, or answers after how many seconds the next one is taken.
@@ -128,7 +124,7 @@ impl Requests {
     /// Settles from the first request on, for as long as anybody counts.
     fn begin(&self) {
         let shared = &self.0;
-        if shared.auth.is_some() && !shared.settling.swap(true, Ordering::Relaxed) {
+        if shared.others.get().is_some() && !shared.settling.swap(true, Ordering::Relaxed) {
             tokio::spawn(settle_on(Arc::downgrade(shared)));
         }
     }
@@ -154,7 +150,7 @@ async fn settle_on(shared: Weak<Shared>) {
 impl Shared {
     /// Tells what was let through, and learns what counts.
     async fn settle(&self) -> Result<(), IdentityError> {
-        let Some(auth) = &self.auth else {
+        let Some((auth, clock)) = self.others.get() else {
             return Ok(());
         };
         let known: Vec<(RecordId, Arc<Mutex<Taken>>)> = self
@@ -171,49 +167,45 @@ impl Shared {
                 .iter()
                 .map(|(_, taken)| lock(taken).unsettled)
                 .collect();
-            let settled = self.tell(auth, known, &told).await?;
+            let settled = tell(auth, known, (&told, clock.now())).await?;
             for ((tenant, taken), told) in known.iter().zip(told) {
                 let mut taken = lock(taken);
                 taken.unsettled -= told;
                 // Its quota may have been taken away.
                 if let Some(count) = settled.get(tenant.as_str()) {
                     taken.count = count + f64::from(taken.unsettled);
-                    taken.at = self.clock.now();
+                    taken.at = clock.now();
                 }
             }
         }
         Ok(())
     }
+}
 
-    /// Tells the database, and answers what counts of each.
-    async fn tell(
-        &self,
-        auth: &AuthPool,
-        known: &[(RecordId, Arc<Mutex<Taken>>)],
-        told: &[i32],
-    ) -> Result<HashMap<String, f64>, IdentityError> {
-        let tenants: Vec<&str> = known.iter().map(|(tenant, _)| tenant.as_str()).collect();
-        let client = auth.get().await?;
-        let settle = client.prepare_cached(SETTLE).await?;
-        let rows = client
-            .query(&settle, &[&tenants, &told, &self.clock.now()])
-            .await?;
-        rows.iter()
-            .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
-            .collect()
-    }
+/// Tells the database what was let through as of `now`, and answers what counts of each.
+async fn tell(
+    auth: &AuthPool,
+    known: &[(RecordId, Arc<Mutex<Taken>>)],
+    (told, now): (&[i32], Timestamp),
+) -> Result<HashMap<String, f64>, IdentityError> {
+    let tenants: Vec<&str> = known.iter().map(|(tenant, _)| tenant.as_str()).collect();
+    let client = auth.get().await?;
+    let settle = client.prepare_cached(SETTLE).await?;
+    let rows = client.query(&settle, &[&tenants, &told, &now]).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use fieldstone_model::SystemClock;
     use jiff::SignedDuration;
 
     use super::*;
 
     #[test]
     fn requests_of_one_workspace_are_bounded_and_come_back_with_time() {
-        let requests = Requests::alone(Arc::new(SystemClock));
+        let requests = Requests::default();
         let (one, other): (RecordId, RecordId) = (
             "00D000000000001".parse().unwrap(),
             "00D000000000002".parse().unwrap(),
