@@ -22,7 +22,8 @@
 //! ```
 //!
 //! Connections to a database on another machine are encrypted, and its certificate has to be good for the host's name; an authority of one's
-//! own goes into the system's store or the file that `SSL_CERT_FILE` names.
+//! own goes into the system's store or the file that `SSL_CERT_FILE` names. An address may name several hosts (`postgres://…@db1,db2/fieldstone`):
+//! the one that takes changes is served from, never one that follows it.
 //!
 //! `[passwords]` says what a hash costs (`identity/password.rs`), `[proxies]` whose word on addresses counts (`http/proxies.rs`).
 //! `backup_days = 35` says how long the database's backups are kept.

@@ -17,6 +17,7 @@ mod device;
 pub mod rounds;
 mod server;
 mod smtp;
+mod standby;
 mod stores;
 
 pub use cluster::{CLUSTER_VARIABLE, TestCluster};
@@ -24,4 +25,5 @@ pub use database::TestDatabase;
 pub use device::{Answer, DeviceProcess, Person, kill_at_once};
 pub use server::{Server, ServerOptions, binary, free_port};
 pub use smtp::{Delivered, MailServer};
+pub use standby::Standby;
 pub use stores::TestStores;

@@ -1,5 +1,7 @@
 //! What can go wrong between the server and its database before it serves.
 
+use std::io;
+
 use tokio_postgres::error::SqlState;
 
 /// Why the database could not be prepared, migrated or entered. Each message is one sentence for an operator.
@@ -11,6 +13,11 @@ pub enum DatabaseError {
         "the database cannot be reached; check that it runs and that address, user and password are right"
     )]
     Unreachable(#[source] tokio_postgres::Error),
+    /// Only databases that follow another one.
+    #[error(
+        "the database only follows another one and takes no changes; name the primary in the configuration, or all of them"
+    )]
+    Standby(#[source] tokio_postgres::Error),
     /// The database was written by a later version.
     #[error(
         "the database belongs to a newer Fieldstone (schema {found}, this program knows {known}); start that version or a later one"
@@ -55,6 +62,8 @@ impl DatabaseError {
             .is_some_and(|code| *code == SqlState::INVALID_CATALOG_NAME)
         {
             Self::Refused(error)
+        } else if is_read_only(&error) {
+            Self::Standby(error)
         } else {
             Self::Unreachable(error)
         }
@@ -64,4 +73,14 @@ impl DatabaseError {
     pub(crate) fn is_missing_database(&self) -> bool {
         matches!(self, Self::Refused(error) if error.code() == Some(&SqlState::INVALID_CATALOG_NAME))
     }
+}
+
+/// Whether a connection was given up because the database takes no changes.
+fn is_read_only(error: &tokio_postgres::Error) -> bool {
+    let source =
+        std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    // The driver's own, not the operating system's about a socket.
+    source.is_some_and(|source| {
+        source.kind() == io::ErrorKind::PermissionDenied && source.raw_os_error().is_none()
+    })
 }

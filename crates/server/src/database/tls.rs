@@ -1,12 +1,18 @@
 //! TLS towards a database on another machine: 1.3, the certificate checked against the system's trusted authorities.
 //!
-//! Never falls back: a configuration that asks for TLS gets it or no connection. An authority of one's own goes into the system's store, or
-//! into the file that `SSL_CERT_FILE` names.
+//! Never falls back: a configuration that asks for TLS gets it or no connection. Never connects to a standby: to its snapshots, transactions
+//! that commit late on the primary look as if they were over, and a device would miss what they wrote. Where the configuration names several
+//! databases, it is the one that takes changes.
+//!
+//! An authority of one's own goes into the system's store, or into the file that `SSL_CERT_FILE` names.
 
 use std::sync::{Arc, LazyLock};
 
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, version::TLS13};
-use tokio_postgres::{CancelToken, Client, Config, NoTls, config::SslMode};
+use tokio_postgres::{
+    CancelToken, Client, Config, NoTls,
+    config::{SslMode, TargetSessionAttrs},
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::DatabaseError;
@@ -31,13 +37,21 @@ fn is_encrypted(config: &Config) -> bool {
     config.get_ssl_mode() == SslMode::Require
 }
 
+/// The one that takes changes, of the databases that `config` names.
+fn primary(config: &Config) -> Config {
+    let mut config = config.clone();
+    config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    config
+}
+
 fn encrypted() -> Result<MakeRustlsConnect, DatabaseError> {
     ENCRYPTED.clone().ok_or(DatabaseError::NoTls)
 }
 
 /// Opens one connection and sees to what it says.
 pub(super) async fn connect(config: &Config) -> Result<Client, DatabaseError> {
-    if is_encrypted(config) {
+    let config = primary(config);
+    if is_encrypted(&config) {
         // A handshake is large, and every caller would carry room for it.
         let (client, connection) = Box::pin(config.connect(encrypted()?))
             .await
@@ -73,7 +87,8 @@ pub(super) async fn cancel(config: &Config, token: &CancelToken) -> Result<(), D
 }
 
 /// What makes connections of `config` for a deadpool.
-pub fn manager(config: Config) -> Result<deadpool_postgres::Manager, DatabaseError> {
+pub fn manager(config: &Config) -> Result<deadpool_postgres::Manager, DatabaseError> {
+    let config = primary(config);
     Ok(if is_encrypted(&config) {
         deadpool_postgres::Manager::new(config, encrypted()?)
     } else {

@@ -88,7 +88,7 @@ impl Application {
 }
 
 fn auth_pool(platform: &Platform) -> Result<AuthPool, DatabaseError> {
-    let manager = database::tls::manager(serving(platform.databases.auth.clone()))?;
+    let manager = database::tls::manager(&serving(platform.databases.auth.clone()))?;
     let pool = deadpool_postgres::Pool::builder(manager)
         .max_size(LOOKING_UP)
         .runtime(deadpool_postgres::Runtime::Tokio1)

@@ -92,8 +92,16 @@ impl External {
         external
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn data_dir(&self) -> DataDir {
+        DataDir::open(&self.path("data")).unwrap()
+    }
+
     /// The first value of a superuser's question.
-    async fn ask(&self, sql: &str) -> String {
+    pub(crate) async fn ask(&self, sql: &str) -> String {
         let mut config = self.cluster.admin_config();
         config.port(self.port);
         let client = connect(&config).await.unwrap();

@@ -35,6 +35,7 @@ mod quotas;
 mod repeating;
 mod secrets;
 mod serving;
+mod standby;
 mod storage;
 mod store;
 mod support;

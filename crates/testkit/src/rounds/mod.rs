@@ -1,5 +1,6 @@
 //! Rounds of real crashes: the server, its PostgreSQL and device processes, ended with SIGKILL at random moments, and a database put back
-//! from an older copy of its files. After each round everything is started again, and what was confirmed must be there.
+//! from an older copy of its files; in some rounds a standby follows the database. After each round everything is started again, and what was
+//! confirmed must be there.
 //!
 //! What happens is chosen by a seed; when exactly a process dies within what it does is the machine's.
 
@@ -18,10 +19,13 @@ use nix::unistd::Pid;
 use tokio_postgres::{Client, NoTls};
 
 use self::ledger::Ledger;
-use crate::{DeviceProcess, Person, Server, ServerOptions, free_port, kill_at_once};
+use crate::{DeviceProcess, Person, Server, ServerOptions, Standby, free_port, kill_at_once};
 
 /// How often a sync is tried again before a round counts as stuck.
 const PATIENCE: usize = 8;
+
+/// Where the embedded database listens, on its socket.
+const DEFAULT_PORT: u16 = 5432;
 
 /// What happened in all rounds.
 #[derive(Debug, Clone, Copy, Default)]
@@ -38,6 +42,8 @@ pub struct Figures {
     pub after_an_abort: u32,
     /// Databases put back from an older copy.
     pub restored: u32,
+    /// Of all rounds, with a standby following the database.
+    pub beside_a_standby: u32,
     /// Changes that a device has confirmed.
     pub confirmed: u32,
     /// Changes during which the device was killed.
@@ -73,6 +79,8 @@ pub struct Rounds {
     port: u16,
     server: Option<Server>,
     devices: [DeviceProcess; 2],
+    /// Follows the database in some of the rounds.
+    standby: Option<Standby>,
     ledger: Ledger,
     chance: Chance,
     /// What has happened so far.
@@ -108,6 +116,7 @@ impl Rounds {
             port,
             server: None,
             devices: [DeviceProcess::new(), DeviceProcess::new()],
+            standby: None,
             ledger: Ledger::default(),
             chance: Chance(seed),
             figures: Figures::default(),
@@ -132,6 +141,7 @@ impl Rounds {
         self.figures.rounds += 1;
         self.work();
         let copy = self.copied();
+        self.follow();
         let disaster = match self.chance.below(10) {
             0..=3 => Disaster::Device,
             4 | 5 => Disaster::Server,
@@ -192,6 +202,44 @@ impl Rounds {
         Some(copy)
     }
 
+    /// Has a standby follow the database, or lets the one go that does.
+    fn follow(&mut self) {
+        if self.chance.below(3) == 0 {
+            self.standby = match self.standby.take() {
+                Some(_) => None,
+                None => Some(Standby::follow(&self.data_dir(), DEFAULT_PORT, &[])),
+            };
+        }
+        if self.standby.is_none() {
+            return;
+        }
+        self.figures.beside_a_standby += 1;
+        // The database may have been started anew since it let the standby in.
+        Standby::admit(&self.data_dir());
+        let begun = Instant::now();
+        while !self.is_followed() {
+            assert!(
+                begun.elapsed() < Duration::from_mins(1),
+                "the standby doesn't follow"
+            );
+        }
+    }
+
+    fn is_followed(&self) -> bool {
+        let followed = self.in_database(async |client| {
+            let row = client.query_one(
+                "SELECT count(*) > 0 FROM pg_stat_replication WHERE application_name = 'walreceiver' AND state = 'streaming'",
+                &[],
+            );
+            row.await.is_ok_and(|row| row.get(0))
+        });
+        followed == Some(true)
+    }
+
+    fn data_dir(&self) -> DataDir {
+        DataDir::open(&self.data).expect("the data folder")
+    }
+
     fn kill_server(&mut self) {
         if let Some(server) = self.server.take() {
             server.end(Signal::SIGKILL);
@@ -249,6 +297,8 @@ impl Rounds {
     fn restore(&mut self, copy: Option<&Path>) {
         let Some(copy) = copy else { return };
         self.figures.restored += 1;
+        // It has followed further than the copy goes.
+        self.standby = None;
         for at in 0..self.devices.len() {
             self.sync(at);
         }
@@ -274,8 +324,7 @@ impl Rounds {
     }
 
     fn in_database<T>(&self, work: impl AsyncFnOnce(Client) -> T) -> Option<T> {
-        let data = DataDir::open(&self.data).expect("the data folder");
-        let mut admin = admin_config(&data).expect("the administrator's password");
+        let mut admin = admin_config(&self.data_dir()).expect("the administrator's password");
         admin.dbname(DEFAULT_DATABASE);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -1,0 +1,80 @@
+//! A database that only follows another one: never served from, and passed over where its primary is named too.
+
+use std::fs;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use fieldstone_testkit::{Standby, free_port};
+
+use crate::external::{External, Serving, private_file, sentence};
+
+#[tokio::test]
+async fn a_standby_is_never_served_from() {
+    let external = External::start().await;
+    let listen = free_port();
+    let config = external.configure(listen);
+    let ca = external.path("ca.pem");
+    let migrated = External::command(&["migrate"], &config, &ca)
+        .output()
+        .unwrap();
+    assert!(migrated.status.success(), "{}", sentence(&migrated));
+
+    let (primary, second) = (external.port(), free_port());
+    let _standby = Standby::follow(
+        &external.data_dir(),
+        primary,
+        &[("port", &second.to_string())],
+    );
+    let text = fs::read_to_string(&config).unwrap();
+    let here = format!("localhost:{primary}/");
+
+    let to_standby = external.path("standby.toml");
+    private_file(
+        &to_standby,
+        &text.replace(&here, &format!("localhost:{second}/")),
+    );
+    let refused = External::command(&["serve"], &to_standby, &ca)
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{}", sentence(&refused));
+    let said = sentence(&refused);
+    assert!(said.contains("only follows another one"), "{said}");
+
+    // Both are named, the standby first: the primary serves.
+    let both = external.path("both.toml");
+    let hosts = format!("localhost:{second},localhost:{primary}/");
+    private_file(&both, &text.replace(&here, &hosts));
+    let log = fs::File::create(external.path("log")).unwrap();
+    let mut serving = Serving(
+        External::command(&["serve"], &both, &ca)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap(),
+    );
+    let trusted = reqwest::Certificate::from_pem(&fs::read(&ca).unwrap()).unwrap();
+    let client = reqwest::Client::builder()
+        .tls_certs_only([trusted])
+        .build()
+        .unwrap();
+    let begun = Instant::now();
+    loop {
+        let answer = client
+            .get(format!("https://127.0.0.1:{listen}/readyz"))
+            .send()
+            .await;
+        if answer.is_ok_and(|answer| answer.status().is_success()) {
+            break;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_mins(1) && serving.0.try_wait().unwrap().is_none(),
+            "{}",
+            fs::read_to_string(external.path("log")).unwrap()
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let served = external
+        .ask("SELECT (count(*) > 0)::text FROM pg_stat_activity WHERE usename = 'fieldstone_app'")
+        .await;
+    assert_eq!(served, "true", "from the primary");
+}
