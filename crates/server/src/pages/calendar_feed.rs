@@ -100,7 +100,7 @@ pub(crate) async fn show(
             return Ok(None);
         };
         let store = feeds.stores.open(actor).await?;
-        calendar(&store, &feeds).await.map(Some)
+        Box::pin(calendar(&store, &feeds)).await.map(Some)
     };
     match outcome.await {
         Ok(Some(text)) => {
