@@ -6,7 +6,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use fieldstone_server::cluster::admin_config;
 use fieldstone_server::data_dir::DataDir;
@@ -172,7 +172,7 @@ fn succeed(mut command: Command) {
     let log = tempfile::tempfile().expect("a temporary file");
     let copy = log.try_clone().expect("a second handle");
     let status = command.stdout(Stdio::null()).stderr(copy).status();
-    if !status.as_ref().is_ok_and(|status| status.success()) {
+    if !status.as_ref().is_ok_and(ExitStatus::success) {
         let (mut log, mut said) = (log, String::new());
         let _ = log.rewind().and_then(|()| log.read_to_string(&mut said));
         panic!("{command:?}: {status:?}: {said}");
