@@ -91,7 +91,7 @@ struct Quota {
     /// Bytes of files at most, such as 500M or 20G, or `none`
     #[arg(long, value_name = "BYTES")]
     bytes: Option<Limit>,
-    /// Requests to the API in a minute at most, on each server, or `none`
+    /// Requests to the API in a minute at most, on all servers together, or `none`
     #[arg(long, value_name = "NUMBER")]
     requests: Option<Limit>,
     /// Print JSON

@@ -297,6 +297,8 @@ const fn proven(capability: Capability) -> Needs {
 /// The router that a server serves.
 pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
     let application = Application::new(platform)?;
+    let (auth, clock) = (application.auth.clone(), Arc::clone(&application.clock));
+    application.requests.settle_through(auth, clock);
     let entrance = Entrance {
         sign_in: application.sign_in.clone(),
         authenticator: application.authenticator.clone(),

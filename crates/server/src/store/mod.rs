@@ -257,7 +257,8 @@ impl PgStore {
         let zone = if let Some(zone) = self.zone.get() {
             zone.clone()
         } else {
-            let zone = self.own_profile().await?.time_zone;
+            // Most have it already, and needn't carry the question along.
+            let zone = Box::pin(self.own_profile()).await?.time_zone;
             let zone = TimeZone::get(&zone).unwrap_or(TimeZone::UTC);
             self.set_zone(&zone);
             zone

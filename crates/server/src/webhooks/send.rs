@@ -148,6 +148,15 @@ async fn attempt(parcel: &Parcel<'_>, networks: &Networks, now: Timestamp) -> Tr
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use rcgen::{CertificateParams, KeyPair};
+    use rustls::ServerConfig;
+    use rustls::pki_types::PrivateKeyDer;
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
     use super::*;
 
     #[test]
@@ -197,5 +206,51 @@ mod tests {
             send(&parcel, &Networks::default(), now).await,
             Tried::Failed("closed")
         );
+    }
+
+    /// A receiver on this machine whose certificate comes from nobody; answers its address and whatever it was told in the end.
+    async fn stranger() -> (String, tokio::task::JoinHandle<Vec<u8>>) {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(["127.0.0.1".to_owned()])
+            .unwrap()
+            .self_signed(&key)
+            .unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS12, &rustls::version::TLS13])
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+            )
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://{}/", listener.local_addr().unwrap());
+        let told = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut told = Vec::new();
+            if let Ok(mut stream) = TlsAcceptor::from(Arc::new(tls)).accept(stream).await {
+                let _ = stream.read_to_end(&mut told).await;
+            }
+            told
+        });
+        (url, told)
+    }
+
+    #[tokio::test]
+    async fn a_receiver_that_can_not_prove_who_it_is_is_told_nothing() {
+        let (url, told) = stranger().await;
+        let secret = Secret::generate().unwrap();
+        let parcel = Parcel {
+            id: "1",
+            url: &url,
+            body: "{\"a\":1}",
+            secret: &secret,
+        };
+        let open = Networks::new(["127.0.0.0/8".parse().unwrap()]);
+        let tried = send(&parcel, &open, Timestamp::UNIX_EPOCH).await;
+        assert_eq!(tried, Tried::Failed("unreachable"));
+        assert!(told.await.unwrap().is_empty());
     }
 }

@@ -1,7 +1,12 @@
 //! A canary in fields, files, imports and exports, sought byte by byte in everything that lies on the disk: the database's storage, the
-//! folder of files, the backups, the logs, the letters, the temporary files.
+//! folder of files, the backups, the logs, the letters, the temporary files. Backups are packed, so what is in them is sought unpacked, too.
+//!
+//! The controls do the same without encryption, and find it: in tables, in values kept apart, in the log of changes, and in a backup made by
+//! the same program with the same packing.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
@@ -204,6 +209,77 @@ fn files(folder: &Path) -> usize {
     entries.flatten().map(|entry| count(entry.path())).sum()
 }
 
+/// Whether something lies in a file below this folder that is packed as backups are (Zstandard).
+fn holds_packed(place: &Path, text: &str) -> bool {
+    let entries = fs::read_dir(place).unwrap();
+    entries.flatten().any(|entry| {
+        let path = entry.path();
+        if path.is_dir() && !path.is_symlink() {
+            return holds_packed(&path, text);
+        }
+        let packed = fs::read(&path).unwrap_or_default();
+        let Ok(bytes) = zstd::decode_all(packed.as_slice()) else {
+            return false;
+        };
+        bytes
+            .windows(text.len())
+            .any(|bytes| bytes == text.as_bytes())
+    })
+}
+
+/// A backup of a stopped installation as the product makes it (`backup/repository.rs`), but into a repository without a cipher: its tables, and
+/// those pieces of its log of changes that hold the canary.
+fn plain_backup(folder: &Folder, data: &Path, canary: &str) -> PathBuf {
+    let repository = temporary(folder, "repository-of-plain");
+    let postgres = data.join("postgres");
+    let config = folder.0.path().join("pgbackrest-of-plain.conf");
+    let lines = [
+        "[global]".to_owned(),
+        format!("repo1-path={}", repository.display()),
+        "repo1-retention-full=1".to_owned(),
+        "compress-type=zst".to_owned(),
+        "process-max=2".to_owned(),
+        format!("lock-path={}", repository.join("lock").display()),
+        "log-level-file=off".to_owned(),
+        "log-level-console=warn".to_owned(),
+        "[plain]".to_owned(),
+        format!("pg1-path={}", postgres.display()),
+    ];
+    fs::write(&config, lines.join("\n")).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new("pgbackrest");
+        // The database's files are its account's, and nobody else writes their backups.
+        let owner = fs::metadata(&postgres).unwrap();
+        if owner.uid() != nix::unistd::geteuid().as_raw() {
+            command.uid(owner.uid()).gid(owner.gid());
+        }
+        let output = command
+            .args(["--stanza=plain", "--config"])
+            .arg(&config)
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .current_dir("/")
+            .output()
+            .expect("pgbackrest runs; install the package pgbackrest");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(output.status.success(), "{arguments:?}: {said}");
+    };
+    run(&["--no-online", "stanza-create"]);
+    run(&["--no-online", "--type=full", "backup"]);
+    let mut pushed = 0;
+    for entry in fs::read_dir(postgres.join("pg_wal")).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_file() && holds(&path, canary) {
+            run(&["archive-push", path.to_str().unwrap()]);
+            pushed += 1;
+        }
+    }
+    assert!(pushed > 0, "the canary stood in the log of changes");
+    repository
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_of_a_workspace_can_be_read_where_it_lies() {
     let folder = Folder::new();
@@ -235,6 +311,10 @@ async fn nothing_of_a_workspace_can_be_read_where_it_lies() {
     );
     assert!(!log.contains(&canary), "the canary stands in the log");
     assert!(files(&data.join("objects")) > 0 && files(&repository) > 20);
+    assert!(
+        !holds_packed(&repository, &canary),
+        "it lies packed in the backups"
+    );
     for (place, what) in [
         (
             &data,
@@ -259,6 +339,15 @@ async fn nothing_of_a_workspace_can_be_read_where_it_lies() {
     assert!(
         holds(&plain.join("postgres/pg_wal"), &canary),
         "in the log of changes"
+    );
+    let bare = plain_backup(&folder, &plain, &canary);
+    assert!(
+        holds_packed(&bare.join("backup"), &canary),
+        "in a backup of the tables"
+    );
+    assert!(
+        holds_packed(&bare.join("archive"), &canary),
+        "in the archived log of changes"
     );
     // Files are sealed wherever they lie; a copy that isn't is found.
     assert!(!holds(&plain.join("objects"), &canary));

@@ -1,5 +1,7 @@
 //! Quotas: what is refused to a full workspace, by every way in, and what is there again when there is room.
 
+use std::time::{Duration, Instant};
+
 use axum::body::to_bytes;
 use axum::response::Response;
 use fieldstone_protocol::MEDIA_TYPE;
@@ -247,6 +249,64 @@ async fn too_many_requests_are_told_when_to_come_again() {
     assert_eq!(house.get("/deals", &cookie).await, StatusCode::OK);
     house.clock.add(SignedDuration::from_secs(wait));
     assert_eq!(ask(&cookie).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn servers_count_requests_together() {
+    let house = House::new().await;
+    let quota = Quota {
+        requests_per_minute: Some(20),
+        ..Quota::default()
+    };
+    limit(&house, quota).await;
+    let one = house.restarted();
+    let cookie = one.cookie().await;
+    let other = house.restarted();
+    let ask = async |node: &House| {
+        let request = Request::get("/api/v1/objects").header(header::COOKIE, &cookie);
+        node.ask(request, "").await.status()
+    };
+    for _ in 0..12 {
+        assert_eq!(ask(&one).await, StatusCode::OK);
+    }
+    // Within seconds the other one knows, and lets through what is left and not another twenty.
+    let owner = connect(&house.database.owner()).await.unwrap();
+    let settled = async || -> f64 {
+        let sql = "SELECT coalesce(sum(taken), 0) FROM app.request_use";
+        owner.query_one(sql, &[]).await.unwrap().get(0)
+    };
+    let begun = Instant::now();
+    while settled().await < 11.5 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{}",
+            settled().await
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(ask(&other).await, StatusCode::OK);
+    while settled().await < 12.5 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{}",
+            settled().await
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut taken = 0;
+    while taken < 20 && ask(&other).await == StatusCode::OK {
+        taken += 1;
+    }
+    assert!((5..=8).contains(&taken), "{taken}");
+    // And the first one hears of that in turn.
+    while ask(&one).await == StatusCode::OK {
+        taken += 1;
+        assert!(taken < 15, "it never hears of it");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(ask(&other).await, StatusCode::TOO_MANY_REQUESTS);
+    house.clock.add(SignedDuration::from_mins(1));
+    assert_eq!(ask(&other).await, StatusCode::OK);
 }
 
 async fn say(house: &House, cookie: &str, path: &str, body: &impl serde::Serialize) -> Response {

@@ -260,3 +260,22 @@ async fn p14_fails_when_a_secret_stands_in_the_configuration() {
     open(0o644);
     are(&with(&named).await, &["P14"], "can be read by other users");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f8_fails_when_two_logins_share_a_key() {
+    let house = House::new().await;
+    let login = |id: &str, key: &str| {
+        format!(
+            "INSERT INTO app.sync_device (tenant_id, user_id, id, installation, name, platform, app, blind_key, secret_hash, login_key, created_at, last_seen_at)
+             SELECT u.tenant_id, u.id, '{id}', 'one', 'Van', 'linux', 'test', decode(repeat('00', 16), 'hex'), decode(repeat('00', 32), 'hex'), '{key}', now(), now()
+             FROM app.\"user\" u ORDER BY u.id LIMIT 1"
+        )
+    };
+    told(&house, &login("fD0000000000001", "first")).await;
+    told(&house, &login("fD0000000000002", "second")).await;
+    let whole = failing(&house, &house.platform, Tamper::Nothing, THIRTEEN, None).await;
+    assert!(whole.is_empty(), "{whole:?}");
+    told(&house, &login("fD0000000000003", "second")).await;
+    let failed = failing(&house, &house.platform, Tamper::Nothing, THIRTEEN, None).await;
+    are(&failed, &["F8"], "1 logins share a key");
+}
