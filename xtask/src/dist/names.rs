@@ -94,14 +94,14 @@ struct Needed {
 
 impl<'ast> Visit<'ast> for Needed {
     fn visit_item_enum(&mut self, item: &'ast syn::ItemEnum) {
-        let says = |what: &str| {
-            let mut lists = item
-                .attrs
-                .iter()
-                .filter_map(|it| it.meta.require_list().ok());
-            lists.any(|list| list.tokens.to_string().contains(what))
-        };
-        if says("erialize") && !says("rename_all") {
+        let mut said = BTreeSet::new();
+        for attribute in &item.attrs {
+            if let Ok(list) = attribute.meta.require_list() {
+                take_words(list.tokens.clone(), &mut said);
+            }
+        }
+        let is_message = said.contains("Serialize") || said.contains("Deserialize");
+        if is_message && !said.contains("rename_all") {
             let names = item
                 .variants
                 .iter()
@@ -122,7 +122,18 @@ impl<'ast> Visit<'ast> for Needed {
         self.texts.push(text.value());
     }
 
+    fn visit_lit_byte_str(&mut self, text: &'ast syn::LitByteStr) {
+        self.texts
+            .push(String::from_utf8_lossy(&text.value()).into_owned());
+    }
+
     fn visit_macro(&mut self, item: &'ast syn::Macro) {
+        let mut words = BTreeSet::new();
+        take_words(item.tokens.clone(), &mut words);
+        // It may make a message of any of them.
+        if words.contains("enum") {
+            self.variants.extend(words);
+        }
         self.take_texts(item.tokens.clone());
     }
 
@@ -140,6 +151,19 @@ impl Needed {
                 TokenTree::Group(group) => self.take_texts(group.stream()),
                 TokenTree::Ident(_) | TokenTree::Punct(_) => {}
             }
+        }
+    }
+}
+
+/// The words among tokens.
+fn take_words(tokens: TokenStream, words: &mut BTreeSet<String>) {
+    for token in tokens {
+        match token {
+            TokenTree::Ident(word) => {
+                words.insert(word.to_string());
+            }
+            TokenTree::Group(group) => take_words(group.stream(), words),
+            TokenTree::Literal(_) | TokenTree::Punct(_) => {}
         }
     }
 }
@@ -198,17 +222,30 @@ mod tests {
 
     #[test]
     fn a_name_that_the_program_needs_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
         let text = "#[derive(Serialize)] enum Sent { OnTheWire }\n\
             #[derive(Serialize)] #[serde(rename_all = \"snake_case\")] enum Renamed { NotOnTheWire }\n\
+            #[derive(Deserialize)] #[serde(rename_all_fields = \"camelCase\")] enum Kept { FieldsAlone { one: u8 } }\n\
             #[derive(Debug)] enum Told { OnlyForMessages }\n\
-            fn f() { call(\"InAText\"); print!(\"{}\", (\"InAMacro\")); }";
-        let mut needed = Needed::default();
-        needed.visit_file(&syn::parse_file(text).unwrap());
-        let needs = |name: &str| {
-            needed.variants.contains(name) || needed.texts.iter().any(|text| text.contains(name))
-        };
-        assert!(["OnTheWire", "InAText", "InAMacro"].into_iter().all(needs));
-        assert!(!["NotOnTheWire", "OnlyForMessages"].into_iter().any(needs));
+            messages! { enum Made { ByAMacro } }\n\
+            fn f() { call(\"InAText\"); call(b\"InBytes\"); print!(\"{}\", (\"InAMacro\")); }";
+        fs::write(folder.path().join("lib.rs"), text).unwrap();
+        let needed = [
+            "OnTheWire",
+            "FieldsAlone",
+            "ByAMacro",
+            "InAText",
+            "InBytes",
+            "InAMacro",
+        ];
+        let others = ["NotOnTheWire", "OnlyForMessages"];
+        let names = needed
+            .iter()
+            .chain(&others)
+            .map(ToString::to_string)
+            .collect();
+        let found = for_programmers(folder.path(), &["lib.rs".to_owned()], &names).unwrap();
+        assert_eq!(found, ["OnlyForMessages", "NotOnTheWire"]);
     }
 
     #[test]

@@ -114,10 +114,17 @@ impl Attempts {
     /// Not more than that one: an address may be somebody else's in another workspace, who could otherwise sign in there now and then
     /// to go on guessing here.
     pub(super) async fn succeeded(&self, email_key: &str, address: IpAddr) {
+        match self.auth.get().await {
+            Ok(client) => self.succeeded_on(&client, email_key, address).await,
+            Err(error) => not_given_back(&error),
+        }
+    }
+
+    /// The same, on a connection that may be asked for something else at the same time.
+    pub(super) async fn succeeded_on(&self, client: &Object, email_key: &str, address: IpAddr) {
         self.here.succeeded(email_key, address);
         let counted = Counted::of(email_key, address);
         let returned = async {
-            let client = self.auth.get().await?;
             let statement = client
                 .prepare_cached("SELECT app.return_attempts($1, $2)")
                 .await?;
@@ -126,9 +133,13 @@ impl Attempts {
                 .await?;
             Ok::<_, IdentityError>(())
         };
-        // Whoever proved themselves is let in all the same.
         if let Err(error) = returned.await {
-            tracing::warn!(%error, "an attempt could not be given back");
+            not_given_back(&error);
         }
     }
+}
+
+/// Whoever proved themselves is let in all the same.
+fn not_given_back(error: &IdentityError) {
+    tracing::warn!(%error, "an attempt could not be given back");
 }

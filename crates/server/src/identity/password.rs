@@ -98,7 +98,7 @@ pub struct PasswordHasher {
     memory: Memory,
 }
 
-/// What hashes are computed in, kept from one to the next: getting so much anew from the system each time costs a tenth of a hash.
+/// What hashes are computed in, kept from one to the next, so that not each has to get so much anew from the system.
 /// There are never more than run at once.
 #[derive(Clone, Default)]
 struct Memory(Arc<Mutex<Vec<Vec<Block>>>>);

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use deadpool_postgres::Object;
 use fieldstone_model::{IdSource, RecordId};
 use http::{HeaderMap, HeaderValue, header};
 use jiff::Timestamp;
@@ -64,7 +65,7 @@ pub fn forget_browser(headers: &mut HeaderMap) {
 /// Starts a session for a person who has proved who they are when their access had the version `seen` (`None`: just now); nothing when it
 /// has changed since. Always with a fresh secret, so nobody can plant one.
 pub(super) async fn start(
-    auth: &AuthPool,
+    client: &Object,
     ids: &IdSource,
     ((tenant, user), seen): ((RecordId, RecordId), Option<i64>),
     (address, user_agent): (IpAddr, &str),
@@ -72,7 +73,6 @@ pub(super) async fn start(
 ) -> Result<Option<(SessionToken, RecordId)>, IdentityError> {
     let token = SessionToken::generate()?;
     let id = random::id(ids, SESSION_PREFIX, now)?;
-    let client = auth.get().await?;
     let statement = client
         .prepare_cached("SELECT app.start_session($1, $2, $3, $4, $5, $6, $7)")
         .await?;

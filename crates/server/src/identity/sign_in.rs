@@ -66,6 +66,22 @@ pub struct Started {
     pub user: RecordId,
 }
 
+impl Started {
+    /// Somebody's session, if one could begin.
+    fn from_session(
+        (tenant, user): (RecordId, RecordId),
+        session: Option<(SessionToken, RecordId)>,
+    ) -> Result<Self, IdentityError> {
+        let (token, session) = session.ok_or(IdentityError::WrongPassword)?;
+        Ok(Self {
+            token,
+            session,
+            tenant,
+            user,
+        })
+    }
+}
+
 /// Whom a set-up link belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invitee {
@@ -141,9 +157,6 @@ impl SignIn {
                 return Err(IdentityError::WrongCode);
             }
         }
-        self.attempts
-            .succeeded(&candidate.key, attempt.address)
-            .await;
         self.start_for(&candidate, attempt, now).await
     }
 
@@ -160,9 +173,6 @@ impl SignIn {
             let step = self.begin_second_step(who, version, now).await?;
             return Ok(Begun::Code(step));
         }
-        self.attempts
-            .succeeded(&candidate.key, attempt.address)
-            .await;
         let started = self.start_for(&candidate, attempt, now).await?;
         Ok(Begun::Session(started))
     }
@@ -212,6 +222,7 @@ impl SignIn {
         }
     }
 
+    /// Gives the attempt back and starts a session, in one flight.
     async fn start_for(
         &self,
         candidate: &Candidate,
@@ -220,8 +231,14 @@ impl SignIn {
     ) -> Result<Started, IdentityError> {
         let who = (candidate.tenant, candidate.user);
         let seen = Some(candidate.member_version);
-        self.start(who, seen, (attempt.address, attempt.user_agent), now)
-            .await
+        let from = (attempt.address, attempt.user_agent);
+        let client = self.auth.get().await?;
+        let ((), started) = tokio::join!(
+            self.attempts
+                .succeeded_on(&client, &candidate.key, attempt.address),
+            session::start(&client, &self.ids, (who, seen), from, now)
+        );
+        Started::from_session(who, started?)
     }
 
     /// Whom the secret part of a set-up link belongs to, while it is good.
@@ -317,14 +334,9 @@ impl SignIn {
         from: (IpAddr, &str),
         now: Timestamp,
     ) -> Result<Started, IdentityError> {
-        let started = session::start(&self.auth, &self.ids, (who, seen), from, now).await?;
-        let (token, session) = started.ok_or(IdentityError::WrongPassword)?;
-        Ok(Started {
-            token,
-            session,
-            tenant: who.0,
-            user: who.1,
-        })
+        let client = self.auth.get().await?;
+        let started = session::start(&client, &self.ids, (who, seen), from, now).await?;
+        Started::from_session(who, started)
     }
 
     async fn rehash(&self, candidate: &Candidate, stronger: &str) -> Result<(), IdentityError> {
