@@ -25,7 +25,7 @@ use crate::{
 /// The status that a process ends with when a threat was found.
 pub const EXIT_STATUS: i32 = 70;
 /// The shortest and the longest time between two looks.
-const BETWEEN: (Duration, Duration) = (Duration::from_millis(400), Duration::from_millis(650));
+const BETWEEN: (Duration, Duration) = (Duration::from_millis(400), Duration::from_millis(600));
 /// How often what hardly changes is looked at.
 const SELDOM: Duration = Duration::from_mins(1);
 /// How long whoever is told of a threat may take. The secrets are gone by then.

@@ -218,7 +218,8 @@ impl Supervisor {
         let _ = rustix::io::ioctl_fionbio(&self.up, true);
         let mut next = Instant::now() + pause();
         loop {
-            self.wait(&mut signals, BEAT);
+            let left = next.saturating_duration_since(Instant::now());
+            self.wait(&mut signals, left.min(BEAT));
             self.serve();
             self.listen();
             let mut found: Vec<Finding> = self.look_at_worker().into_iter().collect();
