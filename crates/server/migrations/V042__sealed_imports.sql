@@ -9,3 +9,4 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
         OR EXISTS (SELECT FROM app.content_part s WHERE s.tenant_id = of_tenant)
         OR EXISTS (SELECT FROM app.import_part s WHERE s.tenant_id = of_tenant AND s.object IS NOT NULL)
 $$;
+SELECT app.permit_lookup('app.import_part', 'SELECT (tenant_id, object)');

@@ -126,7 +126,7 @@ mod tests {
     /// What is asked before keys are made has to know every place, too.
     #[test]
     fn keys_are_not_made_beside_any_of_them() {
-        let migration = include_str!("../../migrations/V039__counted_apart.sql");
+        let migration = include_str!("../../migrations/V042__sealed_imports.sql");
         for (table, column) in names() {
             let ask = format!(
                 "FROM app.{table} s WHERE s.tenant_id = of_tenant AND s.{column} IS NOT NULL)"
