@@ -56,7 +56,7 @@ async fn a_file_is_imported_taken_back_and_imported_again() {
             .choose("#missing", "is created (records only)")
             .await;
         browser.press_button("Check again").await;
-        browser.wait_until("return [...document.querySelectorAll('.preview .tag')].map((it) => it.innerText).join()", "new,new,new,fails").await;
+        browser.wait_until("return [...document.querySelectorAll('.import-rows .tag')].map((it) => it.innerText).join()", "new,new,new,fails").await;
         browser.press_button("Import").await;
         browser.wait_for_text("Complete").await;
         browser.wait_for_text("Download the failed rows").await;
