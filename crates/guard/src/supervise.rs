@@ -350,9 +350,14 @@ impl Supervisor {
         let _ = sys::signal(self.worker, libc::SIGKILL);
         let started = Instant::now();
         while started.elapsed() < Duration::from_millis(500) {
-            match sys::change(self.worker) {
-                Ok(Some((_, Change::Exited(_) | Change::Killed(_)))) | Err(_) => break,
-                _ => std::thread::sleep(Duration::from_millis(1)),
+            // Its threads are traced each by itself: it has ended when all of them have been heard.
+            match sys::change(-1) {
+                Ok(Some((who, Change::Exited(_) | Change::Killed(_)))) if who == self.worker => {
+                    break;
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => std::thread::sleep(Duration::from_millis(1)),
+                Err(_) => break,
             }
         }
         last(sighting);

@@ -72,7 +72,14 @@ impl Guarded {
                     .unwrap()
                     .read_to_string(&mut said)
                     .unwrap();
-                assert!(!is_alive(worker), "the worker is still there");
+                // Its files are closed a moment before it is gone.
+                while is_alive(worker) {
+                    assert!(
+                        since.elapsed() < Duration::from_secs(3),
+                        "the worker is still there"
+                    );
+                    std::thread::yield_now();
+                }
                 return (status, said);
             }
             assert!(since.elapsed() < Duration::from_secs(10), "it goes on");
