@@ -345,7 +345,7 @@ async fn long_two_hundred_thousand_rows_are_sent_and_imported_in_bounded_memory(
     let server = Server::start(&ServerOptions::demo());
     let person = Person::at(&server).await;
     let before = person.contacts().await;
-    let file = contacts(ROWS, 1_000);
+    let file = contacts(ROWS, 1_100);
     assert!(file.len() > 200 << 20);
     let idle = peak_kb(&server);
     let page = person.bring("contacts.csv", &file).await.unwrap();
