@@ -15,7 +15,7 @@ use super::{
     resume::By,
     uploads::{Upload, as_json, get, json_of, unkept},
 };
-use crate::{database::pool::Step, identity::audit::Action, store::PgStore};
+use crate::{database::pool::Step, store::PgStore};
 
 /// Numbers of what there is already.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +34,10 @@ pub(super) struct GoingOn {
 const CHECKPOINT: &str = "INSERT INTO app.import_checkpoint (tenant_id, user_id, upload_id, number, up_to_row, waits, settled, progress, batches, failed_parts) \
     SELECT u.tenant_id, u.user_id, u.id, $3, $4, $5, $6, $7, $8, $9 FROM app.import_upload u \
     WHERE u.id = $1 AND u.claims = $2 AND u.state = 'running' RETURNING number";
+/// An early end, of an import whose file is still here and that nobody has taken back.
+const CAN_GO_ON: &str = "u.state = 'ended' AND u.outcome IN ('stopped', 'cancelled') AND u.run_id IS NOT NULL \
+    AND EXISTS (SELECT FROM app.import_part p WHERE p.upload_id = u.id AND p.kind = 'file') \
+    AND NOT EXISTS (SELECT FROM app.import_undo n WHERE n.run_id = u.run_id)";
 const USEFUL: &str = "UPDATE app.import_upload u SET useful_claim = u.claims, progress = $3 WHERE u.id = $1 AND u.claims = $2";
 const CHECKPOINTS: &str = "SELECT c.number, c.up_to_row, c.waits, c.settled, c.progress, c.batches, c.failed_parts \
     FROM app.import_checkpoint c WHERE c.upload_id = $1 ORDER BY c.number";
@@ -221,30 +225,21 @@ impl PgStore {
 
     /// Hands an import over to the job once more that came to an early end. False when it can't go on any more.
     pub(crate) async fn continue_upload(&self, upload: &Upload) -> Result<bool, StoreError> {
-        let sql = "UPDATE app.import_upload u SET state = 'queued', outcome = NULL, problem = NULL, ended_at = NULL, cancelled = false, \
-            claimed_until = NULL, useful_claim = u.claims WHERE u.id = $1 AND u.state = 'ended' AND u.outcome IN ('stopped', 'cancelled') \
-            AND u.run_id IS NOT NULL AND EXISTS (SELECT FROM app.import_part p WHERE p.upload_id = u.id AND p.kind = 'file') \
-            AND NOT EXISTS (SELECT FROM app.import_undo n WHERE n.run_id = u.run_id) RETURNING u.id";
+        let sql = format!(
+            "UPDATE app.import_upload u SET state = 'queued', outcome = NULL, problem = NULL, ended_at = NULL, cancelled = false, \
+            claimed_until = NULL, useful_claim = u.claims WHERE u.id = $1 AND {CAN_GO_ON} RETURNING u.id"
+        );
         let detail = json!({ "object": upload.object, "name": upload.file, "continued": true });
-        let id = upload.id.to_string();
-        self.run_if_found(
-            Step {
-                sql,
-                params: &[&id],
-            },
-            Action::ImportStart,
-            upload.id,
-            &detail,
-        )
-        .await
+        self.hand_over(&sql, upload, &detail).await
     }
 
     /// Whether an import that came to an early end can go on.
     pub(crate) async fn can_continue(&self, upload: &Upload) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM app.import_upload u WHERE u.id = $1 AND u.state = 'ended' AND u.outcome IN ('stopped', 'cancelled') \
-            AND u.run_id IS NOT NULL AND EXISTS (SELECT FROM app.import_part p WHERE p.upload_id = u.id AND p.kind = 'file') \
-            AND NOT EXISTS (SELECT FROM app.import_undo n WHERE n.run_id = u.run_id)";
-        Ok(!self.run_step(sql, &[&upload.id.as_str()]).await?.is_empty())
+        let sql = format!("SELECT 1 FROM app.import_upload u WHERE u.id = $1 AND {CAN_GO_ON}");
+        Ok(!self
+            .run_step(&sql, &[&upload.id.as_str()])
+            .await?
+            .is_empty())
     }
 }
 

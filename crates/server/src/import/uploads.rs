@@ -203,17 +203,20 @@ impl PgStore {
     pub(crate) async fn start_upload(&self, upload: &Upload) -> Result<bool, StoreError> {
         let sql = "UPDATE app.import_upload u SET state = 'queued', progress = '{}', problem = NULL WHERE u.id = $1 AND u.state = 'draft' RETURNING u.id";
         let detail = json!({ "object": upload.object, "name": upload.file });
+        self.hand_over(sql, upload, &detail).await
+    }
+
+    /// Hands an import over to the job by `sql`, which answers whether it is one that can be.
+    pub(super) async fn hand_over(
+        &self,
+        sql: &str,
+        upload: &Upload,
+        detail: &Json,
+    ) -> Result<bool, StoreError> {
         let id = upload.id.to_string();
-        self.run_if_found(
-            Step {
-                sql,
-                params: &[&id],
-            },
-            Action::ImportStart,
-            upload.id,
-            &detail,
-        )
-        .await
+        let params: &[&(dyn ToSql + Sync)] = &[&id];
+        self.run_if_found(Step { sql, params }, Action::ImportStart, upload.id, detail)
+            .await
     }
 
     /// Asks an import that waits or runs to end.

@@ -162,6 +162,51 @@ impl External {
             .stdin(Stdio::null());
         command
     }
+
+    /// Serves with this configuration; what the server says goes into `log`.
+    pub(crate) fn serve(&self, config: &Path) -> Serving {
+        let log = fs::File::create(self.path("log")).unwrap();
+        Serving(
+            Self::command(&["serve"], config, &self.path("ca.pem"))
+                .stdout(Stdio::null())
+                .stderr(log)
+                .spawn()
+                .unwrap(),
+        )
+    }
+
+    /// What the server has said.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap()
+    }
+
+    /// A client that trusts this installation and nobody else.
+    pub(crate) fn client(&self) -> reqwest::Client {
+        let trusted = fs::read(self.path("ca.pem")).unwrap();
+        let trusted = reqwest::Certificate::from_pem(&trusted).unwrap();
+        reqwest::Client::builder()
+            .tls_certs_only([trusted])
+            .build()
+            .unwrap()
+    }
+
+    /// Waits until the server on `listen` is ready.
+    pub(crate) async fn ready(&self, serving: &mut Serving, listen: u16) {
+        let (client, begun) = (self.client(), Instant::now());
+        let ready = format!("https://127.0.0.1:{listen}/readyz");
+        loop {
+            let answer = client.get(&ready).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return;
+            }
+            assert!(
+                begun.elapsed() < Duration::from_mins(1) && serving.0.try_wait().unwrap().is_none(),
+                "{}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
 }
 
 pub(crate) fn private_file(path: &Path, text: &str) {
@@ -270,34 +315,10 @@ async fn an_external_database_is_set_up_served_from_and_never_spoken_to_in_the_o
     // With the folder that the others have, it serves without the owner's credentials.
     private_file(&config, &without_owner);
 
-    let log = fs::File::create(external.path("log")).unwrap();
-    let mut serving = Serving(
-        External::command(&["serve"], &config, &ca)
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap(),
-    );
-    let trusted = reqwest::Certificate::from_pem(&fs::read(&ca).unwrap()).unwrap();
-    let client = reqwest::Client::builder()
-        .tls_certs_only([trusted])
-        .build()
-        .unwrap();
-    let ready = format!("https://127.0.0.1:{listen}/readyz");
-    let begun = Instant::now();
-    loop {
-        let answer = client.get(&ready).send().await;
-        if answer.is_ok_and(|answer| answer.status().is_success()) {
-            break;
-        }
-        assert!(
-            begun.elapsed() < Duration::from_mins(1) && serving.0.try_wait().unwrap().is_none(),
-            "{}",
-            fs::read_to_string(external.path("log")).unwrap()
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    let page = client
+    let mut serving = external.serve(&config);
+    external.ready(&mut serving, listen).await;
+    let page = external
+        .client()
         .get(format!("https://127.0.0.1:{listen}/sign-in"))
         .send()
         .await

@@ -1,12 +1,10 @@
 //! A database that only follows another one: never served from, and passed over where its primary is named too.
 
 use std::fs;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use fieldstone_testkit::{Standby, free_port};
 
-use crate::external::{External, Serving, private_file, sentence};
+use crate::external::{External, private_file, sentence};
 
 #[tokio::test]
 async fn a_standby_is_never_served_from() {
@@ -44,35 +42,8 @@ async fn a_standby_is_never_served_from() {
     let both = external.path("both.toml");
     let hosts = format!("localhost:{second},localhost:{primary}/");
     private_file(&both, &text.replace(&here, &hosts));
-    let log = fs::File::create(external.path("log")).unwrap();
-    let mut serving = Serving(
-        External::command(&["serve"], &both, &ca)
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap(),
-    );
-    let trusted = reqwest::Certificate::from_pem(&fs::read(&ca).unwrap()).unwrap();
-    let client = reqwest::Client::builder()
-        .tls_certs_only([trusted])
-        .build()
-        .unwrap();
-    let begun = Instant::now();
-    loop {
-        let answer = client
-            .get(format!("https://127.0.0.1:{listen}/readyz"))
-            .send()
-            .await;
-        if answer.is_ok_and(|answer| answer.status().is_success()) {
-            break;
-        }
-        assert!(
-            begun.elapsed() < Duration::from_mins(1) && serving.0.try_wait().unwrap().is_none(),
-            "{}",
-            fs::read_to_string(external.path("log")).unwrap()
-        );
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let mut serving = external.serve(&both);
+    external.ready(&mut serving, listen).await;
     let served = external
         .ask("SELECT (count(*) > 0)::text FROM pg_stat_activity WHERE usename = 'fieldstone_app'")
         .await;

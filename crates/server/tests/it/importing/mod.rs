@@ -71,11 +71,19 @@ async fn import(
     let mut request = Request::new(object, path);
     request.mapping = Mapping::from_toml(mapping)?;
     request.chunk = 300;
+    import_as_asked(store, database, &request).await
+}
+
+async fn import_as_asked(
+    store: &PgStore,
+    database: &TestStores,
+    request: &Request,
+) -> Result<Report, ImportError> {
     let owner = connect(&database.database.owner()).await.unwrap();
     let workspace = PgWorkspace::new(database.stores.clone(), store.actor().clone(), Some(owner));
     run(
         &workspace,
-        &request,
+        request,
         &SystemClock,
         &CancellationToken::new(),
         &mut |_| {},
@@ -265,18 +273,8 @@ async fn long_two_hundred_thousand_rows_of_which_one_in_twenty_is_wrong() {
     let path = folder.path().join("contacts.csv");
     std::fs::write(&path, contacts(ROWS)).unwrap();
     let request = Request::new("contact", &path);
-    let owner = connect(&database.database.owner()).await.unwrap();
-    let workspace = PgWorkspace::new(database.stores.clone(), store.actor().clone(), Some(owner));
     let began = SystemClock.now();
-    let report = run(
-        &workspace,
-        &request,
-        &SystemClock,
-        &CancellationToken::new(),
-        &mut |_| {},
-    )
-    .await
-    .unwrap();
+    let report = import_as_asked(&store, &database, &request).await.unwrap();
     let took = SystemClock.now().duration_since(began);
     eprintln!("{ROWS} rows in {took:#}");
     assert_eq!(counts(&report), [190_000, 0, 0, 10_000, 0]);
@@ -303,17 +301,7 @@ async fn long_two_hundred_thousand_rows_of_which_one_in_twenty_is_wrong() {
     let again = folder.path().join("again.csv");
     std::fs::write(&again, corrected.into_inner().unwrap()).unwrap();
     let request = Request::new("contact", &again);
-    let owner = connect(&database.database.owner()).await.unwrap();
-    let workspace = PgWorkspace::new(database.stores.clone(), store.actor().clone(), Some(owner));
-    let report = run(
-        &workspace,
-        &request,
-        &SystemClock,
-        &CancellationToken::new(),
-        &mut |_| {},
-    )
-    .await
-    .unwrap();
+    let report = import_as_asked(&store, &database, &request).await.unwrap();
     assert_eq!(counts(&report), [10_000, 0, 0, 0, 0]);
 }
 

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use fieldstone_testkit::free_port;
@@ -11,7 +10,7 @@ use nix::unistd::Pid;
 use serde_json::{Map, Value, json};
 
 use super::bao::{Bao, SECRET_ID};
-use crate::external::{External, Serving, private_file, sentence};
+use crate::external::{External, private_file, sentence};
 
 /// Moves what the configuration names into the manager; answers with the values that must not be seen any more.
 fn move_secrets(bao: &Bao, config: &Path) -> Vec<String> {
@@ -79,19 +78,8 @@ async fn an_installation_without_a_secret_on_its_disk() {
     ]);
     assert!(output.status.success(), "{}", sentence(&output));
 
-    let log = fs::File::create(external.path("log")).unwrap();
-    let mut serving = Serving(
-        External::command(&["serve"], &config, &ca)
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap(),
-    );
-    let trusted = reqwest::Certificate::from_pem(&fs::read(&ca).unwrap()).unwrap();
-    let client = reqwest::Client::builder()
-        .tls_certs_only([trusted])
-        .build()
-        .unwrap();
+    let mut serving = external.serve(&config);
+    let client = external.client();
     // Ready with this warning, or without it.
     let warned = async |wanted: bool| {
         let begun = Instant::now();
@@ -116,7 +104,7 @@ async fn an_installation_without_a_secret_on_its_disk() {
             assert!(
                 begun.elapsed() < Duration::from_mins(1),
                 "{}",
-                fs::read_to_string(external.path("log")).unwrap()
+                external.log()
             );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -173,7 +161,7 @@ async fn an_installation_without_a_secret_on_its_disk() {
     )
     .unwrap();
     assert!(serving.0.wait().unwrap().success());
-    said += &fs::read_to_string(external.path("log")).unwrap();
+    said += &external.log();
     for secret in &secrets {
         assert!(!said.contains(secret), "a secret was written: {said}");
     }
