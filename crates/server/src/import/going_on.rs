@@ -34,9 +34,9 @@ pub(super) struct GoingOn {
 const CHECKPOINT: &str = "INSERT INTO app.import_checkpoint (tenant_id, user_id, upload_id, number, up_to_row, waits, settled, progress, batches, failed_parts) \
     SELECT u.tenant_id, u.user_id, u.id, $3, $4, $5, $6, $7, $8, $9 FROM app.import_upload u \
     WHERE u.id = $1 AND u.claims = $2 AND u.state = 'running' RETURNING number";
-/// An early end, of an import whose file is still here and that nobody has taken back.
+/// An early end, of an import whose file is still here and that nobody has taken back. One that a version before had begun can't go on.
 const CAN_GO_ON: &str = "u.state = 'ended' AND u.outcome IN ('stopped', 'cancelled') AND u.run_id IS NOT NULL \
-    AND EXISTS (SELECT FROM app.import_part p WHERE p.upload_id = u.id AND p.kind = 'file') \
+    AND u.problem IS DISTINCT FROM 'interrupted' AND EXISTS (SELECT FROM app.import_part p WHERE p.upload_id = u.id AND p.kind = 'file') \
     AND NOT EXISTS (SELECT FROM app.import_undo n WHERE n.run_id = u.run_id)";
 const USEFUL: &str = "UPDATE app.import_upload u SET useful_claim = u.claims, progress = $3 WHERE u.id = $1 AND u.claims = $2";
 const CHECKPOINTS: &str = "SELECT c.number, c.up_to_row, c.waits, c.settled, c.progress, c.batches, c.failed_parts \
@@ -45,7 +45,7 @@ const CHECKPOINTS: &str = "SELECT c.number, c.up_to_row, c.waits, c.settled, c.p
 const SINCE: &str = "SELECT b.first_row, b.last_row, b.created, b.updated, b.versions, b.created_rows, b.updated_rows, b.number \
     FROM app.import_batch b WHERE b.run_id = $1 AND b.number >= $2 ORDER BY b.number";
 const GOES_ON: &str = "UPDATE app.import_upload u SET interruptions = u.interruptions + 1, resumed_at = transaction_timestamp(), resumed_row = $3, progress = $4 \
-    WHERE u.id = $1 AND u.claims = $2 AND u.state = 'running' RETURNING u.id";
+    WHERE u.id = $1 AND u.claims = $2 AND u.state = 'running' AND NOT EXISTS (SELECT FROM app.import_undo n WHERE n.run_id = u.run_id) RETURNING u.id";
 const REOPEN: &str = "UPDATE app.import_run r SET ended_at = NULL, outcome = NULL WHERE r.id = $1 AND EXISTS ( \
     SELECT FROM app.import_upload u WHERE u.id = $2 AND u.claims = $3 AND u.state = 'running')";
 
@@ -226,8 +226,9 @@ impl PgStore {
     /// Hands an import over to the job once more that came to an early end. False when it can't go on any more.
     pub(crate) async fn continue_upload(&self, upload: &Upload) -> Result<bool, StoreError> {
         let sql = format!(
-            "UPDATE app.import_upload u SET state = 'queued', outcome = NULL, problem = NULL, ended_at = NULL, cancelled = false, \
-            claimed_until = NULL, useful_claim = u.claims WHERE u.id = $1 AND {CAN_GO_ON} RETURNING u.id"
+            "WITH u AS (UPDATE app.import_upload u SET state = 'queued', outcome = NULL, problem = NULL, ended_at = NULL, cancelled = false, \
+            claimed_until = NULL, useful_claim = u.claims WHERE u.id = $1 AND {CAN_GO_ON} RETURNING u.run_id) \
+            UPDATE app.import_run r SET ended_at = NULL, outcome = NULL FROM u WHERE r.id = u.run_id RETURNING r.id"
         );
         let detail = json!({ "object": upload.object, "name": upload.file, "continued": true });
         self.hand_over(&sql, upload, &detail).await

@@ -67,7 +67,7 @@ pub(crate) enum Ending {
     Interrupted,
     /// It never got as far as the first row.
     NeverBegun,
-    /// The server was stopped.
+    /// The server was stopped. Imports of versions before ended so.
     ServerStopped,
     /// It was interrupted several times without getting any further.
     Stuck,
@@ -251,13 +251,13 @@ impl Imports {
             Err(ImportError::Store(error @ (StoreError::SessionEnded | StoreError::Busy))) => {
                 return Err(error);
             }
+            // What was put down is out of reach for now.
+            Err(ImportError::Unreadable(..) | ImportError::Io(_)) => {
+                return store.release_upload(id, claimed.claims, false).await;
+            }
             Err(error) => {
                 let end = End::Stopped(error.to_string());
-                if let Some(upload) = store.import_upload(id).await?
-                    && let Some(run) = upload.run
-                {
-                    store.close_run(run, &last).await?;
-                }
+                store.close_run(id, claimed.claims, &last).await?;
                 (end, last)
             }
         };
@@ -387,9 +387,9 @@ async fn give_up(
     upload: &Upload,
     why: Ending,
 ) -> Result<(), StoreError> {
-    if let Some(run) = upload.run {
-        store.close_run(run, &upload.progress).await?;
-    }
+    store
+        .close_run(upload.id, claimed.claims, &upload.progress)
+        .await?;
     let end = End::Stopped(why.name().to_owned());
     store
         .end_upload(

@@ -4,7 +4,10 @@
 
 use std::{
     io::{self, Read, Seek, SeekFrom, Write},
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use aws_lc_rs::rand;
@@ -233,14 +236,6 @@ impl PgStore {
         rows.iter().map(part).collect()
     }
 
-    /// Makes of what was brought what is imported.
-    pub(crate) async fn take_brought_as_file(&self, upload: RecordId) -> Result<(), StoreError> {
-        let sql = "UPDATE app.import_part p SET kind = 'file' WHERE p.upload_id = $1 AND p.kind = 'brought'";
-        self.run_step(sql, &[&upload.as_str()]).await?;
-        self.note_written();
-        Ok(())
-    }
-
     /// Removes parts of a kind from the `first` on.
     pub(crate) async fn remove_parts_from(
         &self,
@@ -320,6 +315,7 @@ impl PgStore {
             parts,
             size,
             first: OnceLock::new(),
+            failed: AtomicBool::new(false),
             runtime: Handle::current(),
         })))
     }
@@ -360,6 +356,8 @@ struct Inner {
     size: u64,
     /// A page looks at the beginning several times.
     first: OnceLock<Bytes>,
+    /// Whether a part could not be had.
+    failed: AtomicBool,
     runtime: Handle,
 }
 
@@ -420,6 +418,11 @@ impl KeptFile {
         })
     }
 
+    /// Whether a reader could not have a part of it: then nothing is known of what it holds.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.0.failed.load(Ordering::Relaxed)
+    }
+
     /// Reads it from its beginning, on a thread where it may wait.
     pub(crate) fn reader(&self) -> PartReader {
         PartReader {
@@ -454,6 +457,7 @@ impl Read for PartReader {
             self.part = inner
                 .runtime
                 .block_on(self.file.at(at))
+                .inspect_err(|_| inner.failed.store(true, Ordering::Relaxed))
                 .map_err(io::Error::other)?;
             self.at = Some(at);
         }

@@ -1,7 +1,7 @@
 //! Going on with an import that was interrupted: what its checkpoints and its journal say has happened.
 //!
-//! A checkpoint says what is settled. Of batches announced after it, those whose records are there were applied, as a whole: their rows count as
-//! what they became. The rows of the others are imported again with the ids announced for them, so that whoever still holds such a batch
+//! A checkpoint says what is settled. Of batches announced after it, those that made records that are there were applied, as a whole: their rows
+//! count as what they became. The rows of the others are imported again with the ids announced for them, so that whoever still holds such a batch
 //! can't apply it beside.
 
 use std::collections::{HashMap, HashSet};
@@ -60,9 +60,8 @@ impl Resume {
         for ((id, version), row) in batch.updated.iter().zip(&batch.updated_rows) {
             updated.push((*row, was_updated(store, *id, *version, by).await?));
         }
-        // Applied as a whole or not at all: one record tells of all.
-        let is_applied = batch.created.iter().any(|id| there.contains(id))
-            || updated.iter().any(|(_, updated)| *updated);
+        // Applied as a whole or not at all: one record made tells of all. A change doesn't: somebody may have made one by hand meanwhile.
+        let is_applied = batch.created.iter().any(|id| there.contains(id));
         for (id, row) in batch.created.iter().zip(&batch.created_rows) {
             if *row == 0 {
                 self.progress.related += u64::from(is_applied);
@@ -73,14 +72,12 @@ impl Resume {
                 self.promised.insert(*row, *id);
             }
         }
-        for (row, was_updated) in updated
-            .into_iter()
-            .filter(|(row, _)| is_applied && *row > 0)
-        {
-            let happened = if was_updated {
-                Happened::Updated
-            } else {
-                Happened::Nothing
+        for (row, was_updated) in updated.into_iter().filter(|(row, _)| *row > 0) {
+            let happened = match (was_updated, is_applied) {
+                (true, _) => Happened::Updated,
+                (false, true) => Happened::Nothing,
+                // Imported again, which changes nothing where it was applied.
+                (false, false) => continue,
             };
             self.happened.insert(row, happened);
         }

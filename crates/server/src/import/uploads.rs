@@ -153,12 +153,46 @@ impl PgStore {
         encoding: &str,
         choices: &Choices,
     ) -> Result<bool, StoreError> {
-        let sql = "UPDATE app.import_upload u SET state = 'draft', object = $2, bytes = $3, encoding = $4, choices = $5 \
+        let sql = "UPDATE app.import_upload u SET state = 'draft', object = $2, bytes = $3, encoding = $4, choices = $5, claimed_until = NULL \
             WHERE u.id = $1 AND u.state = 'arriving' RETURNING u.id";
         let size = i64::try_from(bytes).unwrap_or(i64::MAX);
-        let choices = as_json(choices);
-        let params: [&(dyn ToSql + Sync); 5] = [&id.as_str(), &object, &size, &encoding, &choices];
-        self.changed(sql, &params).await
+        let (id, choices) = (id.to_string(), as_json(choices));
+        let steps = [
+            Step {
+                sql,
+                params: &[&id, &object, &size, &encoding, &choices],
+            },
+            Step {
+                // Where other text was made of it, it is of no use any more.
+                sql: "UPDATE app.import_part p SET kind = 'file' WHERE p.upload_id = $1 AND p.kind = 'brought' \
+                    AND EXISTS (SELECT FROM app.import_upload u WHERE u.id = $1 AND u.state = 'draft') \
+                    AND NOT EXISTS (SELECT FROM app.import_part f WHERE f.upload_id = $1 AND f.kind = 'file')",
+                params: &[&id],
+            },
+        ];
+        let flight = self.pool().flight(self.actor(), None, &steps).await;
+        let answers = self.note_outcome(flight.map_err(store_error))?;
+        self.note_written();
+        Ok(answers.first().is_some_and(|rows| !rows.is_empty()))
+    }
+
+    /// Takes the turn to look through a file that has arrived; false while somebody else has it, for minutes at most.
+    pub(crate) async fn claim_arrival(&self, id: RecordId) -> Result<bool, StoreError> {
+        let sql = "UPDATE app.import_upload u SET claimed_until = transaction_timestamp() + interval '5 minutes' \
+            WHERE u.id = $1 AND u.state = 'arriving' AND (u.claimed_until IS NULL OR u.claimed_until < transaction_timestamp()) RETURNING u.id";
+        self.changed(sql, &[&id.as_str()]).await
+    }
+
+    /// Gives that turn back: the file may be looked through again.
+    pub(crate) async fn release_arrival(&self, id: RecordId) -> Result<(), StoreError> {
+        let sql = "UPDATE app.import_upload u SET claimed_until = NULL WHERE u.id = $1 AND u.state = 'arriving'";
+        self.run_step(sql, &[&id.as_str()]).await.map(drop)
+    }
+
+    /// Throws a file away that was looked through and is of no use.
+    pub(crate) async fn drop_arrival(&self, id: RecordId) -> Result<(), StoreError> {
+        let sql = "DELETE FROM app.import_upload u WHERE u.id = $1 AND u.state = 'arriving'";
+        self.run_step(sql, &[&id.as_str()]).await.map(drop)
     }
 
     /// One of the caller's uploads.
@@ -294,14 +328,15 @@ impl PgStore {
         Ok(())
     }
 
-    /// Closes the journal of an import whose server went away in the middle of it.
-    pub(crate) async fn close_run(
+    /// Closes the journal of an import that ends early. Nothing happens when it isn't this claim's any more.
+    pub(super) async fn close_run(
         &self,
-        run: RecordId,
+        id: RecordId,
+        claim: i32,
         progress: &Progress,
     ) -> Result<(), StoreError> {
-        let sql = "UPDATE app.import_run r SET ended_at = transaction_timestamp(), outcome = 'stopped', created = $2, updated = $3, skipped = $4, failed = $5 \
-            WHERE r.id = $1 AND r.ended_at IS NULL";
+        let sql = "UPDATE app.import_run r SET ended_at = transaction_timestamp(), outcome = 'stopped', created = $3, updated = $4, skipped = $5, failed = $6 \
+            WHERE r.id = (SELECT u.run_id FROM app.import_upload u WHERE u.id = $1 AND u.claims = $2 AND u.state = 'running') AND r.ended_at IS NULL";
         let [created, updated, skipped, failed] = [
             progress.created,
             progress.updated,
@@ -309,9 +344,9 @@ impl PgStore {
             progress.failed,
         ]
         .map(|count| i64::try_from(count).unwrap_or(i64::MAX));
-        self.run_step(sql, &[&run.as_str(), &created, &updated, &skipped, &failed])
-            .await
-            .map(drop)
+        let params: &[&(dyn ToSql + Sync)] =
+            &[&id.as_str(), &claim, &created, &updated, &skipped, &failed];
+        self.run_step(sql, params).await.map(drop)
     }
 
     /// Imports of the workspace, newest first.

@@ -12,15 +12,15 @@ use super::rows::COLUMNS_MAX;
 
 /// Files that a workbook may consist of.
 const PARTS_MAX: usize = 5_000;
-/// The texts that cells share, which have to be at hand for all of them.
-const SHARED: &str = "xl/sharedStrings.xml";
+/// What is held as a whole wherever in the archive it lies: the texts that cells share, names, formats.
+const HELD: [&str; 3] = ["sharedstrings.xml", "workbook.xml", "styles.xml"];
 
 /// What a workbook may come to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// Bytes that it may have unpacked.
     pub(crate) unpacked: u64,
-    /// Bytes of the texts that cells share.
+    /// Bytes of anything in it that isn't a sheet, such as the texts that cells share.
     pub(crate) shared: u64,
     /// Bytes that the text made of it may have.
     pub(crate) text: u64,
@@ -99,13 +99,14 @@ fn measure(source: impl Read + Seek, limits: Limits) -> Result<(), WorkbookError
     let mut left = limits.unpacked;
     for at in 0..archive.len() {
         let part = archive.by_index(at).map_err(|_| WorkbookError::Broken)?;
-        let is_shared = part
-            .name()
-            .is_ok_and(|name| name.eq_ignore_ascii_case(SHARED));
+        let is_sheet = part.name().is_ok_and(|name| {
+            let name = name.to_lowercase();
+            name.contains("worksheets/") && !HELD.iter().any(|held| name.ends_with(held))
+        });
         let size = io::copy(&mut part.take(left + 1), &mut io::sink())
             .map_err(|_| WorkbookError::Broken)?;
         left = left.checked_sub(size).ok_or(WorkbookError::TooLarge)?;
-        if is_shared && size > limits.shared {
+        if !is_sheet && size > limits.shared {
             return Err(WorkbookError::TooLarge);
         }
     }

@@ -6,6 +6,7 @@
 pub(crate) mod conflict;
 pub(crate) mod device;
 pub(crate) mod keys;
+mod names;
 mod plan;
 pub(crate) mod policy;
 mod pull;

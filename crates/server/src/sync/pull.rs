@@ -5,8 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_lc_rs::rand;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use fieldstone_model::{RecordId, Registry, query::Environment};
 use fieldstone_protocol::{
     digest::Digest,
@@ -20,6 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     SyncError,
+    names::{WalkName, cursor_name, page_name},
     reading::{Kept, Reading, open},
 };
 use crate::{
@@ -53,23 +52,21 @@ pub(super) struct Outcome {
 pub(super) enum Onward {
     /// The cursor stays as it is.
     Unchanged { cursor: String },
-    /// There is more behind `position`, or behind `reached` of a walk.
+    /// There are more changes behind `position`.
     More {
         began: String,
         position: Option<RecordId>,
-        reached: Option<RecordId>,
+    },
+    /// There is more of a walk behind `reached`.
+    Further {
+        began: String,
+        walk: WalkName,
+        reached: RecordId,
     },
     /// It was the last page, and the cursor is this snapshot.
     Done { snapshot: String, proven: bool },
     /// It would have been too much.
     Restart,
-}
-
-/// The name of a new cursor, which nobody can guess.
-fn cursor_id() -> Result<String, StoreError> {
-    let mut random = [0; 16];
-    rand::fill(&mut random).map_err(|_| StoreError::internal("no randomness"))?;
-    Ok(URL_SAFE_NO_PAD.encode(random))
 }
 
 impl PgStore {
@@ -123,7 +120,7 @@ impl PgStore {
             (Want::Walk(inventory), _) => {
                 let list = reading.list(self.recall(), first).await?;
                 if first.is_none() && inventory.after.is_none() && inventory.entries.is_empty() {
-                    totals = Some(reading.counts(&list));
+                    totals = Some(reading.counts(&list.ids));
                 }
                 reading.walk(inventory, &list, first).await?
             }
@@ -168,7 +165,6 @@ impl PgStore {
         next: Onward,
         digest: Option<Digest>,
     ) -> Result<Next, SyncError> {
-        let id = cursor_id()?;
         Ok(match next {
             Onward::Restart => return Err(StoreError::internal("nothing goes on").into()),
             Onward::Unchanged { cursor } => {
@@ -182,20 +178,32 @@ impl PgStore {
                     digest,
                 }
             }
-            Onward::More {
-                began,
-                position,
-                reached,
-            } => {
+            Onward::More { began, position } => {
+                let id = cursor_name()?;
                 let names = (id.as_str(), presented);
                 self.keep(reading, request, names, &began, position, rows)
                     .await?;
                 Next::More {
                     page: PageToken(id),
-                    reached,
+                    reached: None,
+                }
+            }
+            Onward::Further {
+                began,
+                walk,
+                reached,
+            } => {
+                let id = page_name(&walk)?;
+                let names = (id.as_str(), presented);
+                self.keep(reading, request, names, &began, None, rows)
+                    .await?;
+                Next::More {
+                    page: PageToken(id),
+                    reached: Some(reached),
                 }
             }
             Onward::Done { snapshot, .. } => {
+                let id = cursor_name()?;
                 let key = reading.cursor_key(&id);
                 let names = (id.as_str(), presented);
                 self.keep(reading, request, names, &snapshot, None, rows)
@@ -329,11 +337,7 @@ impl Reading<'_> {
         if changed.len() > CHANGES {
             changed.truncate(CHANGES);
             let position = changed.last().copied();
-            let next = Onward::More {
-                began,
-                position,
-                reached: None,
-            };
+            let next = Onward::More { began, position };
             return self.sort_out(changed, Vec::new(), next).await;
         }
         changed.extend(match unlinked {

@@ -7,6 +7,8 @@ use fieldstone_model::{RecordId, id::ID_LEN};
 use fieldstone_protocol::digest::Digest;
 use moka::sync::Cache;
 
+use super::names::WalkName;
+
 /// Most bytes of all lists together.
 const LIST_BYTES_MAX: u64 = 64 << 20;
 /// A walk that stands still for so long works its list out again.
@@ -17,13 +19,14 @@ const DIGESTS_MAX: u64 = 20_000;
 /// can't hide for longer.
 const DIGEST_AGE: Duration = Duration::from_mins(10);
 
-/// Names what a walk goes through: the scope of one person at the moment the walk began.
+/// Names what a walk goes through: the scope of one person when it was listed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct WalkKey {
     pub(super) tenant: RecordId,
     pub(super) user: RecordId,
     pub(super) epoch: String,
-    pub(super) began: String,
+    /// Never the moment the walk began: a database that was put back comes to the same transaction numbers again, with other records.
+    pub(super) walk: WalkName,
 }
 
 /// Names what a cursor stands for.

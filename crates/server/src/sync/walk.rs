@@ -18,6 +18,7 @@ use fieldstone_store::{StoreError, compile::Param};
 
 use super::{
     SyncError,
+    names::WalkName,
     pull::{Onward, Outcome},
     reading::{Ids, Kept, Reading, Statement, column, id_of},
     recall::{Recall, WalkKey},
@@ -27,6 +28,12 @@ use super::{
 /// Records of the list gone through for one page.
 const WALKED: usize = 2_000;
 
+/// What a walk goes through.
+pub(super) struct List {
+    walk: WalkName,
+    pub(super) ids: Arc<[RecordId]>,
+}
+
 /// Where a page of a walk ends.
 struct Part<'l> {
     ids: &'l [RecordId],
@@ -35,20 +42,17 @@ struct Part<'l> {
 }
 
 impl Reading<'_> {
-    /// Everything in scope in the order of ids, for a walk that goes on from `first` or begins now.
+    /// Everything in scope in the order of ids, for a walk that goes on from `first` or begins now. A list that had to be made again has a
+    /// name of its own.
     pub(super) async fn list(
         &mut self,
         recall: &Recall,
         first: Option<&Kept>,
-    ) -> Result<Arc<[RecordId]>, SyncError> {
-        let key = WalkKey {
-            tenant: self.tenant,
-            user: self.user,
-            epoch: self.epoch.clone(),
-            began: self.began(first),
-        };
-        if let Some(list) = first.and_then(|_| recall.list(&key)) {
-            return Ok(list);
+    ) -> Result<List, SyncError> {
+        if let Some(walk) = first.and_then(|first| WalkName::of(&first.id))
+            && let Some(ids) = recall.list(&self.walk_key(&walk))
+        {
+            return Ok(List { walk, ids });
         }
         let mut statements = Vec::new();
         for name in self.object_names() {
@@ -69,9 +73,18 @@ impl Reading<'_> {
         }
         ids.sort_unstable();
         ids.dedup();
-        let list: Arc<[RecordId]> = ids.into();
-        recall.keep_list(key, &list);
-        Ok(list)
+        let (walk, ids) = (WalkName::new()?, ids.into());
+        recall.keep_list(self.walk_key(&walk), &ids);
+        Ok(List { walk, ids })
+    }
+
+    fn walk_key(&self, walk: &WalkName) -> WalkKey {
+        WalkKey {
+            tenant: self.tenant,
+            user: self.user,
+            epoch: self.epoch.clone(),
+            walk: walk.clone(),
+        }
     }
 
     fn began(&self, first: Option<&Kept>) -> String {
@@ -92,10 +105,10 @@ impl Reading<'_> {
     pub(super) async fn walk(
         &mut self,
         inventory: &Inventory,
-        list: &[RecordId],
+        list: &List,
         first: Option<&Kept>,
     ) -> Result<Outcome, SyncError> {
-        let part = part_of(list, inventory.after, inventory.until);
+        let part = part_of(&list.ids, inventory.after, inventory.until);
         let (rows, left) = if inventory.entries.is_empty() {
             let listed = self.by_object(part.ids);
             (self.rows(&listed).await?, Vec::new())
@@ -108,10 +121,10 @@ impl Reading<'_> {
         Ok(Outcome {
             rows,
             gone: left.into_iter().map(|id| self.blind.blind(id)).collect(),
-            next: Onward::More {
+            next: Onward::Further {
                 began: self.began(first),
-                position: None,
-                reached: Some(reached),
+                walk: list.walk.clone(),
+                reached,
             },
         })
     }

@@ -132,8 +132,8 @@ pub(crate) struct Data {
 /// What the server remembers between requests. It outlives a database that is put back, and nothing else.
 #[derive(Debug, Default)]
 struct Recall {
-    /// What is in a person's scope, as of a walk's beginning.
-    lists: Vec<(usize, String, Snapshot, Rc<BTreeSet<RecordId>>)>,
+    /// What was in a person's scope when a walk listed it, by the page that goes on from there.
+    lists: BTreeMap<String, Rc<BTreeSet<RecordId>>>,
     /// What the scope added up to for whoever has heard of no change since a cursor.
     digests: BTreeMap<(String, String), Digest>,
 }

@@ -184,22 +184,9 @@ impl Platform {
     }
 
     /// The ids in scope when a walk began; those of now where that has been forgotten.
-    fn list(&mut self, pull: &Pull, first: Option<&Kept>) -> Rc<BTreeSet<RecordId>> {
-        let began = first.map_or_else(|| self.snapshot(), |first| first.snapshot.clone());
-        let known = self.recall.lists.iter().find(|(person, epoch, at, _)| {
-            (*person, epoch, at) == (pull.person, &pull.epoch, &began)
-        });
-        if let (Some(_), Some((.., list))) = (first, known) {
-            return Rc::clone(list);
-        }
-        let list = Rc::new(self.scope(pull.person));
-        let is_other = |(person, _, at, _): &(usize, String, Snapshot, _)| {
-            (*person, at) != (pull.person, &began)
-        };
-        self.recall.lists.retain(is_other);
-        let entry = (pull.person, pull.epoch.clone(), began, Rc::clone(&list));
-        self.recall.lists.push(entry);
-        list
+    fn list(&self, pull: &Pull, first: Option<&Kept>) -> Rc<BTreeSet<RecordId>> {
+        let known = first.and_then(|first| self.recall.lists.get(&first.id));
+        known.map_or_else(|| Rc::new(self.scope(pull.person)), Rc::clone)
     }
 
     fn walk(&mut self, pull: &Pull, inventory: &Inventory, first: Option<Kept>) -> Page {
@@ -239,8 +226,11 @@ impl Platform {
         let gone: Vec<Blind> = left.filter_map(|id| Some(blind?.blind(*id))).collect();
         match reached {
             Some(_) => {
+                let id = self.keep_at(pull, first.snapshot, reached).id;
+                // Under the name of the page that is made now: a database that was put back knows no page of a list that it has lost.
+                self.recall.lists.insert(id.clone(), list);
                 let next = Next::More {
-                    page: PageToken(self.keep_at(pull, first.snapshot, reached).id),
+                    page: PageToken(id),
                     reached,
                 };
                 page(pull, rows, gone, next)

@@ -16,7 +16,13 @@ async function call(path, body, signal) {
   for (let attempt = 1; ; attempt += 1) {
     let isFinal = false;
     try {
-      const answer = await fetch(path, { method: "POST", body, signal, redirect: "error" });
+      const answer = await fetch(path, { method: "POST", body, signal, redirect: "manual" });
+      if (answer.type === "opaqueredirect") {
+        // The session has ended: the page leads to signing in.
+        isFinal = true;
+        location.reload();
+        throw new Error("");
+      }
       if (answer.ok) return answer.status === 204 ? null : await answer.json();
       isFinal = answer.status < 500 && answer.status !== 429;
       const isTold = answer.status === 422 && answer.headers.get("content-type")?.startsWith("application/json");

@@ -89,7 +89,7 @@ import-stopped = Es hat angehalten: { $problem }
 import-ending-interrupted = Der Server brach während des Imports ab. Was bis dahin importiert war, ist da: Nehmen Sie diesen Import zurück und importieren Sie die Datei erneut.
 import-ending-never-begun = Der Server konnte auch nach mehreren Versuchen nicht beginnen; nichts aus der Datei wurde importiert. Importieren Sie sie in kleineren Teilen.
 import-ending-server-stopped = Der Server wurde angehalten. Was bis dahin importiert war, ist da: Nehmen Sie diesen Import zurück und importieren Sie die Datei erneut.
-import-ending-stuck = Der Server wurde mehrmals unterbrochen, ohne weiterzukommen. Was bis dahin importiert wurde, ist da, und keine Zeile davon doppelt.
+import-ending-stuck = Der Server wurde mehrmals unterbrochen, ohne weiterzukommen. Was bis dahin importiert wurde, ist da, und keine Zeile davon doppelt. Sie können unten damit weitermachen.
 import-went-on = { $times ->
     [one] Der Server wurde einmal unterbrochen; der Import ging ab Zeile { $row } weiter, ohne eine Zeile doppelt zu importieren.
    *[other] Der Server wurde { $times }-mal unterbrochen; der Import ging jedes Mal weiter, zuletzt ab Zeile { $row }, ohne eine Zeile doppelt zu importieren.

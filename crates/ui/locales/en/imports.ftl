@@ -89,7 +89,7 @@ import-stopped = It stopped: { $problem }
 import-ending-interrupted = The server went away while it imported. What it had imported by then is there: undo this import, then import the file again.
 import-ending-never-begun = The server could not begin in several attempts, and nothing of the file was imported. Import it in smaller pieces.
 import-ending-server-stopped = The server was stopped. What was imported by then is there: undo this import, then import the file again.
-import-ending-stuck = The server was interrupted several times without getting any further. What was imported by then is there, and no row of it twice.
+import-ending-stuck = The server was interrupted several times without getting any further. What was imported by then is there, and no row of it twice. You can go on with it below.
 import-went-on = { $times ->
     [one] The server was interrupted once; the import went on from row { $row }, without importing a row twice.
    *[other] The server was interrupted { $times } times; the import went on each time, the last time from row { $row }, without importing a row twice.

@@ -5,7 +5,10 @@ use std::{fmt::Write as _, sync::Mutex};
 use bytes::Bytes;
 use fieldstone_model::RecordId;
 
-use super::*;
+use super::{
+    undo::{change, make, name},
+    *,
+};
 
 /// A journal in memory, whose server dies after so many checkpoints.
 #[derive(Default)]
@@ -240,6 +243,28 @@ async fn a_batch_that_was_announced_and_not_applied_keeps_its_ids() {
         beta.id, id,
         "whoever still holds the batch can't apply it beside"
     );
+}
+
+#[tokio::test]
+async fn a_change_by_hand_says_nothing_of_a_batch_that_was_not_applied() {
+    let fake = Fake::new();
+    let store = fake.store().await.unwrap();
+    let id = store.new_id("account").unwrap();
+    let known = make(&store, "account", &[("name", name("Known"))]).await;
+    let by_hand = [("name".to_owned(), name("By hand"))];
+    change(&store, known, by_hand.into_iter().collect()).await;
+    let batch = Batch {
+        rows: (2, 3),
+        created: vec![id],
+        created_rows: vec![2],
+        updated: vec![(known, 2)],
+        updated_rows: vec![3],
+    };
+    let kept = Kept::default();
+    kept.batches.lock().unwrap().push(batch);
+    let resume = resume(&fake, &kept).await;
+    assert_eq!(resume.promised.get(&2), Some(&id), "imported again");
+    assert!(!resume.happened.contains_key(&2));
 }
 
 #[tokio::test]

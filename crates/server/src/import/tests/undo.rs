@@ -26,7 +26,7 @@ impl Listener for Heard {
     }
 }
 
-async fn make(store: &MemoryStore, object: &str, values: &[(&str, Value)]) -> RecordId {
+pub(super) async fn make(store: &MemoryStore, object: &str, values: &[(&str, Value)]) -> RecordId {
     let id = store.new_id(object).unwrap();
     let values = values
         .iter()
@@ -43,7 +43,7 @@ async fn make(store: &MemoryStore, object: &str, values: &[(&str, Value)]) -> Re
     id
 }
 
-async fn change(store: &MemoryStore, id: RecordId, values: Values) {
+pub(super) async fn change(store: &MemoryStore, id: RecordId, values: Values) {
     store
         .apply(&[Change::Update {
             object: "account".to_owned(),
@@ -55,7 +55,7 @@ async fn change(store: &MemoryStore, id: RecordId, values: Values) {
         .unwrap();
 }
 
-fn name(name: &str) -> Value {
+pub(super) fn name(name: &str) -> Value {
     Value::Text(name.to_owned())
 }
 

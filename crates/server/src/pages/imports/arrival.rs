@@ -1,5 +1,7 @@
 //! A file of which all has arrived: looked at once from its beginning to its end, and made a draft with proposals for its columns.
 
+use std::time::Duration;
+
 use fieldstone_model::{Capability, RecordId};
 use fieldstone_store::StoreError;
 use fieldstone_ui::PageError;
@@ -23,19 +25,58 @@ use crate::import::{
 /// Files that are looked through at the same time on this server: a workbook takes the texts that its cells share.
 static AT_ONCE: Semaphore = Semaphore::const_new(2);
 
+/// How often, and how far apart, it is looked whether somebody else has finished with the same file.
+const LOOKS: u32 = 40;
+const BETWEEN: Duration = Duration::from_millis(500);
+
 /// Takes a file in. One that can't be taken is thrown away.
 pub(super) async fn take_in(inside: &Inside, id: RecordId) -> Result<(), Refusal> {
-    let upload = own(inside, id).await?;
-    if upload.state == State::Draft {
-        // Asked twice: the answer to the first time was lost.
-        return Ok(());
+    for _ in 0..LOOKS {
+        let upload = own(inside, id).await?;
+        if upload.state == State::Draft {
+            // Asked twice: the answer to the first time was lost.
+            return Ok(());
+        }
+        if upload.state != State::Arriving {
+            return Err(PageError::Conflict.into());
+        }
+        if inside.store.claim_arrival(id).await? {
+            // Goes on to its end when whoever asked goes away.
+            let taking = tokio::spawn(take_claimed(inside.clone(), upload));
+            return taking.await.map_err(|_| PageError::Failed)?;
+        }
+        tokio::time::sleep(BETWEEN).await;
     }
-    if upload.state != State::Arriving {
-        return Err(PageError::Conflict.into());
+    Err(PageError::Busy.into())
+}
+
+async fn take_claimed(inside: Inside, upload: Upload) -> Result<(), Refusal> {
+    let (store, id) = (&inside.store, upload.id);
+    let brought = match whole(&inside, &upload).await {
+        Ok(brought) => brought,
+        Err(refusal) => {
+            // What is missing may still be sent.
+            store.release_arrival(id).await?;
+            return Err(refusal);
+        }
+    };
+    let taken = match AT_ONCE.acquire().await {
+        Ok(_turn) => look_through(&inside, &upload, brought).await,
+        Err(_) => Err(PageError::Failed.into()),
+    };
+    match &taken {
+        Ok(()) => {}
+        Err(Refusal::Said(_)) => store.drop_arrival(id).await?,
+        Err(Refusal::Page(_)) => store.release_arrival(id).await?,
     }
+    taken
+}
+
+/// What was brought, when all of it is there.
+async fn whole(inside: &Inside, upload: &Upload) -> Result<KeptFile, Refusal> {
     let brought = inside
         .store
-        .kept_file(id, Kind::Brought, &upload.file)
+        .kept_file(upload.id, Kind::Brought, &upload.file)
         .await?;
     if brought.size() != upload.bytes {
         return Err(refused(
@@ -44,29 +85,23 @@ pub(super) async fn take_in(inside: &Inside, id: RecordId) -> Result<(), Refusal
             "import-file-incomplete",
         ));
     }
-    let turn = AT_ONCE.acquire().await.map_err(|_| PageError::Failed)?;
-    let taken = look_through(inside, &upload, brought).await;
-    drop(turn);
-    if let Err(Refusal::Said(_)) = &taken {
-        inside.store.drop_upload(id).await?;
-    }
-    taken
+    Ok(brought)
 }
 
 async fn look_through(inside: &Inside, upload: &Upload, brought: KeptFile) -> Result<(), Refusal> {
     let locale = &inside.viewer.locale;
     let wrong = |key: &str| refused(locale, "file", key);
     let id = upload.id;
-    match sniff(&brought.head().await?) {
-        Looks::Text => inside.store.take_brought_as_file(id).await?,
+    let file = match sniff(&brought.head().await?) {
+        Looks::Text => brought,
         Looks::Workbook => {
             check_workbook(inside, brought.size())?;
             unfold(inside, id, brought).await?;
+            inside.store.kept_file(id, Kind::File, &upload.file).await?
         }
         Looks::OldWorkbook => return Err(wrong("import-file-old-workbook")),
         Looks::Other => return Err(wrong("import-file-no-table")),
-    }
-    let file = inside.store.kept_file(id, Kind::File, &upload.file).await?;
+    };
     let (size, input) = (file.size(), Input::Kept(file));
     let guessed = input.clone();
     let guessed = tokio::task::spawn_blocking(move || encoding_of(&guessed)).await;
@@ -94,11 +129,15 @@ async fn look_through(inside: &Inside, upload: &Upload, brought: KeptFile) -> Re
         new_object: upload.choices.new_object.clone(),
         ..propose(registry, object, &peeked, locale, may_add)
     };
-    inside
+    let arrived = inside
         .store
         .note_arrived(id, &upload.object, size, encoding, &choices)
         .await?;
-    Ok(())
+    if !arrived {
+        return Err(PageError::Conflict.into());
+    }
+    // What text was made of; nothing of that kind is left otherwise.
+    Ok(inside.store.remove_parts_from(id, Kind::Brought, 0).await?)
 }
 
 /// Makes text of a workbook, part by part.
@@ -110,13 +149,17 @@ async fn unfold(inside: &Inside, id: RecordId, brought: KeptFile) -> Result<(), 
     } else {
         Limits::small()
     };
+    // Of a time before that came to no end.
+    store.remove_parts_from(id, Kind::File, 0).await?;
     let mut writer = PartWriter::new(store, id, Kind::File);
+    let reader = brought.reader();
     let unfolded = tokio::task::spawn_blocking(move || {
-        convert(brought.reader(), limits, &mut writer)?;
+        convert(reader, limits, &mut writer)?;
         writer.finish().map_err(WorkbookError::Unwritten)
     });
     let laid = match unfolded.await.map_err(|_| PageError::Failed)? {
         Ok(laid) => laid,
+        Err(_) if brought.has_failed() => return Err(PageError::Busy.into()),
         Err(WorkbookError::TooLarge) => {
             return Err(refused(locale, "file", "import-workbook-unfolds"));
         }
@@ -132,7 +175,6 @@ async fn unfold(inside: &Inside, id: RecordId, brought: KeptFile) -> Result<(), 
     for laid in laid.chunks(16) {
         inside.store.note_parts(id, laid).await?;
     }
-    inside.store.remove_parts_from(id, Kind::Brought, 0).await?;
     Ok(())
 }
 

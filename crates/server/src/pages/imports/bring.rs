@@ -204,10 +204,11 @@ pub(crate) async fn expect(inside: Inside, submitted: Submitted) -> PageResult {
         name: own_name(fields.get("name")),
         size: fields.get("size").parse().map_err(|_| PageError::Invalid)?,
     };
-    said(announce(&inside, &brought).await.map(|id| {
+    let announced = announce(&inside, &brought).await.map(|id| {
         let answer = Json(json!({ "id": id, "part_size": PART }));
         (StatusCode::CREATED, answer).into_response()
-    }))
+    });
+    said(&inside.viewer.locale, announced)
 }
 
 /// Which part it is.
@@ -235,20 +236,30 @@ pub(crate) async fn part(
     if length != u64::try_from(content.len()).ok() {
         return Err(PageError::Invalid);
     }
-    if upload.state != State::Arriving || !inside.store.keep_brought(id, number, content).await? {
+    if upload.state != State::Arriving {
         return Err(PageError::Conflict);
     }
-    Ok(StatusCode::NO_CONTENT.into_response())
+    let kept = match inside.store.keep_brought(id, number, content).await {
+        Ok(true) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Ok(false) => Err(PageError::Conflict.into()),
+        Err(error) => Err(error.into()),
+    };
+    said(&inside.viewer.locale, kept)
 }
 
 /// `POST /imports/{id}/arrival`: all of it has been sent.
 pub(crate) async fn arrive(inside: Inside, PathId(id): PathId) -> PageResult {
     let taken = arrival::take_in(&inside, id).await;
-    said(taken.map(|()| Json(json!({ "location": format!("{PATH}/{id}") })).into_response()))
+    let taken = taken.map(|()| Json(json!({ "location": format!("{PATH}/{id}") })).into_response());
+    said(&inside.viewer.locale, taken)
 }
 
 /// An answer for the script of the page, which shows what is wrong beside the field.
-fn said(answer: Result<Response, Refusal>) -> PageResult {
+fn said(locale: &Locale, answer: Result<Response, Refusal>) -> PageResult {
+    let answer = answer.map_err(|refusal| match refusal {
+        Refusal::Page(PageError::Full) => refused(locale, "file", "error-full"),
+        other => other,
+    });
     match answer {
         Ok(response) => Ok(response),
         Err(Refusal::Said(refused)) => {

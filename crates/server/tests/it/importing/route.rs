@@ -2,6 +2,7 @@
 //! table at all.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 use fieldstone_testkit::{Server, ServerOptions};
@@ -102,8 +103,14 @@ impl Person {
             self.part(id, 0, parts[0].to_vec()).await,
             StatusCode::NO_CONTENT
         );
-        let answer = self.post(&format!("/imports/{id}/arrival"), &[]).await;
+        // Three times at once: the answers to the first two are taken for lost.
+        let arrival = format!("/imports/{id}/arrival");
+        let arrived = || self.post(&arrival, &[]);
+        let (answer, second, third) = tokio::join!(arrived(), arrived(), arrived());
         let status = answer.status();
+        if status.is_success() {
+            assert_eq!((second.status(), third.status()), (status, status));
+        }
         let said: Json = answer.json().await.unwrap();
         if status != StatusCode::OK {
             assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -194,8 +201,10 @@ async fn an_import_goes_on_after_its_server_was_killed_and_can_be_undone() {
     let file = contacts(ROWS, 300);
     assert!(file.len() > PART);
     let page = person.bring("contacts.csv", &file).await.unwrap();
-    // Nothing of it lies anywhere as it was sent.
     assert!(person.text(&page).await.contains("Ray 3"));
+    // Nothing of it lies anywhere as it was sent: the page was made of what is sealed.
+    let objects = folder.path().join("data/objects");
+    assert!(holds(&objects, b"") && !holds(&objects, b"p3@import.example"));
     person.start(&page, &COLUMNS).await;
     while person.contacts().await < before + 3_000 {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -251,6 +260,47 @@ async fn an_import_goes_on_after_its_server_was_killed_and_can_be_undone() {
         "{undone}"
     );
     assert_eq!(person.contacts().await, before);
+}
+
+/// Whether any file of a folder has these bytes.
+fn holds(folder: &Path, bytes: &[u8]) -> bool {
+    std::fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return holds(&path, bytes);
+        }
+        let content = std::fs::read(path).unwrap();
+        bytes.is_empty() || content.windows(bytes.len()).any(|part| part == bytes)
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_import_goes_on_and_is_not_taken_back_meanwhile() {
+    const ROWS: usize = 12_000;
+    let server = Server::start(&ServerOptions::demo());
+    let person = Person::at(&server).await;
+    let before = person.contacts().await;
+    let page = person.bring("contacts.csv", &contacts(ROWS, 30)).await;
+    let page = page.unwrap();
+    person.start(&page, &COLUMNS).await;
+    while person.contacts().await == before {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    person.post(&format!("{page}/cancellation"), &[]).await;
+    let cancelled = person.ended(&page).await;
+    assert!(person.contacts().await < before + 11_400, "{cancelled}");
+    let run = cancelled
+        .split("/undo\"")
+        .next()
+        .and_then(|text| text.rsplit('/').next())
+        .unwrap();
+    let again = person.post(&format!("{page}/continuation"), &[]).await;
+    assert_eq!(again.status(), StatusCode::SEE_OTHER);
+    // From a page that was open: it has begun again by now.
+    person.post(&format!("/imports/{run}/undo"), &[]).await;
+    let ended = person.ended(&page).await;
+    assert!(ended.contains("Complete"), "{ended}");
+    assert_eq!(person.contacts().await, before + 11_400);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
