@@ -93,13 +93,16 @@ impl KeySource for ManagedKeys {
     }
 
     fn make_tenant_keys(&self, tenant: &str, may_make: Consent<'_>) -> Result<KeyRing, VaultError> {
-        let manager = &*self.0.begin();
-        match lasting(manager, tenant) {
-            Err(VaultError::NoKey) if !is_ended(manager, tenant)? => {}
-            found => return found,
+        {
+            let manager = &*self.0.begin();
+            match lasting(manager, tenant) {
+                Err(VaultError::NoKey) if !is_ended(manager, tenant)? => {}
+                found => return found,
+            }
         }
-        // There may have been some that the manager knows nothing of any more.
+        // There may have been some that the manager knows nothing of any more. Somebody else is asked, whose time isn't the manager's.
         may_make()?;
+        let manager = &*self.0.begin();
         let fresh = KeyRing::generate()?;
         let path = keys(tenant)?;
         // Whoever came first has made them.
@@ -209,6 +212,7 @@ fn unhex(text: &str) -> Option<Zeroizing<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Mutex, MutexGuard};
 
     use super::*;
@@ -364,6 +368,81 @@ mod tests {
         keys.destroy_tenant_keys(TENANT).unwrap();
         let made = keys.make_tenant_keys(TENANT, &lost);
         assert!(matches!(made, Err(VaultError::NoKey)));
+    }
+
+    /// A manager whose pieces of work all end when their time is over.
+    #[derive(Default)]
+    struct Timed {
+        held: Held,
+        begun: AtomicUsize,
+        /// Those that were begun up to here have had their time.
+        over: AtomicUsize,
+    }
+
+    impl Timed {
+        fn pass(&self) {
+            let begun = self.begun.load(Ordering::Relaxed);
+            self.over.store(begun, Ordering::Relaxed);
+        }
+    }
+
+    struct InTime<'a>(&'a Timed, usize);
+
+    impl InTime<'_> {
+        fn held(&self) -> Result<&Held, VaultError> {
+            if self.1 > self.0.over.load(Ordering::Relaxed) {
+                return Ok(&self.0.held);
+            }
+            Err(VaultError::Source {
+                path: "the manager".into(),
+                source: io::Error::other("too late"),
+            })
+        }
+    }
+
+    impl SecretStore for Timed {
+        fn begin(&self) -> Box<dyn SecretSession + '_> {
+            let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+            Box::new(InTime(self, number))
+        }
+
+        fn check(&self) -> Result<(), VaultError> {
+            Ok(())
+        }
+    }
+
+    impl SecretSession for InTime<'_> {
+        fn read(&self, path: &str) -> Result<Option<(Zeroizing<String>, u64)>, VaultError> {
+            self.held()?.read(path)
+        }
+
+        fn write(&self, path: &str, value: &str, seen: u64) -> Result<bool, VaultError> {
+            self.held()?.write(path, value, seen)
+        }
+
+        fn destroy(&self, path: &str, version: u64) -> Result<(), VaultError> {
+            self.held()?.destroy(path, version)
+        }
+
+        fn remove(&self, path: &str) -> Result<(), VaultError> {
+            self.held()?.remove(path)
+        }
+
+        fn list(&self, path: &str) -> Result<Vec<String>, VaultError> {
+            self.held()?.list(path)
+        }
+    }
+
+    #[test]
+    fn what_others_are_asked_between_takes_nothing_of_the_managers_time() {
+        let timed = Arc::new(Timed::default());
+        let keys = ManagedKeys::new(Arc::clone(&timed) as Arc<dyn SecretStore>);
+        let slowly = || {
+            timed.pass();
+            Ok(())
+        };
+        let made = keys.make_tenant_keys(TENANT, &slowly).unwrap().to_bytes();
+        assert_eq!(keys.tenant_keys(TENANT).unwrap().to_bytes(), made);
     }
 
     #[test]

@@ -101,21 +101,37 @@ fn is_below(path: &str, place: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Whether a request counts among those that the workspace's programs may make. What ends a session, a token or a device doesn't: it has to
-/// work just when somebody asks too often.
+/// Whether a request counts among those that the workspace's programs may make. What ends or confines a session, a token, a device or somebody's
+/// access doesn't, and neither does the proof that it takes: it has to work just when somebody asks too often. Whatever makes one counts.
 fn is_counted(parts: &Parts) -> bool {
-    const ENDINGS: [&str; 7] = [
+    const ENDED: [&str; 8] = [
         "/api/v1/session",
         "/api/v1/sessions",
         "/api/v1/tokens",
         "/api/v1/oauth",
         "/api/v1/service-accounts",
         "/api/v1/members",
+        "/api/v1/membership",
         "/api/v1/sync/devices",
     ];
+    const STEPS: [&str; 2] = ["/api/v1/session/proof", "/api/v1/session/password"];
+    const ORDERS: [(&str, &str); 2] = [
+        ("/api/v1/sync/devices", "/wipe"),
+        ("/api/v1/oauth/applications", "/secret"),
+    ];
     let path = parts.uri.path();
-    let is_ending = !parts.method.is_safe() && ENDINGS.into_iter().any(|it| is_below(path, it));
-    path.starts_with("/api/") && !is_ending
+    if !path.starts_with("/api/") {
+        return false;
+    }
+    let is_ending = match parts.method {
+        Method::DELETE | Method::PATCH => ENDED.into_iter().any(|place| is_below(path, place)),
+        Method::POST => {
+            let is_order = |(place, order)| is_below(path, place) && path.ends_with(order);
+            STEPS.contains(&path) || ORDERS.into_iter().any(is_order)
+        }
+        _ => false,
+    };
+    !is_ending
 }
 
 async fn run(
@@ -220,7 +236,8 @@ fn is_open_to_support(identity: &Identity, registry: &Registry, parts: &Parts) -
     let is_of_object = places
         .next()
         .is_some_and(|place| registry.objects().any(|object| object.plural == place))
-        && places.next() != Some("views");
+        && places.next() != Some("views")
+        && places.next() != Some("follow");
     let is_of_records = is_of_object || RECORDS.into_iter().any(|place| is_below(path, place));
     is_of_records && identity.actor.role.can(Capability::RecordsWrite)
 }

@@ -27,7 +27,7 @@ const SOONEST: Duration = Duration::from_millis(50);
 /// Workspaces told of in one statement.
 const AT_ONCE: usize = 1_000;
 
-const SETTLE: &str = "SELECT s.tenant_id, s.taken FROM app.settle_requests($1, $2, $3) s";
+const SETTLE: &str = "SELECT s.tenant_id, s.taken FROM app.settle_requests($1, $2) s";
 
 /// How many requests each workspace has made of late. Cheap to clone.
 #[derive(Clone)]
@@ -48,7 +48,7 @@ struct Taken {
     count: f64,
     at: Timestamp,
     /// Those among them that the other servers don't know of yet.
-    unsettled: i32,
+    unsettled: f64,
 }
 
 impl Taken {
@@ -56,6 +56,19 @@ impl Taken {
         let elapsed = now.duration_since(self.at).as_millis_f64().max(0.0);
         self.count = (self.count - elapsed * per_minute / MINUTE_MS).max(0.0);
         self.at = self.at.max(now);
+        // What counts no more isn't told any more either, however long nobody could be told.
+        self.unsettled = self.unsettled.min(self.count);
+    }
+
+    /// The others know of `told`, and answered as of `now` what counts of all servers.
+    fn settle(&mut self, told: f64, count: Option<f64>, now: Timestamp) {
+        // Some of it may have stopped counting meanwhile.
+        self.unsettled = (self.unsettled - told).max(0.0);
+        // Its quota may have been taken away.
+        if let Some(count) = count {
+            self.count = count + self.unsettled;
+            self.at = now;
+        }
     }
 }
 
@@ -100,7 +113,7 @@ impl Requests {
             Arc::new(Mutex::new(Taken {
                 count: 0.0,
                 at: now,
-                unsettled: 0,
+                unsettled: 0.0,
             }))
         });
         let mut taken = lock(&taken);
@@ -111,8 +124,8 @@ impl Requests {
             return Err(wait.as_secs() + 1);
         }
         taken.count += 1.0;
-        taken.unsettled += 1;
-        let is_much = is_new || f64::from(taken.unsettled) * 10.0 >= most;
+        taken.unsettled += 1.0;
+        let is_much = is_new || taken.unsettled * 10.0 >= most;
         drop(taken);
         self.begin();
         if is_much {
@@ -134,14 +147,16 @@ impl Requests {
 async fn settle_on(shared: Weak<Shared>) {
     let mut complained = false;
     while let Some(shared) = shared.upgrade() {
-        match shared.settle().await {
-            Ok(()) => complained = false,
-            Err(error) if !complained => {
-                complained = true;
+        if let Err(error) = shared.settle().await {
+            if !complained {
                 tracing::warn!(%error, "requests are counted by this server alone for now");
             }
-            Err(_) => {}
+            complained = true;
+            // It stays much until somebody can be told, which is no reason to ask more often.
+            tokio::time::sleep(EVERY).await;
+            continue;
         }
+        complained = false;
         tokio::time::sleep(SOONEST).await;
         let _ = tokio::time::timeout(EVERY, shared.much.notified()).await;
     }
@@ -159,39 +174,34 @@ impl Shared {
             .map(|(tenant, taken)| (*tenant, taken))
             .filter(|(_, taken)| {
                 let taken = lock(taken);
-                taken.unsettled > 0 || taken.count > 0.0
+                taken.unsettled > 0.0 || taken.count > 0.0
             })
             .collect();
         for known in known.chunks(AT_ONCE) {
-            let told: Vec<i32> = known
+            let told: Vec<f64> = known
                 .iter()
                 .map(|(_, taken)| lock(taken).unsettled)
                 .collect();
-            let settled = tell(auth, known, (&told, clock.now())).await?;
+            let settled = tell(auth, known, &told).await?;
             for ((tenant, taken), told) in known.iter().zip(told) {
-                let mut taken = lock(taken);
-                taken.unsettled -= told;
-                // Its quota may have been taken away.
-                if let Some(count) = settled.get(tenant.as_str()) {
-                    taken.count = count + f64::from(taken.unsettled);
-                    taken.at = clock.now();
-                }
+                let count = settled.get(tenant.as_str()).copied();
+                lock(taken).settle(told, count, clock.now());
             }
         }
         Ok(())
     }
 }
 
-/// Tells the database what was let through as of `now`, and answers what counts of each.
+/// Tells the database what was let through, and answers what counts of each.
 async fn tell(
     auth: &AuthPool,
     known: &[(RecordId, Arc<Mutex<Taken>>)],
-    (told, now): (&[i32], Timestamp),
+    told: &[f64],
 ) -> Result<HashMap<String, f64>, IdentityError> {
     let tenants: Vec<&str> = known.iter().map(|(tenant, _)| tenant.as_str()).collect();
     let client = auth.get().await?;
     let settle = client.prepare_cached(SETTLE).await?;
-    let rows = client.query(&settle, &[&tenants, &told, &now]).await?;
+    let rows = client.query(&settle, &[&tenants, &told]).await?;
     rows.iter()
         .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
         .collect()
@@ -224,5 +234,34 @@ mod tests {
         assert!(requests.take(one, 30, now).is_err());
         // A larger quota counts at once.
         requests.take(one, 31, later).unwrap();
+    }
+
+    #[test]
+    fn what_nobody_could_be_told_of_stops_counting_all_the_same() {
+        let begun: Timestamp = "2026-05-01T12:00:00Z".parse().unwrap();
+        let mut taken = Taken {
+            count: 0.0,
+            at: begun,
+            unsettled: 0.0,
+        };
+        // An hour without the database, with as many requests as there may be.
+        let mut now = begun;
+        for _ in 0..600 {
+            now += SignedDuration::from_secs(6);
+            taken.pass(30.0, now);
+            taken.count += 3.0;
+            taken.unsettled += 3.0;
+        }
+        assert!(taken.unsettled <= taken.count, "{taken:?}");
+        assert!(taken.count <= 30.0, "{taken:?}");
+        // Told of, and more has stopped counting until the answer came.
+        let told = taken.unsettled;
+        now += SignedDuration::from_secs(60);
+        taken.pass(30.0, now);
+        taken.settle(told, Some(12.0), now);
+        assert!((taken.count - 12.0).abs() < 1e-9, "{taken:?}");
+        assert!(taken.unsettled.abs() < 1e-9, "{taken:?}");
+        taken.settle(5.0, None, now);
+        assert!(taken.unsettled >= 0.0, "{taken:?}");
     }
 }

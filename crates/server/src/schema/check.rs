@@ -33,6 +33,7 @@ pub(super) fn has_all_roll_ups(object: &Object) -> bool {
 const RESERVED: &[&str] = &[
     "api",
     "assets",
+    "attachments",
     "search",
     "settings",
     "sign-in",
@@ -43,10 +44,10 @@ const RESERVED: &[&str] = &[
     "healthz",
     "readyz",
     "services",
-    "security",
     "set-up",
     "new",
     "home",
+    "live",
     "conflicts",
     "imports",
     "reports",
@@ -331,4 +332,28 @@ fn is_api_name(name: &str, max: usize) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::PgStore;
+
+    #[test]
+    fn no_object_hides_a_page_or_is_hidden_by_one() {
+        let pages: Vec<&str> = (fieldstone_ui::pages::<PgStore>().iter())
+            .map(|page| page.path)
+            .chain(crate::platform::pages().iter().map(|page| page.path))
+            .collect();
+        assert!(pages.len() > 100, "{}", pages.len());
+        for path in pages {
+            let first = path.split('/').nth(1).unwrap_or_default();
+            // A name with a point or a dash is none that an object can have.
+            if is_api_name(first, usize::MAX) {
+                assert!(RESERVED.contains(&first), "{path}");
+            }
+        }
+        let once: HashSet<&str> = RESERVED.iter().copied().collect();
+        assert_eq!(once.len(), RESERVED.len());
+    }
 }

@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 const FRESH: Duration = Duration::from_secs(10);
 /// How soon something is tried again that didn't work.
 const AGAIN: Duration = Duration::from_secs(10);
-/// A login is made longer when a third of its time is left, and looked at no more rarely than this.
+/// A login is made longer when a third of its time is left, and no more rarely than this.
 const LONGEST_SLEEP: Duration = Duration::from_hours(1);
 /// The field that a key of a workspace is kept in.
 const KEYS: &str = "keys";
@@ -89,6 +89,13 @@ impl fmt::Debug for Manager {
 impl Manager {
     /// Logs in and keeps the login alive. Fails when that can't be done just now.
     pub fn open(settings: &SecretSettings) -> Result<Self, SecretError> {
+        let manager = Self::new(settings)?;
+        manager.ask(|inner| async move { inner.token().await.map(|_| ()) })?;
+        Ok(manager)
+    }
+
+    /// One that hasn't logged in yet.
+    fn new(settings: &SecretSettings) -> Result<Self, SecretError> {
         let inner = Arc::new(Inner {
             connection: Connection::new(settings.clone())?,
             login: Turn::default(),
@@ -113,13 +120,11 @@ impl Manager {
                 });
             })
             .map_err(|_| SecretError::Settings("no thread can be started for it"))?;
-        let manager = Self(Arc::new(Shared {
+        Ok(Self(Arc::new(Shared {
             inner,
             handle,
             _stop: stop,
-        }));
-        manager.ask(|inner| async move { inner.token().await.map(|_| ()) })?;
-        Ok(manager)
+        })))
     }
 
     /// How it is reached, without anything secret.
@@ -212,6 +217,10 @@ impl Manager {
     {
         self.0.inner.rest()?;
         let patience = then.saturating_duration_since(Instant::now());
+        if patience.is_zero() {
+            // Whoever asks has spent their time; that says nothing of the manager.
+            return Err(too_slow());
+        }
         let (sender, receiver) = mpsc::sync_channel(1);
         let asked = question(Arc::clone(&self.0.inner));
         let inner = Arc::clone(&self.0.inner);
@@ -323,10 +332,7 @@ impl Inner {
     async fn keep(&self) {
         loop {
             let pause = match &*self.login.lock().await {
-                Some(Login {
-                    lease: Some(lease), ..
-                }) => (*lease * 2 / 3).min(LONGEST_SLEEP),
-                Some(_) => LONGEST_SLEEP,
+                Some(login) => login.pause(Instant::now()),
                 None => AGAIN,
             };
             tokio::select! {
@@ -360,6 +366,18 @@ impl Inner {
                 }
             }
         }
+    }
+}
+
+impl Login {
+    /// How long it can be left alone from now on: until a third of its lease is left. What was left when a renewal failed is less than that.
+    fn pause(&self, now: Instant) -> Duration {
+        let (Some(ends), Some(lease)) = (self.ends, self.lease) else {
+            return LONGEST_SLEEP;
+        };
+        ends.saturating_duration_since(now)
+            .saturating_sub(lease / 3)
+            .min(LONGEST_SLEEP)
     }
 }
 
@@ -461,5 +479,47 @@ impl SecretSession for Work<'_> {
         self.ask(path, |inner, text, path| async move {
             inner.connection.list(&text, &path).await
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_left_alone_until_a_third_of_it_is_left_and_no_longer() {
+        let begun = Instant::now();
+        let of = |lease: Option<Duration>| Login {
+            text: SecretString::from("a token"),
+            ends: lease.map(|lease| begun + lease),
+            lease,
+            renewable: true,
+        };
+        let minutes = Duration::from_mins;
+        let short = of(Some(minutes(30)));
+        assert_eq!(short.pause(begun), minutes(20));
+        assert_eq!(short.pause(begun + minutes(15)), minutes(5));
+        // A renewal has failed: what is left isn't slept away.
+        assert_eq!(short.pause(begun + minutes(21)), Duration::ZERO);
+        assert_eq!(short.pause(begun + minutes(31)), Duration::ZERO);
+        let long = of(Some(minutes(60 * 24)));
+        assert_eq!(long.pause(begun), LONGEST_SLEEP);
+        assert_eq!(long.pause(begun + minutes(60 * 16 - 5)), minutes(5));
+        assert_eq!(of(None).pause(begun), LONGEST_SLEEP);
+    }
+
+    #[tokio::test]
+    async fn whoever_has_spent_their_time_elsewhere_says_nothing_of_the_manager() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = format!(
+            "address = \"https://127.0.0.1:9\"\nlogin = {{ token_file = {:?} }}",
+            folder.path().join("token")
+        );
+        let manager = Manager::new(&toml::from_str(&settings).unwrap()).unwrap();
+        let late = manager.ask_until(Instant::now(), |_| async { Ok(()) });
+        assert!(matches!(late, Err(SecretError::Unreachable(_))), "{late:?}");
+        assert!(manager.0.inner.rest().is_ok(), "the next one asks it");
+        let in_time = manager.ask_until(Instant::now() + PATIENCE, |_| async { Ok(7) });
+        assert_eq!(in_time.unwrap(), 7);
     }
 }

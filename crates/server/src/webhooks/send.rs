@@ -31,12 +31,15 @@ pub(crate) enum AddressProblem {
     Closed,
 }
 
-/// Reads an address as it is entered. One with a name is looked up at each try, not here.
+/// Reads an address as it is kept: whoever takes one in trims it first. One with a name is looked up at each try, not here.
 pub(crate) fn check_url(text: &str, networks: &Networks) -> Result<Url, AddressProblem> {
-    if usize::try_from(URL_MAX).is_ok_and(|max| text.trim().chars().count() > max) {
+    if usize::try_from(URL_MAX).is_ok_and(|max| text.chars().count() > max) {
         return Err(AddressProblem::TooLong);
     }
-    let url = Url::parse(text.trim()).map_err(|_| AddressProblem::Unreadable)?;
+    if text.trim() != text {
+        return Err(AddressProblem::Unreadable);
+    }
+    let url = Url::parse(text).map_err(|_| AddressProblem::Unreadable)?;
     if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
         return Err(AddressProblem::Unreadable);
     }
@@ -167,6 +170,9 @@ mod tests {
         for (text, problem) in [
             ("", AddressProblem::Unreadable),
             ("hooks.example", AddressProblem::Unreadable),
+            // What is checked is what is kept.
+            (" https://hooks.example/", AddressProblem::Unreadable),
+            ("https://hooks.example/\n", AddressProblem::Unreadable),
             ("ftp://hooks.example/", AddressProblem::Unreadable),
             (
                 "https://me:secret@hooks.example/",
@@ -185,6 +191,8 @@ mod tests {
         let long = |count: usize| format!("https://hooks.example/{}", "a".repeat(count - 22));
         assert!(check_url(&long(2_000), &none).is_ok());
         assert_eq!(check_url(&long(2_001), &none), Err(AddressProblem::TooLong));
+        let padded = format!("{} ", long(2_000));
+        assert_eq!(check_url(&padded, &none), Err(AddressProblem::TooLong));
         assert!(check_url("http://127.0.0.1:9000/", &open).is_ok());
         assert_eq!(
             check_url("http://localhost:9000/", &open),

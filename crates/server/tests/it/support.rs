@@ -181,10 +181,14 @@ async fn access_that_may_change_records_changes_nothing_else_and_ends_by_itself(
     told(&house, "UPDATE app.workspace SET totp_required = true").await;
     let cookie = enter(&house, &secret).await.unwrap();
     told(&house, "UPDATE app.workspace SET totp_required = false").await;
-    assert_eq!(
-        call(&house, &cookie, Method::POST, "/api/v1/records/account").await,
-        StatusCode::CREATED
-    );
+    let request = Request::post("/api/v1/records/account")
+        .header("sec-fetch-site", "same-origin")
+        .header(header::COOKIE, &cookie)
+        .header(header::CONTENT_TYPE, "application/json");
+    let made = house.ask(request, r#"{"name":"Somebody"}"#).await;
+    assert_eq!(made.status(), StatusCode::CREATED);
+    let made: serde_json::Value = serde_json::from_str(&text_of(made).await).unwrap();
+    let follow = format!("/accounts/{}/follow", made["id"].as_str().unwrap());
     for (method, path) in [
         (Method::POST, "/api/v1/tokens"),
         (Method::POST, "/settings/profile"),
@@ -192,6 +196,7 @@ async fn access_that_may_change_records_changes_nothing_else_and_ends_by_itself(
         (Method::POST, "/exports/accounts"),
         (Method::POST, "/imports"),
         (Method::POST, "/accounts/views"),
+        (Method::POST, follow.as_str()),
         (Method::POST, "/dashboards"),
         (Method::POST, "/api/v1/membership/email-change"),
         (Method::DELETE, "/api/v1/membership"),

@@ -217,15 +217,15 @@ impl Platform {
             .filter_map(|id| self.render(pull.person, *id))
             .filter(|row| has(&row.id) != Some(row.tag))
             .collect();
-        let left = inventory
+        let left: Vec<RecordId> = inventory
             .entries
             .iter()
-            .map(|(id, _)| id)
-            .filter(|id| answered(id) && !(list.contains(id) && is_living(id)));
-        let blind = self.devices.get(&pull.device).map(|device| device.blind);
-        let gone: Vec<Blind> = left.filter_map(|id| Some(blind?.blind(*id))).collect();
+            .map(|(id, _)| *id)
+            .filter(|id| answered(id) && !(list.contains(id) && is_living(id)))
+            .collect();
         match reached {
             Some(_) => {
+                let gone = self.blinded(pull.device, left);
                 let id = self.keep_at(pull, first.snapshot, reached).id;
                 // Under the name of the page that is made now: a database that was put back knows no page of a list that it has lost.
                 self.recall.lists.insert(id.clone(), list);
@@ -235,7 +235,7 @@ impl Platform {
                 };
                 page(pull, rows, gone, next)
             }
-            None => self.finish(pull, &first, BTreeSet::new(), rows, gone),
+            None => self.finish(pull, &first, BTreeSet::new(), rows, left),
         }
     }
 
@@ -246,7 +246,7 @@ impl Platform {
         first: &Kept,
         mut found: BTreeSet<RecordId>,
         mut rows: Vec<Row>,
-        mut gone: Vec<Blind>,
+        mut left: Vec<RecordId>,
     ) -> Page {
         let changed = self.changed(&first.snapshot);
         let fits = changed.len() <= 3 * self.page;
@@ -257,6 +257,9 @@ impl Platform {
         let (more_rows, more_gone) = self.sort_out(pull.person, pull.device, &found);
         rows.retain(|row| !found.contains(&row.id));
         rows.extend(more_rows);
+        // What wasn't there when the walk began may be there by now.
+        left.retain(|id| !found.contains(id));
+        let mut gone = self.blinded(pull.device, left);
         gone.extend(more_gone);
         let next = if fits {
             self.done(pull)

@@ -149,11 +149,15 @@ impl Platform {
             .into_iter()
             .filter_map(|id| self.render(person, id))
             .collect();
-        let blind = self.devices.get(&device).map(|device| device.blind);
-        let gone = blind.map_or_else(Vec::new, |key| {
-            without.into_iter().map(|id| key.blind(id)).collect()
-        });
-        (rows, gone)
+        (rows, self.blinded(device, without))
+    }
+
+    /// The names of these for a device that may not learn which they are.
+    pub(super) fn blinded(&self, device: RecordId, ids: Vec<RecordId>) -> Vec<Blind> {
+        let Some(known) = self.devices.get(&device) else {
+            return Vec::new();
+        };
+        ids.into_iter().map(|id| known.blind.blind(id)).collect()
     }
 
     fn withheld(&self, person: usize, object: &str) -> Option<&'static str> {

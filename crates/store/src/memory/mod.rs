@@ -358,7 +358,6 @@ fn duplicates(state: &State, object: &Object, write: &Write) -> Vec<FieldError> 
         .collect()
 }
 
-/// Memory has no devices, and so nothing that met another change.
 impl MemoryStore {
     /// Nobody here has a time zone.
     fn today(&self) -> Ready<Result<Date, StoreError>> {
@@ -371,6 +370,7 @@ impl MemoryStore {
     }
 }
 
+/// Memory has no devices, and so nothing that met another change.
 impl crate::conflict::ConflictStore for MemoryStore {}
 
 impl Store for MemoryStore {
