@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
-use crate::{Role, Value, roll_up::RollUp};
+use crate::{RecordId, Role, Value, roll_up::RollUp};
 
 #[allow(
     clippy::struct_excessive_bools,
@@ -323,15 +323,21 @@ impl Field {
         self
     }
 
+    /// The default of a relation to people that stands for whoever makes the record.
+    pub const MAKER: &str = "me";
+
     /// Whether people may set it.
     pub fn is_writable(&self) -> bool {
         self.origin == Origin::Entered && !self.locked
     }
 
-    /// The value that a new record gets where nothing is entered.
-    pub fn default_value(&self, now: Timestamp) -> Option<Value> {
+    /// The value that a new record gets where nothing is entered, made by `me`.
+    pub fn default_value(&self, now: Timestamp, me: RecordId) -> Option<Value> {
         let text = self.default.as_deref()?;
         let value = match (&self.kind, text) {
+            (FieldType::Relation { .. }, Self::MAKER) if self.target() == Some("user") => {
+                Value::Id(me)
+            }
             (FieldType::Date, "today") => Value::Date(now.to_zoned(TimeZone::UTC).date()),
             (FieldType::DateTime, "now") => Value::DateTime(now),
             _ => Value::parse(self, text).ok()?,

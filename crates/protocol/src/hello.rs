@@ -1,6 +1,6 @@
 //! The first exchange: which versions both sides speak, and what the workspace expects of a device.
 
-use fieldstone_model::{Field, RecordId};
+use fieldstone_model::{Field, RecordId, object::Placed};
 use serde::{Deserialize, Serialize};
 
 use crate::{OLDEST, VERSION, device::SealingKey, guard::SignedPolicy};
@@ -130,6 +130,9 @@ pub struct Shape {
     /// Its custom fields. Standard fields are known to both sides by the version of the app.
     #[serde(default)]
     pub fields: Vec<Field>,
+    /// In which order its fields stand, where the workspace has chosen one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<Placed>,
     /// API names of fields that this user may not see. They come in no row.
     #[serde(default)]
     pub withheld: Vec<String>,
@@ -179,6 +182,10 @@ mod tests {
             plural_label: Some("Visits".to_owned()),
             custom: true,
             fields: vec![field],
+            places: vec![Placed {
+                section: "section-details".to_owned(),
+                fields: vec!["route".to_owned(), "name".to_owned()],
+            }],
             withheld: vec!["external_id".to_owned()],
             read_only: Vec::new(),
         };

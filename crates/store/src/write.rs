@@ -217,6 +217,48 @@ pub fn successor(
     })
 }
 
+/// The records that a new record refers to by default, with the fields that do, where `change` says nothing of them.
+pub fn default_references<'a>(
+    object: &'a Object,
+    change: &'a Change,
+) -> impl Iterator<Item = (&'a Field, RecordId)> {
+    let given = match change {
+        Change::Create { values, .. } => Some(values),
+        _ => None,
+    };
+    let fields = object
+        .fields
+        .iter()
+        .filter(|field| field.kind.is_relation());
+    fields.filter_map(move |field| {
+        let is_given = given?.get(&field.name).is_some();
+        let id = field.default.as_deref()?.parse().ok()?;
+        (!is_given).then_some((field, id))
+    })
+}
+
+/// The change without defaults that lead to nothing any more, or to nothing in sight: those stay empty. `None` when it has none.
+pub fn without_gone_defaults(
+    object: &Object,
+    change: &Change,
+    mut is_there: impl FnMut(RecordId) -> bool,
+) -> Option<Change> {
+    let gone: Vec<String> = default_references(object, change)
+        .filter(|(_, id)| !is_there(*id))
+        .map(|(field, _)| field.name.to_string())
+        .collect();
+    if gone.is_empty() {
+        return None;
+    }
+    let mut change = change.clone();
+    if let Change::Create { values, .. } = &mut change {
+        for name in gone {
+            values.set(name, Value::Null);
+        }
+    }
+    Some(change)
+}
+
 fn current(stored: Option<&Stored>, expected: Option<i64>) -> Result<&Stored, ChangeError> {
     let stored = stored.ok_or(ChangeError::NotFound)?;
     match expected {
@@ -236,7 +278,7 @@ fn create(
     given: &Values,
 ) -> Result<Write, ChangeError> {
     let given = &tidied(object, given);
-    let mut values = objects::defaults(&object.name, given, registry, now);
+    let mut values = objects::defaults(&object.name, given, registry, now, user.id);
     if object.field("owner_id").is_some() {
         values.set("owner_id", Value::Id(user.id));
     }

@@ -32,7 +32,7 @@ mod shown;
 mod viewer;
 
 pub use error::PageError;
-pub use form::local_path;
+pub use form::{local_path, related_control, related_typed};
 pub use frame::{Ask, Frame, respond};
 pub use layout::sections;
 pub use list::{Change, Condition, Listed, condition, listed};

@@ -36,14 +36,32 @@ pub(crate) struct Notice {
     open: Option<(String, String)>,
     /// Where a POST takes it back.
     undo: Option<(String, String)>,
-    /// The version that undoing takes back.
-    version: i64,
+    /// What the POST says besides: of a record, the version that undoing takes back.
+    says: Vec<(String, String)>,
     back: String,
 }
 
 impl askama::filters::HtmlSafe for Notice {}
 
 impl Notice {
+    /// A message about something that a POST with these fields takes back.
+    pub(crate) fn undoable(
+        locale: &Locale,
+        text: String,
+        action: String,
+        says: Vec<(String, String)>,
+        back: String,
+    ) -> Self {
+        Self {
+            text,
+            dismiss: locale.t("dismiss").into_owned(),
+            open: None,
+            undo: Some((action, locale.t("notice-undo").into_owned())),
+            says,
+            back,
+        }
+    }
+
     /// The message that the request's address asks for.
     pub(crate) async fn of_request<S: Store>(
         session: &Session<S>,
@@ -105,7 +123,7 @@ impl Notice {
                     locale.t("notice-undo").into_owned(),
                 )
             }),
-            version: record.version,
+            says: vec![("version".to_owned(), record.version.to_string())],
             back: format!(
                 "{}{}",
                 session.path,

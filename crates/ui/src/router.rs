@@ -57,6 +57,7 @@ where
         get("/{objects}/bulk/field",             needs(RecordsWrite),  list::bulk_field::<S>),
         post("/{objects}/bulk/reversal",         needs(RecordsWrite),  list::bulk_reverse::<S>),
         post("/{objects}/views",                 needs(RecordsRead),   list::keep_view::<S>),
+        post("/{objects}/widths",                needs(RecordsRead),   list::submit_widths::<S>),
         post("/{objects}/views/change",          needs(RecordsRead),   list::change_view::<S>),
         get("/{objects}/options/{field}",        needs(RecordsRead),   form::suggest::<S>),
         get("/{objects}/{id}",                   needs(RecordsRead),   record::show::<S>),

@@ -434,6 +434,12 @@ fn document(schema: &Schema) -> SchemaDocument {
             .filter(|shape| !shape.fields.is_empty())
             .map(|shape| (shape.name.clone(), shape.fields.clone()))
             .collect(),
+        places: schema
+            .objects
+            .iter()
+            .filter(|shape| !shape.places.is_empty())
+            .map(|shape| (shape.name.clone(), shape.places.clone()))
+            .collect(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use fieldstone_guard::hidden;
-use fieldstone_model::{Field, Object, RecordId, Registry, Stage, StageKind};
+use fieldstone_model::{Field, Object, RecordId, Registry, Stage, StageKind, object::Placed};
 use rusqlite::{Connection, OptionalExtension as _, params, types::FromSql};
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,9 @@ pub struct SchemaDocument {
     /// Custom fields by object.
     #[serde(default)]
     pub fields: HashMap<String, Vec<Field>>,
+    /// In which order fields stand, by object, where the workspace has chosen one.
+    #[serde(default)]
+    pub places: HashMap<String, Vec<Placed>>,
 }
 
 /// One custom object, without its fields.
@@ -59,12 +62,17 @@ impl SchemaDocument {
                 custom.plural_label.clone(),
             ))
         };
-        Registry::new(
+        let registry = Registry::new(
             self.version,
             self.objects.iter().filter_map(object).collect(),
             self.fields.clone(),
             stages,
-        )
+        );
+        self.places
+            .iter()
+            .fold(registry, |registry, (name, places)| {
+                registry.placed(name, places.clone())
+            })
     }
 }
 

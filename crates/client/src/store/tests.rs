@@ -538,6 +538,7 @@ async fn fields_of_a_newer_platform_are_kept_until_they_are_known() {
         version: 2,
         objects: Vec::new(),
         fields: std::collections::HashMap::from([("account".to_owned(), vec![field])]),
+        ..super::SchemaDocument::default()
     };
     local.set_schema(document).await.unwrap();
     let store = local.store(Pair::user());

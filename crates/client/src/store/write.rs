@@ -82,6 +82,14 @@ impl<'a> Writer<'a> {
         let id = change.id();
         let before = table.read(self.transaction, id)?;
         let stored = before.as_ref().map(|row| row.stored(object));
+        let mut gone = Vec::new();
+        for (_, to) in write::default_references(object, change) {
+            if !self.lives(to)? {
+                gone.push(to);
+            }
+        }
+        let kept = write::without_gone_defaults(object, change, |to| !gone.contains(&to));
+        let change = kept.as_ref().unwrap_or(change);
         let prepared = write::prepare(
             self.registry,
             object,

@@ -88,5 +88,6 @@ pub(crate) fn document() -> SchemaDocument {
             plural_label: object.plural_label.clone().unwrap_or_default(),
         }],
         fields: schema::custom_fields(),
+        ..SchemaDocument::default()
     }
 }

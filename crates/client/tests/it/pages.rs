@@ -1,6 +1,6 @@
 //! The same pages over both stores: `ui`'s router, run in process, shows a device's records as it shows the reference's.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     Router,
@@ -11,9 +11,11 @@ use axum::{
 };
 use fieldstone_client::{
     keys::LoginKey,
-    store::{Local, PlatformRow, Unknown},
+    store::{Local, PlatformRow, SchemaDocument, Unknown},
 };
-use fieldstone_model::{Change, Field, RecordId, Registry, Role, Value, Values, clock::FixedClock};
+use fieldstone_model::{
+    Change, Field, RecordId, Registry, Role, Value, Values, clock::FixedClock, object::Placed,
+};
 use fieldstone_store::{
     MemoryStore, Store, User, Workspace, conflict::ConflictStore, conformance::schema,
 };
@@ -121,6 +123,16 @@ fn user() -> User {
     }
 }
 
+/// An order of fields that nobody would have without asking for it.
+fn places() -> Vec<Placed> {
+    vec![Placed {
+        section: "section-details".to_owned(),
+        fields: ["city", "annual_revenue", "phone"]
+            .map(str::to_owned)
+            .to_vec(),
+    }]
+}
+
 async fn reference() -> MemoryStore {
     let registry = Registry::new(
         1,
@@ -128,7 +140,7 @@ async fn reference() -> MemoryStore {
         schema::custom_fields(),
         stages(),
     );
-    let workspace = Workspace::new(registry, FixedClock(now()));
+    let workspace = Workspace::new(registry.placed("account", places()), FixedClock(now()));
     let store = workspace.adopt_user(id(USER), "Ada Lovelace", "ada@example.com", Role::Owner);
     store.apply(&schema::settings(&stages())).await.unwrap();
     store.apply(&changes()).await.unwrap();
@@ -141,7 +153,11 @@ async fn device(folder: &std::path::Path) -> fieldstone_client::store::DeviceSto
     let local = Local::open(&folder.join("db"), &key, clock, false)
         .await
         .unwrap();
-    local.set_schema(document()).await.unwrap();
+    let placed = SchemaDocument {
+        places: HashMap::from([("account".to_owned(), places())]),
+        ..document()
+    };
+    local.set_schema(placed).await.unwrap();
     let row = PlatformRow {
         id: id(USER),
         version: 1,
@@ -194,6 +210,33 @@ async fn ask(router: &Router, request: Request) -> (StatusCode, String) {
 
 fn get(path: &str) -> Request {
     Request::get(path).body(Body::empty()).unwrap()
+}
+
+#[tokio::test]
+async fn a_device_shows_fields_in_the_order_that_the_workspace_wants() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = pages(device(folder.path()).await);
+    for path in [
+        format!("/accounts/{ACCOUNT}"),
+        format!("/accounts/{ACCOUNT}/edit"),
+        "/accounts/new".to_owned(),
+    ] {
+        let (_, page) = ask(&device, get(&path)).await;
+        // Beside the facts stands what is most important, in an order of its own.
+        let page = page
+            .split("<dl class=\"facts\">")
+            .skip(1)
+            .collect::<String>()
+            + &page;
+        let at = |label: &str| {
+            let found = page.find(&format!(">{label}"));
+            found.unwrap_or_else(|| panic!("{label} on {path}:\n{page}"))
+        };
+        // The city has left the address, the phone the section it usually stands in.
+        assert!(at("City") < at("Annual revenue"), "{path}");
+        assert!(at("Annual revenue") < at("Phone"), "{path}");
+        assert!(at("Phone") < at("Industry"), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use crate::{FieldError, Object, Registry, Value, Values, field::Origin, object::Facts};
+use crate::{FieldError, Object, RecordId, Registry, Value, Values, field::Origin, object::Facts};
 
 /// Every standard object.
 pub const STANDARD: &[&Facts] = &[
@@ -87,8 +87,14 @@ impl Draft<'_> {
     }
 }
 
-/// Values a new record gets where nothing was entered.
-pub fn defaults(object: &str, written: &Values, registry: &Registry, now: Timestamp) -> Values {
+/// Values a new record gets where nothing was entered, made by `me`.
+pub fn defaults(
+    object: &str,
+    written: &Values,
+    registry: &Registry,
+    now: Timestamp,
+    me: RecordId,
+) -> Values {
     let draft = Draft {
         before: None,
         written,
@@ -108,7 +114,7 @@ pub fn defaults(object: &str, written: &Values, registry: &Registry, now: Timest
     };
     let known = registry.object(object);
     for field in known.iter().flat_map(|object| &object.fields) {
-        if let Some(value) = field.default_value(now) {
+        if let Some(value) = field.default_value(now, me) {
             values.set(field.name.clone(), value);
         }
     }

@@ -367,8 +367,13 @@ impl Known<'_> {
 }
 
 /// Whether an object's rules give a required field a value when a file doesn't.
-pub(super) fn has_default(registry: &Registry, object: &str, field: &str, now: Timestamp) -> bool {
-    objects::defaults(object, &Values::new(), registry, now)
+pub(super) fn has_default(
+    registry: &Registry,
+    object: &str,
+    field: &str,
+    (now, me): (Timestamp, RecordId),
+) -> bool {
+    objects::defaults(object, &Values::new(), registry, now, me)
         .get(field)
         .is_some()
 }

@@ -146,7 +146,7 @@ pub async fn run<W: Workspace>(
         opened.header.clone(),
         opened.escaped,
     )?;
-    check_required(&binding, &registry, clock.now())?;
+    check_required(&binding, &registry, (clock.now(), store.user().id))?;
     let binding = Arc::new(binding);
     let resume = request.resume.as_ref();
     let journal = begun(workspace, request).await?;
@@ -227,7 +227,7 @@ fn run_of(request: &Request) -> Run {
 fn check_required(
     binding: &Binding,
     registry: &fieldstone_model::Registry,
-    now: Timestamp,
+    by: (Timestamp, RecordId),
 ) -> Result<(), ImportError> {
     let object = &binding.object;
     let only_updates = binding
@@ -241,7 +241,7 @@ fn check_required(
                 .fields
                 .iter()
                 .any(|bound| bound.field.name == field.name)
-            && !plan::has_default(registry, &object.name, &field.name, now)
+            && !plan::has_default(registry, &object.name, &field.name, by)
     });
     match missing {
         Some(field) if !only_updates => Err(ImportError::Mapping(format!(

@@ -236,7 +236,7 @@ fn is_open_to_support(identity: &Identity, registry: &Registry, parts: &Parts) -
     let is_of_object = places
         .next()
         .is_some_and(|place| registry.objects().any(|object| object.plural == place))
-        && places.next() != Some("views")
+        && !matches!(places.next(), Some("views" | "widths"))
         && places.next() != Some("follow");
     let is_of_records = is_of_object || RECORDS.into_iter().any(|place| is_below(path, place));
     is_of_records && identity.actor.role.can(Capability::RecordsWrite)

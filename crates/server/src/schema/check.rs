@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use fieldstone_model::{
-    Choice, Field, FieldError, FieldType, Object, ObjectClass, Problem, Registry, Role,
+    Choice, Field, FieldError, FieldType, Object, ObjectClass, Problem, RecordId, Registry, Role,
     roll_up::RollUpError,
 };
 
@@ -111,6 +111,7 @@ pub(super) fn field(
     registry: &Registry,
     object: &Object,
     new: &NewField,
+    me: RecordId,
 ) -> Result<(), SchemaError> {
     if object.class != ObjectClass::Record {
         return Err(SchemaError::Missing);
@@ -158,7 +159,7 @@ pub(super) fn field(
         errors.push(FieldError::new("type", problem));
     }
     let draft = super::field_of(1000, new);
-    if let Err(SchemaError::Invalid(more)) = default(&draft, jiff::Timestamp::UNIX_EPOCH) {
+    if let Err(SchemaError::Invalid(more)) = default(&draft, jiff::Timestamp::UNIX_EPOCH, me) {
         errors.extend(more);
     }
     if errors.is_empty() {
@@ -168,8 +169,12 @@ pub(super) fn field(
     }
 }
 
-/// Whether new records may get what a field says. Not where it would be taken by the first, or lead to a record that may be gone.
-pub(super) fn default(field: &Field, now: jiff::Timestamp) -> Result<(), SchemaError> {
+/// Whether new records may get what a field says. Not where it would be taken by the first, or where it isn't clear what it leads to.
+pub(super) fn default(
+    field: &Field,
+    now: jiff::Timestamp,
+    me: RecordId,
+) -> Result<(), SchemaError> {
     let Some(text) = &field.default else {
         return Ok(());
     };
@@ -178,13 +183,14 @@ pub(super) fn default(field: &Field, now: jiff::Timestamp) -> Result<(), SchemaE
             "default", problem,
         )]))
     };
-    if field.unique || field.kind.is_relation() || field.roll_up.is_some() {
+    let leads_anywhere = matches!(field.kind, FieldType::AnyRelation { .. });
+    if field.unique || leads_anywhere || field.roll_up.is_some() {
         return refuse(Problem::Rule {
             code: "no_default",
-            advice: "Relations, unique fields and roll-ups have no default.",
+            advice: "Relations to records of any kind, unique fields and roll-ups have no default.",
         });
     }
-    let Some(value) = field.default_value(now) else {
+    let Some(value) = field.default_value(now, me) else {
         let problem = fieldstone_model::Value::parse(field, text).err();
         return refuse(problem.unwrap_or(Problem::Required));
     };

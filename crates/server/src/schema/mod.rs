@@ -10,8 +10,8 @@ mod removed;
 use std::sync::Arc;
 
 use fieldstone_model::{
-    Capability, Field, FieldError, FieldType, Object, Registry, Role, RollUp, field::Origin,
-    query::Environment,
+    Capability, Field, FieldError, FieldType, Object, Problem, RecordId, Registry, Role, RollUp,
+    field::Origin, query::Environment,
 };
 use fieldstone_store::{Store, StoreError};
 use jiff::tz::TimeZone;
@@ -158,7 +158,8 @@ pub async fn create_field(
     let registry = store.fresh_registry().await?;
     let of = registry.object(object).ok_or(SchemaError::Missing)?;
     let new = &settled(store, &registry, of, new)?;
-    check::field(&registry, of, new)?;
+    check::field(&registry, of, new, store.user().id)?;
+    check_default_record(store, &field_of(1000, new)).await?;
     let last = run(
         store,
         &registry,
@@ -215,8 +216,13 @@ pub async fn relabel_field(
     check::labels(&[("label", wording.label)])?;
     changed.label = Some(wording.label.to_owned());
     changed.help = wording.help.map(str::to_owned);
+    let leads_elsewhere = changed.default.as_deref() != wording.default;
     changed.default = wording.default.map(str::to_owned);
-    check::default(&changed, store.now())?;
+    check::default(&changed, store.now(), store.user().id)?;
+    // What it led to may be gone since; that is no reason not to rename it.
+    if leads_elsewhere {
+        check_default_record(store, &changed).await?;
+    }
     let facts = serde_json::to_string(&changed).map_err(StoreError::internal)?;
     let sql = "UPDATE app.custom_field SET facts = $3::text::jsonb WHERE object = $1 AND name = $2 AND removed_at IS NULL RETURNING id";
     remove(store, sql, &[&object, &field, &facts]).await?;
@@ -261,6 +267,30 @@ pub async fn restrict_field(
     let registry = store.fresh_registry().await?;
     let of = registry.object(object).ok_or(SchemaError::Missing)?;
     of.field(field).cloned().ok_or(SchemaError::Missing)
+}
+
+/// Whether the record that a relation leads to by default is one, and there.
+async fn check_default_record(store: &PgStore, field: &Field) -> Result<(), SchemaError> {
+    let default = field
+        .default
+        .as_deref()
+        .filter(|_| field.kind.is_relation());
+    let Some(id) = default.and_then(|text| text.parse::<RecordId>().ok()) else {
+        return Ok(());
+    };
+    let refuse = |problem| {
+        let errors = vec![FieldError::new("default", problem)];
+        Err(SchemaError::Invalid(errors))
+    };
+    let target = store.registry().object_of(id);
+    let Some(target) = target.filter(|target| field.target() == Some(&*target.name)) else {
+        return refuse(Problem::NotAReference);
+    };
+    match store.get(&target.name, id, &[]).await {
+        Ok(record) if !record.deleted => Ok(()),
+        Ok(_) | Err(StoreError::NotFound(_)) => refuse(Problem::MissingReference),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn allow(store: &PgStore) -> Result<(), SchemaError> {

@@ -36,6 +36,12 @@ const VISITED: &str = "INSERT INTO app.recent_record (tenant_id, user_id, record
     SELECT (SELECT app.tenant_id()), (SELECT app.user_id()), $1, transaction_timestamp() \
     ON CONFLICT (tenant_id, user_id, record_id) DO UPDATE SET at = excluded.at";
 const FORGET: &str = "DELETE FROM app.recent_record r WHERE r.at < (SELECT k.at FROM app.recent_record k ORDER BY k.at DESC OFFSET $1 LIMIT 1)";
+const WIDTHS: &str = "SELECT w.widths FROM app.column_widths w WHERE w.object = $1";
+const KEEP_WIDTHS: &str = "INSERT INTO app.column_widths (tenant_id, user_id, object, widths, updated_at) \
+    SELECT (SELECT app.tenant_id()), (SELECT app.user_id()), $1, $2, transaction_timestamp() \
+    ON CONFLICT (tenant_id, user_id, object) DO UPDATE SET widths = excluded.widths, updated_at = excluded.updated_at RETURNING object";
+const FORGET_WIDTHS: &str =
+    "DELETE FROM app.column_widths w WHERE w.object = $1 RETURNING w.object";
 const LOOKED_AT: &str = "SELECT r.record_id FROM app.recent_record r ORDER BY r.at DESC LIMIT $1";
 
 impl Shelf for PgStore {
@@ -143,6 +149,25 @@ impl Shelf for PgStore {
                 self.note_written();
             }
             Ok(found)
+        })
+    }
+
+    fn widths<'a>(&'a self, object: &'a str) -> Kept<'a, String> {
+        Box::pin(async move {
+            let rows = self.run_step(WIDTHS, &[&object]).await?;
+            let found = rows.first().map(|row| row.try_get(0)).transpose();
+            Ok(found.map_err(StoreError::internal)?.unwrap_or_default())
+        })
+    }
+
+    fn keep_widths<'a>(&'a self, object: &'a str, widths: &'a str) -> Kept<'a, ()> {
+        Box::pin(async move {
+            let kept = if widths.is_empty() {
+                self.found(FORGET_WIDTHS, &[&object]).await
+            } else {
+                self.found(KEEP_WIDTHS, &[&object, &widths]).await
+            };
+            kept.map(drop)
         })
     }
 

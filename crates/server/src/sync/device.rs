@@ -91,6 +91,7 @@ impl PgStore {
                 .filter(|field| field.custom)
                 .cloned()
                 .collect(),
+            places: object.places.clone(),
             withheld: withheld(&whole, object, false),
             read_only: read_only(&whole, object),
         };

@@ -7,6 +7,7 @@ use fieldstone_model::{
 use fieldstone_server::database::connect;
 use fieldstone_server::schema::{self, NewField, SchemaError, Wording};
 use fieldstone_server::store::PgStore;
+use fieldstone_server::sync::SyncStore as _;
 use fieldstone_store::{ChangeError, Store as _, StoreError};
 use fieldstone_testkit::TestStores;
 
@@ -67,6 +68,82 @@ fn refused<T: std::fmt::Debug>(outcome: Result<T, SchemaError>) -> Vec<(String, 
 }
 
 #[tokio::test]
+async fn relations_of_new_records_lead_where_their_fields_say() {
+    let database = TestStores::new().await;
+    let (_, ann) = database.workspace("north").await;
+    let leading = |name: &str, to: &str, default: Option<String>| NewField {
+        default,
+        ..field(
+            name,
+            FieldType::Relation {
+                to: to.to_owned().into(),
+            },
+        )
+    };
+    let partner = create(&ann, "account", Values::new().with("name", text("Partner")))
+        .await
+        .unwrap();
+    let me = Some("me".to_owned());
+    for new in [
+        leading("checked_by_id", "user", me.clone()),
+        leading("partner_id", "account", Some(partner.to_string())),
+    ] {
+        schema::create_field(&ann, "account", &new).await.unwrap();
+    }
+    // What leads nowhere, or to something else, is refused beside the field.
+    let gone = RecordId::compose(*b"001", SystemClock.now(), 7).to_string();
+    for (default, code) in [
+        ("me", "not_a_reference"),
+        (&*gone, "missing_reference"),
+        (ann.user().id.as_str(), "not_a_reference"),
+        ("nobody", "not_a_reference"),
+    ] {
+        let new = leading("other_id", "account", Some(default.to_owned()));
+        let problems = refused(schema::create_field(&ann, "account", &new).await);
+        assert_eq!(
+            problems,
+            [("default".to_owned(), code.to_owned())],
+            "{default}"
+        );
+    }
+    let unique = NewField {
+        unique: true,
+        ..leading("only_id", "user", me)
+    };
+    let problems = refused(schema::create_field(&ann, "account", &unique).await);
+    assert!(
+        problems.iter().any(|(field, _)| field == "default"),
+        "{problems:?}"
+    );
+
+    let ann = database.reopen(&ann).await;
+    let named = |name: &str| Values::new().with("name", text(name));
+    let acme = create(&ann, "account", named("Acme")).await.unwrap();
+    let acme = read(&ann, "account", acme).await;
+    assert_eq!(*acme.get("checked_by_id"), Value::Id(ann.user().id));
+    assert_eq!(*acme.get("partner_id"), Value::Id(partner));
+    // What is entered counts, and so does what is left empty on purpose: by a person, or by a file that has a column for it.
+    let beta = named("Beta")
+        .with("partner_id", Value::Null)
+        .with("checked_by_id", Value::Null);
+    let beta = create(&ann, "account", beta).await.unwrap();
+    let beta = read(&ann, "account", beta).await;
+    assert_eq!(*beta.get("partner_id"), Value::Null);
+    assert_eq!(*beta.get("checked_by_id"), Value::Null);
+    // A record that is gone keeps nobody from making others.
+    let delete = Change::Delete {
+        object: "account".to_owned(),
+        id: partner,
+        expected: None,
+    };
+    ann.apply(&[delete]).await.unwrap();
+    let gamma = create(&ann, "account", named("Gamma")).await.unwrap();
+    let gamma = read(&ann, "account", gamma).await;
+    assert_eq!(*gamma.get("partner_id"), Value::Null);
+    assert_eq!(*gamma.get("checked_by_id"), Value::Id(ann.user().id));
+}
+
+#[tokio::test]
 async fn new_records_get_what_their_fields_say() {
     let database = TestStores::new().await;
     let (_, ann) = database.workspace("north").await;
@@ -122,7 +199,7 @@ async fn new_records_get_what_their_fields_say() {
     for (new, code) in [
         (with("a", FieldType::Integer, "many"), "not_a_number"),
         (with("b", FieldType::Text { max: 2 }, "long"), "too_long"),
-        (with("c_id", to(), "005000000000000"), "no_default"),
+        (with("c_id", to(), "005000000000000"), "missing_reference"),
         (
             NewField {
                 unique: true,
@@ -306,6 +383,10 @@ async fn fields_stand_in_the_order_that_the_workspace_says() {
     schema::arrange_fields(&ann, "task", &wanted).await.unwrap();
     let bob = database.user(tenant, Role::Member).await;
     assert_eq!(bob.registry().object("task").unwrap().places, wanted);
+    // A device is told as well.
+    let told = bob.describe().await.unwrap().objects;
+    let told = told.iter().find(|shape| shape.name == "task").unwrap();
+    assert_eq!(told.places, wanted);
     assert!(matches!(
         schema::arrange_fields(&bob, "task", &[]).await,
         Err(SchemaError::Store(StoreError::Denied))

@@ -246,6 +246,12 @@ impl MemoryStore {
             deleted: row.deleted_at.is_some(),
             values: row.values.clone(),
         });
+        let lives = |id: RecordId| {
+            let row = state.rows.get(&id);
+            row.is_some_and(|row| row.deleted_at.is_none() && self.sees(state, row))
+        };
+        let kept = write::without_gone_defaults(object, change, lives);
+        let change = kept.as_ref().unwrap_or(change);
         let prepared = write::prepare(&registry, object, self.user, now, change, stored.as_ref())
             .map_err(|error| refuse(write::without_hidden(seen, error)))?;
         let Some(write) = prepared else {

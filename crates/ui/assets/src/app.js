@@ -15,6 +15,7 @@ import { startOrder } from "./order.js";
 import { startPalette } from "./palette.js";
 import { startTicks } from "./ticks.js";
 import { startUpload } from "./upload.js";
+import { startWidths } from "./widths.js";
 import { startScheme } from "./scheme-choice.js";
 
 Object.assign(htmx.config, {
@@ -50,3 +51,4 @@ startPalette(htmx);
 startScheme();
 startTicks();
 startUpload();
+startWidths();

@@ -1,5 +1,8 @@
 // The board: cards are dragged, or moved by keys. Either way the card's own form is sent, which works without script too.
 
+// Cards under way, by the form that was sent.
+const moved = new WeakMap();
+
 const cards = (lane) => [...lane.querySelectorAll("[data-card] .row-link")];
 
 /** Moves a card to a lane by sending its form. */
@@ -8,9 +11,30 @@ function move(card, lane) {
   const stage = lane?.dataset.stage;
   if (!form || !stage || form.elements.was.value === stage) return;
   form.elements.stage_id.value = stage;
-  // At once where it will be; if the server refuses, its page shows how things are.
+  // At once where it will be; if the server refuses, it goes back.
+  moved.set(form, { card, deck: card.parentElement, next: card.nextElementSibling, focused: card.contains(document.activeElement) });
   lane.querySelector(".deck").prepend(card);
   form.requestSubmit();
+}
+
+/** Puts a card back where it came from. */
+function putBack(form) {
+  form.elements.stage_id.value = form.elements.was.value;
+  const from = moved.get(form);
+  if (!from?.deck.isConnected) return;
+  moved.delete(form);
+  from.deck.insertBefore(from.card, from.next?.parentElement === from.deck ? from.next : null);
+  if (from.focused) from.card.querySelector(".row-link").focus();
+}
+
+/** Says on the board why a card went back: what the server's page says, without going there. */
+function refuse(page) {
+  const template = document.getElementById("refusal");
+  if (!template) return;
+  const notice = template.content.cloneNode(true);
+  const said = [...page.querySelectorAll("#main .errors p, #main .empty :is(h1, p), .errors p, .empty :is(h1, p)")];
+  notice.querySelector("p").textContent = said.map((it) => it.textContent.trim()).join(" ");
+  document.getElementById("notices").replaceChildren(notice);
 }
 
 function step(link, key) {
@@ -42,6 +66,25 @@ function step(link, key) {
 
 export function startBoard() {
   let dragged = null;
+
+  const sent = (event) => event.detail.requestConfig?.elt?.closest?.("form.move");
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const form = sent(event);
+    const { xhr } = event.detail;
+    if (!form || xhr.status < 400 || xhr.getResponseHeader("hx-redirect")) return;
+    const page = new DOMParser().parseFromString(xhr.responseText, "text/html");
+    // What others did meanwhile is shown, to be settled there; so is a question that wants another answer.
+    if (page.querySelector(".collision, form.form, #lost_reason")) return;
+    event.detail.shouldSwap = false;
+    putBack(form);
+    refuse(page);
+  });
+  for (const name of ["htmx:sendError", "htmx:timeout"]) {
+    document.addEventListener(name, (event) => {
+      const form = sent(event);
+      if (form) putBack(form);
+    });
+  }
 
   document.addEventListener("dragstart", (event) => {
     dragged = event.target.closest?.("[data-card]") ?? null;

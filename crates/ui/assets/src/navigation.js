@@ -98,9 +98,11 @@ export function startNavigation(htmx) {
   document.addEventListener("submit", () => {
     changed = false;
   });
-  document.addEventListener("htmx:afterSettle", () => {
-    // A form that came back with errors holds what is not saved yet.
+  document.addEventListener("htmx:afterSettle", (event) => {
     const form = document.querySelector("form[data-guard]");
+    // A part of a form that came anew leaves the rest as it was typed.
+    if (form?.contains(event.target)) return;
+    // A form that came back with errors holds what is not saved yet.
     changed = form !== null && (form.querySelector(".collision") ?? document.querySelector("#main .errors")) !== null;
   });
   addEventListener("beforeunload", (event) => {

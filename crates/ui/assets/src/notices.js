@@ -5,9 +5,9 @@ const LIFETIME_MS = 8000;
 function settle() {
   const region = document.getElementById("notices");
   if (!region) return;
-  for (const notice of document.querySelectorAll("#main .notice[data-passing]")) {
+  for (const notice of document.querySelectorAll(":is(#main, #notices) .notice[data-passing]")) {
     notice.removeAttribute("data-passing");
-    region.replaceChildren(notice);
+    if (notice.parentElement !== region) region.replaceChildren(notice);
     let timer;
     const start = () => {
       timer = setTimeout(() => notice.remove(), LIFETIME_MS);
@@ -18,7 +18,7 @@ function settle() {
     start();
     // The address that carried it must not show it again.
     const url = new URL(location.href);
-    for (const name of ["notice", "about"]) url.searchParams.delete(name);
+    for (const name of ["notice", "about", "widths-were"]) url.searchParams.delete(name);
     history.replaceState(history.state, "", url);
   }
 }

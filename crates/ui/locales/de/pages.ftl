@@ -188,12 +188,17 @@ board-lost = Als verloren markieren
 board-reason-too-long = Kürzen Sie auf 255 Zeichen.
 filter-show = Zeigen
 notice-moved = „{ $name }“ verschoben.
+notice-widths = Spaltenbreite geändert.
+notice-widths-usual = Die Spalten haben ihre üblichen Breiten.
 notice-rescheduled = „{ $name }“ ist jetzt am { $when }.
 notice-reverted = Rückgängig gemacht.
 
 columns = Spalten
 columns-show = Diese zeigen
 columns-usual = Wie üblich
+columns-width = Breite von { $column }
+columns-width-advice = Ziehen Sie am Rand eines Spaltenkopfs, oder gehen Sie mit Tab dorthin und drücken Sie ← oder →. Eingabe passt die Breite an.
+columns-widths-usual = Übliche Breiten
 views = Ansichten
 view-all = Alle
 view-name = Name dieser Ansicht

@@ -188,12 +188,17 @@ board-lost = Mark as lost
 board-reason-too-long = Shorten it to 255 characters.
 filter-show = Show
 notice-moved = “{ $name }” moved.
+notice-widths = Column width changed.
+notice-widths-usual = The columns have their usual widths.
 notice-rescheduled = “{ $name }” is on { $when } now.
 notice-reverted = Undone.
 
 columns = Columns
 columns-show = Show these
 columns-usual = Reset
+columns-width = Width of { $column }
+columns-width-advice = Drag the edge of a column’s head, or go there with Tab and press ← or →. Enter makes it fit.
+columns-widths-usual = Usual widths
 views = Views
 view-all = All
 view-name = Name of this view

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::response::{IntoResponse as _, Redirect};
-use fieldstone_model::{RecordId, StageKind, Value, Values};
+use fieldstone_model::{FieldError, Problem, RecordId, StageKind, Value, Values};
 use fieldstone_store::{ChangeError, Store, StoreError};
 use http::StatusCode;
 
@@ -48,11 +48,6 @@ pub(crate) async fn submit<S: Store + Clone + 'static>(
     let (Some(wanted), Some(seen)) = (id("stage_id"), id("was")) else {
         return Err(PageError::Invalid);
     };
-    let stage = at
-        .registry()
-        .stage(wanted)
-        .ok_or(PageError::Invalid)?
-        .clone();
     let version: i64 = pairs
         .get("version")
         .and_then(|version| version.parse().ok())
@@ -61,6 +56,11 @@ pub(crate) async fn submit<S: Store + Clone + 'static>(
         .get("back")
         .and_then(local_path)
         .unwrap_or_else(|| format!("/deals/{}", at.id));
+    let Some(stage) = at.registry().stage(wanted).cloned() else {
+        // Somebody has taken the stage away since the board was shown.
+        let error = FieldError::new("stage_id", Problem::MissingReference);
+        return Ok(refused::page(&at, &[error], &back));
+    };
     let reason = pairs.get("lost_reason").map(str::trim);
     let too_long = reason.is_some_and(|reason| reason.chars().count() > REASON_MAX);
     if wanted == seen {

@@ -4,6 +4,7 @@ pub(crate) mod collision;
 pub(crate) mod control;
 mod options;
 mod quick;
+mod related;
 pub(crate) mod typed;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use fieldstone_store::{ChangeError, Store, StoreError};
 
 pub(crate) use options::{alike, suggest};
 pub(crate) use quick::show as quick;
+pub use related::{related_control, related_typed};
 
 use crate::{
     error::PageError,
@@ -80,7 +82,13 @@ async fn prefilled<S: Store + Clone + 'static>(
             ))
         })
         .collect();
-    let mut values = objects::defaults(&at.object.name, &given, at.registry(), at.viewer.now);
+    let mut values = objects::defaults(
+        &at.object.name,
+        &given,
+        at.registry(),
+        at.viewer.now,
+        at.viewer.user_id,
+    );
     if at.object.field("owner_id").is_some() {
         values.set("owner_id", Value::Id(at.viewer.user_id));
     }
@@ -98,15 +106,14 @@ async fn prefilled<S: Store + Clone + 'static>(
     };
     let typed = fields(at)
         .map(|field| {
-            (
-                field.name.to_string(),
-                Typed::of_value(
-                    &at.viewer.locale,
-                    field,
-                    values.get(&field.name).unwrap_or(&Value::Null),
-                    &names,
-                ),
-            )
+            let value = values.get(&field.name).unwrap_or(&Value::Null);
+            // A default that leads to nothing in sight is none.
+            let is_gone = value.as_id().is_some_and(|id| !names.contains_key(&id))
+                && field.default.is_some()
+                && given.get(&field.name).is_none();
+            let value = if is_gone { &Value::Null } else { value };
+            let typed = Typed::of_value(&at.viewer.locale, field, value, &names);
+            (field.name.to_string(), typed)
         })
         .collect();
     Ok((typed, given))
@@ -126,6 +133,7 @@ pub(crate) async fn create<S: Store + Clone + 'static>(
         &Values::new(),
         at.registry(),
         at.viewer.now,
+        at.viewer.user_id,
     );
     if at.object.field("owner_id").is_some() {
         defaults.set("owner_id", Value::Id(at.viewer.user_id));

@@ -35,6 +35,7 @@ pub(crate) async fn show<S: Store + Clone + 'static>(at: AtObject<S>) -> PageRes
         &Values::new(),
         at.registry(),
         at.viewer.now,
+        at.viewer.user_id,
     );
     let wanted = |field: &&Field| {
         let needed =

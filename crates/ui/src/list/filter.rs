@@ -271,6 +271,7 @@ pub(crate) async fn adding<S: Store + Clone + 'static>(
         "notice",
         "about",
         "count",
+        super::widths::WERE,
     ]
     .iter()
     .fold(given.clone(), |pairs, name| pairs.without(name));

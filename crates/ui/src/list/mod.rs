@@ -8,12 +8,14 @@ mod filter;
 pub(crate) mod table;
 mod views;
 mod wanted;
+mod widths;
 mod words;
 
 pub(crate) use bulk::{field as bulk_field, reverse as bulk_reverse, submit as bulk_submit};
 pub use condition::{Change, Condition, condition};
 pub use export::{Listed, listed};
 pub(crate) use views::{change as change_view, keep as keep_view};
+pub(crate) use widths::submit as submit_widths;
 
 use askama::Template;
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -103,6 +105,11 @@ async fn page<S: Store + Clone + 'static>(at: AtObject<S>, deleted: bool) -> Pag
         Some(&wanted),
     )
     .await?;
+    let widths = widths::of(&at).await?;
+    let table = match &widths {
+        Some(widths) => table.with_widths(&at, &wanted.columns, widths),
+        None => table,
+    };
     let tickable = !deleted && (at.may_write(&at.object) || at.may_delete(&at.object));
     let table = if tickable {
         table.with_ticks("bulk", at.viewer.locale.t("bulk-tick").into_owned())
@@ -134,7 +141,10 @@ async fn page<S: Store + Clone + 'static>(at: AtObject<S>, deleted: bool) -> Pag
     };
     let list = List {
         title: title.clone(),
-        notice: Notice::of_request(&at).await?,
+        notice: match widths::notice(&at) {
+            Some(notice) => Some(notice),
+            None => Notice::of_request(&at).await?,
+        },
         deleted,
         chips,
         sheet,
@@ -311,6 +321,10 @@ impl<S: Store> List<'_, S> {
         self.at.viewer.can_sign_out
             && self.at.can(fieldstone_model::Capability::RecordsImport)
             && self.at.object.class == fieldstone_model::ObjectClass::Record
+    }
+
+    fn keeps_widths(&self) -> bool {
+        self.at.shelf.is_some()
     }
 
     fn is_searchable(&self) -> bool {

@@ -4,12 +4,18 @@ use askama::Template;
 use fieldstone_model::{Field, FieldType, Object, Record};
 use fieldstone_store::Store;
 
-use super::wanted::Wanted;
+use super::{
+    wanted::Wanted,
+    widths::{self, NARROWEST, WIDEST, Widths},
+};
 use crate::{
     error::PageError,
-    request::Session,
+    request::{AtObject, Session},
     shown::{Names, Showing, Shown, names_in},
 };
+
+/// How wide the column for ticks is beside drawn ones.
+const TICKS: u32 = 60;
 
 /// Records as rows.
 #[derive(Debug, Template)]
@@ -20,6 +26,8 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<Row>,
     /// The form that ticked rows belong to, and the label of a tick.
     pub(crate) ticks: Option<(&'static str, String)>,
+    /// What all columns come to, once one was drawn wider or narrower.
+    pub(crate) drawn: Option<u32>,
 }
 
 impl askama::filters::HtmlSafe for Table {}
@@ -33,6 +41,21 @@ pub(crate) struct Column {
     pub(crate) href: Option<String>,
     /// The value of `aria-sort`, when the table is sorted by it.
     pub(crate) sorted: Option<&'static str>,
+    /// Its edge that is drawn, where columns can be.
+    pub(crate) grip: Option<Grip>,
+}
+
+/// A column's edge.
+#[derive(Debug)]
+pub(crate) struct Grip {
+    pub(crate) field: String,
+    pub(crate) label: String,
+    pub(crate) width: u32,
+}
+
+impl Grip {
+    const NARROWEST: u32 = NARROWEST;
+    const WIDEST: u32 = WIDEST;
 }
 
 #[derive(Debug)]
@@ -68,6 +91,47 @@ impl Table {
     pub(crate) fn with_ticks(mut self, form: &'static str, label: String) -> Self {
         self.ticks = Some((form, label));
         self
+    }
+
+    /// With columns that can be drawn, as wide as they were drawn.
+    pub(crate) fn with_widths<S: Store>(
+        mut self,
+        at: &AtObject<S>,
+        columns: &[String],
+        widths: &Widths,
+    ) -> Self {
+        let object = &at.object;
+        let fields = columns.iter().filter_map(|name| object.field(name));
+        let fields = object.name_field().into_iter().chain(fields);
+        let (mut total, mut any) = (0, false);
+        for (column, field) in self.columns.iter_mut().zip(fields) {
+            let drawn = widths.of(&field.name);
+            any |= drawn.is_some();
+            let is_name = field.name == object.name_field;
+            let width = drawn.unwrap_or_else(|| widths::usual(field, is_name));
+            total += width;
+            column.grip = Some(Grip {
+                field: field.name.to_string(),
+                label: at
+                    .viewer
+                    .locale
+                    .t1("columns-width", "column", column.label.as_str()),
+                width,
+            });
+        }
+        self.drawn = any.then_some(total);
+        self
+    }
+
+    /// How wide the table is with drawn columns, the one for ticks included.
+    fn total(&self) -> Option<u32> {
+        let ticks = if self.ticks.is_some() { TICKS } else { 0 };
+        self.drawn.map(|drawn| drawn + ticks)
+    }
+
+    /// Whether columns can be drawn.
+    fn is_drawable(&self) -> bool {
+        self.columns.iter().any(|column| column.grip.is_some())
     }
 
     fn tick_heading(&self) -> &str {
@@ -128,6 +192,7 @@ impl Table {
                 .collect(),
             rows: rows.collect(),
             ticks: None,
+            drawn: None,
         }
     }
 }
@@ -153,6 +218,7 @@ fn column(label: String, field: &Field, wanted: Option<&Wanted>, path: &str) -> 
             end,
             href: None,
             sorted: None,
+            grip: None,
         };
     };
     let sorted = match wanted.query.order.first() {
@@ -183,5 +249,6 @@ fn column(label: String, field: &Field, wanted: Option<&Wanted>, path: &str) -> 
                 .to_query()
         )),
         sorted,
+        grip: None,
     }
 }

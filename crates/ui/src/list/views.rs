@@ -77,9 +77,16 @@ pub(crate) async fn keep<S: Store + Clone + 'static>(
             .trim_start_matches('?'),
     )
     .ok_or(PageError::Invalid)?;
-    let query = ["cursor", "notice", "about", "count", "view"]
-        .iter()
-        .fold(query, |pairs, name| pairs.without(name));
+    let query = [
+        "cursor",
+        "notice",
+        "about",
+        "count",
+        "view",
+        super::widths::WERE,
+    ]
+    .iter()
+    .fold(query, |pairs, name| pairs.without(name));
     let shared = pairs.get("shared").is_some();
     let text = query.to_query();
     let text = text.trim_start_matches('?');

@@ -76,9 +76,17 @@ impl Wanted {
             .parameters
             .get("cursor")
             .and_then(|text| decode_cursor(text).ok());
-        let parameters = ["cursor", "notice", "about", "count", "deleted", "or"]
-            .iter()
-            .fold(at.parameters.clone(), |pairs, name| pairs.without(name));
+        let parameters = [
+            "cursor",
+            "notice",
+            "about",
+            "count",
+            "deleted",
+            "or",
+            super::widths::WERE,
+        ]
+        .iter()
+        .fold(at.parameters.clone(), |pairs, name| pairs.without(name));
         Self {
             query,
             filters,

@@ -186,6 +186,16 @@ impl App {
         }
     }
 
+    /// The same workspace, to be looked at in another way.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            store: self.store.clone(),
+            colleague: self.colleague.clone(),
+            role: self.role,
+            locale: self.locale,
+        }
+    }
+
     pub(crate) fn with_role(mut self, role: Role) -> Self {
         self.role = role;
         self

@@ -8,6 +8,7 @@
 )]
 
 mod app;
+mod board;
 mod calendar;
 mod errors;
 mod form;

@@ -111,7 +111,7 @@ fn filled(object: &Object) -> Vec<&str> {
     let registry = Registry::new(0, Vec::new(), HashMap::new(), vec![stage]);
     let start = Timestamp::UNIX_EPOCH;
     let written = Values::new().with("starts_at", Value::DateTime(start));
-    let defaults = objects::defaults(&object.name, &written, &registry, start);
+    let defaults = objects::defaults(&object.name, &written, &registry, start, id);
     let fields = object.fields.iter().map(|field| field.name.as_ref());
     fields
         .filter(|name| *name == "owner_id" || defaults.get(name).is_some())

@@ -314,6 +314,7 @@ fn constants(
         &fieldstone_model::Values::new(),
         inside.registry(),
         inside.viewer.now,
+        inside.viewer.user_id,
     );
     let fields = object
         .writable_fields()

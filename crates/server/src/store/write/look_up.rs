@@ -9,7 +9,7 @@ use fieldstone_model::{
 use fieldstone_store::{
     Scope, StoreError,
     compile::{Param, compile_in_sight},
-    write::Stored,
+    write::{self, Stored},
 };
 use tokio_postgres::{Row, types::ToSql};
 
@@ -84,6 +84,9 @@ impl<'a> LookUp<'a> {
             match change {
                 Change::Create { values, .. } | Change::Update { values, .. } => {
                     look_up.add_values(registry, object, values);
+                    for (_, id) in write::default_references(object, change) {
+                        look_up.add_reference(registry, id);
+                    }
                 }
                 Change::Restore { .. } => look_up.restores = true,
                 Change::Delete { .. } => {}
@@ -99,13 +102,8 @@ impl<'a> LookUp<'a> {
             };
             if field.kind.is_relation()
                 && let Some(id) = value.as_id()
-                && registry.stage(id).is_none()
-                && let Some(target) = registry.object_of(id)
             {
-                self.references
-                    .entry(target.name.to_string())
-                    .or_default()
-                    .insert(id);
+                self.add_reference(registry, id);
             }
             if field.unique
                 && let Some(key) = value.key(&field.kind)
@@ -116,6 +114,17 @@ impl<'a> LookUp<'a> {
                     .2
                     .insert(key);
             }
+        }
+    }
+
+    fn add_reference(&mut self, registry: &Registry, id: RecordId) {
+        if registry.stage(id).is_none()
+            && let Some(target) = registry.object_of(id)
+        {
+            self.references
+                .entry(target.name.to_string())
+                .or_default()
+                .insert(id);
         }
     }
 

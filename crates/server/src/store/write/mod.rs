@@ -221,6 +221,9 @@ fn plan<'a>(
     for (index, (change, object)) in changes.iter().zip(objects).enumerate() {
         let id = change.id();
         let before = stored.get(&id);
+        let is_there = |to: RecordId| to == user.id || references.contains(&to);
+        let kept = write::without_gone_defaults(object, change, is_there);
+        let change = kept.as_ref().unwrap_or(change);
         let prepared = write::prepare(registry, object, user, now, change, before)
             .map_err(|error| StoreError::Change(index, error))?;
         let Some(write) = prepared else {

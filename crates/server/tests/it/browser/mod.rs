@@ -9,6 +9,7 @@ mod demo;
 mod devices;
 mod hand;
 mod keyboard;
+mod lists;
 mod live;
 mod members;
 mod selling;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use serde_json::json;
 use thirtyfour::Key;
 
-use super::chromium::Browser;
+use super::{chromium::Browser, hand::chord};
 
 const DEALS: &str = "Verkaufschance;Kunde;Betrag;Abschlussdatum;Phase\n\
     Erstes Geschäft;Möbel Maier;1.234,50;31.12.2027;Qualification\n\
@@ -195,6 +195,65 @@ async fn deals_move_over_the_board_and_say_why_they_were_lost() {
         .await;
     browser.click(".lane.lost .row-link").await;
     browser.wait_for_text("Too <b>dear</b>").await;
+    assert_eq!(browser.blocked().await, json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_move_that_is_refused_puts_the_card_back_and_says_why() {
+    let browser = Browser::signed_in().await;
+    for name in ["One", "Two", "Three"] {
+        browser
+            .make("deals", &[("name", name), ("amount", "100")])
+            .await;
+    }
+    browser.open("/deals/board").await;
+    browser.settled().await;
+    let first = "return [...document.querySelector('.lane').querySelectorAll('.row-link')].map((it) => it.innerText).join()";
+    let second =
+        "return document.querySelectorAll('.lane')[1].querySelectorAll('[data-card]').length";
+    let order = browser.run(first).await;
+    // Somebody takes the next stage away while the board is shown.
+    let removed = browser
+        .run_async("const stage = document.querySelectorAll('.lane')[1].dataset.stage; return (await fetch(`/stages/${stage}/deletion`, { method: 'POST', body: new URLSearchParams({ version: 1 }) })).status")
+        .await;
+    assert_eq!(removed, 200);
+    let middle = "[...document.querySelector('.lane').querySelectorAll('.row-link')][1]";
+    browser.run(&format!("{middle}.focus()")).await;
+    chord(&browser, Key::Shift, Key::Right + "").await;
+    browser
+        .wait_for_text("Stage: That record doesn’t exist any more.")
+        .await;
+    assert_eq!(browser.path().await, "/deals/board", "the board stays");
+    assert_eq!(browser.run(first).await, order, "the card is where it was");
+    assert_eq!(browser.run(second).await, 0);
+    assert_eq!(
+        browser
+            .run(&format!("return document.activeElement === {middle}"))
+            .await,
+        true
+    );
+    assert_eq!(browser.violations().await, Vec::<String>::new());
+
+    // Without an answer it goes back as well.
+    browser.open("/deals/board").await;
+    browser.settled().await;
+    let order = browser.run(first).await;
+    let offline = |offline: bool| json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+    browser
+        .devtools("Network.emulateNetworkConditions", offline(true))
+        .await;
+    browser.run(&format!("{middle}.focus()")).await;
+    chord(&browser, Key::Shift, Key::Right + "").await;
+    browser.wait_for("#notices .notice").await;
+    browser.wait_until(first, order).await;
+    browser
+        .devtools("Network.emulateNetworkConditions", offline(false))
+        .await;
+    // And then it moves.
+    browser.run(&format!("{middle}.focus()")).await;
+    chord(&browser, Key::Shift, Key::Right + "").await;
+    browser.wait_for_text("moved.").await;
+    browser.wait_until(second, 1).await;
     assert_eq!(browser.blocked().await, json!([]));
 }
 

@@ -4,6 +4,7 @@
 
 mod new_field;
 mod order;
+mod relation_default;
 
 use askama::Template;
 use axum::{
@@ -14,6 +15,8 @@ use fieldstone_model::{Field, FieldError, FieldType, Object, ObjectClass, Role, 
 use fieldstone_ui::{PageError, PageResult, locale::Locale};
 
 pub(crate) use order::{arrange, show as show_order};
+
+use relation_default::{Related, default_record, related};
 
 use super::{
     Settings,
@@ -128,6 +131,8 @@ struct FieldPage<'a> {
     help: String,
     /// What new records get, unless the field can have none.
     default: Option<String>,
+    /// The same for a relation.
+    related: Option<Related>,
     /// What it counts or sums up, in words.
     roll_up: Option<String>,
     readers: Vec<(&'static str, String, bool)>,
@@ -357,17 +362,25 @@ pub(crate) async fn add(settings: Settings, names: Names, submitted: Submitted) 
 pub(crate) async fn field(settings: Settings, names: Names) -> PageResult {
     let object = find(&settings, &names.object)?;
     let field = object.field(&names.field).ok_or(PageError::NotFound)?;
-    field_page(&settings, object, field, StatusCode::OK, &Typed::default())
+    let page = (StatusCode::OK, None);
+    field_page(&settings, object, field, page, &Typed::default()).await
 }
 
-fn field_page(
+/// The page of a field; with a form that was sent and is refused, as it was typed.
+async fn field_page(
     settings: &Settings,
     object: &Object,
     field: &Field,
-    status: StatusCode,
+    (status, sent): (StatusCode, Option<&Fields>),
     typed: &Typed,
 ) -> PageResult {
     let locale = settings.locale();
+    let may_default = new_field::may_have_default(field);
+    let related = if may_default && field.kind.is_relation() {
+        Some(related(settings, object, field, sent, typed).await?)
+    } else {
+        None
+    };
     let roles = |chosen: Role| {
         Role::ALL
             .iter()
@@ -390,13 +403,14 @@ fn field_page(
             label: locale.field(object, field),
             kind: kind_name(locale, field),
             help: field.help.clone().unwrap_or_default(),
-            default: new_field::may_have_default(field).then(|| {
+            default: (may_default && related.is_none()).then(|| {
                 let kept = field.default.clone().unwrap_or_default();
                 match typed.values.iter().find(|(name, _)| name == "default") {
                     Some((_, typed)) => typed.clone(),
                     None => new_field::shown_default(locale, &field.kind, &kept),
                 }
             }),
+            related,
             roll_up: new_field::told(settings, field),
             readers: roles(field.read_role),
             writers: roles(field.write_role),
@@ -414,8 +428,16 @@ pub(crate) async fn update(settings: Settings, names: Names, submitted: Submitte
     let mut outcome = Ok(());
     if field.custom && !fields.get("label").is_empty() {
         let help = Some(fields.get("help")).filter(|help| !help.is_empty());
-        let default =
-            new_field::plain_default(settings.locale(), &field.kind, fields.get("default"));
+        let default = if field.kind.is_relation() {
+            match default_record(&settings, field, &fields).await? {
+                Ok(default) => default,
+                Err(problem) => {
+                    return refused(&settings, object, field, &fields, vec![problem]).await;
+                }
+            }
+        } else {
+            new_field::plain_default(settings.locale(), &field.kind, fields.get("default"))
+        };
         outcome = schema::relabel_field(
             &settings.store,
             &object.name,
@@ -449,20 +471,24 @@ pub(crate) async fn update(settings: Settings, names: Names, submitted: Submitte
         )),
         Err(error) => {
             let errors = problems(settings.locale(), error)?;
-            let values = vec![
-                ("label".to_owned(), fields.get("label").to_owned()),
-                ("help".to_owned(), fields.get("help").to_owned()),
-                ("default".to_owned(), fields.get("default").to_owned()),
-            ];
-            field_page(
-                &settings,
-                object,
-                field,
-                StatusCode::UNPROCESSABLE_ENTITY,
-                &Typed { values, errors },
-            )
+            refused(&settings, object, field, &fields, errors).await
         }
     }
+}
+
+/// The page again, as it was typed, with what is wrong.
+async fn refused(
+    settings: &Settings,
+    object: &Object,
+    field: &Field,
+    fields: &Fields,
+    errors: Vec<(String, String)>,
+) -> PageResult {
+    let values = ["label", "help", "default"]
+        .map(|name| (name.to_owned(), fields.get(name).to_owned()))
+        .to_vec();
+    let page = (StatusCode::UNPROCESSABLE_ENTITY, Some(fields));
+    field_page(settings, object, field, page, &Typed { values, errors }).await
 }
 
 /// `POST /settings/objects/{object}/fields/{field}/removal`.

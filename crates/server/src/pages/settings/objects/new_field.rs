@@ -153,7 +153,8 @@ pub(super) fn sums(settings: &Settings, object: &Object) -> Vec<(String, String)
 
 /// Whether new records can get something there.
 pub(super) fn may_have_default(field: &Field) -> bool {
-    field.custom && !field.unique && field.roll_up.is_none() && !field.kind.is_relation()
+    let leads_anywhere = matches!(field.kind, FieldType::AnyRelation { .. });
+    field.custom && !field.unique && field.roll_up.is_none() && !leads_anywhere
 }
 
 /// What was typed as a default, in plain form: numbers as the language writes them, yes and no in words, options by their labels.
