@@ -445,6 +445,7 @@ fn describe(bench: &Bench, version: i64, fields: Vec<Field>) {
         plural_label: None,
         custom: false,
         fields,
+        places: Vec::new(),
         withheld: Vec::new(),
         read_only: Vec::new(),
     }];
