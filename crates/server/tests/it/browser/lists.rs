@@ -141,22 +141,18 @@ async fn put_back(browser: &Browser, drawn: i64) {
 async fn elsewhere(browser: &Browser) {
     // A phone has cards, not columns.
     browser.screen(375, 800).await;
-    assert_eq!(
-        browser
-            .run(
-                "return [...document.querySelectorAll('.grip')].some((it) => it.checkVisibility())"
-            )
-            .await,
-        false
-    );
-    assert_eq!(
-        browser
-            .run(
-                "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-            )
-            .await,
-        0
-    );
+    browser
+        .wait_until(
+            "return [...document.querySelectorAll('.grip')].some((it) => it.checkVisibility())",
+            false,
+        )
+        .await;
+    browser
+        .wait_until(
+            "return document.documentElement.scrollWidth - document.documentElement.clientWidth",
+            0,
+        )
+        .await;
     // What is no width, or of no column, is not kept.
     browser
         .run_async("await fetch('/deals/widths', { method: 'POST', body: new URLSearchParams({ widths: 'name:999999 nothing:100 amount:x' }) })")

@@ -239,6 +239,7 @@ async fn a_move_that_is_refused_puts_the_card_back_and_says_why() {
     browser.settled().await;
     let order = browser.run(first).await;
     let offline = |offline: bool| json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+    browser.devtools("Network.enable", json!({})).await;
     browser
         .devtools("Network.emulateNetworkConditions", offline(true))
         .await;
