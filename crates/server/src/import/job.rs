@@ -44,7 +44,7 @@ pub(crate) const PEEKED: usize = 200;
 const SLACK: SignedDuration = SignedDuration::from_secs(1);
 
 const CLAIM: &str = "SELECT kind, tenant_id, id, user_id, role, member_version, claims FROM app.claim_import_job($1)";
-const ABANDON: &str = "SELECT app.abandon_import($1, $2, $3, $4)";
+const ABANDON: &str = "SELECT app.abandon_import($1, $2, $3, $4, $5)";
 
 /// Imports, and takes imports back.
 #[derive(Clone)]
@@ -154,7 +154,7 @@ impl Imports {
                 came = running.join_next() => {
                     if let Some(Ok(Came::Abandoned(claimed, reason))) = came {
                         let (tenant, id) = (claimed.actor.tenant.to_string(), claimed.id.to_string());
-                        work.client.execute(ABANDON, &[&claimed.kind, &tenant, &id, &reason]).await?;
+                        work.client.execute(ABANDON, &[&claimed.kind, &tenant, &id, &reason, &claimed.claims]).await?;
                     }
                 }
                 () = tokio::time::sleep(EVERY) => {}

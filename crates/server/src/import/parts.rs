@@ -21,7 +21,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::{
     attachments::{AttachmentError, Object, PART_SIZE},
-    database::pool::Step,
+    database::{pool::Step, signed},
     store::{PgStore, store_error},
 };
 
@@ -328,10 +328,6 @@ fn object<'a>(tenant: &'a str, upload: &'a RecordId, number: i32, name: &'a str)
         name,
         number: number.unsigned_abs(),
     }
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 fn part(row: &tokio_postgres::Row) -> Result<Part, StoreError> {

@@ -29,6 +29,8 @@ const FIRST_PROBLEMS: usize = 10;
 const PASSES: usize = 50;
 /// What a row that is held takes besides its cells.
 const ROW_BYTES: usize = 1024;
+/// Bytes of failed rows that are held at most while the rest of a file is given up.
+const FAILED_AT_ONCE: usize = 1 << 20;
 /// Why rows fail that still wait when an import ends early.
 const ENDED: &str = "The import ended before the record that this one refers to was made.";
 
@@ -447,15 +449,45 @@ impl<'a, W: Workspace> Import<'a, W> {
         for entry in self.all_waiting() {
             self.fail(&entry, ENDED.to_owned())?;
         }
+        if let Err(end) = self.keep_failed().await? {
+            return Ok(end);
+        }
         if !self.later.is_empty() {
             let mut receiver = self.source.again(std::mem::take(&mut self.later)).await?;
             while let Some(chunk) = receiver.recv().await {
                 for entry in chunk?.entries {
                     self.fail(&entry, ENDED.to_owned())?;
                 }
+                if let Err(end) = self.keep_failed().await? {
+                    return Ok(end);
+                }
             }
         }
         Ok(end)
+    }
+
+    /// Puts away what was written of failed rows once it is much: nobody knows how many there are. That is no checkpoint, since an import
+    /// that goes on after all tries these rows again.
+    async fn keep_failed(&mut self) -> Result<Ended<()>, ImportError> {
+        self.settled.clear();
+        let Some((journal, _)) = self.applier.journal else {
+            return Ok(Ok(()));
+        };
+        let Some(sink) = self.source.request.sink.clone() else {
+            return Ok(Ok(()));
+        };
+        self.failures.flush()?;
+        if !journal.keeps_checkpoints() || sink.len() < FAILED_AT_ONCE {
+            return Ok(Ok(()));
+        }
+        let failed = Bytes::from(sink.take());
+        match journal.failed(failed.clone()).await {
+            Ok(()) => Ok(Ok(())),
+            Err(error) => {
+                sink.put_back(&failed);
+                Ok(Err(self.ended_by(&error)))
+            }
+        }
     }
 
     fn measure(&mut self, watch: Watch<'_>) {

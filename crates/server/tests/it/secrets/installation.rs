@@ -43,40 +43,19 @@ fn move_secrets(bao: &Bao, config: &Path) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(
-    clippy::too_many_lines,
-    reason = "one installation, from its first command"
-)]
 async fn an_installation_without_a_secret_on_its_disk() {
     let external = External::start().await;
     let listen = free_port();
     let config = external.configure(listen);
-    let ca = external.path("ca.pem");
     let mut bao = Bao::start().await;
     let mut secrets = move_secrets(&bao, &config);
     let mut said = String::new();
-    let run = |arguments: &[&str]| {
-        let mut command = External::command(arguments, &config, &ca);
-        tokio::task::block_in_place(|| command.output().unwrap())
-    };
+    let run = |arguments: &[&str]| external.run(arguments, &config);
 
-    let output = run(&["migrate"]);
-    assert!(output.status.success(), "{}", sentence(&output));
-    said += &sentence(&output);
+    said += &external.migrate(&config);
     let keys = bao.versions("context").pop().flatten().unwrap();
     secrets.push(keys["keys"].as_str().unwrap()[30..80].to_owned());
-    let output = run(&[
-        "workspace",
-        "create",
-        "stonefield",
-        "--name",
-        "Stonefield",
-        "--owner-email",
-        "owner@stonefield.example",
-        "--owner-name",
-        "Owner",
-    ]);
-    assert!(output.status.success(), "{}", sentence(&output));
+    external.create_workspace(&config);
 
     let mut serving = external.serve(&config);
     let client = external.client();
