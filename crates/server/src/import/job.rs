@@ -141,7 +141,8 @@ impl Imports {
             if work.is_stopping() {
                 stop.cancel();
             }
-            while !work.is_stopping() && running.len() < AT_ONCE {
+            // What is claimed and gets nowhere for want of room would be given up in the end.
+            while !work.is_stopping() && running.len() < AT_ONCE && self.stores.has_room() {
                 let Some(claimed) = claim(work).await? else {
                     break;
                 };
@@ -191,7 +192,7 @@ impl Imports {
         };
         match Box::pin(outcome).await {
             // Busy databases get better: the claim comes back when its lease has ended.
-            Ok(()) | Err(StoreError::Busy) => Came::Done,
+            Ok(()) | Err(StoreError::Busy | StoreError::NoRoom) => Came::Done,
             Err(error) => {
                 tracing::warn!(%error, kind = claimed.kind, id = %claimed.id, "an import could not be brought to its end");
                 Came::Abandoned(claimed, error.to_string())
@@ -248,7 +249,9 @@ impl Imports {
         let failed = Bytes::from(sink.take());
         let (end, progress) = match outcome {
             Ok(report) => (report.end, report.progress),
-            Err(ImportError::Store(error @ (StoreError::SessionEnded | StoreError::Busy))) => {
+            Err(ImportError::Store(
+                error @ (StoreError::SessionEnded | StoreError::Busy | StoreError::NoRoom),
+            )) => {
                 return Err(error);
             }
             // What was put down is out of reach for now.

@@ -139,6 +139,7 @@ impl PgStore {
         at: usize,
         content: Bytes,
     ) -> Result<Laid, AttachmentError> {
+        self.check_room()?;
         let number = i32::try_from(at)
             .ok()
             .and_then(|at| at.checked_add(kind.first()))

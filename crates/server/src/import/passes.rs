@@ -268,7 +268,11 @@ impl<'a, W: Workspace> Import<'a, W> {
 
     /// How an import ends that the database, or where its file lies, doesn't let go on.
     fn ended_by(&self, error: &StoreError) -> End {
-        if self.keeps_checkpoints() && matches!(error, StoreError::Busy | StoreError::SessionEnded)
+        if self.keeps_checkpoints()
+            && matches!(
+                error,
+                StoreError::Busy | StoreError::SessionEnded | StoreError::NoRoom
+            )
         {
             tracing::info!(%error, "an import is suspended");
             return End::Suspended;
