@@ -181,7 +181,18 @@ impl Ledger {
     }
 
     /// What was accepted stays visible until the base has it.
-    pub(crate) fn check_views(&mut self, device: &Device) -> Result<(), String> {
+    pub(crate) fn check_views(
+        &mut self,
+        device: &Device,
+        platform: &Platform,
+    ) -> Result<(), String> {
+        // What was removed for good is nowhere, and what was made under its id since is another record.
+        let is_there = |record: &RecordId, version: i64| {
+            let row = platform.data.rows.get(record);
+            row.is_some_and(|row| row.version >= version)
+        };
+        self.shown
+            .retain(|(_, record, _), (_, version)| is_there(record, *version));
         let mut caught_up = Vec::new();
         for (key, (wanted, version)) in self.shown.iter().filter(|((of, ..), _)| *of == device.id) {
             let (_, record, field) = key;

@@ -35,7 +35,7 @@ pub use error::PageError;
 pub use form::local_path;
 pub use frame::{Ask, Frame, respond};
 pub use layout::sections;
-pub use list::{Listed, listed};
+pub use list::{Change, Condition, Listed, condition, listed};
 pub use request::{PageResult, Session};
 pub use router::{CONTENT_SECURITY_POLICY, assets, pages, router};
 pub use shelf::{Kept, OwnShelf, Shelf, View};

@@ -36,8 +36,8 @@ use crate::{
 pub use deliver::Delivered;
 pub use error::DeviceError;
 pub use leave::{Unsent, acknowledge_erasure, erase_unopened};
-use profile::Lock;
 pub use profile::{Address, Profile};
+use profile::{Lock, Shaped};
 
 /// Where the profile is kept in the database.
 const PROFILE: &str = "profile";
@@ -205,6 +205,8 @@ impl Device {
             policy_at: Some(clock.now()),
             latest: Some(clock.now()),
             lock: None,
+            // What is published first may already belong to another.
+            shaped: None,
             address: Address::of(&schema),
             synced_at: None,
             proven: false,
@@ -355,17 +357,9 @@ impl Device {
         settings.proof = self.profile.proven.then_some(Proof::Equal);
         self.tell_sightings().await;
         let mut engine = Engine::new(settings);
-        let mut schema_changed = false;
-        let ending = drive::sync(&self.local, &self.transport, &mut engine, |told| {
-            schema_changed |= matches!(told, Report::SchemaChanged { .. });
-            report(told);
-        })
-        .await;
-        if schema_changed {
-            let schema = self.transport.schema().await?;
-            self.profile.role.clone_from(&schema.role);
-            self.profile.address = Address::of(&schema);
-            self.local.set_schema(document(&schema)).await?;
+        let ending = drive::sync(&self.local, &self.transport, &mut engine, &mut report).await;
+        if let Ending::UpToDate { .. } = ending {
+            self.renew_schema().await?;
         }
         self.profile.lock = match ending {
             Ending::UpToDate { .. } => None,
@@ -385,6 +379,27 @@ impl Device {
             self.local.keep(PROFILE, &self.profile).await?;
         }
         Ok(ending)
+    }
+
+    /// Fetches the schema and the user's role, if the records that are published belong to others than those that were fetched last. What
+    /// couldn't be fetched once is asked for again.
+    async fn renew_schema(&mut self) -> Result<(), DeviceError> {
+        let Some(published) = self.local.published().await? else {
+            return Ok(());
+        };
+        let shaped = Some(Shaped {
+            epoch: published.epoch,
+            schema: published.schema,
+        });
+        if self.profile.shaped == shaped {
+            return Ok(());
+        }
+        let schema = self.transport.schema().await?;
+        self.local.set_schema(document(&schema)).await?;
+        self.profile.role.clone_from(&schema.role);
+        self.profile.address = Address::of(&schema);
+        self.profile.shaped = shaped;
+        Ok(())
     }
 
     /// Tells what the guard has seen, if there is something and the platform takes it.

@@ -5,6 +5,7 @@ use fieldstone_protocol::{
     device::Registered,
     guard::SignedPolicy,
     hello::{Policy, Schema},
+    pull::Epoch,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,9 @@ pub struct Profile {
     /// What the workspace has said last about threats, signed.
     #[serde(default)]
     pub(super) guard: Option<SignedPolicy>,
+    /// Which records the schema and the role belong to.
+    #[serde(default)]
+    pub(super) shaped: Option<Shaped>,
     /// How the user is addressed.
     #[serde(default)]
     pub address: Address,
@@ -51,6 +55,13 @@ pub struct Profile {
     pub synced_at: Option<Timestamp>,
     /// Whether the digests were compared then.
     pub proven: bool,
+}
+
+/// What published records belong to: another epoch may mean another role, another version another schema.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Shaped {
+    pub(super) epoch: Epoch,
+    pub(super) schema: i64,
 }
 
 /// Why a device shows nothing until somebody has done something about it.

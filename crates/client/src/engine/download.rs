@@ -354,16 +354,6 @@ impl Engine {
         let Publication {
             staged, published, ..
         } = publication;
-        let schema_before = self
-            .download
-            .published
-            .as_ref()
-            .map(|published| published.schema);
-        if schema_before != Some(published.schema) {
-            effects.push(Effect::Report(Report::SchemaChanged {
-                version: published.schema,
-            }));
-        }
         self.download.published = Some(published);
         self.download.pull = None;
         self.download.walk = false;

@@ -130,11 +130,6 @@ pub enum Report {
         /// API names.
         objects: Vec<String>,
     },
-    /// The workspace's schema is another one.
-    SchemaChanged {
-        /// Its version.
-        version: i64,
-    },
     /// The platform has taken mutations.
     Sent {
         /// How many it has.

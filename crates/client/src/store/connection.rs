@@ -17,16 +17,31 @@ pub(super) enum Use {
     Read,
 }
 
+/// What authenticates a page. It is most of what a page costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Authenticated {
+    /// What processors have instructions for.
+    Sha256,
+    /// What SQLCipher takes by itself, and what databases have that were made before the other was chosen.
+    Sha512,
+}
+
 /// Page caches in KiB. SQLCipher decrypts a page once for as long as it stays there, and reads are ten times slower without; but the
 /// caches of all connections together stay below 64 MiB.
-const WRITER_CACHE_KIB: i64 = 24 * 1024;
+const WRITER_CACHE_KIB: i64 = 18 * 1024;
 const READER_CACHE_KIB: i64 = 14 * 1024;
 
 /// `b"FSdv"`: the file is a device's database.
 const APPLICATION_ID: i64 = 0x4653_6476;
 
-/// Opens the database under its key. The writer's connection makes the file if there is none.
-///
+/// Opens the database under its key, whichever way its pages are authenticated. The writer's connection makes the file if there is none.
+pub(super) fn open(path: &Path, key: &LoginKey, use_: Use) -> Result<Connection, DatabaseError> {
+    match open_as(path, key, use_, Authenticated::Sha256) {
+        Err(DatabaseError::Unreadable) => open_as(path, key, use_, Authenticated::Sha512),
+        opened => opened,
+    }
+}
+
 /// The settings and why:
 /// - `cipher_memory_security` stays off: once on, it can't be switched off again, and then every piece of memory that SQLite takes is locked
 ///   and every one that it gives back is wiped, by a call of the system each. SQLCipher locks and wipes what holds keys in any case; records
@@ -34,7 +49,12 @@ const APPLICATION_ID: i64 = 0x4653_6476;
 /// - `synchronous = FULL`: an edit that was confirmed survives the battery.
 /// - `secure_delete = ON`: what left the device's scope is overwritten, not just unlinked, also under the key.
 /// - `temp_store = MEMORY`: nothing is sorted in a file, even an encrypted one.
-pub(super) fn open(path: &Path, key: &LoginKey, use_: Use) -> Result<Connection, DatabaseError> {
+pub(super) fn open_as(
+    path: &Path,
+    key: &LoginKey,
+    use_: Use,
+    authenticated: Authenticated,
+) -> Result<Connection, DatabaseError> {
     let access = match use_ {
         Use::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
         Use::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
@@ -47,10 +67,15 @@ pub(super) fn open(path: &Path, key: &LoginKey, use_: Use) -> Result<Connection,
         let _ = options.append(true).create(true).mode(0o600).open(path);
     }
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    // What it finds is told by whoever opens it, and by nobody else.
+    connection.execute_batch(hidden!("PRAGMA cipher_log_level = NONE"))?;
     let keyed = connection.execute_batch(&key.pragma());
     // What SQLite copied of that text lies in memory that it has given back. As much of a text that says nothing takes the same places.
     connection.execute_batch(&LoginKey::pragma_of_nothing())?;
     keyed?;
+    if authenticated == Authenticated::Sha256 {
+        connection.execute_batch(hidden!("PRAGMA cipher_hmac_algorithm = HMAC_SHA256"))?;
+    }
     connection.set_prepared_statement_cache_capacity(64);
     let cache_kib = if use_ == Use::Write {
         WRITER_CACHE_KIB

@@ -7,7 +7,7 @@ use fieldstone_store::{Store as _, User};
 
 use super::{
     DatabaseError, Local,
-    connection::{self, Use},
+    connection::{self, Authenticated, Use},
     schema::FORMAT,
 };
 use crate::keys::LoginKey;
@@ -16,6 +16,8 @@ use crate::keys::LoginKey;
 async fn an_older_database_comes_along_and_a_newer_one_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let (path, key) = (folder.path().join("db"), LoginKey::generate().unwrap());
+    // Its pages were authenticated in another way.
+    drop(connection::open_as(&path, &key, Use::Write, Authenticated::Sha512).unwrap());
     let open = || Local::open(&path, &key, Arc::new(SystemClock), true);
     let user = User {
         id: "0050000000000Aa".parse::<RecordId>().unwrap(),
@@ -76,4 +78,14 @@ async fn an_older_database_comes_along_and_a_newer_one_is_left_alone() {
         std::fs::read(&path).unwrap() == before,
         "the file was changed"
     );
+}
+
+#[test]
+fn a_new_database_is_authenticated_the_new_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, key) = (folder.path().join("db"), LoginKey::generate().unwrap());
+    drop(connection::open(&path, &key, Use::Write).unwrap());
+    drop(connection::open_as(&path, &key, Use::Read, Authenticated::Sha256).unwrap());
+    let older = connection::open_as(&path, &key, Use::Read, Authenticated::Sha512);
+    assert!(matches!(older, Err(DatabaseError::Unreadable)), "{older:?}");
 }

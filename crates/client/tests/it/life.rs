@@ -17,9 +17,11 @@ use fieldstone_client::{
     transport::{Credentials, TransportError},
 };
 use fieldstone_model::{
-    Change, Clock, Query, RecordId, SystemClock, Value, Values, clock::FixedClock,
+    Change, Clock, Field, Query, RecordId, SystemClock, Value, Values, clock::FixedClock,
 };
+use fieldstone_protocol::hello::Shape;
 use fieldstone_store::Store as _;
+use serde_json::json;
 
 use crate::platform::{Fault, Platform, row, sealing_key};
 
@@ -420,4 +422,151 @@ async fn works_under(clock: jiff::Timestamp) {
     );
     assert_eq!(device.local().pending().await.unwrap(), []);
     assert_eq!(names(&device).await.len(), 2);
+}
+
+/// A custom field of accounts, as a platform describes it.
+fn custom_field(id: u16, name: &'static str) -> Field {
+    Field {
+        custom: true,
+        label: Some(name.to_owned()),
+        ..Field::text(id, name, 80)
+    }
+}
+
+/// What the platform's workspace has for a schema from now on: its version, and the custom fields of accounts.
+fn describe(bench: &Bench, version: i64, fields: Vec<Field>) {
+    let mut world = bench.platform.world.lock().unwrap();
+    world.schema.version = version;
+    world.schema.objects = vec![Shape {
+        name: "account".to_owned(),
+        plural: "accounts".to_owned(),
+        prefix: "001".to_owned(),
+        label: None,
+        plural_label: None,
+        custom: false,
+        fields,
+        withheld: Vec::new(),
+        read_only: Vec::new(),
+    }];
+}
+
+async fn text_of(device: &Device, field: &str) -> Option<String> {
+    let id: RecordId = ACCOUNT.parse().unwrap();
+    let record = device.store().get("account", id, &[]).await.unwrap();
+    record.get(field).as_text().map(ToOwned::to_owned)
+}
+
+#[tokio::test]
+async fn a_device_two_schemas_behind_catches_up_with_its_edits() {
+    let bench = Bench::new().await;
+    describe(&bench, 1, vec![custom_field(1_000, "hull")]);
+    let mut device = bench.log_in().await;
+    device.sync(|_| {}).await.unwrap();
+    edit(&device, "Leuna").await;
+    let with_hull = Change::Update {
+        object: "account".to_owned(),
+        id: ACCOUNT.parse().unwrap(),
+        expected: None,
+        values: Values::new().with("hull", Value::Text("steel".to_owned())),
+    };
+    device.store().apply(&[with_hull]).await.unwrap();
+
+    // Meanwhile one field came and the other went, one after the other.
+    describe(&bench, 3, vec![custom_field(1_001, "keel")]);
+    let columns = json!({"name": "Wharf", "city": "Halle", "owner_id": crate::platform::USER, "keel": "long", "from_later": [1, 2]});
+    bench.platform.put(row("account", ACCOUNT, 3, &columns));
+    let ending = device.sync(|_| {}).await.unwrap();
+    assert_eq!(ending, Ending::UpToDate { proven: true });
+    assert_eq!(text_of(&device, "keel").await.as_deref(), Some("long"));
+    assert_eq!(city(&device).await, "Leuna");
+    let pushed = bench.platform.world.lock().unwrap().pushed.clone();
+    let sent: Vec<&str> = pushed
+        .iter()
+        .flat_map(|mutation| mutation.fields.keys().map(String::as_str))
+        .collect();
+    assert_eq!(sent, ["city", "hull"], "what was entered was sent");
+
+    // And back: a platform that was put back knows neither.
+    let keel = Change::Update {
+        object: "account".to_owned(),
+        id: ACCOUNT.parse().unwrap(),
+        expected: None,
+        values: Values::new().with("keel", Value::Text("short".to_owned())),
+    };
+    device.store().apply(&[keel]).await.unwrap();
+    describe(&bench, 1, Vec::new());
+    let ending = device.sync(|_| {}).await.unwrap();
+    assert_eq!(ending, Ending::UpToDate { proven: true });
+    assert!(
+        device
+            .local()
+            .registry()
+            .object("account")
+            .unwrap()
+            .field("keel")
+            .is_none()
+    );
+    assert_eq!(city(&device).await, "Leuna");
+    let last = bench.platform.world.lock().unwrap().pushed.last().cloned();
+    assert!(
+        last.unwrap().fields.contains_key("keel"),
+        "what was entered was sent"
+    );
+}
+
+#[tokio::test]
+async fn a_schema_that_could_not_be_had_is_asked_for_again() {
+    let bench = Bench::new().await;
+    let mut device = bench.log_in().await;
+    device.sync(|_| {}).await.unwrap();
+    describe(&bench, 2, vec![custom_field(1_000, "hull")]);
+    {
+        let mut world = bench.platform.world.lock().unwrap();
+        world.schema.role = "viewer".to_owned();
+    }
+    let columns = json!({"name": "Wharf", "owner_id": crate::platform::USER, "hull": "oak"});
+    bench.platform.put(row("account", ACCOUNT, 3, &columns));
+    bench.platform.fail(Fault::NoSchema);
+    let missed = device.sync(|_| {}).await;
+    assert!(missed.is_err(), "{missed:?}");
+    device.close().unwrap();
+
+    bench.platform.fail(Fault::None);
+    let mut device = bench.open().await.unwrap();
+    device.sync(|_| {}).await.unwrap();
+    assert_eq!(text_of(&device, "hull").await.as_deref(), Some("oak"));
+    assert_eq!(device.profile().role, "viewer");
+    let asked = |world: &crate::platform::World| {
+        let is_schema = |request: &&String| request.ends_with("/sync/schema");
+        world.requests.iter().filter(is_schema).count()
+    };
+    let before = asked(&bench.platform.world.lock().unwrap());
+    device.sync(|_| {}).await.unwrap();
+    assert_eq!(asked(&bench.platform.world.lock().unwrap()), before);
+
+    // Another role comes with another epoch, under the same schema.
+    {
+        let mut world = bench.platform.world.lock().unwrap();
+        world.schema.role = "admin".to_owned();
+        world.epoch = "f".to_owned();
+    }
+    device.sync(|_| {}).await.unwrap();
+    assert_eq!(device.profile().role, "admin");
+}
+
+#[tokio::test]
+async fn a_platform_that_speaks_another_protocol_is_told_and_nothing_is_lost() {
+    let bench = Bench::new().await;
+    let mut device = bench.log_in().await;
+    device.sync(|_| {}).await.unwrap();
+    edit(&device, "Leuna").await;
+    bench.platform.fail(Fault::Incompatible);
+    assert_eq!(device.sync(|_| {}).await.unwrap(), Ending::Incompatible);
+    assert_eq!(device.local().pending().await.unwrap().len(), 1);
+    bench.platform.fail(Fault::None);
+    assert_eq!(
+        device.sync(|_| {}).await.unwrap(),
+        Ending::UpToDate { proven: true }
+    );
+    assert_eq!(device.local().pending().await.unwrap(), []);
 }

@@ -44,6 +44,10 @@ pub(crate) enum Fault {
     Broken,
     /// The session has ended.
     SignedOut,
+    /// The schema can't be had, and everything else can.
+    NoSchema,
+    /// It speaks no version of the protocol that the device speaks.
+    Incompatible,
 }
 
 pub(crate) struct World {
@@ -52,6 +56,10 @@ pub(crate) struct World {
     pub(crate) fault: Fault,
     pub(crate) login_key: Option<String>,
     pub(crate) requests: Vec<String>,
+    /// What the workspace has for a schema, and the user for a role.
+    pub(crate) schema: Schema,
+    /// What besides the records decides what is in scope.
+    pub(crate) epoch: String,
     version: i64,
 }
 
@@ -116,6 +124,17 @@ impl Platform {
             fault: Fault::None,
             login_key: None,
             requests: Vec::new(),
+            schema: Schema {
+                version: 1,
+                user: USER.parse().unwrap(),
+                role: "member".to_owned(),
+                workspace: None,
+                locale: None,
+                time_zone: None,
+                currency: None,
+                objects: Vec::new(),
+            },
+            epoch: "e".to_owned(),
             version: 100,
         };
         let platform = Self {
@@ -175,7 +194,7 @@ async fn answer(
     let is_sync = uri.path().ends_with("/pull") || uri.path().ends_with("/push");
     if is_sync {
         match world.fault {
-            Fault::None | Fault::Truncated | Fault::CutOff => {}
+            Fault::None | Fault::Truncated | Fault::CutOff | Fault::NoSchema => {}
             Fault::Html => {
                 return Response::builder()
                     .header(header::CONTENT_TYPE, "text/html")
@@ -190,12 +209,18 @@ async fn answer(
                     .unwrap();
             }
             Fault::Broken => return Response::builder().status(500).body("Oops".into()).unwrap(),
+            Fault::Incompatible => {
+                return Response::builder().status(426).body(Body::empty()).unwrap();
+            }
             Fault::SignedOut => {
                 return Response::builder().status(401).body(Body::empty()).unwrap();
             }
         }
     }
     let fault = world.fault;
+    if fault == Fault::NoSchema && uri.path().ends_with("/schema") {
+        return Response::builder().status(503).body(Body::empty()).unwrap();
+    }
     let response = serve(&mut world, &method, uri.path(), &body);
     match fault {
         Fault::Truncated if is_sync => {
@@ -233,7 +258,7 @@ fn serve(world: &mut World, method: &Method, path: &str, body: &[u8]) -> Vec<u8>
         }
         "/api/v1/sync/hello" => encode([Welcome {
             protocol: 1,
-            schema: 1,
+            schema: world.schema.version,
             policy: Policy::default(),
             guard: None,
             sealing_key: None,
@@ -254,17 +279,7 @@ fn serve(world: &mut World, method: &Method, path: &str, body: &[u8]) -> Vec<u8>
             }])
             .unwrap()
         }
-        "/api/v1/sync/schema" => encode([Schema {
-            version: 1,
-            user: USER.parse().unwrap(),
-            role: "member".to_owned(),
-            workspace: None,
-            locale: None,
-            time_zone: None,
-            currency: None,
-            objects: Vec::new(),
-        }])
-        .unwrap(),
+        "/api/v1/sync/schema" => encode([&world.schema]).unwrap(),
         "/api/v1/sync/pull" => pull(world, &PullRequest::from_bytes(body).unwrap()),
         "/api/v1/sync/push" => push(world, PushRequest::from_bytes(body).unwrap()),
         path if path.ends_with("/standing") => encode([Standing::Welcome]).unwrap(),
@@ -288,8 +303,8 @@ fn pull(world: &World, request: &PullRequest) -> Vec<u8> {
         .cloned()
         .collect();
     PullAnswer::Page(Page {
-        epoch: Epoch("e".to_owned()),
-        schema: 1,
+        epoch: Epoch(world.epoch.clone()),
+        schema: world.schema.version,
         totals: Some(BTreeMap::from([("account".to_owned(), 1)])),
         rows,
         gone: Vec::new(),

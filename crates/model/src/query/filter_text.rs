@@ -50,6 +50,43 @@ pub fn parse_filter(
     }
 }
 
+/// The parts of a filter's text that all have to hold, as they were written: what stands between the outermost `and`s.
+///
+/// A text whose outermost word is `or`, or that can't be read, is one part; blank text has none.
+pub fn filter_parts(text: &str) -> Vec<String> {
+    let text = text.trim();
+    let whole = || {
+        let part = (!text.is_empty()).then(|| text.to_owned());
+        part.into_iter().collect()
+    };
+    let Ok(tokens) = tokenize(text) else {
+        return whole();
+    };
+    let chars: Vec<char> = text.chars().collect();
+    let (mut parts, mut depth, mut start) = (Vec::new(), 0_usize, 0);
+    let cut = |from: usize, to: usize| -> String {
+        let part: String = chars.get(from..to).unwrap_or_default().iter().collect();
+        part.trim().to_owned()
+    };
+    for token in &tokens {
+        match (&token.kind, token.text.as_str()) {
+            (Kind::Punctuation, "(") => depth += 1,
+            (Kind::Punctuation, ")") => depth = depth.saturating_sub(1),
+            (Kind::Word, word) if depth == 0 && word.eq_ignore_ascii_case("or") => return whole(),
+            (Kind::Word, word) if depth == 0 && word.eq_ignore_ascii_case("and") => {
+                parts.push(cut(start, token.at));
+                start = token.at + word.len();
+            }
+            _ => {}
+        }
+    }
+    parts.push(cut(start, chars.len()));
+    if parts.iter().any(String::is_empty) {
+        return whole();
+    }
+    parts
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
     Word,
@@ -429,5 +466,23 @@ mod tests {
         fn never_panics(text in "\\PC{0,80}|[a-z :=<>!()'\",.0-9]{0,80}") {
             let _ = parse(&text);
         }
+    }
+
+    #[test]
+    fn parts_are_cut_where_the_outermost_and_stands() {
+        let parts = |text| filter_parts(text);
+        assert_eq!(
+            parts("amount > 5 AND (a = 1 or b = 2) and name = \"x and y (\""),
+            ["amount > 5", "(a = 1 or b = 2)", "name = \"x and y (\""]
+        );
+        for whole in [
+            "a = 1 and b = 2 or c = 3",
+            "a = 1 and",
+            "name = \"open",
+            "a = 1",
+        ] {
+            assert_eq!(parts(whole), [whole]);
+        }
+        assert!(parts("  ").is_empty());
     }
 }

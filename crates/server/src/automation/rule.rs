@@ -2,13 +2,15 @@
 
 use fieldstone_model::{
     Field, FieldType, Object, RecordId, Registry, Value,
-    query::{Environment, parse_filter},
+    query::{Environment, QueryError, parse_filter},
 };
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 /// Characters of what it tells people, and of a task's subject.
 const TEXT_MAX: usize = 200;
+/// Characters of a condition.
+const FILTER_MAX: usize = 4000;
 
 /// When a rule looks at a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,13 +126,8 @@ impl Rule {
         if !(-3650..=3650).contains(&self.days) {
             add("days", "automation-days-problem", None);
         }
-        let environment = Environment { me, today };
-        if let Err(error) = parse_filter(registry, object, environment, &self.filter) {
-            add(
-                "filter",
-                "automation-filter-problem",
-                Some(error.to_string()),
-            );
+        if let Some(problem) = self.check_filter(registry, object, me, today) {
+            add(&problem.field, problem.key, problem.said);
         }
         for (at, (name, text)) in self.actions.set.iter().enumerate() {
             let place = format!("value-{at}");
@@ -159,6 +156,27 @@ impl Rule {
             add("actions", "automation-nothing-problem", None);
         }
         problems
+    }
+
+    /// What is wrong with its condition.
+    pub(crate) fn check_filter(
+        &self,
+        registry: &Registry,
+        object: &Object,
+        me: RecordId,
+        today: Date,
+    ) -> Option<RuleProblem> {
+        let environment = Environment { me, today };
+        let said = match parse_filter(registry, object, environment, &self.filter) {
+            Err(error) => error.to_string(),
+            Ok(_) if self.filter.chars().count() > FILTER_MAX => QueryError::TooLarge.to_string(),
+            Ok(_) => return None,
+        };
+        Some(RuleProblem {
+            field: "filter".to_owned(),
+            key: "automation-filter-problem",
+            said: Some(said),
+        })
     }
 }
 

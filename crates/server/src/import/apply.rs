@@ -6,13 +6,13 @@ use fieldstone_model::{Change, Clock, RecordId, Registry};
 use fieldstone_store::{Applied, ChangeError, Store as _, StoreError};
 
 use super::{
-    Workspace,
+    RowProblem, Workspace,
     binding::Binding,
     draft::{Content, Entry},
     find::{Answers, Ask, Found},
     handle::Handle,
     journal::{Batch, Journal},
-    plan::{Cause, Fate, Known, Plan, Planner, told},
+    plan::{Cause, Fate, Known, Plan, Planner},
     resume::{Happened, Resume},
 };
 
@@ -25,7 +25,7 @@ pub(super) enum Outcome {
     Created,
     Updated,
     Skipped,
-    Failed(String),
+    Failed(RowProblem),
     Waits(Ask),
 }
 
@@ -48,7 +48,7 @@ struct Chunk<'a> {
     answers: &'a Answers,
     before: &'a Answers,
     /// Related records that could not be made, and why.
-    refused: HashMap<Ask, String>,
+    refused: HashMap<Ask, RowProblem>,
     last: bool,
 }
 
@@ -67,7 +67,7 @@ pub(super) struct Applier<'a, W: Workspace> {
 /// Why some rows weren't applied, and nothing has happened.
 enum Refused {
     /// A row or a related record is at fault.
-    Fault(Cause, String),
+    Fault(Cause, RowProblem),
     /// What a row makes was made before an interruption.
     Made(usize),
 }
@@ -183,7 +183,7 @@ impl<W: Workspace> Applier<'_, W> {
                     {
                         Ok(Some(Refused::Made(at)))
                     }
-                    Some(cause) => Ok(Some(Refused::Fault(cause, told(&error)))),
+                    Some(cause) => Ok(Some(Refused::Fault(cause, RowProblem::from(&error)))),
                     None => Err(StoreError::Change(index, error)),
                 };
             }

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
-use fieldstone_model::{FieldType, Problem, RecordId, Value, Values, fold::fold, value::Key};
+use fieldstone_model::{FieldType, RecordId, Value, Values, fold::fold, value::Key};
 
 use super::{
+    RowProblem,
     binding::{Binding, BoundField, Part, Source},
-    rows::{CELL_MAX, COLUMNS_MAX, Cells, Row},
+    row_problem::Why,
+    rows::{CELL_MAX, Cells, Row},
 };
 use crate::spreadsheet::unescape;
 
@@ -31,7 +33,7 @@ pub(super) enum Content {
     /// A record.
     Draft(Box<Draft>),
     /// Nothing that can be stored, and why.
-    Wrong(String),
+    Wrong(RowProblem),
 }
 
 /// What a row wants to become.
@@ -94,29 +96,27 @@ impl Binding {
         }
     }
 
-    fn content(&self, number: u64, row: &Row) -> Result<Content, String> {
+    fn content(&self, number: u64, row: &Row) -> Result<Content, RowProblem> {
         let cells = &row.cells;
         if row.overlong {
-            return Err(format!(
-                "This row has more than {COLUMNS_MAX} cells or 16 MiB. Perhaps a quotation mark isn't closed."
-            ));
+            return Err(Why::Overlong.into());
         }
         if cells.is_blank() && cells.len() <= self.width {
             return Ok(Content::Blank);
         }
         if cells.len() != self.width {
-            return Err(format!(
-                "This row has {} cells; the header has {}.",
-                cells.len(),
-                self.width
-            ));
+            let why = Why::Cells {
+                cells: cells.len(),
+                columns: self.width,
+            };
+            return Err(why.into());
         }
         if cells.iter().any(|cell| cell.len() > CELL_MAX) {
-            return Err("A cell is longer than 1 MiB.".to_owned());
+            return Err(Why::LongCell.into());
         }
         let texts = cells
             .texts()
-            .ok_or("This row has characters that aren't UTF-8. Name the file's encoding.")?;
+            .ok_or_else(|| RowProblem::from(Why::NotUtf8))?;
         let texts: Vec<Cow<'_, str>> = texts
             .into_iter()
             .zip(&self.corrections)
@@ -143,7 +143,7 @@ impl Binding {
         corrected.map_or(text, Cow::Owned)
     }
 
-    fn draft(&self, number: u64, texts: &[Cow<'_, str>]) -> Result<Draft, String> {
+    fn draft(&self, number: u64, texts: &[Cow<'_, str>]) -> Result<Draft, RowProblem> {
         let mut draft = Draft::default();
         let mut problems = Vec::new();
         for (at, bound) in self.fields.iter().enumerate() {
@@ -159,12 +159,12 @@ impl Binding {
                 }
                 None => match bound.reading.value(&bound.field, &text) {
                     Ok(value) => draft.values.set(bound.field.name.clone(), value),
-                    Err(problem) => problems.push(said(&bound.field.name, &problem, &text)),
+                    Err(problem) => problems.push(Why::value(&bound.field.name, &problem, &text)),
                 },
             }
         }
         if !problems.is_empty() {
-            return Err(problems.join(" "));
+            return Err(RowProblem::all(problems));
         }
         self.find_keys(&mut draft);
         Ok(draft)
@@ -290,17 +290,4 @@ fn fill(parts: &[Part], number: u64, texts: &[Cow<'_, str>]) -> String {
             Part::RowNumber => Cow::Owned(number.to_string()),
         })
         .collect()
-}
-
-/// A problem in words, with the text that has it.
-pub(super) fn said(field: &str, problem: &Problem, text: &str) -> String {
-    let text = text.trim();
-    if text.is_empty() {
-        return format!("{field}: {problem}");
-    }
-    let mut shown: String = text.chars().take(60).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
-    }
-    format!("{field} “{shown}”: {problem}")
 }

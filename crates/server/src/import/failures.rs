@@ -1,4 +1,6 @@
 //! The file of failed rows: their own columns and one more that says why. It can be corrected and imported again.
+//!
+//! A file on disk says why in words; what is kept for pages says it as data, since only a page knows its reader's language.
 
 use std::{
     borrow::Cow,
@@ -6,7 +8,9 @@ use std::{
     path::Path,
 };
 
-use super::{ERROR_COLUMN, draft::Entry, input::Output, rows::Cells};
+use super::{
+    ERROR_COLUMN, RowProblem, draft::Entry, input::Output, row_problem::sentence, rows::Cells,
+};
 use crate::spreadsheet::{harmless, unescape};
 
 /// Writes failed rows; the file is made with the first of them.
@@ -49,8 +53,12 @@ impl Failures {
     }
 
     /// Writes one row and why it failed.
-    pub(super) fn write(&mut self, entry: &Entry, problem: &str) -> io::Result<()> {
-        let record = self.record(&entry.cells, &format!("Line {}: {problem}", entry.line));
+    pub(super) fn write(&mut self, entry: &Entry, problem: &RowProblem) -> io::Result<()> {
+        let why = match &self.output {
+            Output::File(_) => harmless(&sentence(entry.line, problem)).into_owned(),
+            Output::Memory(_) => problem.kept(entry.line),
+        };
+        let record = self.record(&entry.cells, &why);
         if self.writer.is_none() {
             self.writer = Some(self.begin()?);
         }

@@ -27,6 +27,7 @@ mod postgres;
 mod progress;
 mod propose;
 mod resume;
+mod row_problem;
 mod rows;
 mod run;
 mod setup;
@@ -56,6 +57,8 @@ pub use postgres::PgWorkspace;
 pub use progress::{End, Fate, Progress, Report, Told};
 pub use propose::{places, propose};
 pub use resume::{Happened, Resume};
+pub use row_problem::RowProblem;
+pub(crate) use row_problem::reworded;
 pub use run::{Request, run};
 pub use setup::Workspace;
 pub(crate) use source::encoding_of;
@@ -69,7 +72,7 @@ pub(crate) use workbook::{Limits, convert};
 /// Rows applied together unless a request says otherwise.
 pub const CHUNK: usize = 1_000;
 /// The column that a file of failed rows has besides the file's own.
-const ERROR_COLUMN: &str = "error";
+pub(crate) const ERROR_COLUMN: &str = "error";
 
 /// Why an import can't begin, or can't go on reading.
 #[derive(Debug, thiserror::Error)]

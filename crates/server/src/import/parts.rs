@@ -15,7 +15,6 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use fieldstone_model::RecordId;
 use fieldstone_store::StoreError;
-use futures_util::{Stream, stream};
 use tokio::runtime::Handle;
 use tokio_postgres::types::ToSql;
 
@@ -378,11 +377,6 @@ impl KeptFile {
         self.0.size
     }
 
-    /// How many parts there are.
-    pub(crate) fn parts(&self) -> usize {
-        self.0.parts.len()
-    }
-
     /// The bytes of the part with this place.
     async fn at(&self, at: usize) -> Result<Bytes, AttachmentError> {
         let inner = &self.0;
@@ -400,19 +394,6 @@ impl KeptFile {
     /// The beginning.
     pub(crate) async fn head(&self) -> Result<Bytes, AttachmentError> {
         self.at(0).await
-    }
-
-    /// All of it, part by part.
-    pub(crate) fn stream(
-        self,
-    ) -> impl Stream<Item = Result<Bytes, AttachmentError>> + Send + 'static {
-        stream::try_unfold((self, 0), |(file, at)| async move {
-            if at >= file.parts() {
-                return Ok(None);
-            }
-            let bytes = file.at(at).await?;
-            Ok(Some((bytes, (file, at + 1))))
-        })
     }
 
     /// Whether a reader could not have a part of it: then nothing is known of what it holds.

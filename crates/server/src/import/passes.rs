@@ -12,12 +12,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Checkpoint, End, Fate, ImportError, Progress, Request, Spans, Told, Workspace,
+    Checkpoint, End, Fate, ImportError, Progress, Request, RowProblem, Spans, Told, Workspace,
     apply::{Applier, Outcome, Settled},
     binding::Binding,
     draft::{Content, Draft, Entry},
     failures::Failures,
     find::{Answers, Ask, Found, Searcher},
+    row_problem::Why,
     source::{Chunk, Opened, Sent, Wanted, read},
 };
 
@@ -31,8 +32,6 @@ const PASSES: usize = 50;
 const ROW_BYTES: usize = 1024;
 /// Bytes of failed rows that are held at most while the rest of a file is given up.
 const FAILED_AT_ONCE: usize = 1 << 20;
-/// Why rows fail that still wait when an import ends early.
-const ENDED: &str = "The import ended before the record that this one refers to was made.";
 
 type Watch<'w> = &'w mut (dyn FnMut(&Progress) + Send);
 
@@ -86,7 +85,7 @@ pub(super) struct Import<'a, W: Workspace> {
     settled: Vec<u64>,
     pub(super) progress: Progress,
     pub(super) last_row: u64,
-    pub(super) first_problems: Vec<(u64, String)>,
+    pub(super) first_problems: Vec<(u64, RowProblem)>,
     pub(super) told: Vec<Told>,
     /// Whether it is told what becomes of each row.
     tells: bool,
@@ -397,7 +396,7 @@ impl<'a, W: Workspace> Import<'a, W> {
         }
     }
 
-    fn fail(&mut self, entry: &Entry, problem: String) -> Result<(), ImportError> {
+    fn fail(&mut self, entry: &Entry, problem: RowProblem) -> Result<(), ImportError> {
         self.failures.write(entry, &problem)?;
         self.progress.failed = self.failures.count();
         self.done_with(entry.number);
@@ -451,7 +450,7 @@ impl<'a, W: Workspace> Import<'a, W> {
     /// Ends early: rows that still wait are failures that say so.
     async fn abandon(&mut self, end: End) -> Result<End, ImportError> {
         for entry in self.all_waiting() {
-            self.fail(&entry, ENDED.to_owned())?;
+            self.fail(&entry, Why::Ended.into())?;
         }
         if let Err(end) = self.keep_failed().await? {
             return Ok(end);
@@ -460,7 +459,7 @@ impl<'a, W: Workspace> Import<'a, W> {
             let mut receiver = self.source.again(std::mem::take(&mut self.later)).await?;
             while let Some(chunk) = receiver.recv().await {
                 for entry in chunk?.entries {
-                    self.fail(&entry, ENDED.to_owned())?;
+                    self.fail(&entry, Why::Ended.into())?;
                 }
                 if let Err(end) = self.keep_failed().await? {
                     return Ok(end);

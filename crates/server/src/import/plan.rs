@@ -7,10 +7,11 @@ use fieldstone_store::{ChangeError, User, write};
 use jiff::Timestamp;
 
 use super::{
-    DedupeRule,
+    DedupeRule, RowProblem,
     binding::Binding,
-    draft::{Draft, Wanted, said},
+    draft::{Draft, Wanted},
     find::{Answers, Ask, Found},
+    row_problem::Why,
 };
 
 /// What planning needs besides the rows.
@@ -35,7 +36,7 @@ pub(super) struct Known<'a> {
     /// What earlier rows of this chunk made.
     pub(super) fresh: &'a Answers,
     /// Related records that could not be made, and why.
-    pub(super) refused: &'a HashMap<Ask, String>,
+    pub(super) refused: &'a HashMap<Ask, RowProblem>,
 }
 
 /// Who asked for a change.
@@ -57,7 +58,7 @@ pub(super) enum Fate {
     /// Its record is there and stays as it is.
     Skip,
     /// It can't be stored.
-    Fail(String),
+    Fail(RowProblem),
     /// It waits for another row to be made first.
     Wait(Ask),
 }
@@ -130,7 +131,8 @@ impl Planner<'_> {
                 Found::One(id, _) if own == Some(id) => {}
                 _ => {
                     let text = sought.value.as_text().unwrap_or_default();
-                    return Err(Fate::Fail(said(field, &Problem::Duplicate, text)));
+                    let problem = RowProblem::value(field, &Problem::Duplicate, text);
+                    return Err(Fate::Fail(problem));
                 }
             }
         }
@@ -164,9 +166,9 @@ impl Planner<'_> {
             });
         match found {
             Found::One(id, version) => Ok(Some((id, version))),
-            Found::None if self.binding.named_id(draft).is_some() => Err(Fate::Fail(
-                "id: There is no record with this id.".to_owned(),
-            )),
+            Found::None if self.binding.named_id(draft).is_some() => {
+                Err(Fate::Fail(Why::NoSuchId.into()))
+            }
             Found::None => Ok(None),
             Found::Many => {
                 let name = self
@@ -174,9 +176,11 @@ impl Planner<'_> {
                     .fields
                     .get(dedupe.field)
                     .map_or("", |bound| bound.field.name.as_ref());
-                Err(Fate::Fail(format!(
-                    "{name}: Several records have this value, so it isn't clear which one is meant."
-                )))
+                let several = Why::Several {
+                    field: name.to_owned(),
+                    text: String::new(),
+                };
+                Err(Fate::Fail(several.into()))
             }
         }
     }
@@ -197,10 +201,11 @@ impl Planner<'_> {
                 Found::None => {}
                 Found::One(id, _) => return Ok(Value::Id(id)),
                 Found::Many => {
-                    return Err(Fate::Fail(format!(
-                        "{name} “{}”: Several records have this value, so it isn't clear which one is meant.",
-                        wanted.text
-                    )));
+                    let several = Why::Several {
+                        field: name.to_string(),
+                        text: wanted.text.clone(),
+                    };
+                    return Err(Fate::Fail(several.into()));
                 }
             }
         }
@@ -216,7 +221,7 @@ impl Planner<'_> {
         });
         match own {
             Some((finder, sought)) if !self.last => Err(Fate::Wait((*finder, sought.key.clone()))),
-            _ => Err(Fate::Fail(said(
+            _ => Err(Fate::Fail(RowProblem::value(
                 name,
                 &Problem::MissingReference,
                 &wanted.text,
@@ -233,7 +238,11 @@ impl Planner<'_> {
         let missing = || {
             let bound = self.binding.fields.get(wanted.field);
             let name = bound.map_or("", |bound| bound.field.name.as_ref());
-            Fate::Fail(said(name, &Problem::MissingReference, &wanted.text))
+            Fate::Fail(RowProblem::value(
+                name,
+                &Problem::MissingReference,
+                &wanted.text,
+            ))
         };
         let (finder, sought) = wanted.sought.first().ok_or_else(missing)?;
         let ask = (*finder, sought.key.clone());
@@ -248,12 +257,12 @@ impl Planner<'_> {
             values: Values::new().with(finder.field.name.clone(), sought.value.clone()),
         };
         let refuse = |error: ChangeError| {
-            Fate::Fail(format!(
-                "The {} “{}”: {}",
-                finder.object.name,
-                wanted.text,
-                told(&error)
-            ))
+            let related = Why::Related {
+                object: finder.object.name.to_string(),
+                text: wanted.text.clone(),
+                why: RowProblem::from(&error),
+            };
+            Fate::Fail(related.into())
         };
         write::prepare(
             self.registry,
@@ -279,7 +288,7 @@ impl Planner<'_> {
             values,
         };
         let written = write::prepare(self.registry, object, self.user, self.now, &change, None)
-            .map_err(|error| Fate::Fail(told(&error)))?;
+            .map_err(|error| Fate::Fail(RowProblem::from(&error)))?;
         if let Some(written) = written {
             self.remember(id, 1, &written.values, plan);
         }
@@ -308,7 +317,7 @@ impl Planner<'_> {
             .collect();
         let errors = validate::check_update(&self.binding.object, &values);
         if !errors.is_empty() {
-            return Err(Fate::Fail(told(&ChangeError::Invalid(errors))));
+            return Err(Fate::Fail(RowProblem::from(&ChangeError::Invalid(errors))));
         }
         self.remember(id, version, &values, plan);
         plan.changes.push(Change::Update {
@@ -354,18 +363,6 @@ impl Known<'_> {
             .into_iter()
             .filter_map(|layer| layer.get(ask).copied())
             .fold(Found::None, Found::join)
-    }
-}
-
-/// A refusal in words, every field's problem in it.
-pub(super) fn told(error: &ChangeError) -> String {
-    match error {
-        ChangeError::Invalid(errors) => errors
-            .iter()
-            .map(|error| format!("{}: {}", error.field, error.problem))
-            .collect::<Vec<_>>()
-            .join(" "),
-        other => other.to_string(),
     }
 }
 

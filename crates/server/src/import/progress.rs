@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
+use super::RowProblem;
+
 /// How far an import is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
@@ -62,7 +64,7 @@ pub struct Report {
     /// Objects, fields and stages that were made first.
     pub made: Vec<String>,
     /// The first few failures: line and problem.
-    pub first_problems: Vec<(u64, String)>,
+    pub first_problems: Vec<(u64, RowProblem)>,
     /// What becomes of each row, when only the first rows were asked about.
     pub told: Vec<Told>,
 }
@@ -90,7 +92,7 @@ pub enum Fate {
     /// Nothing: it is empty, or its record exists and is left alone.
     Skip,
     /// It can't be imported, and why.
-    Fail(String),
+    Fail(RowProblem),
     /// It depends on a row further down.
     Waits,
 }

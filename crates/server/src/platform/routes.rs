@@ -142,6 +142,7 @@ fn people() -> Vec<Page<Site>> {
         get("/settings/automation",                     needs(WorkspaceManage),  settings::automation::list),
         post("/settings/automation",                    proven(WorkspaceManage), settings::automation::create),
         get("/settings/automation/new",                 needs(WorkspaceManage),  settings::automation::new),
+        post("/settings/automation/condition",          needs(WorkspaceManage),  settings::automation::build),
         get("/settings/automation/{id}",                needs(WorkspaceManage),  settings::automation::show),
         post("/settings/automation/{id}",               proven(WorkspaceManage), settings::automation::update),
         get("/settings/automation/{id}/trial",          needs(WorkspaceManage),  settings::automation::trial),

@@ -25,7 +25,7 @@ impl World {
             self.ledger.forget_device(device.id);
         }
         self.ledger.check_edits(device, &self.platform)?;
-        self.ledger.check_views(device)?;
+        self.ledger.check_views(device, &self.platform)?;
         let scope = device
             .local
             .published()

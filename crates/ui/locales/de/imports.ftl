@@ -118,6 +118,25 @@ import-try-again = Mit dieser Datei noch einmal versuchen
 import-state-draft = nicht begonnen
 import-refresh = Noch einmal nachsehen
 
+# Warum eine Zeile nicht importiert wird.
+import-row-line = Zeile { $line }: { $why }
+import-row-field = { $field }: { $why }
+import-row-value = { $field } „{ $text }“: { $why }
+import-row-overlong = Diese Zeile hat mehr als { $columns } Zellen oder 16 MiB. Vielleicht fehlt ein schließendes Anführungszeichen.
+import-row-cells = Diese Zeile hat { $cells } Zellen; die Kopfzeile hat { $columns }.
+import-row-long-cell = Eine Zelle ist länger als 1 MiB.
+import-row-not-utf8 = Diese Zeile hat Zeichen, die kein UTF-8 sind. Speichern Sie die Datei als UTF-8 und importieren Sie sie noch einmal.
+import-row-no-such-id = Es gibt keinen Datensatz mit dieser Kennung.
+import-row-several = Mehrere Datensätze haben diesen Wert; welcher gemeint ist, bleibt unklar.
+import-row-ended = Der Import endete, bevor der Datensatz angelegt war, auf den diese Zeile verweist.
+import-row-refused-stale = Jemand hat diesen Datensatz inzwischen geändert.
+import-row-refused-not-found = Diesen Datensatz gibt es nicht, oder Sie können ihn nicht sehen.
+import-row-refused-deleted = Dieser Datensatz ist gelöscht. Stellen Sie ihn wieder her, um ihn zu ändern.
+import-row-refused-id-taken = Diese Kennung ist vergeben. Lassen Sie sie weg, dann entsteht eine neue.
+import-row-refused-wrong-object = Diese Kennung gehört zu einer anderen Art von Datensatz.
+import-row-refused-full = Der Arbeitsbereich ist voll. Entfernen Sie, was nicht gebraucht wird, oder bitten Sie um mehr Platz, wer diese Installation betreibt.
+import-row-refused-read-only = Datensätze dieser Art lassen sich hier nicht ändern.
+
 type-text = Text
 type-long_text = langer Text
 type-integer = ganze Zahl

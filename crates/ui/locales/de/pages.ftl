@@ -84,6 +84,15 @@ filter-and = und
 filter-instead = Oder, statt „{ $filter }“:
 filter-days = Tage
 filter-needs-days = Geben Sie eine Zahl von 1 bis 3650 ein.
+filter-day-today = heute
+filter-day-after = heute + { $days } { $days ->
+    [one] Tag
+   *[other] Tage
+  }
+filter-day-before = heute − { $days } { $days ->
+    [one] Tag
+   *[other] Tage
+  }
 test-today = ist heute
 test-month = ist in diesem Monat
 test-year = ist in diesem Jahr

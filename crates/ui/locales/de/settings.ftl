@@ -289,6 +289,14 @@ automation-days = Tage danach
 automation-days-help = Eine negative Zahl bedeutet davor.
 automation-if = Nur wenn
 automation-if-help = Zum Beispiel: amount > 10000 and status = "open"
+condition-always = Immer. Fügen Sie Bedingungen hinzu, um es einzuschränken; alle müssen gelten.
+condition-add = Bedingung hinzufügen
+condition-remove = Bedingung entfernen: { $condition }
+condition-no-field = Wählen Sie das Feld, um das es geht.
+condition-unfinished = Wählen Sie, was für dieses Feld gelten soll, oder lassen Sie das Feld leer.
+condition-read = Als Bedingungen übernehmen
+condition-typed = Als Text
+condition-text = Bedingung als Text
 automation-set = Felder setzen
 automation-set-help = Statt eines Werts können Sie :today, :today+7 oder :owner schreiben. Leer leert das Feld.
 automation-task = Aufgabe

@@ -118,6 +118,25 @@ import-try-again = Try again with this file
 import-state-draft = not begun
 import-refresh = Look again
 
+# Why a row isn’t imported.
+import-row-line = Line { $line }: { $why }
+import-row-field = { $field }: { $why }
+import-row-value = { $field } “{ $text }”: { $why }
+import-row-overlong = This row has more than { $columns } cells or 16 MiB. Perhaps a quotation mark isn’t closed.
+import-row-cells = This row has { $cells } cells; the header has { $columns }.
+import-row-long-cell = A cell is longer than 1 MiB.
+import-row-not-utf8 = This row has characters that aren’t UTF-8. Save the file as UTF-8 and import it again.
+import-row-no-such-id = There is no record with this id.
+import-row-several = Several records have this value, so it isn’t clear which one is meant.
+import-row-ended = The import ended before the record that this row refers to was made.
+import-row-refused-stale = Somebody else changed this record meanwhile.
+import-row-refused-not-found = This record doesn’t exist, or you can’t see it.
+import-row-refused-deleted = This record is deleted. Restore it to change it.
+import-row-refused-id-taken = This id is taken. Leave it out, and a new one is made.
+import-row-refused-wrong-object = This id belongs to another kind of record.
+import-row-refused-full = The workspace is full. Remove what isn’t needed, or ask whoever runs this installation for more room.
+import-row-refused-read-only = Records of this kind can’t be changed here.
+
 type-text = text
 type-long_text = long text
 type-integer = whole number

@@ -84,6 +84,15 @@ filter-and = and
 filter-instead = Or, as an alternative to “{ $filter }”:
 filter-days = Days
 filter-needs-days = Enter a number of days from 1 to 3650.
+filter-day-today = today
+filter-day-after = today + { $days } { $days ->
+    [one] day
+   *[other] days
+  }
+filter-day-before = today − { $days } { $days ->
+    [one] day
+   *[other] days
+  }
 test-today = is today
 test-month = is this month
 test-year = is this year

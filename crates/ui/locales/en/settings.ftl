@@ -289,6 +289,14 @@ automation-days = Days after it
 automation-days-help = A negative number means before it.
 automation-if = Only if
 automation-if-help = For example: amount > 10000 and status = "open"
+condition-always = Always. Add a condition to narrow it down; all of them have to hold.
+condition-add = Add condition
+condition-remove = Remove condition: { $condition }
+condition-no-field = Choose the field that the condition is about.
+condition-unfinished = Choose what has to hold for this field, or leave the field empty.
+condition-read = Take over as conditions
+condition-typed = As text
+condition-text = Condition as text
 automation-set = Set fields
 automation-set-help = In place of a value you can write :today, :today+7 or :owner. Empty clears the field.
 automation-task = Task

@@ -2,12 +2,15 @@
 
 use askama::Template;
 use fieldstone_model::{
-    Comparison, Field, FieldType, Filter, Object, RecordId, Value,
+    Comparison, Field, FieldType, Filter, Object, Value,
     query::{Environment, Path, parse_filter},
 };
 use fieldstone_store::Store;
 
-use super::wanted::Wanted;
+use super::{
+    wanted::Wanted,
+    words::{describe, referred, words_of},
+};
 use crate::{
     error::PageError,
     form::{control::Control, typed::Typed},
@@ -47,6 +50,8 @@ pub(crate) struct Sheet {
 #[derive(Debug, Template)]
 #[template(path = "list/tests.html")]
 pub(crate) struct Tests {
+    /// What stands before the names of the form's fields, where other fields stand beside them.
+    prefix: &'static str,
     label: String,
     value_label: String,
     /// Label of a number of days, for fields that are dates.
@@ -54,11 +59,34 @@ pub(crate) struct Tests {
     days: String,
     /// Name, label, whether chosen.
     available: Vec<(&'static str, String, bool)>,
-    control: Control,
-    error: Option<String>,
+    pub(super) control: Control,
+    pub(super) error: Option<String>,
 }
 
 impl askama::filters::HtmlSafe for Tests {}
+
+/// Where a filter is put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In a list's own address.
+    List,
+    /// Among the fields of a form, as a condition that holds for everybody and on every day.
+    Form,
+}
+
+impl Place {
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::List => "",
+            Self::Form => super::condition::PREFIX,
+        }
+    }
+
+    /// Whether a test means here what it says: whoever runs a rule is nobody's "me", and its month ends.
+    fn has(self, test: &str) -> bool {
+        self == Self::List || !matches!(test, "me" | "month" | "year")
+    }
+}
 
 /// What the address says about adding a filter.
 pub(crate) enum Adding {
@@ -88,7 +116,7 @@ pub(crate) fn resolved<'a, S: Store>(
 }
 
 /// Fields to choose from: the object's own, then those of each record it refers to.
-fn groups<S: Store>(at: &AtObject<S>, chosen: &str) -> Vec<FieldGroup> {
+pub(super) fn groups<S: Store>(at: &AtObject<S>, chosen: &str) -> Vec<FieldGroup> {
     let locale = &at.viewer.locale;
     let listed = |object: &Object, prefix: &str| {
         let entry = |field: &Field| {
@@ -114,7 +142,7 @@ fn groups<S: Store>(at: &AtObject<S>, chosen: &str) -> Vec<FieldGroup> {
 const DAYS_MAX: i64 = 3650;
 
 /// Tests by name; those without a comparison need no value, save a number of days.
-const TESTS: [(&str, Option<Comparison>); 14] = [
+pub(super) const TESTS: [(&str, Option<Comparison>); 14] = [
     ("contains", Some(Comparison::Contains)),
     ("starts", Some(Comparison::StartsWith)),
     ("equal", Some(Comparison::Equal)),
@@ -155,7 +183,7 @@ fn suits(test: &str, comparison: Option<Comparison>, field: &Field) -> bool {
     }
 }
 
-fn wording(locale: &Locale, test: &str, field: &Field) -> String {
+pub(super) fn wording(locale: &Locale, test: &str, field: &Field) -> String {
     let of_moments = matches!(
         field.kind,
         FieldType::Date | FieldType::DateTime | FieldType::Time
@@ -174,12 +202,14 @@ impl Tests {
         at: &AtObject<S>,
         (object, field): (&Object, &Field),
         given: &Pairs,
+        place: Place,
     ) -> Result<Self, PageError> {
         let locale = &at.viewer.locale;
+        let prefix = place.prefix();
         let asked = given.get("test").unwrap_or_default();
         let tests = TESTS
             .iter()
-            .filter(|(test, comparison)| suits(test, *comparison, field))
+            .filter(|(test, comparison)| place.has(test) && suits(test, *comparison, field))
             .map(|(test, _)| (*test, wording(locale, test, field), *test == asked));
         let typed = typed(field, given);
         let mut plain = field.clone();
@@ -189,9 +219,10 @@ impl Tests {
                 options: options.clone(),
             };
         }
-        let mut control = Control::of(at, object, &plain, "value", typed).await?;
+        let mut control = Control::of(at, object, &plain, &format!("{prefix}value"), typed).await?;
         "filter-value".clone_into(&mut control.id);
         Ok(Self {
+            prefix,
             label: locale.t("filter-test").into_owned(),
             value_label: locale.t("filter-value").into_owned(),
             days_label: matches!(field.kind, FieldType::Date | FieldType::DateTime)
@@ -244,24 +275,11 @@ pub(crate) async fn adding<S: Store + Clone + 'static>(
     .iter()
     .fold(given.clone(), |pairs, name| pairs.without(name));
     let mut tests = None;
-    if let Some((object, field)) = chosen {
-        let test = given.get("test").and_then(|test| {
-            TESTS
-                .iter()
-                .find(|(name, comparison)| *name == test && suits(name, *comparison, field))
-        });
-        let mut form = Tests::of(at, (object, field), given).await?;
-        if let Some((test, comparison)) = test {
-            match text_of(at, (path, field), test, *comparison, given).await? {
-                Ok(filter) => return Ok(Adding::Added(added(&kept, instead, filter))),
-                Err(error) => {
-                    form.control.invalid = true;
-                    form.control.described_by = Some("filter-value-error".to_owned());
-                    form.error = Some(error);
-                }
-            }
+    if let Some(chosen) = chosen {
+        match picked(at, path, chosen, given, Place::List).await? {
+            Picked::Filter(filter) => return Ok(Adding::Added(added(&kept, instead, filter))),
+            Picked::Not(form) => tests = Some(*form),
         }
-        tests = Some(form);
     }
     Ok(Adding::Sheet(Box::new(Sheet {
         open: chosen.is_some() || instead.is_some(),
@@ -283,6 +301,41 @@ pub(crate) async fn adding<S: Store + Clone + 'static>(
             None => None,
         },
     })))
+}
+
+/// What was picked of a field: a filter, or not one yet.
+pub(super) enum Picked {
+    /// Its text.
+    Filter(String),
+    /// The tests, with what is wrong.
+    Not(Box<Tests>),
+}
+
+/// Reads the test of a field and its value.
+pub(super) async fn picked<S: Store + Clone + 'static>(
+    at: &AtObject<S>,
+    path: &str,
+    (object, field): (&Object, &Field),
+    given: &Pairs,
+    place: Place,
+) -> Result<Picked, PageError> {
+    let test = given.get("test").and_then(|test| {
+        TESTS.iter().find(|(name, comparison)| {
+            *name == test && place.has(name) && suits(name, *comparison, field)
+        })
+    });
+    let mut form = Tests::of(at, (object, field), given, place).await?;
+    if let Some((test, comparison)) = test {
+        match text_of(at, (path, field), test, *comparison, given).await? {
+            Ok(filter) => return Ok(Picked::Filter(filter)),
+            Err(error) => {
+                form.control.invalid = true;
+                form.control.described_by = Some("filter-value-error".to_owned());
+                form.error = Some(error);
+            }
+        }
+    }
+    Ok(Picked::Not(Box::new(form)))
 }
 
 /// The address with one more filter, or with an alternative to one of those it has.
@@ -387,49 +440,6 @@ fn span_of(name: &str, test: &str, days: i64) -> String {
     }
 }
 
-/// A filter's text in words.
-async fn words_of<S: Store + Clone + 'static>(
-    at: &AtObject<S>,
-    text: &str,
-) -> Result<String, PageError> {
-    let environment = Environment {
-        me: at.viewer.user_id,
-        today: at.viewer.today(),
-    };
-    let Ok(filter) = parse_filter(at.registry(), &at.object, environment, text) else {
-        return Ok(text.to_owned());
-    };
-    let mut ids = Vec::new();
-    referred(&filter, &mut ids);
-    let names = if ids.is_empty() {
-        Names::new()
-    } else {
-        at.store.names(&ids).await?
-    };
-    let showing = Showing {
-        locale: &at.viewer.locale,
-        registry: at.registry(),
-        names: &names,
-        today: at.viewer.today(),
-    };
-    Ok(describe(at, &showing, &filter).unwrap_or_else(|| text.to_owned()))
-}
-
-/// The records that a filter names.
-fn referred(filter: &Filter, ids: &mut Vec<RecordId>) {
-    match filter {
-        Filter::And(parts) | Filter::Or(parts) => {
-            for part in parts {
-                referred(part, ids);
-            }
-        }
-        Filter::Not(part) => referred(part, ids),
-        Filter::Compare { value, .. } => ids.extend(value.as_id()),
-        Filter::In { values, .. } => ids.extend(values.iter().filter_map(Value::as_id)),
-        Filter::All | Filter::Empty { .. } => {}
-    }
-}
-
 /// The filters of the address as chips.
 pub(crate) async fn chips<S: Store + Clone + 'static>(
     at: &AtObject<S>,
@@ -458,7 +468,7 @@ pub(crate) async fn chips<S: Store + Clone + 'static>(
     let chip = |(place, (text, filter)): (usize, &(String, Option<Filter>))| {
         let words = filter
             .as_ref()
-            .and_then(|filter| describe(at, &showing, filter));
+            .and_then(|filter| describe(at, &showing, filter, None));
         let mut removed = false;
         let rest = wanted.parameters.iter().filter(|(name, value)| {
             let this = !removed && *name == "filter" && value == text;
@@ -484,90 +494,4 @@ pub(crate) async fn chips<S: Store + Clone + 'static>(
         }
     };
     Ok(wanted.filters.iter().enumerate().map(chip).collect())
-}
-
-/// A simple filter in words; `None` for one with several parts, which is shown as it was written.
-fn describe<S: Store + Clone + 'static>(
-    at: &AtObject<S>,
-    showing: &Showing<'_>,
-    filter: &Filter,
-) -> Option<String> {
-    let locale = showing.locale;
-    let label = |path: &Path| {
-        let resolved = at.registry().resolve(&at.object, path)?;
-        let steps = resolved
-            .steps
-            .iter()
-            .scan(at.object.as_ref(), |object, (field, next)| {
-                let label = locale.field(object, field);
-                *object = next;
-                Some(label)
-            });
-        let label = steps
-            .chain(std::iter::once(
-                locale.field(resolved.object, resolved.field),
-            ))
-            .collect::<Vec<_>>()
-            .join(" › ");
-        Some((label, resolved.object, resolved.field))
-    };
-    let words = |label: &str, test: String, value: &str| {
-        format!("{label} {test} {value}").trim_end().to_owned()
-    };
-    match filter {
-        Filter::Compare {
-            path,
-            comparison,
-            value,
-        } => {
-            let (label, object, field) = label(path)?;
-            if *comparison == Comparison::Equal && value.as_id() == Some(at.viewer.user_id) {
-                return Some(words(&label, wording(locale, "me", field), ""));
-            }
-            let test = TESTS
-                .iter()
-                .find(|(_, known)| *known == Some(*comparison))
-                .map_or_else(
-                    || {
-                        let key = match comparison {
-                            Comparison::GreaterOrEqual => "test-from",
-                            _ => "test-until",
-                        };
-                        locale.t(key).into_owned()
-                    },
-                    |(test, _)| wording(locale, test, field),
-                );
-            Some(words(
-                &label,
-                test,
-                &showing.value(object, field, value).text,
-            ))
-        }
-        Filter::Empty { path } => {
-            label(path).map(|(label, _, field)| words(&label, wording(locale, "empty", field), ""))
-        }
-        Filter::Not(part) => match part.as_ref() {
-            Filter::Empty { path } => label(path)
-                .map(|(label, _, field)| words(&label, wording(locale, "filled", field), "")),
-            _ => None,
-        },
-        Filter::And(parts) | Filter::Or(parts) => {
-            let key = if matches!(filter, Filter::And(_)) {
-                "filter-and"
-            } else {
-                "filter-or"
-            };
-            let joint = format!(" {} ", locale.t(key));
-            let words: Option<Vec<String>> = parts
-                .iter()
-                .map(|part| {
-                    let words = describe(at, showing, part)?;
-                    let nested = matches!(part, Filter::Or(_));
-                    Some(if nested { format!("({words})") } else { words })
-                })
-                .collect();
-            words.map(|words| words.join(&joint))
-        }
-        _ => None,
-    }
 }

@@ -2,13 +2,16 @@
 
 mod bulk;
 mod columns;
+mod condition;
 mod export;
 mod filter;
 pub(crate) mod table;
 mod views;
 mod wanted;
+mod words;
 
 pub(crate) use bulk::{field as bulk_field, reverse as bulk_reverse, submit as bulk_submit};
+pub use condition::{Change, Condition, condition};
 pub use export::{Listed, listed};
 pub(crate) use views::{change as change_view, keep as keep_view};
 
@@ -194,7 +197,13 @@ pub(crate) async fn tests<S: Store + Clone + 'static>(at: AtObject<S>) -> PageRe
     let name = at.parameters.get("field").unwrap_or_default();
     let field = filter::resolved(&at, name).ok_or(PageError::NotFound)?;
     Ok(fragment(
-        &filter::Tests::of(&at, field, &crate::request::Pairs::default()).await?,
+        &filter::Tests::of(
+            &at,
+            field,
+            &crate::request::Pairs::default(),
+            filter::Place::List,
+        )
+        .await?,
     ))
 }
 

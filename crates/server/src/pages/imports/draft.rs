@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Entrance, Inside, PATH, PageClock, own};
 use crate::{
     import::{
-        Choices, Dates, Existing, Fate, Input, Mapping, Missing, Peek, PgWorkspace, Request, Sink,
-        job::PEEKED, look, parts::Kind, places, run, uploads::Upload,
+        Choices, Dates, Existing, Fate, Input, Mapping, Missing, Peek, PgWorkspace, Request,
+        RowProblem, Sink, job::PEEKED, look, parts::Kind, places, run, uploads::Upload,
     },
     pages::{
         path_id::PathId,
@@ -212,13 +212,14 @@ async fn preview(
         }
         Err(error) => return Ok((Vec::new(), None, Some(error.to_string()))),
     };
+    let worded = |problem: RowProblem| problem.told(locale, inside.registry(), Some(object));
     let rows = report.told.into_iter().map(|told| {
         let (fate, tone, problem) = match told.fate {
             Fate::Create => ("import-fate-create", "good", None),
             Fate::Update => ("import-fate-update", "accent", None),
             Fate::Skip => ("import-fate-skip", "", None),
             Fate::Waits => ("import-fate-waits", "", None),
-            Fate::Fail(problem) => ("import-fate-fail", "bad", Some(problem)),
+            Fate::Fail(problem) => ("import-fate-fail", "bad", Some(worded(problem))),
         };
         Row {
             line: told.line,

@@ -1,28 +1,21 @@
 //! Imports that were run: what came of each, its failed rows, and taking it back.
 
 use askama::Template;
-use axum::body::Body;
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::{IntoResponse as _, Redirect};
 use fieldstone_model::RecordId;
 use fieldstone_store::Store as _;
 use fieldstone_ui::{PageError, PageResult, locale::Locale};
-use http::{HeaderValue, header};
 
-use super::{Inside, PATH, own, running::went_on};
+use super::{Inside, PATH, failed, running::went_on};
 use crate::import::job::Ending;
 use crate::{
     import::{
-        Input, Mapping,
         job::may_undo,
-        look,
-        parts::Kind,
-        uploads::{ImportRun, State, Upload, people},
+        uploads::{ImportRun, State, people},
     },
     pages::path_id::PathId,
 };
 
-/// Failed rows shown.
-const FAILED: usize = 20;
 /// What was left, as far as it is shown.
 const KEPT: i64 = 200;
 
@@ -177,7 +170,7 @@ pub(super) async fn one(inside: &Inside, id: RecordId) -> PageResult {
         .cloned()
         .unwrap_or_else(|| locale.t("person-unknown").into_owned());
     let (outcome, tone) = outcome(&run);
-    let (failed, head, rows) = failed(inside, upload.as_ref()).await?;
+    let (failed, head, rows) = failed::first(inside, upload.as_ref()).await?;
     let mut kept = if run.undo.is_some() {
         kept(inside, id).await?
     } else {
@@ -244,42 +237,6 @@ pub(super) async fn one(inside: &Inside, id: RecordId) -> PageResult {
     Ok(inside.page(format!("{}: {}", locale.t("import"), run.file), &page))
 }
 
-/// The first failed rows, if they are the caller's to see.
-async fn failed(
-    inside: &Inside,
-    upload: Option<&Upload>,
-) -> Result<(Option<RecordId>, Vec<String>, Vec<Vec<String>>), PageError> {
-    let nothing = (None, Vec::new(), Vec::new());
-    let Some(upload) = upload else {
-        return Ok(nothing);
-    };
-    if !inside.store.has_failed_rows(upload.id).await? {
-        return Ok(nothing);
-    }
-    let kept = inside
-        .store
-        .kept_file(upload.id, Kind::Failed, &upload.file);
-    let input = Input::Kept(kept.await?);
-    // A delimiter of its own: otherwise one might be guessed from what stands in the rows.
-    let mapping = Mapping {
-        delimiter: Some(",".to_owned()),
-        encoding: Some("utf-8".to_owned()),
-        ..Mapping::default()
-    };
-    let Ok(mut peeked) = look(&input, &mapping, FAILED).await else {
-        return Ok(nothing);
-    };
-    // Why comes first.
-    for row in &mut peeked.rows {
-        let width = peeked.header.len();
-        if row.len() > width {
-            let why = row.remove(width);
-            row.insert(0, why);
-        }
-    }
-    Ok((Some(upload.id), peeked.header, peeked.rows))
-}
-
 async fn kept(inside: &Inside, run: RecordId) -> Result<Vec<Left>, PageError> {
     let locale = &inside.viewer.locale;
     let left = inside.store.import_kept(run, KEPT + 1).await?;
@@ -304,52 +261,6 @@ async fn kept(inside: &Inside, run: RecordId) -> Result<Vec<Left>, PageError> {
         }
     };
     Ok(left.iter().map(line).collect())
-}
-
-/// `GET /imports/{id}/failed`: the file of failed rows.
-pub(crate) async fn failed_rows(inside: Inside, PathId(id): PathId) -> PageResult {
-    let upload = own(&inside, id).await?;
-    let kept = inside
-        .store
-        .kept_file(id, Kind::Failed, &upload.file)
-        .await?;
-    if kept.size() == 0 {
-        return Err(PageError::NotFound);
-    }
-    // An answer begins once its first part is at hand, so that an object store that is out of reach is told of and not cut off.
-    kept.head().await?;
-    let stem = upload
-        .file
-        .rsplit_once('.')
-        .map_or(upload.file.as_str(), |(stem, _)| stem);
-    let name: String = stem
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ' ') {
-                c
-            } else {
-                '-'
-            }
-        })
-        .collect();
-    let body = Body::from_stream(kept.stream());
-    Ok(download(body, &format!("{name}.errors.csv")))
-}
-
-fn download(body: Body, name: &str) -> Response {
-    let mut response = body.into_response();
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/csv; charset=utf-8"),
-    );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
-    headers.insert(
-        header::CONTENT_DISPOSITION,
-        disposition.unwrap_or(HeaderValue::from_static("attachment")),
-    );
-    response
 }
 
 /// `POST /imports/{id}/undo`: hands the import over to be taken back.

@@ -5,12 +5,14 @@
 mod arrival;
 mod bring;
 mod draft;
+mod failed;
 mod history;
 mod running;
 
 pub(crate) use bring::{arrive, create, expect, new, part};
 pub(crate) use draft::{again, choose, discard};
-pub(crate) use history::{failed_rows, list, undo};
+pub(crate) use failed::failed_rows;
+pub(crate) use history::{list, undo};
 pub(crate) use running::{cancel, go_on, progress};
 
 use std::sync::Arc;

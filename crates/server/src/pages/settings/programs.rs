@@ -53,6 +53,11 @@ impl Fields {
         Ok(Self(pairs))
     }
 
+    /// All of them, in their order.
+    pub(crate) fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+
     /// The first value of this name, trimmed; empty when there is none.
     pub(crate) fn get(&self, name: &str) -> &str {
         let found = self.0.iter().find(|(known, _)| known == name);

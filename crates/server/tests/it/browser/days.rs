@@ -262,10 +262,61 @@ async fn report(browser: &Browser, hand: Hand) {
     assert_eq!(browser.names().await.len(), 2);
 }
 
+/// Picks one part of a rule's condition and adds it.
+async fn part(browser: &Browser, hand: Hand, field: &str, test: &str, value: &str, after: usize) {
+    hand.choose(browser, "#if-field", field).await;
+    let shown = format!(
+        "return [...document.querySelectorAll('#filter-test option')].some((it) => it.label === '{test}')"
+    );
+    browser.wait_until(&shown, true).await;
+    browser.settled().await;
+    hand.choose(browser, "#filter-test", test).await;
+    if !value.is_empty() {
+        hand.fill(browser, "#filter-value", value).await;
+    }
+    hand.press(browser, "#if-add").await;
+    if value == "much" {
+        return;
+    }
+    parts(browser, after).await;
+}
+
+async fn parts(browser: &Browser, count: usize) {
+    let shown = "return document.querySelectorAll('.condition .chip').length";
+    browser.wait_until(shown, count).await;
+    browser.settled().await;
+}
+
 /// A rule that makes a task, tried and switched on.
 async fn automation(browser: &Browser, hand: Hand) {
     browser.open("/settings/automation/new?object=deal").await;
     hand.fill(browser, "#name", "Welcome").await;
+    // The condition is put together as filters are: two parts, one with an alternative, one taken away again.
+    part(browser, hand, "Name", "contains", "e", 1).await;
+    part(browser, hand, "Amount", "is more than", "much", 1).await;
+    browser.wait_for("#filter-value-error").await;
+    assert_eq!(browser.violations().await, Vec::<String>::new());
+    hand.fill(browser, "#filter-value", "1").await;
+    hand.press(browser, "#if-add").await;
+    parts(browser, 2).await;
+    hand.press(browser, ".condition .chip:nth-child(2) .or")
+        .await;
+    browser.wait_for(".condition .instead").await;
+    browser.settled().await;
+    part(browser, hand, "Amount", "is empty", "", 2).await;
+    part(browser, hand, "Next step", "has a value", "", 3).await;
+    hand.press(browser, "#if-remove-2").await;
+    parts(browser, 2).await;
+    assert_eq!(
+        browser
+            .run("return document.querySelector('#filter').value")
+            .await,
+        "name contains \"e\" and ((amount > \"1.00\") or (amount is null))"
+    );
+    browser
+        .wait_for_text("Amount is more than €1.00 or Amount is empty")
+        .await;
+    assert_eq!(browser.violations().await, Vec::<String>::new());
     hand.tick(browser, "input[name=task]").await;
     hand.fill(browser, "#task_subject", "Say hello").await;
     hand.send(browser, "form.rule button.primary").await;

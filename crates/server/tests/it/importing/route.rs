@@ -71,6 +71,17 @@ impl Person {
             .unwrap()
     }
 
+    /// Reads the pages in another language from now on.
+    async fn speak(&self, locale: &str) {
+        let profile = [
+            ("name", "Olga Owner"),
+            ("locale", locale),
+            ("time_zone", "UTC"),
+        ];
+        let answer = self.post("/settings/profile", &profile).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    }
+
     /// Announces a file and answers with the status and what is said.
     async fn announce(&self, name: &str, size: usize) -> (StatusCode, Json) {
         let size = size.to_string();
@@ -240,6 +251,17 @@ async fn an_import_goes_on_after_its_server_was_killed_and_can_be_undone() {
         .map(|row| row + 2)
         .collect();
     assert_eq!(failed_lines(&failed), expected);
+    // Whoever reads German reads the same in German: on the page, and in the file.
+    person.speak("de").await;
+    let told = "Zeile 9: E-Mail „no address“: Geben Sie eine E-Mail-Adresse ein";
+    assert!(person.text(&page).await.contains(told));
+    let german = person
+        .text(&format!("/imports/{}/failed", id_of(&page)))
+        .await;
+    assert!(german.starts_with("first_name,last_name,email,ballast,error\n"));
+    assert!(german.contains(told));
+    assert_eq!(german.matches("Zeile ").count(), expected.len());
+    person.speak("en-US").await;
 
     let run = ended
         .split("/undo\"")

@@ -139,6 +139,7 @@ pub(super) const SAMPLES: &[Sample] = &[
     get("/settings/automation", "/settings/automation"),
     form("/settings/automation", "/settings/automation", "object=deal&name=").but(StatusCode::UNPROCESSABLE_ENTITY),
     get("/settings/automation/new", "/settings/automation/new?object=deal"),
+    form("/settings/automation/condition", "/settings/automation/condition", "object=deal&if-field=name&if-do=add"),
     get("/settings/automation/{id}", "/settings/automation/0AR0000000000zz").but(StatusCode::NOT_FOUND),
     form("/settings/automation/{id}", "/settings/automation/0AR0000000000zz", "name=x").but(StatusCode::NOT_FOUND),
     get("/settings/automation/{id}/trial", "/settings/automation/0AR0000000000zz/trial").but(StatusCode::NOT_FOUND),

@@ -3,13 +3,15 @@
 //! Whoever attacks is root. An attack is turned away (the tool fails and the app goes on), or the app ends: within a second, with status 70. Anything
 //! else is a failure, and this program's status says so.
 
+mod calm;
 mod report;
 mod target;
 mod tools;
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -32,6 +34,9 @@ struct Wish {
     /// The Python that has Frida; without it, Frida's attacks count as failed
     #[arg(long)]
     python: Option<PathBuf>,
+    /// Instead of attacking: leave it alone for so many minutes, on a busy machine where others are debugged, and see that it doesn't end
+    #[arg(long, value_name = "MINUTES")]
+    calm: Option<u64>,
     /// Write the table to this file as well
     #[arg(long)]
     write: Option<PathBuf>,
@@ -44,6 +49,10 @@ fn main() -> anyhow::Result<ExitCode> {
         .canonicalize()
         .with_context(|| format!("{} isn't there; ./x dist makes it", wish.device.display()))?;
     let site = Site::prepare(&device, wish.python.as_deref())?;
+    if let Some(minutes) = wish.calm {
+        let text = calm::leave_alone(&site, Duration::from_mins(minutes))?;
+        return told(&text, wish.write.as_deref(), true);
+    }
     let mut report = Report::default();
     let mut stderr = io::stderr().lock();
     for attack in tools::ALL {
@@ -61,11 +70,15 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     let window = target::window(&site, wish.rounds.min(20))?;
     let text = report.text(wish.rounds, window);
+    told(&text, wish.write.as_deref(), report.is_good())
+}
+
+fn told(text: &str, file: Option<&Path>, is_good: bool) -> anyhow::Result<ExitCode> {
     io::stdout().lock().write_all(text.as_bytes())?;
-    if let Some(file) = wish.write {
-        std::fs::write(file, &text)?;
+    if let Some(file) = file {
+        std::fs::write(file, text)?;
     }
-    Ok(if report.is_good() {
+    Ok(if is_good {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

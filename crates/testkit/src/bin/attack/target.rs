@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,12 +17,21 @@ pub(crate) struct Site {
     pub(crate) device: PathBuf,
     pub(crate) python: Option<PathBuf>,
     pub(crate) folder: TempDir,
-    server: Server,
+    server: Arc<Server>,
 }
 
 impl Site {
     pub(crate) fn prepare(device: &Path, python: Option<&Path>) -> anyhow::Result<Self> {
-        let server = Server::start(&ServerOptions::demo());
+        let server = Arc::new(Server::start(&ServerOptions::demo()));
+        Self::at(device, python, server)
+    }
+
+    /// Another device of the same person.
+    pub(crate) fn another(&self) -> anyhow::Result<Self> {
+        Self::at(&self.device, self.python.as_deref(), self.server.clone())
+    }
+
+    fn at(device: &Path, python: Option<&Path>, server: Arc<Server>) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("fieldstone-attack-")
             .tempdir_in("/tmp")?;
@@ -90,31 +100,35 @@ impl Site {
 
     /// Starts the app, to stay, and waits until it looks around.
     pub(crate) fn watch(&self) -> anyhow::Result<Watch> {
-        let child = self
-            .command(&self.device)
-            .args(["watch", "--interval", "5"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
-        let mut watch = Watch { child, worker: 0 };
-        let started = Instant::now();
-        while watch.worker == 0 {
-            if let Some(status) = watch.child.try_wait()? {
-                bail!("the app ended by itself: {status}");
-            }
-            ensure!(
-                started.elapsed() < Duration::from_secs(20),
-                "the app doesn't begin"
-            );
-            let supervisor = watch.child.id();
-            if tracer(supervisor) != Some(0) {
-                watch.worker = children(supervisor).first().copied().unwrap_or(0);
-            }
-            thread::sleep(Duration::from_millis(2));
-        }
-        Ok(watch)
+        watch_by(&mut self.command(&self.device))
     }
+}
+
+/// Starts the app by a command that leads to it.
+pub(crate) fn watch_by(command: &mut Command) -> anyhow::Result<Watch> {
+    let child = command
+        .args(["watch", "--interval", "5"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut watch = Watch { child, worker: 0 };
+    let started = Instant::now();
+    while watch.worker == 0 {
+        if let Some(status) = watch.child.try_wait()? {
+            bail!("the app ended by itself: {status}");
+        }
+        ensure!(
+            started.elapsed() < Duration::from_secs(20),
+            "the app doesn't begin"
+        );
+        let supervisor = watch.child.id();
+        if tracer(supervisor) != Some(0) {
+            watch.worker = children(supervisor).first().copied().unwrap_or(0);
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ok(watch)
 }
 
 /// The app at work: a supervisor and the process that it watches.

@@ -2,6 +2,8 @@
 
 mod trial;
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::{
     http::StatusCode,
@@ -9,7 +11,7 @@ use axum::{
 };
 use fieldstone_model::{Filter, Object, ObjectClass, Query, RecordId, Role, Value};
 use fieldstone_store::Store as _;
-use fieldstone_ui::{PageError, PageResult, locale::Locale};
+use fieldstone_ui::{Change, Condition, PageError, PageResult, condition, locale::Locale};
 
 pub(crate) use trial::show as trial;
 
@@ -26,6 +28,8 @@ use crate::{
 };
 
 pub(crate) const PATH: &str = "/settings/automation";
+/// Where the builder of conditions sends the form.
+const CONDITION: &str = "/settings/automation/condition";
 /// Fields that the form can set.
 const SETS: usize = 4;
 /// People offered.
@@ -223,6 +227,7 @@ struct Form<'a> {
     title: String,
     action: String,
     typed: &'a Typed,
+    condition: Condition,
     known: Option<Known>,
     starts: Vec<(&'static str, String, bool)>,
     fields: Vec<Choice>,
@@ -268,12 +273,14 @@ async fn form<'a>(
     typed: &'a Typed,
     known: Option<Known>,
     errors: Vec<(String, String)>,
+    condition: Option<Condition>,
 ) -> Result<Form<'a>, PageError> {
     let locale = settings.locale();
-    let object = settings.registry().object(&typed.object);
-    let object = object
-        .filter(|object| object.class == ObjectClass::Record)
-        .ok_or(PageError::NotFound)?;
+    let object = object_of(settings, typed)?;
+    let condition = match condition {
+        Some(condition) => condition,
+        None => condition_of(settings, typed, &[], Change::Nothing).await?,
+    };
     let choice = |name: &str, label: String, chosen: bool| (name.to_owned(), label, chosen);
     let named = |field: &fieldstone_model::Field, chosen: bool| {
         choice(&field.name, locale.field(object, field), chosen)
@@ -342,19 +349,54 @@ async fn form<'a>(
                 choice(role.name(), label, role.name() == typed.role)
             })
             .collect(),
+        condition,
         known,
         errors,
         typed,
     })
 }
 
+fn object_of<'a>(settings: &'a Settings, typed: &Typed) -> Result<&'a Arc<Object>, PageError> {
+    let object = settings.registry().object(&typed.object);
+    object
+        .filter(|object| object.class == ObjectClass::Record)
+        .ok_or(PageError::NotFound)
+}
+
+/// The condition, with what the form says besides.
+async fn condition_of(
+    settings: &Settings,
+    typed: &Typed,
+    fields: &[(String, String)],
+    change: Change,
+) -> Result<Condition, PageError> {
+    let object = object_of(settings, typed)?;
+    let (me, today) = (settings.viewer.user_id, settings.viewer.today());
+    let problem = typed
+        .rule()
+        .check_filter(settings.registry(), object, me, today);
+    let error = problem.map(|problem| text_of(settings.locale(), problem).1);
+    condition(
+        settings,
+        object,
+        CONDITION,
+        &typed.filter,
+        fields,
+        change,
+        error,
+    )
+    .await
+}
+
 fn texts(locale: &Locale, problems: Vec<RuleProblem>) -> Vec<(String, String)> {
-    let text = |problem: RuleProblem| {
-        let said = problem.said.map(|said| format!(" {said}"));
-        let text = format!("{}{}", locale.t(problem.key), said.unwrap_or_default());
-        (problem.field, text)
-    };
+    let text = |problem| text_of(locale, problem);
     problems.into_iter().map(text).collect()
+}
+
+fn text_of(locale: &Locale, problem: RuleProblem) -> (String, String) {
+    let said = problem.said.map(|said| format!(" {said}"));
+    let text = format!("{}{}", locale.t(problem.key), said.unwrap_or_default());
+    (problem.field, text)
 }
 
 /// `GET /settings/automation/new?object=…`.
@@ -367,7 +409,7 @@ pub(crate) async fn new(settings: Settings) -> PageResult {
         role: "member".to_owned(),
         ..Typed::default()
     };
-    let form = form(&settings, &typed, None, Vec::new()).await?;
+    let form = form(&settings, &typed, None, Vec::new(), None).await?;
     settings.page(&form)
 }
 
@@ -389,6 +431,36 @@ fn checked(settings: &Settings, typed: &Typed) -> (Option<Role>, Vec<(String, St
     (role, errors)
 }
 
+/// The condition of a form that is saved: what is picked in the builder becomes a part of it.
+async fn take_condition(
+    settings: &Settings,
+    typed: &mut Typed,
+    fields: &Fields,
+) -> Result<Condition, PageError> {
+    let condition = condition_of(settings, typed, fields.pairs(), Change::Saved).await?;
+    condition.text().clone_into(&mut typed.filter);
+    Ok(condition)
+}
+
+/// `POST /settings/automation/condition`: the form as it is, with a change of its condition. Nothing is kept.
+pub(crate) async fn build(settings: Settings, submitted: Submitted) -> PageResult {
+    let fields = Fields::read(submitted)?;
+    let mut typed = Typed::read(&fields);
+    let known = match fields.get("rule") {
+        "" => None,
+        id => {
+            let id = id.parse().map_err(|_| PageError::NotFound)?;
+            let stored = find(&settings, id).await?;
+            typed.object.clone_from(&stored.rule.object);
+            Some(known(&settings, &stored).await?)
+        }
+    };
+    let condition = condition_of(&settings, &typed, fields.pairs(), Change::Asked).await?;
+    condition.text().clone_into(&mut typed.filter);
+    let form = form(&settings, &typed, known, Vec::new(), Some(condition)).await?;
+    settings.page(&form)
+}
+
 /// What the account is called that rules of a role act as.
 fn account(locale: &Locale, role: Role) -> String {
     let role = locale.t(&format!("role-{role}"));
@@ -397,10 +469,13 @@ fn account(locale: &Locale, role: Role) -> String {
 
 /// `POST /settings/automation`: makes a rule, switched off.
 pub(crate) async fn create(settings: Settings, submitted: Submitted) -> PageResult {
-    let typed = Typed::read(&Fields::read(submitted)?);
+    let fields = Fields::read(submitted)?;
+    let mut typed = Typed::read(&fields);
+    let condition = take_condition(&settings, &mut typed, &fields).await?;
     let (role, errors) = checked(&settings, &typed);
-    let Some(role) = role.filter(|_| errors.is_empty()) else {
-        let form = form(&settings, &typed, None, errors).await?;
+    let is_right = errors.is_empty() && !condition.is_unfinished();
+    let Some(role) = role.filter(|_| is_right) else {
+        let form = form(&settings, &typed, None, errors, Some(condition)).await?;
         return settings.page_with(StatusCode::UNPROCESSABLE_ENTITY, &form);
     };
     let account = account(settings.locale(), role);
@@ -463,7 +538,7 @@ pub(crate) async fn show(settings: Settings, PathId(id): PathId) -> PageResult {
     let stored = find(&settings, id).await?;
     let typed = Typed::of(&stored);
     let known = known(&settings, &stored).await?;
-    let form = form(&settings, &typed, Some(known), Vec::new()).await?;
+    let form = form(&settings, &typed, Some(known), Vec::new(), None).await?;
     settings.page(&form)
 }
 
@@ -474,12 +549,15 @@ pub(crate) async fn update(
     submitted: Submitted,
 ) -> PageResult {
     let stored = find(&settings, id).await?;
-    let mut typed = Typed::read(&Fields::read(submitted)?);
+    let fields = Fields::read(submitted)?;
+    let mut typed = Typed::read(&fields);
     typed.object.clone_from(&stored.rule.object);
+    let condition = take_condition(&settings, &mut typed, &fields).await?;
     let (role, errors) = checked(&settings, &typed);
-    let Some(role) = role.filter(|_| errors.is_empty()) else {
+    let is_right = errors.is_empty() && !condition.is_unfinished();
+    let Some(role) = role.filter(|_| is_right) else {
         let known = known(&settings, &stored).await?;
-        let form = form(&settings, &typed, Some(known), errors).await?;
+        let form = form(&settings, &typed, Some(known), errors, Some(condition)).await?;
         return settings.page_with(StatusCode::UNPROCESSABLE_ENTITY, &form);
     };
     let account = account(settings.locale(), role);

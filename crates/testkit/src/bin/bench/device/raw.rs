@@ -12,7 +12,7 @@ use rusqlite::{Connection, params_from_iter};
 const TOGETHER: usize = 2_000;
 /// The settings of the device's writing connection, with a key of its own.
 const SETTINGS: &str = "PRAGMA key = \"x'5f1c9a7e30b44d82a6c1e95d3f70b8124e6a9dc3b1f0587c2d94e8a7061b3f5d'\"; \
-    PRAGMA cache_size = -24576; PRAGMA temp_store = MEMORY; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+    PRAGMA cipher_hmac_algorithm = HMAC_SHA256; PRAGMA cache_size = -18432; PRAGMA temp_store = MEMORY; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
     PRAGMA secure_delete = ON; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 4194304";
 
 /// Rows per second.
