@@ -26,7 +26,7 @@ impl TestAuthority {
     }
 
     /// A certificate for these names and addresses.
-    pub fn issue(&self, names: &[&str]) -> TestCertificate {
+    pub fn certify(&self, names: &[&str]) -> TestCertificate {
         TestCertificate::new(names, |params, key| params.signed_by(key, &self.0))
     }
 }

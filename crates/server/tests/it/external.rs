@@ -39,7 +39,7 @@ impl External {
 
         let authority = TestAuthority::new("Authority of the installation");
         fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
-        let certificate = authority.issue(&["localhost", "127.0.0.1"]);
+        let certificate = authority.certify(&["localhost", "127.0.0.1"]);
         let database = data_dir.postgres();
         let owner = fs::metadata(&database).unwrap();
         for place in [folder.path(), &database] {

@@ -84,7 +84,7 @@ async fn failing(
     let authority = TestAuthority::new("Authority of a check");
     let ca = house.folder.path().join("verify-ca.pem");
     std::fs::write(&ca, authority.pem()).unwrap();
-    let mut tls = authority.issue(&["127.0.0.1"]).server(versions);
+    let mut tls = authority.certify(&["127.0.0.1"]).server(versions);
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let router: Router = routes(platform)
         .unwrap()

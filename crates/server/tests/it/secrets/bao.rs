@@ -71,7 +71,7 @@ impl Bao {
         let folder = tempfile::tempdir().unwrap();
         let authority = TestAuthority::new("Authority of the manager");
         std::fs::write(folder.path().join("bao-ca.pem"), authority.pem()).unwrap();
-        let tls = authority.issue(&["127.0.0.1"]).server(versions);
+        let tls = authority.certify(&["127.0.0.1"]).server(versions);
         let held = Held {
             tokens: HashMap::new(),
             secrets: HashMap::new(),

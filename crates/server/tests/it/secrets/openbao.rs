@@ -55,7 +55,7 @@ impl OpenBao {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let authority = TestAuthority::new("Authority of OpenBao");
-        let certificate = authority.issue(&["127.0.0.1"]);
+        let certificate = authority.certify(&["127.0.0.1"]);
         fs::write(at("bao-ca.pem"), authority.pem()).unwrap();
         fs::write(at("tls.pem"), certificate.pem()).unwrap();
         private_file(&at("tls-key.pem"), &certificate.key_pem());

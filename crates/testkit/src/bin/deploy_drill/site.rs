@@ -298,7 +298,7 @@ async fn database(folder: &Path) -> anyhow::Result<(Cluster, u16)> {
 /// An authority, one certificate for nodes and balancer, and a client that trusts it.
 fn certificates(folder: &Path) -> anyhow::Result<(PathBuf, Client)> {
     let authority = TestAuthority::new("Authority of a drill");
-    let certificate = authority.issue(&["127.0.0.1"]);
+    let certificate = authority.certify(&["127.0.0.1"]);
     let ca = folder.join("ca.pem");
     for (name, text) in [
         ("ca.pem", authority.pem()),
