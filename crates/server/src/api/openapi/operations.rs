@@ -389,12 +389,7 @@ fn responses(route: &Route, doc: &Doc) -> utoipa::openapi::Responses {
         names.push("NotFound");
     }
     if doc.body.is_some() {
-        names.extend([
-            "TooLarge",
-            "UnsupportedMediaType",
-            "Unprocessable",
-            "NoRoom",
-        ]);
+        names.extend(["TooLarge", "UnsupportedMediaType", "Unprocessable"]);
     }
     names.extend(doc.problems);
     let mut answer = ResponseBuilder::new().description(doc.summary);
@@ -472,11 +467,6 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
         "503",
         "Unavailable",
         "The database is busy or out of reach; Retry-After says when to come back.",
-    ),
-    (
-        "507",
-        "NoRoom",
-        "The installation's disk is full, and nothing was saved; Retry-After says when to come back.",
     ),
 ];
 
