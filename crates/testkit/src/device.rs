@@ -1,5 +1,6 @@
 //! The real device: `fieldstone-device` as a process for each command, on a folder of its own.
 
+use std::env;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -247,8 +248,19 @@ pub fn kill_at_once(child: &Child) {
     }
 }
 
-/// The binary `fieldstone-device` that was built with the tests.
+/// Names the device's binary, when it isn't the one that was built with the tests.
+const DEVICE_VARIABLE: &str = "FIELDSTONE_TEST_DEVICE";
+
+/// Whether the device is tested as it is shipped: then it doesn't begin under a tracer.
+pub fn is_shipped() -> bool {
+    env::var_os(DEVICE_VARIABLE).is_some()
+}
+
+/// The binary `fieldstone-device`.
 fn device_binary() -> PathBuf {
+    if let Some(path) = env::var_os(DEVICE_VARIABLE) {
+        return path.into();
+    }
     beside("fieldstone-device").expect(
         "the binary fieldstone-device beside the tests (cargo build -p fieldstone-client --bin fieldstone-device)",
     )

@@ -24,7 +24,7 @@ mod stores;
 pub use certificates::{TestAuthority, TestCertificate};
 pub use cluster::{CLUSTER_VARIABLE, TestCluster};
 pub use database::TestDatabase;
-pub use device::{Answer, DeviceProcess, Person, kill_at_once};
+pub use device::{Answer, DeviceProcess, Person, is_shipped, kill_at_once};
 pub use server::{Server, ServerOptions, binary, free_port, workspace_create};
 pub use smtp::{Delivered, MailServer};
 pub use standby::Standby;

@@ -14,6 +14,9 @@ use std::path::PathBuf;
 
 use fieldstone_testkit::{Answer, DeviceProcess, Person, Server, ServerOptions};
 
+/// The exit status for a threat.
+pub(crate) const THREAT: i32 = 70;
+
 /// A server with the demo workspaces.
 pub(crate) struct Platform {
     pub(crate) server: Server,
