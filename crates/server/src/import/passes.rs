@@ -455,8 +455,10 @@ impl<'a, W: Workspace> Import<'a, W> {
         if let Err(end) = self.keep_failed().await? {
             return Ok(end);
         }
-        if !self.later.is_empty() {
-            let mut receiver = self.source.again(std::mem::take(&mut self.later)).await?;
+        // Those that were about to be read again, too: which of them have been is nowhere else.
+        let rest = std::mem::take(&mut self.pending);
+        if !rest.is_empty() {
+            let mut receiver = self.source.again(rest).await?;
             while let Some(chunk) = receiver.recv().await {
                 for entry in chunk?.entries {
                     self.fail(&entry, Why::Ended.into())?;
