@@ -23,6 +23,7 @@ pub mod pages;
 pub mod personal_data;
 pub mod platform;
 pub mod quotas;
+mod room;
 pub mod schema;
 pub mod secrets;
 pub mod serve;

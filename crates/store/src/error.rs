@@ -30,6 +30,11 @@ pub enum StoreError {
     /// The database is out of reach or too busy.
     #[error("The database is busy. Try again in a moment.")]
     Busy,
+    /// The disk has no room for anything new.
+    #[error(
+        "The disk of this installation is full. Nothing was saved. Ask whoever runs it to make room, then try again."
+    )]
+    NoRoom,
     /// Something that shouldn't happen; the cause is for the log, not for people.
     #[error("Something went wrong on our side. Nothing was changed.")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),

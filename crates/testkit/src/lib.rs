@@ -11,6 +11,7 @@
     reason = "a test that can't be set up must fail loudly"
 )]
 
+mod certificates;
 mod cluster;
 mod database;
 mod device;
@@ -20,10 +21,11 @@ mod smtp;
 mod standby;
 mod stores;
 
+pub use certificates::{TestAuthority, TestCertificate};
 pub use cluster::{CLUSTER_VARIABLE, TestCluster};
 pub use database::TestDatabase;
 pub use device::{Answer, DeviceProcess, Person, is_shipped, kill_at_once};
-pub use server::{Server, ServerOptions, binary, free_port};
+pub use server::{Server, ServerOptions, binary, free_port, workspace_create};
 pub use smtp::{Delivered, MailServer};
 pub use standby::Standby;
 pub use stores::TestStores;

@@ -257,6 +257,25 @@ pub(crate) fn beside(name: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
+/// The arguments of the command that makes a workspace; it prints the link for its owner.
+pub fn workspace_create<'a>(
+    slug: &'a str,
+    name: &'a str,
+    (owner, email): (&'a str, &'a str),
+) -> [&'a str; 9] {
+    [
+        "workspace",
+        "create",
+        slug,
+        "--name",
+        name,
+        "--owner-email",
+        email,
+        "--owner-name",
+        owner,
+    ]
+}
+
 /// A port on 127.0.0.1 that nobody listens on just now.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")

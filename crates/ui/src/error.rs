@@ -38,6 +38,8 @@ pub enum PageError {
     Full,
     /// The address has no such method.
     Method,
+    /// The installation's disk has no room for anything new.
+    NoRoom,
     /// Out of reach for a moment.
     Busy,
     /// A mistake of ours, already logged.
@@ -55,6 +57,7 @@ impl PageError {
             Self::Full => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -72,6 +75,7 @@ impl PageError {
             Self::TooLarge => ("error-invalid-title", "error-too-large"),
             Self::Full => ("error-full-title", "error-full"),
             Self::Method => ("error-title", "error-method"),
+            Self::NoRoom => ("error-no-room-title", "error-no-room"),
             Self::Busy => ("error-busy-title", "error-busy"),
             Self::Failed => ("error-failed-title", "error-failed"),
         }
@@ -108,6 +112,7 @@ impl From<StoreError> for PageError {
                 Self::Forbidden
             }
             StoreError::Change(_, ChangeError::Full) => Self::Full,
+            StoreError::NoRoom => Self::NoRoom,
             StoreError::SessionEnded => Self::SignedOut,
             StoreError::SchemaChanged | StoreError::Busy => Self::Busy,
             StoreError::Query(_) | StoreError::Change(..) => Self::Invalid,

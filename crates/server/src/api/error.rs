@@ -278,6 +278,8 @@ impl From<StoreError> for ApiError {
             StoreError::SessionEnded => Self::not_signed_in(),
             StoreError::SchemaChanged => busy("0"),
             StoreError::Busy => busy("1"),
+            StoreError::NoRoom => Self::new(StatusCode::INSUFFICIENT_STORAGE, "no-room", detail)
+                .with_header(RETRY_AFTER, HeaderValue::from_static("60")),
             StoreError::Internal(cause) => {
                 tracing::error!(cause = format!("{cause:?}"), "a store failed");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)

@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 
 use super::{Announcement, AttachmentError, PART_SIZE, Upload};
 use crate::{
-    database::pool::Step,
+    database::{pool::Step, signed},
     store::{PgStore, column, store_error},
 };
 
@@ -157,10 +157,6 @@ fn parts(rows: &[Row]) -> Result<Vec<Part>, StoreError> {
             Ok((u32::try_from(number).map_err(StoreError::internal)?, object))
         })
         .collect()
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 fn read(row: &Row) -> Result<Upload, StoreError> {

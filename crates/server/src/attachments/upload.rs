@@ -163,6 +163,7 @@ impl AttachmentStore for PgStore {
         number: u32,
         content: Bytes,
     ) -> Result<(), AttachmentError> {
+        self.check_room()?;
         let upload = self.under_way(attachment).await?;
         let wanted = upload.length_of(number);
         if wanted != u64::try_from(content.len()).ok() {

@@ -141,7 +141,9 @@ impl Automation {
             Ok(Came::Done) => return Ok(()),
             Ok(Came::Passed) => ("passed", String::new()),
             Ok(Came::Failed(why)) => ("failed", why),
-            Err(StoreError::Busy | StoreError::SessionEnded) => return Err(StoreError::Busy),
+            Err(StoreError::Busy | StoreError::SessionEnded | StoreError::NoRoom) => {
+                return Err(StoreError::Busy);
+            }
             Err(error) => ("failed", error.to_string()),
         };
         store

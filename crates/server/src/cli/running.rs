@@ -19,6 +19,7 @@ use crate::import::Imports;
 use crate::jobs::{Job, Jobs, Purge, Telling, Tombstones};
 use crate::mail::{Mailer, Post};
 use crate::platform::{Platform, Readiness};
+use crate::room::Room;
 use crate::serve::{Limits, serve};
 use crate::store::Stores;
 use crate::telemetry::traces::{self, TraceSettings, Traces};
@@ -208,7 +209,8 @@ fn stores(platform: &Platform) -> Result<Stores, Failure> {
     .watched("jobs");
     Ok(
         Stores::new(pool, Arc::clone(&platform.clock), platform.objects.clone())
-            .sealing(platform.accounts.vault.clone()),
+            .sealing(platform.accounts.vault.clone())
+            .with_room(Room::of(&platform.folders)),
     )
 }
 

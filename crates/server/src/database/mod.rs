@@ -42,6 +42,11 @@ pub fn serving(mut config: Config) -> Config {
     config
 }
 
+/// A number as a `bigint` takes it; one that none takes is as good as the largest.
+pub(crate) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 /// Opens one connection outside any pool, for set-up and operator commands.
 ///
 /// The connection ends when the client is dropped.

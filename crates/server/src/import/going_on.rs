@@ -9,13 +9,16 @@ use serde_json::json;
 use tokio_postgres::Row;
 
 use super::{
-    Checkpoint, Mapping, Progress, Resume, Spans,
+    Checkpoint, Mapping, Resume,
     parts::{Kind, note_with},
     postgres::OfUpload,
     resume::By,
     uploads::{Upload, as_json, get, json_of, unkept},
 };
-use crate::{database::pool::Step, store::PgStore};
+use crate::{
+    database::{pool::Step, signed},
+    store::PgStore,
+};
 
 /// Numbers of what there is already.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +97,19 @@ impl PgStore {
         Ok(failed_parts)
     }
 
+    /// Keeps failed rows of an import that ends early, behind those that have `before` parts; answers how many parts these have now.
+    pub(super) async fn note_failed(
+        &self,
+        upload: &OfUpload,
+        before: usize,
+        failed: Bytes,
+    ) -> Result<usize, StoreError> {
+        let laid = self.lay_all(upload.id, Kind::Failed, before, failed);
+        let laid = laid.await.map_err(unkept)?;
+        note_with(self, upload.id, &laid, Some(upload.claim), &[]).await?;
+        Ok(before + laid.len())
+    }
+
     /// Where the import of an upload goes on that has a run; `None` when that can't be told.
     pub(super) async fn going_on(
         &self,
@@ -105,27 +121,13 @@ impl PgStore {
             return Ok(None);
         };
         let rows = self.run_step(CHECKPOINTS, &[&upload.id.as_str()]).await?;
-        let mut resume = Resume {
-            run,
-            up_to_row: 0,
-            waiting: Spans::default(),
-            progress: Progress::default(),
-            happened: std::collections::HashMap::new(),
-            promised: std::collections::HashMap::new(),
-        };
+        let mut resume = Resume::new(run);
         let mut of = OfUpload::new(upload.id, claim);
         for row in &rows {
-            for number in get::<Vec<i64>>(row, 2)? {
-                resume.waiting.insert(number.unsigned_abs());
-            }
-            for number in get::<Vec<i64>>(row, 3)? {
-                resume.waiting.remove(number.unsigned_abs());
-            }
+            resume.replay(&checkpoint(row)?);
         }
         if let Some(last) = rows.last() {
             of.checkpoints = get::<i32>(last, 0)? + 1;
-            resume.up_to_row = get::<i64>(last, 1)?.unsigned_abs();
-            resume.progress = json_of(last, 4)?;
             of.batches = get(last, 5)?;
             of.failed_parts = usize::try_from(get::<i32>(last, 6)?).unwrap_or(0);
         }
@@ -136,11 +138,7 @@ impl PgStore {
         };
         for row in &since {
             let mut batch = super::uploads::batch(row)?;
-            let numbers = |at: usize| -> Result<Option<Vec<u64>>, StoreError> {
-                let numbers: Option<Vec<i64>> = get(row, at)?;
-                Ok(numbers.map(|numbers| numbers.into_iter().map(i64::unsigned_abs).collect()))
-            };
-            let (Some(created), Some(updated)) = (numbers(5)?, numbers(6)?) else {
+            let (Some(created), Some(updated)) = (numbers(row, 5)?, numbers(row, 6)?) else {
                 return Ok(None);
             };
             (batch.created_rows, batch.updated_rows) = (created, updated);
@@ -244,6 +242,17 @@ impl PgStore {
     }
 }
 
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
+/// Numbers of rows.
+fn numbers(row: &Row, at: usize) -> Result<Option<Vec<u64>>, StoreError> {
+    let numbers: Option<Vec<i64>> = get(row, at)?;
+    Ok(numbers.map(|numbers| numbers.into_iter().map(i64::unsigned_abs).collect()))
+}
+
+fn checkpoint(row: &Row) -> Result<Checkpoint, StoreError> {
+    Ok(Checkpoint {
+        up_to_row: get::<i64>(row, 1)?.unsigned_abs(),
+        waits: numbers(row, 2)?.unwrap_or_default(),
+        settled: numbers(row, 3)?.unwrap_or_default(),
+        progress: json_of(row, 4)?,
+    })
 }

@@ -76,6 +76,11 @@ impl Sink {
 }
 
 impl Sink {
+    /// Bytes of it.
+    pub(super) fn len(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Puts back, before anything else, what could not be kept.
     pub(super) fn put_back(&self, bytes: &[u8]) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

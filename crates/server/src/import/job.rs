@@ -44,7 +44,7 @@ pub(crate) const PEEKED: usize = 200;
 const SLACK: SignedDuration = SignedDuration::from_secs(1);
 
 const CLAIM: &str = "SELECT kind, tenant_id, id, user_id, role, member_version, claims FROM app.claim_import_job($1)";
-const ABANDON: &str = "SELECT app.abandon_import($1, $2, $3, $4)";
+const ABANDON: &str = "SELECT app.abandon_import($1, $2, $3, $4, $5)";
 
 /// Imports, and takes imports back.
 #[derive(Clone)]
@@ -141,7 +141,8 @@ impl Imports {
             if work.is_stopping() {
                 stop.cancel();
             }
-            while !work.is_stopping() && running.len() < AT_ONCE {
+            // What is claimed and gets nowhere for want of room would be given up in the end.
+            while !work.is_stopping() && running.len() < AT_ONCE && self.stores.has_room() {
                 let Some(claimed) = claim(work).await? else {
                     break;
                 };
@@ -154,7 +155,7 @@ impl Imports {
                 came = running.join_next() => {
                     if let Some(Ok(Came::Abandoned(claimed, reason))) = came {
                         let (tenant, id) = (claimed.actor.tenant.to_string(), claimed.id.to_string());
-                        work.client.execute(ABANDON, &[&claimed.kind, &tenant, &id, &reason]).await?;
+                        work.client.execute(ABANDON, &[&claimed.kind, &tenant, &id, &reason, &claimed.claims]).await?;
                     }
                 }
                 () = tokio::time::sleep(EVERY) => {}
@@ -191,7 +192,7 @@ impl Imports {
         };
         match Box::pin(outcome).await {
             // Busy databases get better: the claim comes back when its lease has ended.
-            Ok(()) | Err(StoreError::Busy) => Came::Done,
+            Ok(()) | Err(StoreError::Busy | StoreError::NoRoom) => Came::Done,
             Err(error) => {
                 tracing::warn!(%error, kind = claimed.kind, id = %claimed.id, "an import could not be brought to its end");
                 Came::Abandoned(claimed, error.to_string())
@@ -248,7 +249,9 @@ impl Imports {
         let failed = Bytes::from(sink.take());
         let (end, progress) = match outcome {
             Ok(report) => (report.end, report.progress),
-            Err(ImportError::Store(error @ (StoreError::SessionEnded | StoreError::Busy))) => {
+            Err(ImportError::Store(
+                error @ (StoreError::SessionEnded | StoreError::Busy | StoreError::NoRoom),
+            )) => {
                 return Err(error);
             }
             // What was put down is out of reach for now.

@@ -66,6 +66,13 @@ pub trait Journal: Send + Sync {
         Box::pin(std::future::ready(Ok(())))
     }
 
+    /// Keeps what was written of failed rows since the last time, of a run that ends early. What goes on from the last checkpoint all the same
+    /// writes them anew.
+    fn failed(&self, failed: Bytes) -> Written<'_, ()> {
+        let _ = failed;
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Whether checkpoints are kept, so that an import that can't go on now goes on later.
     fn keeps_checkpoints(&self) -> bool {
         false

@@ -20,7 +20,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::{
     attachments::{AttachmentError, Object, PART_SIZE},
-    database::pool::Step,
+    database::{pool::Step, signed},
     store::{PgStore, store_error},
 };
 
@@ -138,6 +138,7 @@ impl PgStore {
         at: usize,
         content: Bytes,
     ) -> Result<Laid, AttachmentError> {
+        self.check_room()?;
         let number = i32::try_from(at)
             .ok()
             .and_then(|at| at.checked_add(kind.first()))
@@ -327,10 +328,6 @@ fn object<'a>(tenant: &'a str, upload: &'a RecordId, number: i32, name: &'a str)
         name,
         number: number.unsigned_abs(),
     }
-}
-
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 fn part(row: &tokio_postgres::Row) -> Result<Part, StoreError> {

@@ -30,6 +30,8 @@ const FIRST_PROBLEMS: usize = 10;
 const PASSES: usize = 50;
 /// What a row that is held takes besides its cells.
 const ROW_BYTES: usize = 1024;
+/// Bytes of failed rows that are held at most while the rest of a file is given up.
+const FAILED_AT_ONCE: usize = 1 << 20;
 
 type Watch<'w> = &'w mut (dyn FnMut(&Progress) + Send);
 
@@ -265,7 +267,11 @@ impl<'a, W: Workspace> Import<'a, W> {
 
     /// How an import ends that the database, or where its file lies, doesn't let go on.
     fn ended_by(&self, error: &StoreError) -> End {
-        if self.keeps_checkpoints() && matches!(error, StoreError::Busy | StoreError::SessionEnded)
+        if self.keeps_checkpoints()
+            && matches!(
+                error,
+                StoreError::Busy | StoreError::SessionEnded | StoreError::NoRoom
+            )
         {
             tracing::info!(%error, "an import is suspended");
             return End::Suspended;
@@ -446,15 +452,47 @@ impl<'a, W: Workspace> Import<'a, W> {
         for entry in self.all_waiting() {
             self.fail(&entry, Why::Ended.into())?;
         }
-        if !self.later.is_empty() {
-            let mut receiver = self.source.again(std::mem::take(&mut self.later)).await?;
+        if let Err(end) = self.keep_failed().await? {
+            return Ok(end);
+        }
+        // Those that were about to be read again, too: which of them have been is nowhere else.
+        let rest = std::mem::take(&mut self.pending);
+        if !rest.is_empty() {
+            let mut receiver = self.source.again(rest).await?;
             while let Some(chunk) = receiver.recv().await {
                 for entry in chunk?.entries {
                     self.fail(&entry, Why::Ended.into())?;
                 }
+                if let Err(end) = self.keep_failed().await? {
+                    return Ok(end);
+                }
             }
         }
         Ok(end)
+    }
+
+    /// Puts away what was written of failed rows once it is much: nobody knows how many there are. That is no checkpoint, since an import
+    /// that goes on after all tries these rows again.
+    async fn keep_failed(&mut self) -> Result<Ended<()>, ImportError> {
+        self.settled.clear();
+        let Some((journal, _)) = self.applier.journal else {
+            return Ok(Ok(()));
+        };
+        let Some(sink) = self.source.request.sink.clone() else {
+            return Ok(Ok(()));
+        };
+        self.failures.flush()?;
+        if !journal.keeps_checkpoints() || sink.len() < FAILED_AT_ONCE {
+            return Ok(Ok(()));
+        }
+        let failed = Bytes::from(sink.take());
+        match journal.failed(failed.clone()).await {
+            Ok(()) => Ok(Ok(())),
+            Err(error) => {
+                sink.put_back(&failed);
+                Ok(Err(self.ended_by(&error)))
+            }
+        }
     }
 
     fn measure(&mut self, watch: Watch<'_>) {

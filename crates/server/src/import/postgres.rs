@@ -11,7 +11,7 @@ use super::{
     Batch, Checkpoint, End, ImportError, Journal, NewObject, Report, Run, Workspace, Written,
 };
 use crate::{
-    database::{Actor, pool::Step, statistics},
+    database::{Actor, pool::Step, signed, statistics},
     schema::{self, SchemaError},
     store::{PgStore, Stores, store_error},
 };
@@ -250,11 +250,11 @@ impl Journal for PgJournal {
         Box::pin(async move {
             let number = self.batches.fetch_add(1, Ordering::Relaxed);
             self.keep_plans_good(batch).await;
-            let (first, last) = (row(batch.rows.0), row(batch.rows.1));
+            let (first, last) = (signed(batch.rows.0), signed(batch.rows.1));
             let created: Vec<&str> = batch.created.iter().map(RecordId::as_str).collect();
             let updated: Vec<&str> = batch.updated.iter().map(|(id, _)| id.as_str()).collect();
             let versions: Vec<i64> = batch.updated.iter().map(|(_, version)| *version).collect();
-            let rows = |rows: &[u64]| -> Vec<i64> { rows.iter().copied().map(row).collect() };
+            let rows = |rows: &[u64]| -> Vec<i64> { rows.iter().copied().map(signed).collect() };
             let (created_rows, updated_rows) =
                 (rows(&batch.created_rows), rows(&batch.updated_rows));
             let run = run.as_str();
@@ -305,6 +305,19 @@ impl Journal for PgJournal {
         })
     }
 
+    fn failed(&self, failed: Bytes) -> Written<'_, ()> {
+        Box::pin(async move {
+            let Some(upload) = &self.upload else {
+                return Ok(());
+            };
+            let store = self.stores.open(self.actor.clone()).await?;
+            let before = self.failed_parts.load(Ordering::Relaxed);
+            let parts = store.note_failed(upload, before, failed).await?;
+            self.failed_parts.store(parts, Ordering::Relaxed);
+            Ok(())
+        })
+    }
+
     fn keeps_checkpoints(&self) -> bool {
         self.upload.is_some()
     }
@@ -323,7 +336,7 @@ impl Journal for PgJournal {
                 progress.skipped,
                 progress.failed,
             ]
-            .map(row);
+            .map(signed);
             let run = run.as_str();
             let (upload, claim) = self.claimed();
             self.write(
@@ -336,8 +349,4 @@ impl Journal for PgJournal {
             .map(drop)
         })
     }
-}
-
-fn row(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -10,7 +10,7 @@ use fieldstone_model::RecordId;
 use fieldstone_store::{Action, Store, StoreError, entry_of_version};
 use jiff::Timestamp;
 
-use super::{Batch, Progress, Spans};
+use super::{Batch, Checkpoint, Progress, Spans};
 
 /// What became of a row after the last checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,30 @@ pub(super) struct By {
 }
 
 impl Resume {
+    /// At the beginning of a run.
+    pub(super) fn new(run: RecordId) -> Self {
+        Self {
+            run,
+            up_to_row: 0,
+            waiting: Spans::default(),
+            progress: Progress::default(),
+            happened: HashMap::new(),
+            promised: HashMap::new(),
+        }
+    }
+
+    /// Adds the next checkpoint.
+    pub(super) fn replay(&mut self, checkpoint: &Checkpoint) {
+        for row in &checkpoint.waits {
+            self.waiting.insert(*row);
+        }
+        for row in &checkpoint.settled {
+            self.waiting.remove(*row);
+        }
+        self.up_to_row = checkpoint.up_to_row;
+        self.progress = checkpoint.progress;
+    }
+
     /// Adds a batch announced after the last checkpoint. `there` are those of its records that exist, whoever sees them.
     pub(super) async fn add<S: Store>(
         &mut self,

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     attachments::AttachmentError,
-    database::pool::Step,
+    database::{pool::Step, signed},
     identity::audit::Action,
     store::{PgStore, store_error},
 };
@@ -343,7 +343,7 @@ impl PgStore {
             progress.skipped,
             progress.failed,
         ]
-        .map(|count| i64::try_from(count).unwrap_or(i64::MAX));
+        .map(signed);
         let params: &[&(dyn ToSql + Sync)] =
             &[&id.as_str(), &claim, &created, &updated, &skipped, &failed];
         self.run_step(sql, params).await.map(drop)

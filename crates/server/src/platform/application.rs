@@ -14,6 +14,7 @@ use crate::identity::oauth::AuthorizationServer;
 use crate::identity::{AuthPool, Authenticator, PasswordHasher, SignIn};
 use crate::live::Live;
 use crate::quotas::Requests;
+use crate::room::Room;
 use crate::store::Stores;
 use crate::sync::Standings;
 use crate::telemetry;
@@ -73,7 +74,8 @@ impl Application {
         let vault = platform.accounts.vault.clone();
         Ok(Self {
             stores: Stores::new(pool, Arc::clone(&clock), platform.objects.clone())
-                .sealing(vault.clone()),
+                .sealing(vault.clone())
+                .with_room(Room::of(&platform.folders)),
             authenticator: Authenticator::new(auth.clone()),
             standings: Standings::new(auth.clone(), vault.clone()),
             sign_in: SignIn::new(auth.clone(), Arc::clone(&ids), passwords, vault),

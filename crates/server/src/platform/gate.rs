@@ -152,7 +152,7 @@ async fn run(
         Err(StoreError::SessionEnded) => return Err(AccessChanged),
         Err(error) => {
             tracing::warn!(%error, "a request found no database");
-            return Ok(Problem::new(StatusCode::SERVICE_UNAVAILABLE, BUSY).into_response());
+            return Ok(no_database(application));
         }
     };
     if turn == Turn::First
@@ -261,6 +261,17 @@ fn too_many(wait: u64) -> Response {
     ([(RETRY_AFTER, wait.to_string())], problem).into_response()
 }
 
+/// The database doesn't answer, and whether that is because of the disk.
+fn no_database(application: &Application) -> Response {
+    let detail = if application.stores.has_room() {
+        BUSY
+    } else {
+        NO_ROOM
+    };
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
+}
+
+const NO_ROOM: &str = "The disk of this installation is full, and its database waits for room. What was saved is safe. Ask whoever runs it to make room, then try again.";
 const BUSY: &str = "The database is busy. Try again in a moment.";
 
 /// What somebody may do who lacks the second factor that the workspace asks for: set one up, say who they are, leave.

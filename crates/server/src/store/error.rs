@@ -26,6 +26,10 @@ pub(crate) fn store_error(error: FlightError) -> StoreError {
         Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE || code.code() == "FS004" => {
             StoreError::Denied
         }
+        Some(code) if *code == SqlState::DISK_FULL => {
+            tracing::error!(error = %statement, "the database's disk is full");
+            StoreError::NoRoom
+        }
         Some(code) if is_busy(code) => StoreError::Busy,
         _ => StoreError::internal(statement),
     }

@@ -41,6 +41,7 @@ use tokio_postgres::{Row, types::FromSql};
 
 use crate::attachments::ObjectStorage;
 use crate::database::{Actor, pool::Pool};
+use crate::room::Room;
 use crate::sync::Recall;
 pub(crate) use error::store_error;
 pub use members::{Invitation, InvitationState, Member, OwnEmail, PendingEmail};
@@ -66,6 +67,8 @@ struct Shared {
     /// Seals what the database keeps of secrets; none where nothing does.
     vault: OnceLock<Vault>,
     objects: Option<ObjectStorage>,
+    /// Whether anything new can be taken; it always can where nobody looks.
+    room: OnceLock<Room>,
 }
 
 impl Shared {
@@ -91,6 +94,7 @@ impl Stores {
                 clock,
                 vault: OnceLock::new(),
                 objects,
+                room: OnceLock::new(),
             }),
         }
     }
@@ -100,6 +104,18 @@ impl Stores {
     pub fn sealing(self, vault: Vault) -> Self {
         let _ = self.shared.vault.set(vault);
         self
+    }
+
+    /// The same, taking nothing new without room for it. The first one stays.
+    #[must_use]
+    pub(crate) fn with_room(self, room: Room) -> Self {
+        let _ = self.shared.room.set(room);
+        self
+    }
+
+    /// Whether there is room for anything new.
+    pub(crate) fn has_room(&self) -> bool {
+        self.shared.room.get().is_none_or(Room::is_left)
     }
 
     /// The store of `actor`.
@@ -169,6 +185,11 @@ impl PgStore {
     pub fn quietly(mut self) -> Self {
         self.quiet = true;
         self
+    }
+
+    /// Refuses what needs room where there is none.
+    pub(crate) fn check_room(&self) -> Result<(), StoreError> {
+        self.shared.room.get().map_or(Ok(()), Room::check)
     }
 
     /// Whether the database has said that the person's access isn't what it was when the store was opened.

@@ -92,7 +92,11 @@ impl PgStore {
                 None => match self.take_in(&source, mutation).await {
                     Ok(outcome) => outcome,
                     // What was answered so far is done; the device sends the rest again.
-                    Err(SyncError::Store(StoreError::Busy)) if !results.is_empty() => break,
+                    Err(SyncError::Store(StoreError::Busy | StoreError::NoRoom))
+                        if !results.is_empty() =>
+                    {
+                        break;
+                    }
                     Err(error) => return Err(error),
                 },
             };

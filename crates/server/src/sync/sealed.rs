@@ -105,7 +105,11 @@ impl PgStore {
                     fates.insert(at, fate);
                 }
                 // What was answered so far is done; the device sends the rest again.
-                Err(SyncError::Store(StoreError::Busy)) if !fates.is_empty() => break,
+                Err(SyncError::Store(StoreError::Busy | StoreError::NoRoom))
+                    if !fates.is_empty() =>
+                {
+                    break;
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -153,9 +153,7 @@ async fn attempt(parcel: &Parcel<'_>, networks: &Networks, now: Timestamp) -> Tr
 mod tests {
     use std::sync::Arc;
 
-    use rcgen::{CertificateParams, KeyPair};
-    use rustls::ServerConfig;
-    use rustls::pki_types::PrivateKeyDer;
+    use fieldstone_testkit::TestCertificate;
     use tokio::io::AsyncReadExt as _;
     use tokio::net::TcpListener;
     use tokio_rustls::TlsAcceptor;
@@ -218,21 +216,8 @@ mod tests {
 
     /// A receiver on this machine whose certificate comes from nobody; answers its address and whatever it was told in the end.
     async fn stranger() -> (String, tokio::task::JoinHandle<Vec<u8>>) {
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(["127.0.0.1".to_owned()])
-            .unwrap()
-            .self_signed(&key)
-            .unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS12, &rustls::version::TLS13])
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![certificate.der().clone()],
-                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-            )
-            .unwrap();
+        let certificate = TestCertificate::alone(&["127.0.0.1"]);
+        let tls = certificate.server(&[&rustls::version::TLS12, &rustls::version::TLS13]);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("https://{}/", listener.local_addr().unwrap());
         let told = tokio::spawn(async move {

@@ -4,6 +4,7 @@
 //! The controls do the same without encryption, and find it: in tables, in values kept apart, in the log of changes, and in a backup made by
 //! the same program with the same packing.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -12,7 +13,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fieldstone_testkit::{Server, ServerOptions, binary};
+use fieldstone_testkit::{Server, ServerOptions, binary, workspace_create};
 use nix::sys::signal::Signal;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -31,17 +32,7 @@ impl<'a> Person<'a> {
     async fn of(server: &'a Server) -> Self {
         let link = operate(
             server.data(),
-            &[
-                "workspace",
-                "create",
-                "canary",
-                "--name",
-                "Canary",
-                "--owner-email",
-                "owner@canary.example",
-                "--owner-name",
-                "Owner",
-            ],
+            &workspace_create("canary", "Canary", ("Owner", "owner@canary.example")),
         );
         let secret = link.split("link=").nth(1).unwrap();
         let secret = secret.split_whitespace().next().unwrap();
@@ -78,6 +69,60 @@ impl<'a> Person<'a> {
             .send()
             .await
             .unwrap()
+    }
+
+    /// Brings a file to be imported; answers its page.
+    async fn bring(&self, file: &str) -> String {
+        let form = format!("object=contact&name=people.csv&size={}", file.len());
+        let announced = self.form("/imports/files", form).await;
+        let announced: Value = announced.json().await.unwrap();
+        let id = announced["id"].as_str().unwrap();
+        let part = self
+            .client
+            .post(format!("{}/imports/{id}/parts?number=0", self.server.url()))
+            .header("origin", self.server.url())
+            .body(file.to_owned());
+        answer(part, "the part of a file").await;
+        let arrival = format!("/imports/{id}/arrival");
+        let arrived: Value = (self.form(&arrival, String::new()).await)
+            .json()
+            .await
+            .unwrap();
+        arrived["location"].as_str().unwrap().to_owned()
+    }
+
+    /// Imports a file with the canary in every row, some of which fail, and leaves another one that nothing was imported from.
+    async fn import(&self, canary: &str) {
+        let mut file = "first_name,last_name,email,notes\n".to_owned();
+        for row in 0..400 {
+            let email = if row % 4 == 0 { "none" } else { "" };
+            writeln!(file, "{canary},Ray {row},{email},{canary} in an import").unwrap();
+        }
+        let page = self.bring(&file).await;
+        self.bring(&file).await;
+        let columns = "column-0=first_name&column-1=last_name&column-2=email&column-3=&then=start";
+        let begun = self.form(&page, columns.to_owned()).await;
+        assert!(begun.status().is_redirection(), "{}", begun.status());
+        let get = async |path: &str| {
+            let request = self.client.get(format!("{}{path}", self.server.url()));
+            request.send().await.unwrap()
+        };
+        let started = Instant::now();
+        while !get(&format!("{page}/progress"))
+            .await
+            .status()
+            .is_redirection()
+        {
+            assert!(started.elapsed() < Duration::from_mins(2));
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let failed = get(&format!("{page}/failed")).await.text().await.unwrap();
+        assert_eq!(failed.lines().count(), 101, "{failed}");
+        assert!(failed.contains(canary));
+        let count = self
+            .json(Method::GET, "/api/v1/records/contact/count", &Value::Null)
+            .await;
+        assert_eq!(count["count"], 300);
     }
 
     /// Puts the canary wherever a workspace can hold it. Each way is checked to have arrived.
@@ -126,6 +171,7 @@ impl<'a> Person<'a> {
             .await
             .unwrap();
         assert_eq!(kept.text().await.unwrap(), content);
+        self.import(canary).await;
         // A search, which keeps words of what it finds.
         let found = self
             .json(
@@ -318,7 +364,7 @@ async fn nothing_of_a_workspace_can_be_read_where_it_lies() {
     for (place, what) in [
         (
             &data,
-            "the data folder, with the storage's image and the files",
+            "the data folder, with the storage's image, the files and what was brought to be imported",
         ),
         (&repository, "the backups"),
         (&scratch, "the temporary files"),

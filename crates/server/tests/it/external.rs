@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use fieldstone_server::cluster::{Cluster, ClusterOptions};
 use fieldstone_server::data_dir::DataDir;
 use fieldstone_server::database::connect;
-use fieldstone_testkit::{binary, free_port};
+use fieldstone_testkit::{TestAuthority, binary, free_port, workspace_create};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// A PostgreSQL that listens on a port with TLS, and the certificates around it.
 pub(crate) struct External {
@@ -37,21 +37,15 @@ impl External {
             .await
             .unwrap();
 
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let authority = TestAuthority::new("Authority of the installation");
         fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()])
-            .unwrap()
-            .signed_by(&key, &authority)
-            .unwrap();
+        let certificate = authority.certify(&["localhost", "127.0.0.1"]);
         let database = data_dir.postgres();
         let owner = fs::metadata(&database).unwrap();
         for place in [folder.path(), &database] {
             let [tls, private] = ["tls.pem", "tls-key.pem"].map(|name| place.join(name));
             fs::write(&tls, certificate.pem()).unwrap();
-            private_file(&private, &key.serialize_pem());
+            private_file(&private, &certificate.key_pem());
             if place == database {
                 chown(&tls, Some(owner.uid()), Some(owner.gid())).unwrap();
                 chown(&private, Some(owner.uid()), Some(owner.gid())).unwrap();
@@ -163,6 +157,34 @@ impl External {
         command
     }
 
+    /// What a command came to that trusts the installation's authority. Waits for it without keeping others waiting.
+    pub(crate) fn run(&self, arguments: &[&str], config: &Path) -> Output {
+        let mut command = Self::command(arguments, config, &self.path("ca.pem"));
+        let mut wait = move || command.output().unwrap();
+        let flavor = Handle::try_current().map(|handle| handle.runtime_flavor());
+        if flavor.is_ok_and(|flavor| flavor == RuntimeFlavor::MultiThread) {
+            tokio::task::block_in_place(wait)
+        } else {
+            wait()
+        }
+    }
+
+    /// Sets the database up; answers what was said.
+    pub(crate) fn migrate(&self, config: &Path) -> String {
+        let migrated = self.run(&["migrate"], config);
+        assert!(migrated.status.success(), "{}", sentence(&migrated));
+        sentence(&migrated)
+    }
+
+    /// Makes a workspace; answers the command's output, with the link for its owner.
+    pub(crate) fn create_workspace(&self, config: &Path) -> String {
+        let owner = ("Owner", "owner@stonefield.example");
+        let create = workspace_create("stonefield", "Stonefield", owner);
+        let made = self.run(&create, config);
+        assert!(made.status.success(), "{}", sentence(&made));
+        String::from_utf8(made.stdout).unwrap()
+    }
+
     /// Serves with this configuration; what the server says goes into `log`.
     pub(crate) fn serve(&self, config: &Path) -> Serving {
         let log = fs::File::create(self.path("log")).unwrap();
@@ -228,21 +250,14 @@ impl Drop for Serving {
 }
 
 #[tokio::test]
-#[expect(
-    clippy::too_many_lines,
-    reason = "one installation, from its first command"
-)]
 async fn an_external_database_is_set_up_served_from_and_never_spoken_to_in_the_open() {
     let external = External::start().await;
     let listen = free_port();
     let config = external.configure(listen);
-    let ca = external.path("ca.pem");
 
     // An authority that nobody knows: no connection, and no other way is tried.
     let stranger = external.path("stranger.pem");
-    let own = KeyPair::generate().unwrap();
-    let other = CertificateParams::default().self_signed(&own).unwrap();
-    fs::write(&stranger, other.pem()).unwrap();
+    fs::write(&stranger, TestAuthority::new("A stranger").pem()).unwrap();
     let refused = External::command(&["migrate"], &config, &stranger)
         .output()
         .unwrap();
@@ -253,36 +268,10 @@ async fn an_external_database_is_set_up_served_from_and_never_spoken_to_in_the_o
         sentence(&refused)
     );
 
-    let migrated = External::command(&["migrate"], &config, &ca)
-        .output()
-        .unwrap();
-    assert!(migrated.status.success(), "{}", sentence(&migrated));
-    let again = External::command(&["migrate"], &config, &ca)
-        .output()
-        .unwrap();
-    assert!(
-        sentence(&again).contains("up to date"),
-        "{}",
-        sentence(&again)
-    );
-    let made = External::command(
-        &[
-            "workspace",
-            "create",
-            "stonefield",
-            "--name",
-            "Stonefield",
-            "--owner-email",
-            "owner@stonefield.example",
-            "--owner-name",
-            "Owner",
-        ],
-        &config,
-        &ca,
-    )
-    .output()
-    .unwrap();
-    assert!(made.status.success(), "{}", sentence(&made));
+    external.migrate(&config);
+    let again = external.migrate(&config);
+    assert!(again.contains("up to date"), "{again}");
+    external.create_workspace(&config);
 
     // A node whose vault folder nobody shares makes no keys: without the owner's credentials never, with them not beside sealed values.
     let apart = external.path("apart");
@@ -302,7 +291,7 @@ async fn an_external_database_is_set_up_served_from_and_never_spoken_to_in_the_o
         .await;
     for text in [&without_owner, &text] {
         private_file(&lone, &format!("{folder}{text}"));
-        let refused = External::command(&["serve"], &lone, &ca).output().unwrap();
+        let refused = external.run(&["serve"], &lone);
         assert_eq!(refused.status.code(), Some(1), "{}", sentence(&refused));
         let said = sentence(&refused);
         assert!(

@@ -20,6 +20,7 @@ mod embedded;
 mod ending;
 mod external;
 mod fields;
+mod full_disk;
 mod gate;
 mod health;
 mod identity;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use fieldstone_testkit::{Server, ServerOptions, binary, free_port};
+use fieldstone_testkit::{Server, ServerOptions, binary, free_port, workspace_create};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -341,17 +341,7 @@ fn people_are_operated(data: &Path) {
 fn operators_make_workspaces_beside_the_running_server() {
     let folder = folder();
     let data = folder.path().join("data");
-    let create = [
-        "workspace",
-        "create",
-        "acme",
-        "--name",
-        "Acme",
-        "--owner-email",
-        "ann@acme.example",
-        "--owner-name",
-        "Ann",
-    ];
+    let create = workspace_create("acme", "Acme", ("Ann", "ann@acme.example"));
     assert!(
         operate(&data, &create)
             .unwrap_err()

@@ -11,11 +11,7 @@ async fn a_standby_is_never_served_from() {
     let external = External::start().await;
     let listen = free_port();
     let config = external.configure(listen);
-    let ca = external.path("ca.pem");
-    let migrated = External::command(&["migrate"], &config, &ca)
-        .output()
-        .unwrap();
-    assert!(migrated.status.success(), "{}", sentence(&migrated));
+    external.migrate(&config);
 
     let (primary, second) = (external.port(), free_port());
     let _standby = Standby::follow(
@@ -31,9 +27,7 @@ async fn a_standby_is_never_served_from() {
         &to_standby,
         &text.replace(&here, &format!("localhost:{second}/")),
     );
-    let refused = External::command(&["serve"], &to_standby, &ca)
-        .output()
-        .unwrap();
+    let refused = external.run(&["serve"], &to_standby);
     assert_eq!(refused.status.code(), Some(1), "{}", sentence(&refused));
     let said = sentence(&refused);
     assert!(said.contains("only follows another one"), "{said}");

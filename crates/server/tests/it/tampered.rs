@@ -14,11 +14,10 @@ use fieldstone_server::identity::PasswordPolicy;
 use fieldstone_server::platform::{Platform, routes};
 use fieldstone_server::serve::{Limits, serve};
 use fieldstone_server::verify::{Status, Subject, run};
+use fieldstone_testkit::TestAuthority;
 use http::header::SET_COOKIE;
 use http::{HeaderValue, StatusCode};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::{ServerConfig, SupportedProtocolVersion};
+use rustls::SupportedProtocolVersion;
 use tokio::net::TcpListener;
 
 use crate::gate::House;
@@ -82,26 +81,10 @@ async fn failing(
     versions: &[&'static SupportedProtocolVersion],
     configuration: Option<PathBuf>,
 ) -> Vec<(String, String)> {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let authority = TestAuthority::new("Authority of a check");
     let ca = house.folder.path().join("verify-ca.pem");
     std::fs::write(&ca, authority.pem()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(["127.0.0.1".to_owned()])
-        .unwrap()
-        .signed_by(&key, &authority)
-        .unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut tls = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-        )
-        .unwrap();
+    let mut tls = authority.certify(&["127.0.0.1"]).server(versions);
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let router: Router = routes(platform)
         .unwrap()

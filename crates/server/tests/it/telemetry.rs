@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use fieldstone_testkit::{Server, ServerOptions, binary, free_port};
+use fieldstone_testkit::{Server, ServerOptions, binary, free_port, workspace_create};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value as Json, json};
 
@@ -85,17 +85,12 @@ impl House {
 
     /// Makes the workspace and its owner; answers the secret of the link that let them in.
     pub(crate) async fn set_up(&self) -> String {
-        let link = self.operate(&[
-            "workspace",
-            "create",
+        let owner = ("Planted Owner", "planted@owner.example");
+        let link = self.operate(&workspace_create(
             "planted-slug",
-            "--name",
             "Planted Workspace",
-            "--owner-email",
-            "planted@owner.example",
-            "--owner-name",
-            "Planted Owner",
-        ]);
+            owner,
+        ));
         let secret = link
             .split("link=")
             .nth(1)

@@ -20,12 +20,20 @@ struct Arguments {
     /// Chooses what happens
     #[arg(long, default_value_t = 1)]
     seed: u64,
+
+    /// Kill the server and its database alone, and no devices
+    #[arg(long)]
+    server_only: bool,
 }
 
 fn main() {
     let arguments = Arguments::parse();
     println!("seed {}", arguments.seed);
-    let mut rounds = Rounds::start(arguments.seed);
+    let mut rounds = if arguments.server_only {
+        Rounds::of_the_server(arguments.seed)
+    } else {
+        Rounds::start(arguments.seed)
+    };
     for round in 1..=arguments.rounds {
         rounds.round();
         if round % 10 == 0 {

@@ -83,6 +83,8 @@ pub struct Rounds {
     standby: Option<Standby>,
     ledger: Ledger,
     chance: Chance,
+    /// Whether devices are killed, too.
+    devices_die: bool,
     /// What has happened so far.
     pub figures: Figures,
 }
@@ -100,6 +102,15 @@ enum Disaster {
 impl Rounds {
     /// Starts everything and logs both devices in.
     pub fn start(seed: u64) -> Self {
+        Self::start_with(seed, true)
+    }
+
+    /// The same with faults of the server and its database alone: every change on a device has to be confirmed.
+    pub fn of_the_server(seed: u64) -> Self {
+        Self::start_with(seed, false)
+    }
+
+    fn start_with(seed: u64, devices_die: bool) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("fieldstone-rounds-")
             .tempdir_in("/tmp")
@@ -119,6 +130,7 @@ impl Rounds {
             standby: None,
             ledger: Ledger::default(),
             chance: Chance(seed),
+            devices_die,
             figures: Figures::default(),
         };
         rounds.start_server();
@@ -143,8 +155,8 @@ impl Rounds {
         let copy = self.copied();
         self.follow();
         let disaster = match self.chance.below(10) {
-            0..=3 => Disaster::Device,
-            4 | 5 => Disaster::Server,
+            0..=3 if self.devices_die => Disaster::Device,
+            0..=5 => Disaster::Server,
             6 | 7 => Disaster::DatabaseAfterAbort,
             8 => Disaster::Database,
             _ => Disaster::Restore,
@@ -159,7 +171,7 @@ impl Rounds {
             for _ in 0..=self.chance.below(2) {
                 let change = self.ledger.next_change(at, &mut self.chance);
                 let mut running = self.device(at).start(&change.arguments());
-                let is_killed = self.chance.below(5) == 0;
+                let is_killed = self.chance.below(5) == 0 && self.devices_die;
                 if is_killed {
                     thread::sleep(self.chance.moment(150));
                     kill_at_once(&running);

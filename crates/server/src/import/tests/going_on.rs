@@ -16,6 +16,8 @@ struct Kept {
     checkpoints: Mutex<Vec<(Checkpoint, usize)>>,
     batches: Mutex<Vec<Batch>>,
     failed: Mutex<Vec<u8>>,
+    /// What was kept of failed rows without a checkpoint, each time.
+    put_away: Mutex<Vec<Bytes>>,
     dies_after: Option<usize>,
 }
 
@@ -46,6 +48,13 @@ impl Journal for Kept {
             let batches = self.batches.lock().unwrap().len();
             kept.push((checkpoint.clone(), batches));
             self.failed.lock().unwrap().extend_from_slice(&failed);
+            Ok(())
+        })
+    }
+
+    fn failed(&self, failed: Bytes) -> Written<'_, ()> {
+        Box::pin(async move {
+            self.put_away.lock().unwrap().push(failed);
             Ok(())
         })
     }
@@ -102,24 +111,10 @@ fn request(folder: &Path, file: &str) -> Request {
 async fn resume(fake: &Fake, kept: &Kept) -> Resume {
     let store = fake.store().await.unwrap();
     let checkpoints = kept.checkpoints.lock().unwrap().clone();
-    let mut resume = Resume {
-        run: Kept::run(),
-        up_to_row: 0,
-        waiting: Spans::default(),
-        progress: Progress::default(),
-        happened: std::collections::HashMap::new(),
-        promised: std::collections::HashMap::new(),
-    };
+    let mut resume = Resume::new(Kept::run());
     let mut batches = 0;
     for (checkpoint, before) in checkpoints {
-        for row in &checkpoint.waits {
-            resume.waiting.insert(*row);
-        }
-        for row in &checkpoint.settled {
-            resume.waiting.remove(*row);
-        }
-        resume.up_to_row = checkpoint.up_to_row;
-        resume.progress = checkpoint.progress;
+        resume.replay(&checkpoint);
         batches = before;
     }
     let there = all(fake, "account").await.iter().map(|it| it.id).collect();
@@ -298,4 +293,44 @@ async fn rows_that_can_not_be_held_are_read_again() {
             "{failed}"
         );
     }
+}
+
+#[tokio::test]
+async fn an_import_that_is_cancelled_holds_no_more_than_a_little_of_what_it_gives_up() {
+    let ballast = "b".repeat(4_000);
+    let mut file = "name,email,parent,ballast\n".to_owned();
+    for row in 0..2_000 {
+        writeln!(file, "row {row},,nobody,{ballast}").unwrap();
+    }
+    let fake = Fake::new();
+    let workspace = Journaled(&fake, Kept::default());
+    let folder = tempfile::tempdir().unwrap();
+    let mut asked = request(folder.path(), &file);
+    asked.chunk = 100;
+    asked.held = 0;
+    // When every row is known to wait.
+    let cancel = CancellationToken::new();
+    let mut hear = |progress: &Progress| {
+        if progress.read == 2_000 {
+            cancel.cancel();
+        }
+    };
+    let report = run(&workspace, &asked, &clock(), &cancel, &mut hear)
+        .await
+        .unwrap();
+    assert_eq!(report.end, End::Cancelled);
+    assert_eq!(report.progress.failed, 2_000);
+    let rest = asked.sink.unwrap().take();
+    let mut all: Vec<u8> = workspace.1.put_away.lock().unwrap().concat();
+    let pieces = workspace.1.put_away.lock().unwrap().len();
+    assert!(pieces >= 4, "{pieces}");
+    assert!(rest.len() < 2 << 20, "{}", rest.len());
+    all.extend(rest);
+    let all = String::from_utf8(all).unwrap();
+    assert_eq!(all.lines().count(), 2_001);
+    assert_eq!(all.matches("name,email,parent").count(), 1);
+    // What goes on from here tries every row again.
+    let resumed = resume(&fake, &workspace.1).await;
+    assert_eq!(resumed.progress.failed, 0);
+    assert!((1..=2_000).all(|row| resumed.waiting.contains(row)));
 }

@@ -2,25 +2,13 @@
 
 use std::path::PathBuf;
 
-use nix::sys::statvfs::statvfs;
+use crate::room::Space;
 
-/// Bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Room {
-    /// What can still be written.
-    pub(super) free: u64,
-    /// All of it.
-    pub(super) total: u64,
-}
-
-/// The folder with the least room; one that can't be looked at has none.
-pub(super) fn least_room(folders: &[PathBuf]) -> Option<Room> {
-    let rooms = folders.iter().map(|folder| {
-        statvfs(folder).map_or(Room { free: 0, total: 0 }, |facts| Room {
-            free: facts.blocks_available() * facts.fragment_size(),
-            total: facts.blocks() * facts.fragment_size(),
-        })
-    });
+/// What the folder with the least room has; one that can't be looked at has none.
+pub(super) fn least_room(folders: &[PathBuf]) -> Option<Space> {
+    let rooms = folders
+        .iter()
+        .map(|folder| Space::around(folder).unwrap_or(Space { free: 0, total: 0 }));
     rooms.min_by_key(|room| room.free)
 }
 
@@ -35,6 +23,6 @@ mod tests {
         assert!(least_room(&[]).is_none());
         assert!(least_room(std::slice::from_ref(&here)).unwrap().total > 0);
         let gone = here.join("gone");
-        assert_eq!(least_room(&[here, gone]), Some(Room { free: 0, total: 0 }));
+        assert_eq!(least_room(&[here, gone]), Some(Space { free: 0, total: 0 }));
     }
 }

@@ -24,6 +24,7 @@ use self::report::{Login, Report, Said, Seen};
 use super::Platform;
 use crate::attachments::ObjectStorage;
 use crate::database::{connect, migration};
+use crate::room::Space;
 use crate::secrets::Manager;
 use crate::telemetry;
 
@@ -73,7 +74,7 @@ struct Last {
 struct Machine {
     keys: bool,
     login: Option<Login>,
-    room: Option<disk::Room>,
+    room: Option<Space>,
 }
 
 /// The oldest transaction that wasn't finished, and since when it has been the oldest.

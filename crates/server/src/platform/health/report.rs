@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::disk::Room;
+use crate::room::{NEEDED, Space};
 use crate::secrets::Standing;
 
 /// A signed context lives for a minute; this much of it may be lost to clocks that differ.
@@ -19,8 +19,6 @@ const OLDEST_DRILL: SignedDuration = SignedDuration::from_hours(24 * 8);
 const LONGEST_HOLD: SignedDuration = SignedDuration::from_mins(5);
 /// With less left than this, a login that can't be made longer is told of.
 const SHORT_LOGIN: Duration = Duration::from_hours(24 * 3);
-/// With less room than this the next write may fail.
-const NO_ROOM: u64 = 64 << 20;
 /// With less than this, and less than a twentieth, somebody should make room.
 const LITTLE_ROOM: u64 = 2 << 30;
 
@@ -36,7 +34,7 @@ pub(super) struct Seen {
     /// How the login at the secrets manager stands, where there is one.
     pub(super) login: Option<Login>,
     /// The least room of the folders that must not fill up; nothing where none is known.
-    pub(super) room: Option<Room>,
+    pub(super) room: Option<Space>,
 }
 
 /// What the secrets manager said.
@@ -142,10 +140,10 @@ fn clock(said: Option<&Said>) -> Result<(), String> {
     }
 }
 
-fn disk(room: Option<Room>) -> Result<(), String> {
+fn disk(room: Option<Space>) -> Result<(), String> {
     match room {
-        Some(room) if room.free < NO_ROOM => Err(format!(
-            "{} MiB are free; make room before anything else",
+        Some(room) if room.free < NEEDED => Err(format!(
+            "{} MiB are free, so that nothing new is taken; make room before anything else",
             room.free >> 20
         )),
         _ => Ok(()),
@@ -200,7 +198,7 @@ fn login(login: &Login) -> Result<(), String> {
     }
 }
 
-fn little_room(room: Option<Room>) -> Result<(), String> {
+fn little_room(room: Option<Space>) -> Result<(), String> {
     match room {
         Some(room) if room.free < LITTLE_ROOM && room.free < room.total / 20 => Err(format!(
             "{} MiB are free, of {}",
@@ -246,7 +244,7 @@ mod tests {
             objects: Some(true),
             secrets: true,
             login: None,
-            room: Some(Room {
+            room: Some(Space {
                 free: 100 << 30,
                 total: 200 << 30,
             }),
@@ -330,7 +328,7 @@ mod tests {
     fn a_disk_is_told_of_before_it_is_full() {
         let room = |free: u64, total: u64| {
             let mut seen = good();
-            seen.room = Some(Room { free, total });
+            seen.room = Some(Space { free, total });
             let report = Report::of(&seen, 7);
             (not_ok(&report.checks), not_ok(&report.warnings))
         };

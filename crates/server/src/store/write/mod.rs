@@ -76,6 +76,11 @@ impl PgStore {
                 fieldstone_model::query::QueryError::TooLarge,
             ));
         }
+        // Whoever removes something may be making room.
+        let is_removal = |change: &Change| matches!(change, Change::Delete { .. });
+        if !changes.iter().all(is_removal) {
+            self.check_room()?;
+        }
         let user = fieldstone_store::Store::user(self);
         // What may be set is the role's; what follows from it is worked out with all of the record.
         let (seen, whole) = (registry, registry.whole());

@@ -137,12 +137,19 @@ async fn a_bucket_keeps_files_sealed_and_gives_them_back_in_ranges() {
         );
     }
 
-    // What no row needs any more is removed.
+    // What no row needs any more is removed, but not at once: somebody may still be putting a part of it there.
     let owner = connect(&site.database.owner()).await.unwrap();
     owner
         .execute("DELETE FROM app.attachment WHERE id = $1", &[&file])
         .await
         .unwrap();
+    let worker = connect(&site.database.worker()).await.unwrap();
+    let sql = "SELECT count(*) FROM app.orphaned_contents(7, 100)";
+    let due = async || -> i64 { worker.query_one(sql, &[]).await.unwrap().get(0) };
+    assert_eq!(due().await, 0);
+    let older = "UPDATE app.content_orphan SET since = since - interval '61 minutes'";
+    assert_eq!(owner.execute(older, &[]).await.unwrap(), 1);
+    assert_eq!(due().await, 1);
     let storage = service.storage("files", SECRET, Vault::new(Arc::new(MemoryKeys::default())));
     let jobs = Jobs::start(&site.database.worker(), vec![Box::new(Sweep::new(storage))]);
     until("the objects are removed", async || {

@@ -332,3 +332,50 @@ async fn an_import_into_a_full_workspace_stops_and_says_why() {
         "what was in by then stays: {used}"
     );
 }
+
+#[tokio::test]
+async fn an_import_is_abandoned_by_whoever_has_its_claim_and_leaves_nothing_behind() {
+    let database = TestStores::new().await;
+    let (_, store) = database.workspace("importing").await;
+    let (tenant, user) = (store.actor().tenant, store.user().id);
+    let owner = connect(&database.database.owner()).await.unwrap();
+    let worker = connect(&database.database.worker()).await.unwrap();
+    let (tenant, user) = (tenant.as_str(), user.as_str());
+    let upload = "INSERT INTO app.import_upload (tenant_id, user_id, id, object, file, bytes, state, created_at, in_parts)
+        VALUES ($1, $2, '0IU000000000001', 'account', 'a.csv', 10, 'queued', now(), true)";
+    owner.execute(upload, &[&tenant, &user]).await.unwrap();
+    let claim = async || -> i32 {
+        let sql = "SELECT claims FROM app.claim_import_job(20)";
+        worker.query_one(sql, &[]).await.unwrap().get(0)
+    };
+    let state = async || -> String {
+        let sql = "SELECT state FROM app.import_upload";
+        owner.query_one(sql, &[]).await.unwrap().get(0)
+    };
+    let abandon = async |claim: i32| {
+        let sql = "SELECT app.abandon_import('import', $1, '0IU000000000001', 'gone', $2)";
+        worker.execute(sql, &[&tenant, &claim]).await.unwrap();
+    };
+    let slow = claim().await;
+    // The slow server's time is over, and another one goes on with it.
+    let over = "UPDATE app.import_upload SET claimed_until = now() - interval '1 second'";
+    owner.execute(over, &[]).await.unwrap();
+    let other = claim().await;
+    abandon(slow).await;
+    assert_eq!(state().await, "running");
+    abandon(other).await;
+    assert_eq!(state().await, "ended");
+
+    // Removed, it is swept up once nobody can be putting parts of it into the object store any more.
+    let forget = "DELETE FROM app.import_upload";
+    assert_eq!(owner.execute(forget, &[]).await.unwrap(), 1);
+    let due = async || -> i64 {
+        let sql =
+            "SELECT count(*) FROM app.orphaned_contents(7, 100) o WHERE o.id = '0IU000000000001'";
+        worker.query_one(sql, &[]).await.unwrap().get(0)
+    };
+    assert_eq!(due().await, 0);
+    let older = "UPDATE app.content_orphan SET since = since - interval '61 minutes'";
+    owner.execute(older, &[]).await.unwrap();
+    assert_eq!(due().await, 1);
+}

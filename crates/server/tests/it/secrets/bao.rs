@@ -13,9 +13,8 @@ use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use fieldstone_server::serve::{Limits, serve};
+use fieldstone_testkit::TestAuthority;
 use http::{Method, StatusCode};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, SupportedProtocolVersion};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
@@ -70,25 +69,9 @@ impl Bao {
 
     pub(super) async fn start_with(versions: &[&'static SupportedProtocolVersion]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let authority = TestAuthority::new("Authority of the manager");
         std::fs::write(folder.path().join("bao-ca.pem"), authority.pem()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(["127.0.0.1".to_owned()])
-            .unwrap()
-            .signed_by(&key, &authority)
-            .unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(versions)
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![certificate.der().clone()],
-                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-            )
-            .unwrap();
+        let tls = authority.certify(&["127.0.0.1"]).server(versions);
         let held = Held {
             tokens: HashMap::new(),
             secrets: HashMap::new(),

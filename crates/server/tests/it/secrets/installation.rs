@@ -12,8 +12,13 @@ use serde_json::{Map, Value, json};
 use super::bao::{Bao, SECRET_ID};
 use crate::external::{External, private_file, sentence};
 
-/// Moves what the configuration names into the manager; answers with the values that must not be seen any more.
-fn move_secrets(bao: &Bao, config: &Path) -> Vec<String> {
+/// A secret of the manager: its path, and its fields.
+pub(super) type Moved = (&'static str, Value);
+
+/// Has the configuration name a manager of these settings instead of what it names; answers with what has to be put there, and with the values
+/// that must not be seen any more.
+pub(super) fn move_secrets(settings: &str, config: &Path) -> (Vec<Moved>, Vec<String>) {
+    let mut moved = Vec::new();
     let text = fs::read_to_string(config).unwrap();
     let (mut lines, mut urls, mut secrets) = (Vec::new(), Map::new(), Vec::new());
     for line in text.lines() {
@@ -29,86 +34,70 @@ fn move_secrets(bao: &Bao, config: &Path) -> Vec<String> {
         } else if name == "key" {
             let pem = fs::read_to_string(value).unwrap();
             secrets.push(pem.lines().nth(1).unwrap().to_owned());
-            bao.put("tls", &json!({ "key": pem }));
+            moved.push(("tls", json!({ "key": pem })));
             lines.push(format!("{name} = \"secret:tls#key\""));
         } else {
             lines.push(line.to_owned());
         }
     }
-    bao.put("database", &Value::Object(urls));
-    let text = format!("{}\n[secrets]\n{}", lines.join("\n"), bao.settings());
+    moved.push(("database", Value::Object(urls)));
+    let text = format!("{}\n[secrets]\n{settings}", lines.join("\n"));
     private_file(config, &text);
-    secrets.push(SECRET_ID.to_owned());
-    secrets
+    (moved, secrets)
+}
+
+/// Waits until a server is ready with a warning of its secrets manager, or without it.
+pub(super) async fn until_warned(external: &External, listen: u16, wanted: bool) {
+    let (client, begun) = (external.client(), Instant::now());
+    loop {
+        let answer = client
+            .get(format!("https://127.0.0.1:{listen}/readyz"))
+            .send()
+            .await;
+        if let Ok(answer) = answer
+            && answer.status().is_success()
+        {
+            let report: Value = answer.json().await.unwrap();
+            let warnings = report["warnings"].as_array().unwrap();
+            let check = warnings
+                .iter()
+                .find(|check| check["name"] == "secrets manager")
+                .unwrap();
+            if check["ok"] == !wanted {
+                return;
+            }
+        }
+        assert!(
+            begun.elapsed() < Duration::from_mins(1),
+            "{}",
+            external.log()
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(
-    clippy::too_many_lines,
-    reason = "one installation, from its first command"
-)]
 async fn an_installation_without_a_secret_on_its_disk() {
     let external = External::start().await;
     let listen = free_port();
     let config = external.configure(listen);
-    let ca = external.path("ca.pem");
     let mut bao = Bao::start().await;
-    let mut secrets = move_secrets(&bao, &config);
+    let (moved, mut secrets) = move_secrets(&bao.settings(), &config);
+    for (path, fields) in &moved {
+        bao.put(path, fields);
+    }
+    secrets.push(SECRET_ID.to_owned());
     let mut said = String::new();
-    let run = |arguments: &[&str]| {
-        let mut command = External::command(arguments, &config, &ca);
-        tokio::task::block_in_place(|| command.output().unwrap())
-    };
+    let run = |arguments: &[&str]| external.run(arguments, &config);
 
-    let output = run(&["migrate"]);
-    assert!(output.status.success(), "{}", sentence(&output));
-    said += &sentence(&output);
+    said += &external.migrate(&config);
     let keys = bao.versions("context").pop().flatten().unwrap();
     secrets.push(keys["keys"].as_str().unwrap()[30..80].to_owned());
-    let output = run(&[
-        "workspace",
-        "create",
-        "stonefield",
-        "--name",
-        "Stonefield",
-        "--owner-email",
-        "owner@stonefield.example",
-        "--owner-name",
-        "Owner",
-    ]);
-    assert!(output.status.success(), "{}", sentence(&output));
+    external.create_workspace(&config);
 
     let mut serving = external.serve(&config);
     let client = external.client();
-    // Ready with this warning, or without it.
-    let warned = async |wanted: bool| {
-        let begun = Instant::now();
-        loop {
-            let answer = client
-                .get(format!("https://127.0.0.1:{listen}/readyz"))
-                .send()
-                .await;
-            if let Ok(answer) = answer
-                && answer.status().is_success()
-            {
-                let report: Value = answer.json().await.unwrap();
-                let warnings = report["warnings"].as_array().unwrap();
-                let check = warnings
-                    .iter()
-                    .find(|check| check["name"] == "secrets manager")
-                    .unwrap();
-                if check["ok"] == !wanted {
-                    return;
-                }
-            }
-            assert!(
-                begun.elapsed() < Duration::from_mins(1),
-                "{}",
-                external.log()
-            );
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
+    let warned = async |wanted| until_warned(&external, listen, wanted).await;
     warned(false).await;
 
     // Where everything comes from, and nothing of what it is.

@@ -2,6 +2,7 @@
 
 mod bao;
 mod installation;
+mod openbao;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};

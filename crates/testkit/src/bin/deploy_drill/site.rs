@@ -10,10 +10,9 @@ use anyhow::{Context as _, bail, ensure};
 use fieldstone_server::cluster::{Cluster, ClusterOptions};
 use fieldstone_server::data_dir::DataDir;
 use fieldstone_server::database::connect;
-use fieldstone_testkit::free_port;
+use fieldstone_testkit::{TestAuthority, free_port, workspace_create};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use reqwest::{Certificate, Client};
 use secrecy::ExposeSecret as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -85,17 +84,7 @@ impl Site {
         run(version, &["migrate"], first, &ca)?;
         let link = run(
             version,
-            &[
-                "workspace",
-                "create",
-                "drill",
-                "--name",
-                "Drill",
-                "--owner-email",
-                "owner@drill.example",
-                "--owner-name",
-                "Owner",
-            ],
+            &workspace_create("drill", "Drill", ("Owner", "owner@drill.example")),
             first,
             &ca,
         )?;
@@ -308,24 +297,16 @@ async fn database(folder: &Path) -> anyhow::Result<(Cluster, u16)> {
 
 /// An authority, one certificate for nodes and balancer, and a client that trusts it.
 fn certificates(folder: &Path) -> anyhow::Result<(PathBuf, Client)> {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // A certificate with its issuer's name would be taken for its own issuer.
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "Authority of a drill");
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
-    let key = KeyPair::generate()?;
-    let certificate =
-        CertificateParams::new(["127.0.0.1".to_owned()])?.signed_by(&key, &authority)?;
+    let authority = TestAuthority::new("Authority of a drill");
+    let certificate = authority.certify(&["127.0.0.1"]);
     let ca = folder.join("ca.pem");
     for (name, text) in [
         ("ca.pem", authority.pem()),
         ("tls.pem", certificate.pem()),
-        ("tls-key.pem", key.serialize_pem()),
+        ("tls-key.pem", certificate.key_pem()),
         (
             "balancer.pem",
-            format!("{}{}", certificate.pem(), key.serialize_pem()),
+            format!("{}{}", certificate.pem(), certificate.key_pem()),
         ),
     ] {
         let file = folder.join(name);

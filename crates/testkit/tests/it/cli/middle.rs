@@ -8,8 +8,8 @@ use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
+use fieldstone_testkit::TestCertificate;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{CertificateParams, KeyPair};
 use rustls::SupportedProtocolVersion;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -57,21 +57,8 @@ struct Seen {
 
 /// A way to speak TLS with a new certificate, and the certificate.
 fn acceptor(versions: &[&'static SupportedProtocolVersion]) -> (TlsAcceptor, String) {
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(["127.0.0.1".to_owned()])
-        .unwrap()
-        .self_signed(&key)
-        .unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
-        )
-        .unwrap();
+    let certificate = TestCertificate::alone(&["127.0.0.1"]);
+    let config = certificate.server(versions);
     (TlsAcceptor::from(Arc::new(config)), certificate.pem())
 }
 
