@@ -1,6 +1,7 @@
 """Attacks a process with Frida: attach PID, or spawn PROGRAM ARGUMENT…
 
-Hooks a function of the C library, stays for a moment, and says "hooked" if all that went well, "refused" and why if it didn't.
+Says "begins" when Frida is ready, hooks a function of the C library, stays for a moment, and says "hooked" if all that went well, "refused"
+and why if it didn't.
 """
 
 import sys
@@ -13,6 +14,7 @@ HOOK = "Interceptor.attach(Module.getGlobalExportByName('read'), {onEnter() {}})
 mode, arguments = sys.argv[1], sys.argv[2:]
 try:
     device = frida.get_local_device()
+    print("begins", flush=True)
     pid = int(arguments[0]) if mode == "attach" else device.spawn(arguments)
     session = device.attach(pid)
     session.create_script(HOOK).load()

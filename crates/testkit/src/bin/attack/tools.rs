@@ -1,6 +1,7 @@
 //! The attacks. Each tool also comes under another name, so that no defence can rest on one.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -166,8 +167,11 @@ fn victim(watch: &Watch) -> u32 {
 /// Judges what became of the app after an attack that began at `since`. `turned_away` says whether the tool failed.
 fn judge(watch: &mut Watch, since: Instant, turned_away: bool) -> anyhow::Result<Outcome> {
     if turned_away {
-        // It has looked again since, and found nothing to end for.
-        thread::sleep(Duration::from_secs(1));
+        // Time enough for it to look again, and to find nothing to end for.
+        let refused = Instant::now();
+        while refused.elapsed() < Duration::from_secs(1) && watch.is_running()? {
+            thread::sleep(Duration::from_millis(5));
+        }
         return Ok(if watch.is_running()? {
             Outcome::TurnedAway
         } else {
@@ -341,11 +345,33 @@ fn frida(site: &Site, script: &str) -> anyhow::Result<Command> {
 fn frida_attaches(site: &Site, script: &str) -> anyhow::Result<Outcome> {
     let mut command = frida(site, script)?;
     let mut watch = at_some_moment(site)?;
-    let since = Instant::now();
-    let output = command
+    let mut child = command
         .arg("attach")
         .arg(victim(&watch).to_string())
-        .output()?;
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    // Python takes its time to start; the attack begins when Frida is ready. When Frida says what came of it, the app may have ended long ago.
+    let mut answers = BufReader::new(child.stdout.take().context("its output")?);
+    let mut said = String::new();
+    answers.read_line(&mut said)?;
+    let since = Instant::now();
+    let mut ended = None;
+    while child.try_wait()?.is_none() {
+        if ended.is_none() && !watch.is_running()? {
+            ended = watch.end(since)?;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    if let Some((status, after)) = ended {
+        return Ok(match status.code() {
+            Some(70) => Outcome::Ended(after),
+            _ => Outcome::Failed(format!("ended with {status}")),
+        });
+    }
+    answers.read_to_string(&mut said)?;
+    let mut output = child.wait_with_output()?;
+    output.stdout = said.into_bytes();
     judge(&mut watch, since, was_refused(&output))
 }
 
@@ -363,7 +389,8 @@ fn frida_spawns(site: &Site) -> anyhow::Result<Outcome> {
     // Who spawned it holds its status. What it has noted says why it ended.
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let pid = said
-        .strip_prefix("hooked ")
+        .lines()
+        .find_map(|line| line.strip_prefix("hooked "))
         .and_then(|pid| pid.trim().parse::<u32>().ok());
     let lives = pid.is_some_and(|pid| {
         Path::new(&format!("/proc/{pid}/maps")).exists()
