@@ -179,6 +179,11 @@ mod tests {
             judge(deal, delete, Some((&seen, Deleted::No))),
             Verdict::Delete
         );
+        // What was seen empty and has been filled since was edited, too.
+        let empty = amount(None);
+        let delete_of_empty = Intent::Delete { seen: &empty };
+        let filled = judge(deal, delete_of_empty, Some((&seen, Deleted::No)));
+        assert!(matches!(filled, Verdict::DeleteOfEdited(_)), "{filled:?}");
         assert_eq!(
             judge(deal, delete, Some((&seen, Deleted::Yes))),
             Verdict::AlreadyDeleted

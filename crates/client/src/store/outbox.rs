@@ -102,12 +102,17 @@ pub(super) fn add(
         Action::Restored => return take_back_deletion(connection, write.id),
     };
     let fields: BTreeMap<String, Edit> = if kind == Kind::Delete {
-        entered(seen)
-            .into_iter()
-            .map(|(name, value, kind)| {
-                let base = to_json(&value, &kind);
+        // Those that were seen empty as well: somebody may have filled one meanwhile.
+        object
+            .fields
+            .iter()
+            .filter(|field| field.origin == Origin::Entered && field.roll_up.is_none())
+            .map(|field| {
+                let base = seen
+                    .get(&field.name)
+                    .map_or(serde_json::Value::Null, |seen| to_json(seen, &field.kind));
                 let wanted = serde_json::Value::Null;
-                (name, Edit { base, wanted })
+                (field.name.to_string(), Edit { base, wanted })
             })
             .collect()
     } else {

@@ -571,3 +571,22 @@ async fn a_platform_that_speaks_another_protocol_is_told_and_nothing_is_lost() {
     );
     assert_eq!(device.local().pending().await.unwrap(), []);
 }
+
+#[tokio::test]
+async fn a_deletion_says_what_was_seen_empty() {
+    let bench = Bench::new().await;
+    let mut device = bench.log_in().await;
+    device.sync(|_| {}).await.unwrap();
+    let delete = Change::Delete {
+        object: "account".to_owned(),
+        id: ACCOUNT.parse().unwrap(),
+        expected: None,
+    };
+    device.store().apply(&[delete]).await.unwrap();
+    device.sync(|_| {}).await.unwrap();
+    let pushed = bench.platform.world.lock().unwrap().pushed.clone();
+    let fields = &pushed.last().unwrap().fields;
+    assert_eq!(fields["city"].base, json!("Halle"));
+    assert_eq!(fields["website"].base, json!(null));
+    assert!(!fields.contains_key("version"));
+}
