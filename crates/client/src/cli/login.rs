@@ -21,7 +21,6 @@ use crate::{
     device::{self, Device, DeviceError, LoginWish, Password, Unsent},
     drive::Ending,
     keystore::Keystore,
-    store::DatabaseError,
     transport::Credentials,
 };
 
@@ -168,7 +167,6 @@ impl Drop for Hidden {
 
 pub(super) async fn logout(home: &Path, how: Logout, output: &Output) -> Result<(), Failure> {
     let unsent = match how {
-        Logout { send: true, .. } => Unsent::Send,
         Logout {
             keep_sealed: true, ..
         } => Unsent::KeepSealed,
@@ -176,12 +174,12 @@ pub(super) async fn logout(home: &Path, how: Logout, output: &Output) -> Result<
         _ => Unsent::Ask,
     };
     match super::open(home).await {
+        Ok(device) if how.send => send_and_log_out(device, output).await?,
         Ok(device) => device.log_out(unsent).await?,
         // What can't be opened can still be given up, when that is asked for by name.
-        Err(
-            DeviceError::KeyLost
-            | DeviceError::Database(DatabaseError::Unreadable | DatabaseError::Damaged),
-        ) if matches!(unsent, Unsent::KeepSealed | Unsent::Discard) => {
+        Err(DeviceError::KeyLost | DeviceError::Database(_))
+            if matches!(unsent, Unsent::KeepSealed | Unsent::Discard) =>
+        {
             device::erase_unopened(home, &Keystore::open, unsent == Unsent::KeepSealed)?;
         }
         Err(error) => return Err(error.into()),
@@ -191,6 +189,24 @@ pub(super) async fn logout(home: &Path, how: Logout, output: &Output) -> Result<
         &answer,
         ["Logged out. The key and everything it protected are erased."],
     )
+}
+
+/// Sends what waits and logs out; an order to erase that the platform gives meanwhile is obeyed.
+async fn send_and_log_out(mut device: Device, output: &Output) -> Result<(), Failure> {
+    match sync::run(&mut device, output).await {
+        Ok(Ending::Erase(order)) => {
+            device.obey_wipe(order.as_deref()).await?;
+            return Err(Failure::locked(sync::WIPED));
+        }
+        Ok(_) => {}
+        // Without anything to send, nobody has to be reached.
+        Err(_) if device.is_all_sent().await? => {}
+        Err(failure) => {
+            device.close()?;
+            return Err(failure);
+        }
+    }
+    Ok(device.log_out(Unsent::Ask).await?)
 }
 
 pub(super) async fn status(home: &Path, output: &Output) -> Result<(), Failure> {

@@ -15,8 +15,6 @@ use crate::{
 pub enum Unsent {
     /// Refuse to log out when there are any.
     Ask,
-    /// Send them first.
-    Send,
     /// Leave them sealed to the workspace.
     KeepSealed,
     /// Give them up.
@@ -40,8 +38,13 @@ impl Device {
         Ok(())
     }
 
+    /// Whether there is nothing that the platform lacks.
+    pub async fn is_all_sent(&self) -> Result<bool, DeviceError> {
+        Ok(self.local.pending_count().await? == 0 && self.waiting_files().await? == 0)
+    }
+
     /// Logs out: everything is erased but what is to be kept sealed.
-    pub async fn log_out(mut self, unsent: Unsent) -> Result<(), DeviceError> {
+    pub async fn log_out(self, unsent: Unsent) -> Result<(), DeviceError> {
         let waiting = self.local.pending_count().await?;
         let files = self.waiting_files().await?;
         let keep_sealed = match unsent {
@@ -54,19 +57,6 @@ impl Device {
             }
             Unsent::KeepSealed if files > 0 => return Err(DeviceError::UnsentFiles(files)),
             Unsent::KeepSealed => true,
-            Unsent::Send => {
-                self.sync(|_| {}).await?;
-                let left = self.local.pending_count().await?;
-                if left > 0 {
-                    return Err(DeviceError::Unsent(left));
-                }
-                self.exchange_files(|_| {}).await?;
-                let left = self.waiting_files().await?;
-                if left > 0 {
-                    return Err(DeviceError::UnsentFiles(left));
-                }
-                false
-            }
         };
         // Without the platform the session ends there by itself.
         let _ = self.transport.sign_out().await;

@@ -408,16 +408,16 @@ async fn refuse_json(response: Response) -> Result<Response, TransportError> {
         String::new()
     };
     Err(match status {
+        status if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() => {
+            TransportError::Busy {
+                retry_after,
+                detail,
+            }
+        }
+        // Something in between: it knows nothing of sessions, records and files.
+        _ if !is_problem => TransportError::Unexpected,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => TransportError::SignedOut { detail },
         StatusCode::UPGRADE_REQUIRED => TransportError::Incompatible,
-        StatusCode::TOO_MANY_REQUESTS => TransportError::Busy {
-            retry_after,
-            detail,
-        },
-        status if status.is_server_error() => TransportError::Busy {
-            retry_after,
-            detail,
-        },
         status => TransportError::Refused {
             status: status.as_u16(),
             detail,

@@ -268,6 +268,9 @@ async fn whatever_the_platform_answers_nothing_is_lost() {
             Fault::Broken,
             Ending::Interrupted(Failure::Busy { retry_after: None }),
         ),
+        (Fault::Between(404), Ending::Interrupted(Failure::Garbled)),
+        (Fault::Between(413), Ending::Interrupted(Failure::Garbled)),
+        (Fault::Between(403), Ending::Interrupted(Failure::Garbled)),
         (Fault::SignedOut, Ending::SignedOut { revoked: false }),
     ];
     for (fault, expected) in faults {

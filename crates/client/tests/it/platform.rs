@@ -38,6 +38,8 @@ pub(crate) enum Fault {
     Truncated,
     /// An answer that ends before its announced length.
     CutOff,
+    /// A refusal of something in between, such as a gateway.
+    Between(u16),
     /// Somewhere else.
     Redirect,
     /// A fault.
@@ -175,6 +177,15 @@ impl Platform {
     }
 }
 
+/// A refusal of the platform's own.
+fn problem(status: u16) -> Response<Body> {
+    Response::builder()
+        .status(status)
+        .header(header::CONTENT_TYPE, "application/problem+json")
+        .body(r#"{"detail":"It can't be done."}"#.into())
+        .unwrap()
+}
+
 fn frame(status: StatusCode, bytes: Vec<u8>) -> Response<Body> {
     Response::builder()
         .status(status)
@@ -201,6 +212,13 @@ async fn answer(
                     .body("<!doctype html><title>Sign in to the Wi-Fi</title>".into())
                     .unwrap();
             }
+            Fault::Between(status) => {
+                return Response::builder()
+                    .status(status)
+                    .header(header::CONTENT_TYPE, "text/html")
+                    .body("<h1>Request blocked</h1>".into())
+                    .unwrap();
+            }
             Fault::Redirect => {
                 return Response::builder()
                     .status(StatusCode::TEMPORARY_REDIRECT)
@@ -210,10 +228,10 @@ async fn answer(
             }
             Fault::Broken => return Response::builder().status(500).body("Oops".into()).unwrap(),
             Fault::Incompatible => {
-                return Response::builder().status(426).body(Body::empty()).unwrap();
+                return problem(426);
             }
             Fault::SignedOut => {
-                return Response::builder().status(401).body(Body::empty()).unwrap();
+                return problem(401);
             }
         }
     }
