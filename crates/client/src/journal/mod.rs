@@ -106,6 +106,29 @@ impl Journal {
         self.place.sequence
     }
 
+    /// The mutations whose entries have later numbers than `known`: made by a process that was ended before the database could last.
+    pub fn later_than(&self, known: u64) -> Vec<String> {
+        let later = self.live.iter().filter(|(_, (number, _))| *number > known);
+        later.map(|(uuid, _)| uuid.clone()).collect()
+    }
+
+    /// Moves entries into a journal of their own, to be delivered like those of an earlier login.
+    pub fn set_apart(&mut self, lost: &[String]) -> Result<(), JournalError> {
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let apart = self
+            .file
+            .with_file_name(format!("{}-apart.sealed", self.place.login));
+        let entries = read(&self.file)?.entries.into_iter();
+        let entries = entries.filter(|entry| lost.contains(&entry.uuid));
+        let lines: Vec<Line> = std::iter::once(Line::Head(self.head.clone()))
+            .chain(entries.map(Line::Entry))
+            .collect();
+        file::append(&apart, &lines, true).map_err(|error| JournalError::Files(apart, error))?;
+        self.write(&[], lost).map(drop)
+    }
+
     /// Seals mutations, and lets others go that don't wait any more. Answers the numbers of the new entries, in their order.
     ///
     /// When it answers, the entries last. When it fails, the file is as it was.

@@ -109,7 +109,14 @@ impl Local {
         let sequence = self
             .read(|connection, _| seal::sequence(connection))
             .await?;
-        let journal = open(sequence)?;
+        let mut journal = open(sequence)?;
+        if let Some(mut found) = journal.take() {
+            let sorted = move |connection: &rusqlite::Connection, _: &Registry| {
+                seal::set_lost_apart(connection, &mut found)?;
+                Ok(found)
+            };
+            journal = Some(self.read(sorted).await?);
+        }
         let kept = Kept::new(journal);
         *self
             .shared

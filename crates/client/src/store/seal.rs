@@ -1,7 +1,8 @@
 //! The outbox in the sealed journal: what a transaction makes of the outbox is in the journal before the transaction is committed.
 //!
-//! So an edit that was confirmed can be delivered even if the database is never opened again. Killed in between, the journal has a change
-//! that nobody was told is saved; the next start lets it go.
+//! So an edit that was confirmed can be delivered even if the database is never opened again, or has lost its latest changes. Killed in
+//! between, the journal has a change that nobody was told is saved. Which of the two it was, nobody can tell: the next start sets what it
+//! finds apart, to be delivered.
 
 use std::collections::BTreeSet;
 
@@ -116,6 +117,25 @@ fn everything(connection: &Connection, journal: &Journal) -> Result<Vec<String>,
         .map(str::to_owned);
     found.extend(left);
     Ok(found.into_iter().collect())
+}
+
+/// Sets apart what is in the journal and was never in this database, or isn't any more.
+pub(super) fn set_lost_apart(
+    connection: &Connection,
+    journal: &mut Journal,
+) -> Result<(), DatabaseError> {
+    let mut lost = journal.later_than(sequence(connection)?);
+    let mut statement = connection.prepare_cached("SELECT 1 FROM mutation WHERE uuid = ?1")?;
+    let mut known = Ok(());
+    lost.retain(|uuid| match statement.exists([uuid]) {
+        Ok(found) => !found,
+        Err(error) => {
+            known = Err(error);
+            true
+        }
+    });
+    known?;
+    Ok(journal.set_apart(&lost)?)
 }
 
 /// The last number that the journal has given out, as far as the database knows.

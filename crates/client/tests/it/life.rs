@@ -593,3 +593,47 @@ async fn a_deletion_says_what_was_seen_empty() {
     assert_eq!(fields["website"].base, json!(null));
     assert!(!fields.contains_key("version"));
 }
+
+#[tokio::test]
+async fn what_the_database_has_lost_is_set_apart_and_delivered() {
+    let bench = Bench::new().await;
+    let mut device = bench.log_in().await;
+    device.sync(|_| {}).await.unwrap();
+    edit(&device, "Leuna").await;
+    device.close().unwrap();
+    let copies: Vec<(PathBuf, Vec<u8>)> = files(&bench.home())
+        .into_iter()
+        .filter(|file| file.to_string_lossy().contains("data-"))
+        .map(|file| (file.clone(), fs::read(&file).unwrap()))
+        .collect();
+    let device = bench.open().await.unwrap();
+    let make = Change::Create {
+        object: "account".to_owned(),
+        id: device.store().new_id("account").unwrap(),
+        values: Values::new().with("name", Value::Text("Confirmed".to_owned())),
+    };
+    device.store().apply(&[make]).await.unwrap();
+    device.close().unwrap();
+
+    // The disk comes back with what it had before.
+    for file in files(&bench.home()) {
+        if file.to_string_lossy().contains("data-") {
+            fs::remove_file(file).unwrap();
+        }
+    }
+    for (file, bytes) in copies {
+        fs::write(file, bytes).unwrap();
+    }
+    let device = bench.open().await.unwrap();
+    assert_eq!(device.local().pending().await.unwrap().len(), 1);
+    let journals = journal::all(&device.home().journals().unwrap());
+    let entries = |file: &PathBuf| journal::read(file).unwrap().entries.len();
+    let counts: Vec<usize> = journals.iter().map(entries).collect();
+    assert_eq!(counts, [1, 1], "one that waits, and one that was lost");
+    // It is delivered like what an earlier login has left, and stays until then.
+    assert_eq!(device.deliver().await.unwrap().kept, 1);
+    device.close().unwrap();
+    let device = bench.open().await.unwrap();
+    assert_eq!(journal::all(&device.home().journals().unwrap()).len(), 2);
+    assert_eq!(city(&device).await, "Leuna");
+}
