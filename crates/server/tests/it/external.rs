@@ -242,6 +242,15 @@ pub(crate) fn sentence(output: &Output) -> String {
 
 pub(crate) struct Serving(pub(crate) Child);
 
+impl Serving {
+    /// Asks it to end, and waits until it has ended well.
+    pub(crate) fn end(mut self) {
+        let process = Pid::from_raw(i32::try_from(self.0.id()).unwrap());
+        kill(process, Signal::SIGTERM).unwrap();
+        assert!(self.0.wait().unwrap().success());
+    }
+}
+
 impl Drop for Serving {
     fn drop(&mut self) {
         let _ = self.0.kill();
@@ -325,10 +334,5 @@ async fn an_external_database_is_set_up_served_from_and_never_spoken_to_in_the_o
         .await;
     assert_ne!(all, "0", "and there are some");
 
-    kill(
-        Pid::from_raw(i32::try_from(serving.0.id()).unwrap()),
-        Signal::SIGTERM,
-    )
-    .unwrap();
-    assert!(serving.0.wait().unwrap().success());
+    serving.end();
 }

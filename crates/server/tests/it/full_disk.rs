@@ -6,17 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use fieldstone_server::cluster::admin_config;
-use fieldstone_server::data_dir::DataDir;
 use fieldstone_testkit::{Server, ServerOptions};
 use nix::sys::signal::Signal;
 use nix::sys::statvfs::statvfs;
 use nix::unistd::geteuid;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
-use tokio_postgres::NoTls;
 
-use crate::storage::Folder;
+use crate::storage::{Folder, superuser};
 
 /// A small disk of its own, mounted below a folder that takes it off again.
 fn small_disk(folder: &Folder) -> PathBuf {
@@ -123,18 +120,6 @@ fn disk_reason(report: &Value) -> String {
     let disk = checks.iter().find(|check| check["name"] == "disk").unwrap();
     assert_eq!(disk["ok"], false, "{report}");
     disk["reason"].as_str().unwrap().to_owned()
-}
-
-/// The database's superuser, whom nothing holds back.
-async fn superuser(data: &Path) -> tokio_postgres::Client {
-    let data_dir = DataDir::open(data).unwrap();
-    let (client, connection) = admin_config(&data_dir)
-        .unwrap()
-        .connect(NoTls)
-        .await
-        .unwrap();
-    tokio::spawn(connection);
-    client
 }
 
 /// Fills the log of changes until the database can't write it any more.

@@ -91,7 +91,8 @@ pub(crate) fn holds(place: &Path, text: &str) -> bool {
     }
 }
 
-async fn database(data: &Path) -> Client {
+/// The database's superuser, whom nothing holds back.
+pub(crate) async fn superuser(data: &Path) -> Client {
     let data_dir = DataDir::open(data).unwrap();
     let (client, connection) = admin_config(&data_dir)
         .unwrap()
@@ -104,7 +105,7 @@ async fn database(data: &Path) -> Client {
 
 /// Writes lines that are easy to find, in the table, compressed and not, and in the log of changes.
 async fn plant(data: &Path, canary: &str) {
-    let client = database(data).await;
+    let client = superuser(data).await;
     client
         .batch_execute(
             "CREATE TABLE canary (line text); ALTER TABLE canary ALTER line SET STORAGE EXTERNAL",
@@ -129,7 +130,7 @@ async fn plant(data: &Path, canary: &str) {
 }
 
 async fn lines(data: &Path) -> i64 {
-    database(data)
+    superuser(data)
         .await
         .query_one("SELECT count(*) FROM canary", &[])
         .await

@@ -5,8 +5,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use fieldstone_testkit::free_port;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::{Map, Value, json};
 
 use super::bao::{Bao, SECRET_ID};
@@ -95,7 +93,7 @@ async fn an_installation_without_a_secret_on_its_disk() {
     secrets.push(keys["keys"].as_str().unwrap()[30..80].to_owned());
     external.create_workspace(&config);
 
-    let mut serving = external.serve(&config);
+    let serving = external.serve(&config);
     let client = external.client();
     let warned = async |wanted| until_warned(&external, listen, wanted).await;
     warned(false).await;
@@ -144,12 +142,7 @@ async fn an_installation_without_a_secret_on_its_disk() {
     bao.serve().await;
     warned(false).await;
 
-    kill(
-        Pid::from_raw(i32::try_from(serving.0.id()).unwrap()),
-        Signal::SIGTERM,
-    )
-    .unwrap();
-    assert!(serving.0.wait().unwrap().success());
+    serving.end();
     said += &external.log();
     for secret in &secrets {
         assert!(!said.contains(secret), "a secret was written: {said}");

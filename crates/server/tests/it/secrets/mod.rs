@@ -16,6 +16,14 @@ use serde_json::json;
 use self::bao::{Bao, JWT};
 
 const TENANT: &str = "00D000000000001";
+/// Where something is sealed.
+const THING: Sealing<'_> = Sealing {
+    tenant: TENANT,
+    object: "thing",
+    record: "1",
+    field: "value",
+    version: 1,
+};
 
 fn settings(text: &str) -> SecretSettings {
     toml::from_str(text).unwrap()
@@ -159,14 +167,7 @@ async fn while_it_is_down_what_runs_goes_on_and_nothing_starts() {
     let manager = open(&bao.settings()).await.unwrap();
     let keys = ManagedKeys::new(std::sync::Arc::new(manager.clone()));
     let vault = Vault::new(std::sync::Arc::new(keys.clone()));
-    let place = Sealing {
-        tenant: TENANT,
-        object: "thing",
-        record: "1",
-        field: "value",
-        version: 1,
-    };
-    let sealed = vault.seal(PURPOSE, &place, b"a value").unwrap();
+    let sealed = vault.seal(PURPOSE, &THING, b"a value").unwrap();
     let [first] = bao
         .versions(&format!("workspaces/{TENANT}"))
         .try_into()
@@ -191,7 +192,7 @@ async fn while_it_is_down_what_runs_goes_on_and_nothing_starts() {
         "it is not asked again at once"
     );
     assert_eq!(
-        vault.open(PURPOSE, &place, &sealed).unwrap().as_slice(),
+        vault.open(PURPOSE, &THING, &sealed).unwrap().as_slice(),
         b"a value"
     );
     bao.held().sealed = false;
@@ -204,7 +205,7 @@ async fn while_it_is_down_what_runs_goes_on_and_nothing_starts() {
     ));
     until("it is missed", || keys.tenant_keys(TENANT).is_err()).await;
     assert_eq!(
-        vault.open(PURPOSE, &place, &sealed).unwrap().as_slice(),
+        vault.open(PURPOSE, &THING, &sealed).unwrap().as_slice(),
         b"a value"
     );
     bao.serve().await;

@@ -8,15 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fieldstone_testkit::{TestAuthority, free_port};
-use fieldstone_vault::{KeySource as _, ManagedKeys, Place as Sealing, Purpose, Vault, VaultError};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use fieldstone_vault::{KeySource as _, ManagedKeys, Purpose, Vault, VaultError};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::installation::{move_secrets, until_warned};
-use super::{TENANT, open, secret, until};
+use super::{TENANT, THING, open, secret, until};
 use crate::external::{External, private_file, sentence};
 use fieldstone_server::secrets::SecretError;
 
@@ -322,21 +320,14 @@ async fn openbao_keeps_keys_of_workspaces_and_leaves_nothing_of_old_ones() {
     };
     // Two servers make them at once, and have the same ones.
     let (one, other) = (keys().await, keys().await);
-    let place = Sealing {
-        tenant: TENANT,
-        object: "thing",
-        record: "1",
-        field: "value",
-        version: 1,
-    };
     let vaults = [&one, &other].map(|keys| Vault::new(Arc::new(keys.clone())));
     let [first, second] = vaults.clone().map(|vault| {
-        tokio::task::spawn_blocking(move || vault.seal(PURPOSE, &place, b"a value").unwrap())
+        tokio::task::spawn_blocking(move || vault.seal(PURPOSE, &THING, b"a value").unwrap())
     });
     let (first, second) = (first.await.unwrap(), second.await.unwrap());
     let [vault, beside] = vaults;
     let opens = |vault: &Vault, sealed: &[u8]| {
-        let opened = vault.open(PURPOSE, &place, sealed).unwrap();
+        let opened = vault.open(PURPOSE, &THING, sealed).unwrap();
         assert_eq!(opened.as_slice(), b"a value");
     };
     opens(&vault, &second);
@@ -415,12 +406,7 @@ async fn openbao_has_every_secret_of_an_installation() {
     );
     bao.unseal().await;
     until_warned(&external, listen, false).await;
-    kill(
-        Pid::from_raw(i32::try_from(serving.0.id()).unwrap()),
-        Signal::SIGTERM,
-    )
-    .unwrap();
-    assert!(serving.0.wait().unwrap().success());
+    serving.end();
     said += &external.log();
     for secret in &secrets {
         assert!(!said.contains(secret), "a secret was written: {said}");
