@@ -150,7 +150,8 @@ impl<F: Fresh> MemoryLocal<F> {
         view
     }
 
-    /// Makes a record, changes fields of one, or deletes one, as a person at the device does. `wanted` of a deletion is ignored.
+    /// Makes a record, changes fields of one, or deletes one, as a person at the device does. What a deletion wants is ignored; it says
+    /// which fields there are besides those that are filled.
     ///
     /// An update joins a *new* update of the same record; answers the uuid of the mutation that now holds the change.
     pub fn edit(
@@ -163,18 +164,15 @@ impl<F: Fresh> MemoryLocal<F> {
         let seen = self.view(record).unwrap_or_default();
         let base = |field: &str| seen.get(field).cloned().unwrap_or_default();
         let edits: BTreeMap<String, Edit> = match kind {
-            Kind::Delete => seen
-                .iter()
-                .map(|(field, value)| {
-                    (
-                        field.clone(),
-                        Edit {
-                            base: value.clone(),
-                            wanted: Value::Null,
-                        },
-                    )
-                })
-                .collect(),
+            Kind::Delete => {
+                let filled = seen.keys().map(String::as_str);
+                let all = filled.chain(wanted.iter().map(|(field, _)| *field));
+                let edit = |field: &str| {
+                    let (base, wanted) = (base(field), Value::Null);
+                    (field.to_owned(), Edit { base, wanted })
+                };
+                all.map(edit).collect()
+            }
             Kind::Create | Kind::Update => {
                 let edit = |(field, value): &(&str, Value)| {
                     (

@@ -76,13 +76,22 @@ impl Platform {
         if current.as_ref().is_some_and(|row| row.object != name) {
             return rejected("not_found");
         }
-        let (Some(seen), Some(wanted)) = (
+        let (Some(mut seen), Some(wanted)) = (
             side(&object, mutation, |edit| &edit.base),
             side(&object, mutation, |edit| &edit.wanted),
         ) else {
             return rejected("invalid");
         };
-        if mutation.kind != Kind::Delete {
+        if mutation.kind == Kind::Delete {
+            // Whoever may not see a field hasn't seen it empty either.
+            let visible = |(field, _): &(&str, &Value)| self.may_write_field(person, name, field);
+            seen = seen
+                .iter()
+                .filter(visible)
+                .fold(Values::new(), |seen, (field, value)| {
+                    seen.with(field, value.clone())
+                });
+        } else {
             if mutation
                 .fields
                 .keys()

@@ -59,10 +59,9 @@ impl World {
             (5, Some(record), _) => {
                 if self.device(at)?.local.view(record).is_some() && record.prefix() != "fX0" {
                     let object = object_of(record);
-                    let uuid = self
-                        .device(at)?
-                        .local
-                        .edit(object, record, Kind::Delete, &[]);
+                    let fields = [(other_field(object), Value::Null)];
+                    let local = &mut self.device(at)?.local;
+                    let uuid = local.edit(object, record, Kind::Delete, &fields);
                     self.noted(at, &uuid)?;
                 }
             }
