@@ -177,15 +177,18 @@ pub(super) struct Content {
 
 #[derive(Args)]
 pub(super) struct PendingWish {
-    /// Take this change back as if it had never been made.
+    /// Take this change or file back as if it had never been made.
     #[arg(long, value_name = "CHANGE", group = "what")]
     pub(super) undo: Option<String>,
-    /// Send this refused change again.
+    /// Send this refused change or file again.
     #[arg(long, value_name = "CHANGE", group = "what")]
     pub(super) retry: Option<String>,
     /// Change what this change wants, then send it: pending --edit CHANGE name=“Wind park”
-    #[arg(long, value_name = "CHANGE", group = "what", requires = "fields")]
+    #[arg(long, value_name = "CHANGE", group = "what")]
     pub(super) edit: Option<String>,
+    /// With --edit: leave this field out of the change. May be given several times.
+    #[arg(long, value_name = "FIELD", requires = "edit")]
+    pub(super) without: Vec<String>,
     /// With --edit: the fields and what they shall be.
     #[arg(value_name = "FIELD=VALUE", requires = "edit")]
     pub(super) fields: Vec<String>,

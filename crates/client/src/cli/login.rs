@@ -18,9 +18,10 @@ use super::{
     sync, with_device,
 };
 use crate::{
-    device::{self, Device, DeviceError, LoginWish, Password, Unsent},
+    device::{self, Delivered, Device, DeviceError, LoginWish, Password, Unsent},
     drive::Ending,
     keystore::Keystore,
+    store::DatabaseError,
     transport::Credentials,
 };
 
@@ -63,42 +64,66 @@ pub(super) async fn login(
         }
         error => error.into(),
     })?;
-    // What earlier logins left sealed goes first, so that the records that are loaded have it.
-    let delivered = device.deliver().await?;
-    let synced = if wanted.no_sync {
-        Ok(None)
-    } else {
-        sync::run(&mut device, output).await.map(Some)
-    };
-    match synced {
-        Ok(Some(Ending::Erase(order))) => {
+    match load(&mut device, wanted.no_sync, output).await {
+        Ok(Loaded {
+            ending: Some(Ending::Erase(order)),
+            ..
+        }) => {
             device.obey_wipe(order.as_deref()).await?;
             return Err(Failure::locked(sync::WIPED));
         }
-        Ok(outcome) => {
+        Ok(Loaded {
+            ending,
+            delivered,
+            unsent,
+        }) => {
             let profile = device.profile();
             let answer = json!({
                 "user": profile.user, "device": profile.device(), "origin": device.login().origin,
-                "ready": outcome.is_some(), "unlocked": unlocked, "delivered": sync::count(&delivered),
+                "ready": ending.is_some(), "unlocked": unlocked, "pending": unsent.changes, "files": unsent.files,
+                "refused": unsent.refused, "delivered": sync::count(&delivered), "kept": delivered.kept,
             });
-            let line = if outcome.is_some() {
+            let line = if ending.is_some() {
                 "Logged in. Your records are on this device, ready for offline work."
             } else {
                 "Logged in. Load your records with “fieldstone-device sync”."
             };
             let lines = std::iter::once(line.to_owned()).chain(sync::lines(&delivered));
-            output.say(&answer, lines)?;
+            output.say(&answer, lines.chain(unsent.notice()))?;
         }
         Err(failure) => {
             device.close()?;
             return Err(Failure::new(format!(
-                "Logged in, but not all records could be loaded: {} Go on with “fieldstone-device sync”.",
+                "You are logged in, but not everything could be loaded: {} Go on with “fieldstone-device sync”.",
                 failure.text
             )));
         }
     }
     device.close()?;
     Ok(())
+}
+
+/// What a login has brought.
+struct Loaded {
+    /// How the sync ended; none when none was wanted.
+    ending: Option<Ending>,
+    delivered: Delivered,
+    unsent: sync::Unsent,
+}
+
+/// Delivers what earlier logins left sealed, so that the records have it, and loads the records.
+async fn load(device: &mut Device, no_sync: bool, output: &Output) -> Result<Loaded, Failure> {
+    let delivered = device.deliver().await?;
+    let ending = if no_sync {
+        None
+    } else {
+        Some(sync::run(device, output).await?)
+    };
+    Ok(Loaded {
+        ending,
+        delivered,
+        unsent: sync::Unsent::of(device).await?,
+    })
 }
 
 /// The password, from standard input. On a terminal it isn't shown.
@@ -176,10 +201,7 @@ pub(super) async fn logout(home: &Path, how: Logout, output: &Output) -> Result<
     match super::open(home).await {
         Ok(device) if how.send => send_and_log_out(device, output).await?,
         Ok(device) => device.log_out(unsent).await?,
-        // What can't be opened can still be given up, when that is asked for by name.
-        Err(DeviceError::KeyLost | DeviceError::Database(_))
-            if matches!(unsent, Unsent::KeepSealed | Unsent::Discard) =>
-        {
+        Err(error) if may_be_given_up(&error, unsent) => {
             device::erase_unopened(home, &Keystore::open, unsent == Unsent::KeepSealed)?;
         }
         Err(error) => return Err(error.into()),
@@ -191,6 +213,20 @@ pub(super) async fn logout(home: &Path, how: Logout, output: &Output) -> Result<
     )
 }
 
+/// Whether a login that can't be opened can be given up, when that is asked for by name.
+fn may_be_given_up(error: &DeviceError, unsent: Unsent) -> bool {
+    match unsent {
+        Unsent::Ask => false,
+        Unsent::Discard => matches!(error, DeviceError::KeyLost | DeviceError::Database(_)),
+        // What opens another time may hold changes that are sealed nowhere.
+        Unsent::KeepSealed => matches!(
+            error,
+            DeviceError::KeyLost
+                | DeviceError::Database(DatabaseError::Unreadable | DatabaseError::Damaged)
+        ),
+    }
+}
+
 /// Sends what waits and logs out; an order to erase that the platform gives meanwhile is obeyed.
 async fn send_and_log_out(mut device: Device, output: &Output) -> Result<(), Failure> {
     match sync::run(&mut device, output).await {
@@ -198,7 +234,14 @@ async fn send_and_log_out(mut device: Device, output: &Output) -> Result<(), Fai
             device.obey_wipe(order.as_deref()).await?;
             return Err(Failure::locked(sync::WIPED));
         }
-        Ok(_) => {}
+        Ok(_) => {
+            if let Some(refused) = sync::Unsent::of(&device).await?.notice() {
+                device.close()?;
+                return Err(Failure::new(format!(
+                    "Still logged in: {refused} To log out all the same, choose --keep-sealed or --discard."
+                )));
+            }
+        }
         // Without anything to send, nobody has to be reached.
         Err(_) if device.is_all_sent().await? => {}
         Err(failure) => {
@@ -213,13 +256,9 @@ pub(super) async fn status(home: &Path, output: &Output) -> Result<(), Failure> 
     with_device(home, async |device| {
         let local = device.local();
         let profile = device.profile();
-        let pending = local.pending().await?;
+        let unsent = sync::Unsent::of(device).await?;
         let conflicts = local.other_rows(fieldstone_protocol::conflict::OBJECT).await?;
         let counts = local.counts().await?;
-        let set_aside = pending
-            .iter()
-            .filter(|pending| crate::store::rejection(&pending.state).is_some())
-            .count();
         let age = device.age_s();
         let bytes = device.home().size();
         let answer = json!({
@@ -227,7 +266,7 @@ pub(super) async fn status(home: &Path, output: &Output) -> Result<(), Failure> 
             "origin": device.login().origin, "ephemeral": device.login().ephemeral,
             "synced_at": profile.synced_at.map(|at| at.to_string()), "age_s": age, "proven": profile.proven,
             "ready": local.published().await?.is_some(),
-            "pending": pending.len(), "set_aside": set_aside, "conflicts": conflicts.len(),
+            "pending": unsent.changes, "files": unsent.files, "set_aside": unsent.refused, "conflicts": conflicts.len(),
             "records": counts, "bytes": bytes, "bytes_max": profile.policy.storage_max,
             "locked": device.check_lock().is_err(),
         });
@@ -242,7 +281,10 @@ pub(super) async fn status(home: &Path, output: &Output) -> Result<(), Failure> 
         let lines = [
             format!("{} ({}) at {}", profile.email, profile.role, device.login().origin),
             format!("{records} records, {} MB, {synced}{proof}", bytes.div_ceil(1_000_000)),
-            format!("{} changes wait to be sent, {set_aside} of them refused; {} conflicts", pending.len(), conflicts.len()),
+            format!(
+                "{} changes and {} files wait to be sent, {} of them refused; {} conflicts",
+                unsent.changes, unsent.files, unsent.refused, conflicts.len()
+            ),
         ];
         let over = profile.policy.storage_max.is_some_and(|most| bytes > most);
         let notes = [

@@ -12,6 +12,7 @@ use crate::{
     engine::{Failure as Network, Report},
     files::FileReport,
     keystore::Keystore,
+    store::rejection,
 };
 use fieldstone_protocol::device::WipeOrder;
 
@@ -31,26 +32,26 @@ pub(super) async fn run(device: &mut Device, output: &Output) -> Result<Ending, 
         ProgressBar::hidden()
     };
     bar.enable_steady_tick(Duration::from_millis(120));
-    let mut refused = 0;
-    let ending = device
-        .sync(|report| {
-            show(&bar, report);
-            if let Report::Sent { set_aside, .. } = report {
-                refused += set_aside;
-            }
-        })
-        .await;
-    if let Ok(Ending::UpToDate { .. }) = ending {
-        device
-            .exchange_files(|report| show_file(&bar, report))
-            .await?;
-    }
+    let ending = device.sync(|report| show(&bar, report)).await;
+    let exchanged = match ending {
+        Ok(Ending::UpToDate { .. }) => {
+            let report = |report: &FileReport| show_file(&bar, report);
+            device.exchange_files(report).await
+        }
+        _ => Ok(()),
+    };
     bar.finish_and_clear();
     let ending = ending?;
+    exchanged.map_err(|error| {
+        let Failure { code, text, .. } = error.into();
+        Failure {
+            code,
+            ..Failure::new(format!(
+                "The records are up to date, but not all files: {text}"
+            ))
+        }
+    })?;
     match &ending {
-        Ending::UpToDate { .. } if refused > 0 => Err(Failure::new(format!(
-            "Up to date, but the platform refused {refused} of your changes. “fieldstone-device pending” says why."
-        ))),
         Ending::UpToDate { .. } | Ending::Erase(_) => Ok(ending),
         Ending::Interrupted(failure) => Err(interrupted(failure)),
         Ending::SignedOut { revoked: true } => {
@@ -132,13 +133,51 @@ fn show_file(bar: &ProgressBar, report: &FileReport) {
     bar.set_message(format!("{doing} files: {bytes} of {size}"));
 }
 
+/// What a device has that the platform hasn't.
+#[derive(Default)]
+pub(super) struct Unsent {
+    /// Changes, refused ones included.
+    pub(super) changes: usize,
+    /// Files, refused ones included.
+    pub(super) files: usize,
+    /// Changes and files that the platform refused. They wait for their author.
+    pub(super) refused: usize,
+}
+
+impl Unsent {
+    pub(super) async fn of(device: &Device) -> Result<Self, Failure> {
+        let pending = device.local().pending().await?;
+        let files = device.waiting_files().await?;
+        let changes_refused = pending
+            .iter()
+            .filter(|change| rejection(&change.state).is_some());
+        let files_refused = files.values().filter(|file| file.refused.is_some());
+        Ok(Self {
+            changes: pending.len(),
+            files: files.len(),
+            refused: changes_refused.count() + files_refused.count(),
+        })
+    }
+
+    /// What to do about what was refused; nothing when nothing was.
+    pub(super) fn notice(&self) -> Option<String> {
+        let what = match self.refused {
+            0 => return None,
+            1 => "1 of your changes was refused by the platform and waits".to_owned(),
+            count => format!("{count} of your changes were refused by the platform and wait"),
+        };
+        Some(format!(
+            "{what} on this device. “fieldstone-device pending” says why, and what can be done."
+        ))
+    }
+}
+
 /// What a sync has come to.
 enum Done {
     /// Everything is up to date.
     Synced {
         proven: bool,
-        /// Changes that still wait.
-        waiting: u64,
+        unsent: Unsent,
         delivered: Delivered,
     },
     /// Everything is to be erased, by this order.
@@ -159,15 +198,15 @@ async fn once(device: &mut Device, output: &Output) -> Result<Done, Failure> {
         Ending::Erase(order) => Ok(Done::Wipe(order)),
         ending => Ok(Done::Synced {
             proven: ending == Ending::UpToDate { proven: true },
-            waiting: device.local().pending_count().await?,
+            unsent: Unsent::of(device).await?,
             delivered,
         }),
     }
 }
 
-/// Says what a sync has come to, or erases everything because it was ordered.
-async fn tell(done: Done, home: &Path, output: &Output) -> Result<(), Failure> {
-    let (proven, waiting, delivered) = match done {
+/// Says what a sync has come to, or erases everything because it was ordered. Answers what was refused, if something was.
+async fn tell(done: Done, home: &Path, output: &Output) -> Result<Option<String>, Failure> {
+    let (proven, unsent, delivered) = match done {
         Done::Wipe(order) => {
             let device = super::open(home).await?;
             device.obey_wipe(order.as_deref()).await?;
@@ -175,9 +214,9 @@ async fn tell(done: Done, home: &Path, output: &Output) -> Result<(), Failure> {
         }
         Done::Synced {
             proven,
-            waiting,
+            unsent,
             delivered,
-        } => (proven, waiting, delivered),
+        } => (proven, unsent, delivered),
     };
     let line = if proven {
         "Up to date, and proven so."
@@ -185,10 +224,12 @@ async fn tell(done: Done, home: &Path, output: &Output) -> Result<(), Failure> {
         "Up to date."
     };
     let answer = json!({
-        "up_to_date": true, "proven": proven, "pending": waiting, "delivered": count(&delivered),
+        "up_to_date": true, "proven": proven, "pending": unsent.changes, "files": unsent.files, "refused": unsent.refused,
+        "delivered": count(&delivered), "kept": delivered.kept,
     });
     let lines = std::iter::once(line.to_owned()).chain(lines(&delivered));
-    output.say(&answer, lines)
+    output.say(&answer, lines)?;
+    Ok(unsent.notice())
 }
 
 /// How many sealed changes the platform has now.
@@ -203,6 +244,7 @@ pub(super) fn lines(delivered: &Delivered) -> Vec<String> {
         quarantined,
         refused,
         kept,
+        damaged,
     } = delivered;
     let mut lines = Vec::new();
     if *taken > 0 {
@@ -224,6 +266,12 @@ pub(super) fn lines(delivered: &Delivered) -> Vec<String> {
             "{kept} sealed changes stay on this device until the workspace that they are for takes them."
         ));
     }
+    lines.extend(damaged.iter().map(|file| {
+        format!(
+            "Some sealed changes can't be read any more, because their file was damaged. What is left of them is kept in {}.",
+            file.display()
+        )
+    }));
     lines
 }
 
@@ -235,7 +283,10 @@ pub(super) async fn sync(home: &Path, output: &Output) -> Result<(), Failure> {
         // Nobody is logged in, perhaps because the platform has ordered it: it may not know yet that this was done.
         device::acknowledge_erasure(home, &Keystore::open).await?;
     }
-    tell(synced?, home, output).await
+    match tell(synced?, home, output).await? {
+        Some(refused) => Err(Failure::new(refused)),
+        None => Ok(()),
+    }
 }
 
 pub(super) async fn watch(home: &Path, how: Watch, output: &Output) -> Result<(), Failure> {
@@ -255,7 +306,9 @@ pub(super) async fn watch(home: &Path, how: Watch, output: &Output) -> Result<()
         let (interval, database) = match turn.await {
             Ok(None) => return Ok(()),
             Ok(Some((Ok(done), interval, database))) => {
-                tell(done, home, output).await?;
+                if let Some(refused) = tell(done, home, output).await? {
+                    output.failure(&refused, super::FAILED);
+                }
                 failures = 0;
                 (interval.max(5), Some(database))
             }

@@ -1,12 +1,16 @@
 //! Files of a device's records: hung on them, sent, fetched, read.
 
-use std::{io::Write, path::Path};
+use std::{collections::BTreeMap, io::Write, path::Path};
 
 use fieldstone_model::{Change, RecordId, Value, Values};
+use fieldstone_protocol::push::Kind;
 use fieldstone_store::{Store as _, StoreError};
 
 use super::{Device, DeviceError};
-use crate::files::{Exchange, FileError, FileReport, facts_of};
+use crate::{
+    files::{Exchange, FileError, FileReport, Waiting, facts_of},
+    store::{OutboxError, Pending},
+};
 
 impl Device {
     fn exchange(&self) -> Exchange<'_> {
@@ -25,7 +29,12 @@ impl Device {
         let id = store.new_id("attachment").ok_or_else(unknown)?;
         // The content first: no record is here without it, and content without a record goes with the next exchange.
         let facts = self.files.keep(id, from)?;
-        self.exchange().wait(id, facts).await?;
+        let file = Waiting {
+            name: name.to_owned(),
+            facts,
+            refused: None,
+        };
+        self.exchange().wait(id, file).await?;
         let create = Change::Create {
             object: "attachment".to_owned(),
             id,
@@ -45,9 +54,33 @@ impl Device {
         self.exchange().run(&self.store(), report).await
     }
 
-    /// How many files wait to be sent.
-    pub async fn waiting_files(&self) -> Result<usize, DeviceError> {
-        Ok(self.exchange().waiting().await?.len())
+    /// The files that wait to be sent.
+    pub async fn waiting_files(&self) -> Result<BTreeMap<RecordId, Waiting>, DeviceError> {
+        self.exchange().waiting().await
+    }
+
+    /// Gives up a file that waits to be sent. False when there is none.
+    pub async fn give_up_file(&self, attachment: RecordId) -> Result<bool, DeviceError> {
+        self.exchange().forget(attachment).await
+    }
+
+    /// Sends a refused file again with the next sync. False when there is none.
+    pub async fn retry_file(&self, attachment: RecordId) -> Result<bool, DeviceError> {
+        self.exchange().retry(attachment).await
+    }
+
+    /// Takes a change back that waits to be sent; with an attachment that was never sent, its file goes.
+    pub async fn take_back(
+        &self,
+        uuid: String,
+    ) -> Result<Result<Pending, OutboxError>, DeviceError> {
+        let taken = self.local.undo(uuid).await?;
+        if let Ok(pending) = &taken
+            && pending.mutation.kind == Kind::Create
+        {
+            self.exchange().forget(pending.mutation.record).await?;
+        }
+        Ok(taken)
     }
 
     /// Writes the content of an attachment, fetched first if it isn't here.
@@ -56,12 +89,20 @@ impl Device {
         attachment: RecordId,
         out: &mut impl Write,
     ) -> Result<(), DeviceError> {
-        let record = self.store().get("attachment", attachment, &[]).await?;
-        if !self.files.has(attachment) {
-            let facts = facts_of(&record).ok_or(FileError::NotHere)?;
-            let fetching = self.exchange();
-            fetching.fetch(attachment, &facts, &mut |_| {}).await?;
+        let exchange = self.exchange();
+        let is_own = exchange.waiting().await?.contains_key(&attachment);
+        if !is_own {
+            let record = self.store().get("attachment", attachment, &[]).await?;
+            if !self.files.has(attachment) {
+                let facts = facts_of(&record).ok_or(FileError::NotHere)?;
+                exchange.fetch(attachment, &facts, &mut |_| {}).await?;
+            }
         }
-        Ok(self.files.open(attachment)?.copy_to(out)?)
+        let opened = self.files.open(attachment);
+        let written = opened.and_then(|mut opened| opened.copy_to(out));
+        if matches!(written, Err(FileError::Sealed(_))) && !is_own {
+            self.files.remove(attachment)?;
+        }
+        Ok(written?)
     }
 }

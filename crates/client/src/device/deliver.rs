@@ -1,6 +1,6 @@
 //! Delivering what earlier logins on this device have left sealed, whoever made it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use fieldstone_protocol::sealed::{DeliveryRequest, ENTRIES_MAX, Fate};
 
@@ -23,6 +23,8 @@ pub struct Delivered {
     pub refused: Vec<String>,
     /// They stay here until the platform that they are for takes them.
     pub kept: usize,
+    /// They can't be read here any more: the files that held them, put out of the way.
+    pub damaged: Vec<PathBuf>,
 }
 
 impl Device {
@@ -50,6 +52,9 @@ impl Device {
                     journal::let_go(&file, &gone)?;
                 }
                 rest = later;
+            }
+            if left.damaged > 0 && journal::read(&file)?.entries.is_empty() {
+                delivered.damaged.push(journal::set_aside(&file)?);
             }
         }
         Ok(delivered)

@@ -40,13 +40,13 @@ impl Device {
 
     /// Whether there is nothing that the platform lacks.
     pub async fn is_all_sent(&self) -> Result<bool, DeviceError> {
-        Ok(self.local.pending_count().await? == 0 && self.waiting_files().await? == 0)
+        Ok(self.local.pending_count().await? == 0 && self.waiting_files().await?.is_empty())
     }
 
     /// Logs out: everything is erased but what is to be kept sealed.
     pub async fn log_out(self, unsent: Unsent) -> Result<(), DeviceError> {
         let waiting = self.local.pending_count().await?;
-        let files = self.waiting_files().await?;
+        let files = self.waiting_files().await?.len();
         let keep_sealed = match unsent {
             _ if waiting == 0 && files == 0 => false,
             Unsent::Ask if waiting == 0 => return Err(DeviceError::UnsentFiles(files)),

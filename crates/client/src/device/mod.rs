@@ -130,18 +130,28 @@ impl Device {
             .ok_or(DeviceError::KeyLost)?;
         let check = home.was_left_open();
         home.note_open(true)?;
-        let local = Local::open(&home.database(&login), &key, clock.clone(), check).await?;
-        let mut profile: Profile = local
-            .kept(PROFILE)
-            .await?
-            .ok_or(DatabaseError::Content("who is logged in"))?;
+        let database = home.database(&login);
+        let local = match Local::open(&database, &key, clock.clone(), check).await {
+            // What is here can still be read, and logged out of.
+            Err(DatabaseError::DiskFull) if home.give_room() => {
+                let local = Local::open(&database, &key, clock.clone(), check).await?;
+                local.only_read();
+                local
+            }
+            opened => opened?,
+        };
+        // A login is never without it: the file that was made for this one is gone, or has been emptied.
+        let kept = local.kept(PROFILE).await?;
+        let mut profile: Profile = kept.ok_or(DatabaseError::Damaged)?;
         let now = clock.now();
         if profile
             .latest
             .is_none_or(|latest| now > latest + profile::CLOCK_STEP)
         {
             profile.latest = Some(now);
-            local.keep(PROFILE, &profile).await?;
+            if !local.is_only_read() {
+                local.keep(PROFILE, &profile).await?;
+            }
         }
         let mut transport = Transport::new(&login.origin, login.ca.as_deref())?;
         transport.resume(&profile.session)?;
@@ -424,6 +434,7 @@ impl Device {
             mut home, local, ..
         } = self;
         drop(local);
+        home.keep_room();
         home.note_open(false)?;
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fieldstone_model::{Query, Record, RecordId};
 use fieldstone_store::Store as _;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Facts, FileError, Files, Opened, Sealing};
@@ -47,6 +47,20 @@ pub enum FileReport {
     },
 }
 
+/// A file that the platform hasn't got.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// What it is called.
+    #[serde(default)]
+    pub name: String,
+    /// What is known of its content.
+    #[serde(flatten)]
+    pub facts: Facts,
+    /// Why the platform doesn't take it, or why it can't be read, for people. It waits for its author then.
+    #[serde(default)]
+    pub refused: Option<String>,
+}
+
 /// How an upload stands, as the platform says it.
 #[derive(Debug, Deserialize)]
 struct Upload {
@@ -74,22 +88,36 @@ impl<'a> Exchange<'a> {
     }
 
     /// Notes that the content of `attachment` is here and waits to be sent.
-    pub async fn wait(&self, attachment: RecordId, facts: Facts) -> Result<(), DeviceError> {
+    pub async fn wait(&self, attachment: RecordId, file: Waiting) -> Result<(), DeviceError> {
         let mut waiting = self.waiting().await?;
-        waiting.insert(attachment, facts);
+        waiting.insert(attachment, file);
         Ok(self.local.keep(WAITING, &waiting).await?)
     }
 
-    /// Forgets a file that was to be sent.
-    pub async fn forget(&self, attachment: RecordId) -> Result<(), DeviceError> {
+    /// Forgets a file that was to be sent. False when there is none.
+    pub async fn forget(&self, attachment: RecordId) -> Result<bool, DeviceError> {
         let mut waiting = self.waiting().await?;
-        waiting.remove(&attachment);
+        if waiting.remove(&attachment).is_none() {
+            return Ok(false);
+        }
         self.local.keep(WAITING, &waiting).await?;
-        Ok(self.files.remove(attachment)?)
+        self.files.remove(attachment)?;
+        Ok(true)
+    }
+
+    /// Sends a refused file again with the next exchange. False when there is none.
+    pub async fn retry(&self, attachment: RecordId) -> Result<bool, DeviceError> {
+        let mut waiting = self.waiting().await?;
+        let Some(file) = waiting.get_mut(&attachment) else {
+            return Ok(false);
+        };
+        file.refused = None;
+        self.local.keep(WAITING, &waiting).await?;
+        Ok(true)
     }
 
     /// The files that wait to be sent.
-    pub async fn waiting(&self) -> Result<BTreeMap<RecordId, Facts>, DeviceError> {
+    pub async fn waiting(&self) -> Result<BTreeMap<RecordId, Waiting>, DeviceError> {
         Ok(self.local.kept(WAITING).await?.unwrap_or_default())
     }
 
@@ -99,55 +127,80 @@ impl<'a> Exchange<'a> {
         store: &DeviceStore,
         mut report: impl FnMut(&FileReport),
     ) -> Result<(), DeviceError> {
-        let unsent: Vec<RecordId> = self
-            .local
-            .pending()
-            .await?
+        let pending = self.local.pending().await?;
+        let unsent: Vec<RecordId> = pending
             .iter()
             .map(|pending| pending.mutation.record)
             .collect();
-        let mut waiting = self.waiting().await?;
-        for (id, facts) in waiting.clone() {
-            if unsent.contains(&id) {
-                continue;
-            }
-            match self.send(id, &facts, &mut report).await {
-                Ok(false) => continue,
-                // Refused when the record is gone, or has its content from elsewhere: then there is nothing left to send.
-                Ok(true)
-                | Err(DeviceError::Transport(TransportError::Refused {
-                    status: 404 | 409, ..
-                })) => {}
-                Err(error) => return Err(error),
-            }
-            waiting.remove(&id);
-            self.local.keep(WAITING, &waiting).await?;
-        }
+        self.send_all(&unsent, &mut report).await?;
+        let waiting = self.waiting().await?;
         let wanted = self.in_sight(store).await?;
         for id in self.files.ids() {
             if !wanted.contains_key(&id) && !waiting.contains_key(&id) && !unsent.contains(&id) {
                 self.files.remove(id)?;
             }
         }
+        self.fetch_all(wanted, &waiting, &mut report).await
+    }
+
+    /// Sends every file that waits and whose record was sent. One that is refused keeps none of the others back.
+    async fn send_all(
+        &self,
+        unsent: &[RecordId],
+        report: &mut impl FnMut(&FileReport),
+    ) -> Result<(), DeviceError> {
+        let mut waiting = self.waiting().await?;
+        for (id, file) in waiting.clone() {
+            if unsent.contains(&id) || file.refused.is_some() {
+                continue;
+            }
+            match self.send(id, &file.facts, report).await {
+                Ok(false) => continue,
+                Ok(true) => drop(waiting.remove(&id)),
+                Err(error) => {
+                    let refused = Some(refusal(error)?);
+                    waiting.insert(id, Waiting { refused, ..file });
+                }
+            }
+            self.local.keep(WAITING, &waiting).await?;
+        }
+        Ok(())
+    }
+
+    /// Fetches what isn't here or isn't whole. One that can't be had keeps none of the others away.
+    async fn fetch_all(
+        &self,
+        wanted: BTreeMap<RecordId, Option<Facts>>,
+        waiting: &BTreeMap<RecordId, Waiting>,
+        report: &mut impl FnMut(&FileReport),
+    ) -> Result<(), DeviceError> {
         let mut budget = BUDGET;
+        let mut cut_off = Ok(());
         for (id, facts) in wanted {
-            let Some(facts) = facts else { continue };
+            let Some(facts) = facts.filter(|_| !waiting.contains_key(&id)) else {
+                continue;
+            };
             if facts.size > FETCHED_MAX || facts.size > budget {
                 continue;
             }
             budget -= facts.size;
-            if self.files.has(id) {
+            if self.files.is_whole(id, facts.size) {
                 continue;
             }
-            match self.fetch(id, &facts, &mut report).await {
-                // One file that isn't what its record says keeps none of the others away.
+            match self.fetch(id, &facts, report).await {
+                Err(error @ DeviceError::Transport(TransportError::Unexpected)) => {
+                    cut_off = Err(error);
+                }
                 Err(DeviceError::File(error @ FileError::Different)) => {
                     tracing::warn!(%error, %id, "a file was left out");
                 }
+                Err(DeviceError::Transport(
+                    error @ (TransportError::Refused { .. } | TransportError::Forbidden { .. }),
+                )) => tracing::warn!(%error, %id, "a file was left out"),
                 answer => answer?,
             }
         }
-        Ok(())
+        cut_off
     }
 
     /// The attachments that the person sees, with what is known of their content if it is there.
@@ -244,6 +297,20 @@ impl<'a> Exchange<'a> {
             return Err(FileError::Different.into());
         }
         Ok(self.files.publish(id)?)
+    }
+}
+
+/// Why this one file can't be sent, for its author. A failure that has nothing to do with it is one of the exchange.
+fn refusal(error: DeviceError) -> Result<String, DeviceError> {
+    match error {
+        DeviceError::Transport(TransportError::Refused { status: 404, .. }) => {
+            Ok("Its record was deleted, or you don't see it any more.".to_owned())
+        }
+        DeviceError::Transport(
+            TransportError::Refused { .. } | TransportError::Forbidden { .. },
+        )
+        | DeviceError::File(_) => Ok(error.to_string()),
+        error => Err(error),
     }
 }
 

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::keys::{LoginKey, Purpose};
 
 pub(crate) use exchange::facts_of;
-pub use exchange::{Exchange, FileReport};
+pub use exchange::{Exchange, FileReport, Waiting};
 
 /// The version of the way keys are derived.
 const VERSION: u16 = 1;
@@ -47,7 +47,7 @@ pub enum FileError {
     TooLarge,
     /// Damaged, or of another login.
     #[error(
-        "The content of this file can't be opened. It was damaged; fetch it again with “fieldstone-device sync”."
+        "The content of this file can't be opened: it was damaged. If the platform has it, “fieldstone-device sync” fetches it again."
     )]
     Sealed(#[source] VaultError),
     /// It isn't here.
@@ -148,6 +148,12 @@ impl Files {
     /// Whether the content of `attachment` is here.
     pub fn has(&self, attachment: RecordId) -> bool {
         self.path(attachment).is_file()
+    }
+
+    /// Whether the content of `attachment` is here, with as many bytes as it has.
+    fn is_whole(&self, attachment: RecordId, size: u64) -> bool {
+        self.open(attachment)
+            .is_ok_and(|opened| opened.size() == size)
     }
 
     /// Removes the content of `attachment`, and what was fetched of it.
@@ -333,7 +339,12 @@ impl Opened {
             file => file.map_err(failed(path, "read"))?,
         };
         let mut head = [0; HEAD_LEN];
-        file.read_exact(&mut head).map_err(failed(path, "read"))?;
+        match file.read_exact(&mut head) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(VaultError::NotSealed.into());
+            }
+            answer => answer.map_err(failed(path, "read"))?,
+        }
         let key = files.key_of(attachment)?;
         let stream = Stream::resume(&key, attachment.as_str().as_bytes(), &head)?;
         let sealed = file.metadata().map_err(failed(path, "read"))?.len() - length(HEAD_LEN);

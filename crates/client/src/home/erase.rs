@@ -6,13 +6,15 @@ use std::{fs, io, path::PathBuf};
 
 use super::{
     Home, HomeError, Intent, JOURNAL, LOGIN, LOGIN_INTENT, LOGOUT_INTENT, Login, RECEIPT, Receipt,
-    State, failed, sync_folder,
+    State, failed, spare, sync_folder,
 };
 use crate::keystore::Keystore;
 
 /// One step; each is one thing that is done or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
+    /// Give back the room that is kept for a full disk: the marker takes some.
+    GiveRoom,
     /// Write the marker.
     Mark,
     /// Remove the key from the keystore.
@@ -31,8 +33,7 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Erasure<'a> {
     home: &'a Home,
-    login: Login,
-    receipt: Option<Receipt>,
+    intent: Intent,
     steps: Vec<Step>,
 }
 
@@ -41,57 +42,58 @@ impl Home {
     ///
     /// The database must be closed.
     pub fn erase(&self, login: &Login, keep_sealed: bool, receipt: Option<Receipt>) -> Erasure<'_> {
-        let mut steps = vec![Step::Mark, Step::ForgetKey];
-        // Whether the journal stays is settled before the marker is written: what the user wants gone is gone first.
-        if !keep_sealed {
-            let journal = self.path.join(JOURNAL).join(format!("{}.sealed", login.id));
-            if journal.exists() {
-                steps.insert(0, Step::RemoveFile(journal));
-            }
-        }
-        steps.extend(self.remaining(login));
-        Erasure {
-            home: self,
+        let intent = Intent {
             login: login.clone(),
             receipt,
+            discard: !keep_sealed,
+        };
+        let mut steps = vec![Step::GiveRoom, Step::Mark];
+        steps.extend(self.remaining(&intent));
+        Erasure {
+            home: self,
+            intent,
             steps,
         }
     }
 
     /// What is left to erase of a login or logout that wasn't completed; nothing when there is none.
     pub fn unfinished(&self) -> Result<Option<Erasure<'_>>, HomeError> {
-        Ok(match self.state()? {
-            State::LoggingOut(login) | State::LoggingIn(login) => {
-                let intent: Option<Intent> = self.read(LOGOUT_INTENT)?;
-                let mut steps = vec![Step::ForgetKey];
-                steps.extend(self.remaining(&login));
-                Some(Erasure {
-                    home: self,
-                    login,
-                    receipt: intent.and_then(|intent| intent.receipt),
-                    steps,
-                })
-            }
+        let intent = match self.state()? {
+            State::LoggingOut(_) => self.logout_intent()?,
+            State::LoggingIn(login) => Some(Intent {
+                login,
+                receipt: None,
+                discard: false,
+            }),
             State::LoggedIn(_) | State::LoggedOut => None,
-        })
+        };
+        Ok(intent.map(|intent| Erasure {
+            home: self,
+            steps: self.remaining(&intent),
+            intent,
+        }))
     }
 
-    fn remaining(&self, login: &Login) -> Vec<Step> {
-        let database = self.database(login);
+    /// Everything that comes after the marker.
+    fn remaining(&self, intent: &Intent) -> Vec<Step> {
+        let database = self.database(&intent.login);
         let beside = |end: &str| {
             let mut name = database.clone().into_os_string();
             name.push(end);
             PathBuf::from(name)
         };
-        let mut steps: Vec<Step> = [
+        let mut steps = vec![Step::ForgetKey];
+        if intent.discard {
+            let journal = format!("{}.sealed", intent.login.id);
+            steps.push(Step::RemoveFile(self.path.join(JOURNAL).join(journal)));
+        }
+        let database = [
             database.clone(),
             beside("-wal"),
             beside("-shm"),
             beside("-journal"),
-        ]
-        .into_iter()
-        .map(Step::RemoveFile)
-        .collect();
+        ];
+        steps.extend(database.map(Step::RemoveFile));
         let attachments = self.attachments();
         if let Ok(entries) = fs::read_dir(&attachments) {
             steps.extend(entries.flatten().map(|entry| {
@@ -104,7 +106,8 @@ impl Home {
             }));
             steps.push(Step::RemoveFolder(attachments));
         }
-        for file in [LOGIN, LOGIN_INTENT] {
+        let copy = spare::copy_of(LOGIN);
+        for file in [&copy, LOGIN, LOGIN_INTENT, spare::RESERVE] {
             steps.push(Step::RemoveFile(self.path.join(file)));
         }
         steps.extend([Step::KeepReceipt, Step::Unmark]);
@@ -115,7 +118,7 @@ impl Home {
 impl Erasure<'_> {
     /// The login that is erased.
     pub fn login(&self) -> &Login {
-        &self.login
+        &self.intent.login
     }
 
     /// The steps in their order.
@@ -126,21 +129,19 @@ impl Erasure<'_> {
     /// Does one step. It may have been done before.
     pub fn perform(&self, step: &Step, keystore: &Keystore) -> Result<(), HomeError> {
         match step {
-            Step::Mark => {
-                let intent = Intent {
-                    login: self.login.clone(),
-                    receipt: self.receipt.clone(),
-                };
-                self.home.write(LOGOUT_INTENT, &intent)
+            Step::GiveRoom => {
+                self.home.give_room();
+                Ok(())
             }
+            Step::Mark => self.home.write(LOGOUT_INTENT, &self.intent),
             Step::ForgetKey => keystore
-                .forget(&self.home.key_name(&self.login))
+                .forget(&self.home.key_name(&self.intent.login))
                 .map_err(HomeError::Keystore),
             Step::RemoveFile(file) => gone(fs::remove_file(file)).map_err(failed(file, "erased")),
             Step::RemoveFolder(folder) => {
                 gone(fs::remove_dir_all(folder)).map_err(failed(folder, "erased"))
             }
-            Step::KeepReceipt => match &self.receipt {
+            Step::KeepReceipt => match &self.intent.receipt {
                 Some(receipt) => self.home.write(RECEIPT, receipt),
                 None => Ok(()),
             },

@@ -50,11 +50,11 @@ impl Lease {
 
     pub(super) fn note(&mut self, open: bool) -> Result<(), HomeError> {
         let word = if open { OPEN } else { "closed" };
-        let text = format!("{word} {}\n", std::process::id());
+        // Always as long, and never cut: what is written over what is there takes no room on a full disk.
+        let text = format!("{word:<6} {:<10}\n", std::process::id());
         let file = &mut *self.file;
         let written = file
-            .set_len(0)
-            .and_then(|()| file.rewind())
+            .rewind()
             .and_then(|()| file.write_all(text.as_bytes()))
             .and_then(|()| file.sync_data());
         written.map_err(failed(&self.path, "written"))

@@ -5,6 +5,7 @@
 
 mod erase;
 mod lease;
+mod spare;
 
 use std::{
     fs,
@@ -13,7 +14,7 @@ use std::{
 };
 
 use fieldstone_model::RecordId;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 pub use erase::{Erasure, Step};
 use lease::Lease;
@@ -90,13 +91,15 @@ pub struct Receipt {
     pub receipt: String,
 }
 
-/// The marker of a logout: whose, and by whose order.
+/// The marker of a logout: whose, by whose order, and whether what is kept sealed goes as well.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Intent {
     #[serde(flatten)]
     login: Login,
     #[serde(default)]
     receipt: Option<Receipt>,
+    #[serde(default)]
+    discard: bool,
 }
 
 /// What the folder says about logins.
@@ -133,15 +136,12 @@ impl Home {
     pub fn open(path: &Path, new_id: impl FnOnce() -> String) -> Result<Self, HomeError> {
         make_private_folder(path)?;
         let lease = Lease::take(path)?;
-        let file = path.join(INSTALLATION);
-        let installation = match fs::read_to_string(&file) {
-            Ok(text) if !text.trim().is_empty() => text.trim().to_owned(),
-            Ok(_) => write_new_installation(path, new_id())?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                write_new_installation(path, new_id())?
-            }
-            Err(error) => return Err(failed(&file, "read")(error)),
-        };
+        let installation = installation(path, new_id)?;
+        spare::make_copy(path, INSTALLATION);
+        if path.join(LOGIN).exists() {
+            spare::make_copy(path, LOGIN);
+            spare::keep_room(path);
+        }
         Ok(Self {
             path: path.to_owned(),
             lease,
@@ -169,18 +169,43 @@ impl Home {
         self.lease.note(open)
     }
 
+    /// Takes the room that is kept for a full disk, if it isn't kept yet and there is so much.
+    pub fn keep_room(&self) {
+        spare::keep_room(&self.path);
+    }
+
+    /// Gives back the room that is kept for a full disk; whether there was any.
+    pub fn give_room(&self) -> bool {
+        spare::give_room(&self.path)
+    }
+
     /// Who is logged in.
     pub fn state(&self) -> Result<State, HomeError> {
-        if let Some(login) = self.read::<Login>(LOGOUT_INTENT)? {
-            return Ok(State::LoggingOut(login));
+        if let Some(intent) = self.logout_intent()? {
+            return Ok(State::LoggingOut(intent.login));
         }
-        if let Some(login) = self.read::<Login>(LOGIN)? {
+        if let Some(login) = spare::read(&self.path, LOGIN)? {
             return Ok(State::LoggedIn(login));
         }
-        Ok(match self.read::<Login>(LOGIN_INTENT)? {
+        Ok(match spare::parsed(&self.path, LOGIN_INTENT)? {
             Some(login) => State::LoggingIn(login),
             None => State::LoggedOut,
         })
+    }
+
+    /// The marker of a logout. One that is damaged still means whoever is logged in.
+    fn logout_intent(&self) -> Result<Option<Intent>, HomeError> {
+        match spare::parsed(&self.path, LOGOUT_INTENT) {
+            Err(damaged @ HomeError::Damaged(_)) => match spare::read(&self.path, LOGIN)? {
+                Some(login) => Ok(Some(Intent {
+                    login,
+                    receipt: None,
+                    discard: false,
+                })),
+                None => Err(damaged),
+            },
+            answer => answer,
+        }
     }
 
     /// Notes that a login begins: what it makes from now on is removed again if it isn't completed.
@@ -192,7 +217,10 @@ impl Home {
     pub fn complete_login(&self) -> Result<(), HomeError> {
         let (from, to) = (self.path.join(LOGIN_INTENT), self.path.join(LOGIN));
         fs::rename(&from, &to).map_err(failed(&to, "written"))?;
-        sync_folder(&self.path)
+        sync_folder(&self.path)?;
+        spare::make_copy(&self.path, LOGIN);
+        spare::keep_room(&self.path);
+        Ok(())
     }
 
     /// The name of a login's key in the keystore.
@@ -206,7 +234,7 @@ impl Home {
 
     /// What is still to be told to the platform that ordered to erase.
     pub fn receipt(&self) -> Result<Option<Receipt>, HomeError> {
-        self.read(RECEIPT)
+        spare::parsed(&self.path, RECEIPT)
     }
 
     /// The platform knows.
@@ -237,18 +265,6 @@ impl Home {
         size_of(&self.path)
     }
 
-    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, HomeError> {
-        let file = self.path.join(name);
-        let text = match fs::read(&file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(&file, "read")(error)),
-        };
-        serde_json::from_slice(&text)
-            .map(Some)
-            .map_err(|_| HomeError::Damaged(file))
-    }
-
     /// Writes a file whole or not at all, and makes sure that it lasts.
     fn write(&self, name: &str, value: &impl Serialize) -> Result<(), HomeError> {
         let text =
@@ -260,19 +276,42 @@ impl Home {
 /// Writes the marker of a logout for whoever is logged in, so that the next start erases everything of that login. For a process that is
 /// about to end because of a threat: it takes no lease, since this process or the one that it watches has it.
 pub fn mark_for_erasure(path: &Path) -> Result<(), HomeError> {
-    let file = path.join(LOGIN);
-    let text = match fs::read(&file) {
-        Ok(text) => text,
+    let Some(login) = spare::read::<Login>(path, LOGIN)? else {
         // Nobody is logged in.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(failed(&file, "read")(error)),
+        return Ok(());
     };
+    let text = serde_json::to_vec(&login).map_err(|_| HomeError::Damaged(path.join(LOGIN)))?;
+    spare::give_room(path);
     write_durably(path, LOGOUT_INTENT, &text)
 }
 
-fn write_new_installation(path: &Path, id: String) -> Result<String, HomeError> {
+/// The name of this installation: as it was written, as its copy has it, or a new one.
+fn installation(path: &Path, new_id: impl FnOnce() -> String) -> Result<String, HomeError> {
+    let copy = spare::copy_of(INSTALLATION);
+    for name in [INSTALLATION, &copy] {
+        let file = path.join(name);
+        match fs::read(&file) {
+            Ok(text) => {
+                let text = String::from_utf8(text).unwrap_or_default();
+                if is_installation(text.trim()) {
+                    return Ok(text.trim().to_owned());
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(&file, "read")(error)),
+        }
+    }
+    let id = new_id();
     write_durably(path, INSTALLATION, id.as_bytes())?;
     Ok(id)
+}
+
+/// Whether a text can be the name of an installation.
+fn is_installation(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn write_durably(folder: &Path, name: &str, bytes: &[u8]) -> Result<(), HomeError> {

@@ -87,7 +87,7 @@ fn assert_no_canary(folder: &Path) {
 #[tokio::test]
 async fn killed_after_any_step_a_logout_is_finished_at_the_next_start() {
     // More steps than there are: the last rounds are whole logouts.
-    for killed_after in 0..14 {
+    for killed_after in 0..18 {
         let folder = tempfile::tempdir().unwrap();
         let keystore = keystore();
         let login = login("login-1");
@@ -107,7 +107,7 @@ async fn killed_after_any_step_a_logout_is_finished_at_the_next_start() {
         assert_no_canary(folder.path());
 
         let home = open(folder.path());
-        if killed_after == 0 {
+        if killed_after <= 1 {
             assert_eq!(home.state().unwrap(), State::LoggedIn(login.clone()));
             let key = keystore.find(&home.key_name(&login)).unwrap().unwrap();
             Local::open(&home.database(&login), &key, Arc::new(SystemClock), true)
@@ -125,9 +125,9 @@ async fn killed_after_any_step_a_logout_is_finished_at_the_next_start() {
             .iter()
             .map(|file| file.file_name().unwrap().to_string_lossy().into_owned())
             .collect();
+        let kept = ["lease", "installation", "installation.copy"];
         assert!(
-            left.iter()
-                .all(|name| name == "lease" || name == "installation"),
+            left.iter().all(|name| kept.contains(&name.as_str())),
             "{left:?} is left after a kill at step {killed_after}"
         );
     }
@@ -201,6 +201,57 @@ fn a_database_left_open_is_noticed() {
     home.note_open(false).unwrap();
     drop(home);
     assert!(!open(folder.path()).was_left_open());
+}
+
+#[test]
+fn a_damaged_file_is_read_from_its_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = open(folder.path());
+    let login = login("login-1");
+    home.begin_login(&login).unwrap();
+    home.complete_login().unwrap();
+    drop(home);
+    for name in [INSTALLATION, LOGIN] {
+        for damage in [&b""[..], b"\0\0\0\0", b"{\"id\":\"lo"] {
+            fs::write(folder.path().join(name), damage).unwrap();
+            let home = Home::open(folder.path(), || unreachable!()).unwrap();
+            assert_eq!(home.installation(), "installation-1");
+            assert_eq!(home.state().unwrap(), State::LoggedIn(login.clone()));
+        }
+    }
+    // The order to erase counts, whatever has become of the marker's content.
+    mark_for_erasure(folder.path()).unwrap();
+    fs::write(folder.path().join(LOGOUT_INTENT), b"").unwrap();
+    let home = open(folder.path());
+    assert_eq!(home.state().unwrap(), State::LoggingOut(login));
+    home.unfinished()
+        .unwrap()
+        .unwrap()
+        .run(&keystore())
+        .unwrap();
+    assert_eq!(home.state().unwrap(), State::LoggedOut);
+}
+
+#[test]
+fn what_was_to_be_given_up_is_gone_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = open(folder.path());
+    let login = login("login-1");
+    home.begin_login(&login).unwrap();
+    home.complete_login().unwrap();
+    let journal = home.journals().unwrap().join("login-1.sealed");
+    // A folder in its place can't be removed as a file can.
+    fs::create_dir(&journal).unwrap();
+    assert!(home.erase(&login, false, None).run(&keystore()).is_err());
+    fs::remove_dir(&journal).unwrap();
+    fs::write(&journal, b"sealed").unwrap();
+    home.unfinished()
+        .unwrap()
+        .unwrap()
+        .run(&keystore())
+        .unwrap();
+    assert!(!journal.exists());
+    assert_eq!(home.state().unwrap(), State::LoggedOut);
 }
 
 #[cfg(unix)]

@@ -29,6 +29,8 @@ pub struct Left {
     pub origin: Option<String>,
     /// The last entry of each mutation that waits, in the order in which the mutations were made.
     pub entries: Vec<Entry>,
+    /// Lines that aren't what was written. One that a crash has cut off isn't counted: nobody was told that it is saved.
+    pub damaged: usize,
 }
 
 /// Adds lines at the end; with `durably` they last when it answers. A failure leaves the file as it was.
@@ -106,17 +108,21 @@ pub(super) fn contents(file: &Path) -> Result<(Left, usize), JournalError> {
     match fs::read(file) {
         Ok(bytes) => Ok(parse(&bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((Left::default(), 0)),
-        Err(error) => Err(JournalError::Files(file.to_owned(), error)),
+        Err(error) => Err(JournalError::Unreadable(file.to_owned(), error)),
     }
 }
 
 fn parse(bytes: &[u8]) -> (Left, usize) {
     let mut origin = None;
     let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
-    let mut lines = 0;
+    let (mut lines, mut damaged) = (0, 0);
     for line in bytes.split(|byte| *byte == b'\n') {
-        let Ok(line) = serde_json::from_slice(line) else {
-            continue;
+        let line = match serde_json::from_slice(line) {
+            Ok(line) => line,
+            Err(error) => {
+                damaged += usize::from(!error.is_eof());
+                continue;
+            }
         };
         lines += 1;
         match line {
@@ -127,7 +133,12 @@ fn parse(bytes: &[u8]) -> (Left, usize) {
     }
     let mut entries: Vec<Entry> = entries.into_values().collect();
     entries.sort_by_key(|entry| entry.order);
-    (Left { origin, entries }, lines)
+    let left = Left {
+        origin,
+        entries,
+        damaged,
+    };
+    (left, lines)
 }
 
 /// What a journal holds: what can be delivered.
@@ -135,15 +146,26 @@ pub fn read(file: &Path) -> Result<Left, JournalError> {
     contents(file).map(|(left, _)| left)
 }
 
-/// Lets go of mutations of an earlier login's journal that the platform has; removes the file when none is left.
+/// Lets go of mutations of an earlier login's journal that the platform has; removes the file when nothing is left.
 pub fn let_go(file: &Path, gone: &[String]) -> Result<(), JournalError> {
     let failed = |error| JournalError::Files(file.to_owned(), error);
     let lines: Vec<Line> = gone.iter().cloned().map(Line::Gone).collect();
     append(file, &lines, true).map_err(failed)?;
-    if read(file)?.entries.is_empty() {
+    let left = read(file)?;
+    if left.entries.is_empty() && left.damaged == 0 {
         remove(file).map_err(failed)?;
     }
     Ok(())
+}
+
+/// Puts a journal with damaged lines, whose others the platform has, out of the way; answers where it is now. Nothing of it is deleted:
+/// what is left of such a line may still be of use to whoever can open it.
+pub fn set_aside(file: &Path) -> Result<PathBuf, JournalError> {
+    let aside = file.with_extension("damaged");
+    fs::rename(file, &aside)
+        .and_then(|()| sync_folder(&aside))
+        .map_err(|error| JournalError::Files(file.to_owned(), error))?;
+    Ok(aside)
 }
 
 /// The journals that a folder holds, of whichever login.

@@ -19,7 +19,7 @@ pub use fieldstone_protocol::sealed::SealedEntry as Entry;
 use zeroize::Zeroizing;
 
 use file::{Head, Line};
-pub use file::{Left, all, let_go, read};
+pub use file::{Left, all, let_go, read, set_aside};
 pub use sealed::{LoginPair, Place, SealError, Sealed, fingerprint, open, seal};
 
 /// A file with more than this many lines, and most of them worth nothing, is written anew.
@@ -29,13 +29,21 @@ const LINES_KEPT: usize = 256;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {
-    /// The file can't be read or written.
+    /// The file can't be written.
     #[error(
         "The sealed journal {} can't be written ({}), so nothing was changed. Make room on the disk and try again.",
         .0.display(),
         .1.kind()
     )]
     Files(PathBuf, #[source] io::Error),
+    /// The file can't be read.
+    #[error(
+        "The sealed journal {} can't be read ({}). It holds changes that weren't sent, so nothing was changed; let this user read it, then \
+         try again.",
+        .0.display(),
+        .1.kind()
+    )]
+    Unreadable(PathBuf, #[source] io::Error),
     /// Sealing failed.
     #[error(
         "The change can't be sealed to the workspace's key, so nothing was changed. Sync, then try again."
@@ -112,8 +120,8 @@ impl Journal {
         later.map(|(uuid, _)| uuid.clone()).collect()
     }
 
-    /// Moves entries into a journal of their own, to be delivered like those of an earlier login.
-    pub fn set_apart(&mut self, lost: &[String]) -> Result<(), JournalError> {
+    /// Copies entries into a journal of their own, to be delivered like those of an earlier login.
+    pub fn set_apart(&self, lost: &[String]) -> Result<(), JournalError> {
         if lost.is_empty() {
             return Ok(());
         }
@@ -125,8 +133,7 @@ impl Journal {
         let lines: Vec<Line> = std::iter::once(Line::Head(self.head.clone()))
             .chain(entries.map(Line::Entry))
             .collect();
-        file::append(&apart, &lines, true).map_err(|error| JournalError::Files(apart, error))?;
-        self.write(&[], lost).map(drop)
+        file::append(&apart, &lines, true).map_err(|error| JournalError::Files(apart, error))
     }
 
     /// Seals mutations, and lets others go that don't wait any more. Answers the numbers of the new entries, in their order.
@@ -321,6 +328,23 @@ mod tests {
         fs::write(&file, bytes).unwrap();
         world.journal().write(&[mutation("2", "b")], &[]).unwrap();
         assert_eq!(world.delivered().len(), 2);
+    }
+
+    #[test]
+    fn a_damaged_line_is_counted_and_kept() {
+        let world = World::new();
+        let both = [mutation("1", "a"), mutation("2", "b")];
+        world.journal().write(&both, &[]).unwrap();
+        let file = all(world.folder.path())[0].clone();
+        let text = fs::read_to_string(&file).unwrap();
+        let damaged = text.replacen("\"entry\":", "\"entrY\":", 1);
+        fs::write(&file, damaged).unwrap();
+        let left = read(&file).unwrap();
+        assert_eq!((left.entries.len(), left.damaged), (1, 1));
+        let_go(&file, &gone("2")).unwrap();
+        let aside = set_aside(&file).unwrap();
+        assert!(fs::read_to_string(aside).unwrap().contains("entrY"));
+        assert!(all(world.folder.path()).is_empty());
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(super) fn open(path: &Path, key: &LoginKey, use_: Use) -> Result<Connection,
     }
 }
 
-/// The settings and why:
+/// Opens the database with pages that are authenticated in this way. The settings and why:
 /// - `cipher_memory_security` stays off: once on, it can't be switched off again, and then every piece of memory that SQLite takes is locked
 ///   and every one that it gives back is wiped, by a call of the system each. SQLCipher locks and wipes what holds keys in any case; records
 ///   in freed memory are protected by what protects the process: no core dumps, no tracing.

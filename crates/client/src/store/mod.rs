@@ -29,7 +29,10 @@ mod write;
 use std::{
     collections::HashMap,
     path::Path as FilePath,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use aws_lc_rs::rand;
@@ -56,7 +59,7 @@ pub(crate) use outbox::new_uuid;
 pub use outbox::{Pending, State, rejection, state_name};
 pub use revise::OutboxError;
 pub use row::Unknown;
-use seal::Kept;
+use seal::{Kept, Lost};
 
 /// Where the key of blinded names is in `meta`.
 const BLIND_KEY: &str = "blind_key";
@@ -73,6 +76,8 @@ struct Shared {
     ids: IdSource,
     clock: Arc<dyn Clock>,
     kept: Arc<Mutex<Kept>>,
+    /// Whether there is no room for anything that is written.
+    only_read: AtomicBool,
 }
 
 impl Local {
@@ -97,6 +102,7 @@ impl Local {
                 ids: IdSource::default(),
                 clock,
                 kept: Arc::default(),
+                only_read: AtomicBool::new(false),
             }),
         })
     }
@@ -109,21 +115,63 @@ impl Local {
         let sequence = self
             .read(|connection, _| seal::sequence(connection))
             .await?;
-        let mut journal = open(sequence)?;
-        if let Some(mut found) = journal.take() {
-            let sorted = move |connection: &rusqlite::Connection, _: &Registry| {
-                seal::set_lost_apart(connection, &mut found)?;
-                Ok(found)
-            };
-            journal = Some(self.read(sorted).await?);
-        }
+        let journal = match open(sequence)? {
+            Some(journal) if self.is_only_read() => self.complete(journal).await?,
+            Some(journal) => Some(self.set_lost_apart(journal).await?),
+            None => None,
+        };
         let kept = Kept::new(journal);
         *self
             .shared
             .kept
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = kept;
+        if self.is_only_read() {
+            return Ok(());
+        }
         self.write(|_, _| Ok(())).await
+    }
+
+    /// The journal, if it holds whatever waits.
+    async fn complete(&self, journal: Journal) -> Result<Option<Journal>, DatabaseError> {
+        let database = &self.shared.database;
+        let check = move |connection: &mut rusqlite::Connection| {
+            let is_complete = seal::everything(connection, &journal)?.is_empty();
+            Ok(is_complete.then_some(journal))
+        };
+        database.maintain(check).await
+    }
+
+    /// From now on everything that would be written is refused for want of room.
+    pub fn only_read(&self) {
+        self.shared.only_read.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether there is no room for anything that is written.
+    pub fn is_only_read(&self) -> bool {
+        self.shared.only_read.load(Ordering::Relaxed)
+    }
+
+    /// Sets apart what is in the journal and the database has lost. Killed after any step, the next start does it again.
+    async fn set_lost_apart(&self, journal: Journal) -> Result<Journal, DatabaseError> {
+        let find = move |connection: &rusqlite::Connection, _: &Registry| {
+            let lost = seal::lost(connection, &journal)?;
+            Ok((journal, lost))
+        };
+        let (
+            mut journal,
+            Lost {
+                mutations,
+                outdated,
+            },
+        ) = self.read(find).await?;
+        journal.set_apart(&mutations)?;
+        if !outdated.is_empty() {
+            self.write(move |transaction, registry| seal::forget(transaction, registry, &outdated))
+                .await?;
+        }
+        journal.write(&[], &mutations)?;
+        Ok(journal)
     }
 
     /// Whether the outbox is kept sealed.
@@ -171,6 +219,9 @@ impl Local {
         + Send
         + 'static,
     ) -> Result<T, DatabaseError> {
+        if self.is_only_read() {
+            return Err(DatabaseError::DiskFull);
+        }
         let registry = self.registry();
         let (answer, fresh) = self
             .shared
@@ -233,6 +284,9 @@ impl Local {
 
     /// Carries out a call of the engine. The calls of one engine must wait for each other.
     pub async fn perform(&self, call: LocalCall) -> Result<LocalAnswer, LocalError> {
+        if self.is_only_read() {
+            return Err(LocalError::Full);
+        }
         let registry = self.registry();
         let local = self.clone();
         let answer = self
@@ -404,14 +458,15 @@ impl Local {
         .await
     }
 
-    /// Sets what a change that waits or was set aside wants, and puts it back into the queue.
+    /// Sets what a change that waits or was set aside wants, leaves fields out of it, and puts it back into the queue.
     pub async fn edit_pending(
         &self,
         uuid: String,
         wanted: Values,
+        without: Vec<String>,
     ) -> Result<Result<Pending, OutboxError>, DatabaseError> {
         self.change_outbox(move |transaction, registry, numbers| {
-            revise::edit(transaction, registry, numbers, &uuid, &wanted)
+            revise::edit(transaction, registry, numbers, &uuid, &wanted, &without)
         })
         .await
     }

@@ -39,7 +39,7 @@ pub fn state_name(state: &State) -> &'static str {
     }
 }
 
-const NEW: i64 = 0;
+pub(super) const NEW: i64 = 0;
 const TAKEN: i64 = 1;
 const SET_ASIDE: i64 = 2;
 const ACKNOWLEDGED: i64 = 3;

@@ -29,6 +29,9 @@ pub enum OutboxError {
     /// Later changes build on it.
     #[error("Later changes to this record build on its creation. Undo those first.")]
     BuiltUpon,
+    /// No field would be left.
+    #[error("Nothing would be left of this change. Take it back with --undo instead.")]
+    NothingLeft,
     /// The platform hasn't refused it.
     #[error("This change waits to be sent anyway.")]
     NotRefused,
@@ -68,13 +71,15 @@ pub(super) fn undo(
     Ok(Ok(pending))
 }
 
-/// Sets wanted values of a mutation that is new or set aside, and puts it back into the queue. It gets another uuid: its content is another.
+/// Sets wanted values of a mutation that is new or set aside, leaves fields out of it, and puts it back into the queue. It gets another uuid:
+/// its content is another.
 pub(super) fn edit(
     transaction: &Transaction<'_>,
     registry: &Registry,
     numbers: &mut Numbers,
     uuid: &str,
     wanted: &Values,
+    without: &[String],
 ) -> Result<Result<Pending, OutboxError>, DatabaseError> {
     let mut pending = match changeable(transaction, uuid)? {
         Ok(pending) => pending,
@@ -89,6 +94,12 @@ pub(super) fn edit(
             };
             edit.wanted = to_json(value, &field.kind);
         }
+    }
+    for name in without {
+        pending.mutation.fields.remove(name);
+    }
+    if pending.mutation.fields.is_empty() && pending.mutation.kind == Kind::Update {
+        return Ok(Err(OutboxError::NothingLeft));
     }
     pending.state = State::New;
     pending.mutation.uuid = new_uuid()?;
@@ -117,6 +128,6 @@ pub(super) fn retry(
             state: State::New | State::Taken,
             ..
         }) => Ok(Err(OutboxError::NotRefused)),
-        _ => edit(transaction, registry, numbers, uuid, &Values::new()),
+        _ => edit(transaction, registry, numbers, uuid, &Values::new(), &[]),
     }
 }

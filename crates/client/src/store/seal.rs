@@ -6,11 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, Transaction, params};
+use fieldstone_model::Registry;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::{
+    base,
     error::DatabaseError,
-    meta,
+    meta::{self, Numbers},
     outbox::{self, State},
 };
 use crate::journal::Journal;
@@ -96,7 +98,10 @@ fn touched(connection: &Connection) -> Result<Vec<String>, DatabaseError> {
 }
 
 /// Every mutation whose entry isn't the one that the database knows of, and every entry without a mutation.
-fn everything(connection: &Connection, journal: &Journal) -> Result<Vec<String>, DatabaseError> {
+pub(super) fn everything(
+    connection: &Connection,
+    journal: &Journal,
+) -> Result<Vec<String>, DatabaseError> {
     let mut statement =
         connection.prepare_cached("SELECT uuid, sealed FROM mutation WHERE state <> 3")?;
     let rows = statement.query_map([], |row| {
@@ -119,23 +124,46 @@ fn everything(connection: &Connection, journal: &Journal) -> Result<Vec<String>,
     Ok(found.into_iter().collect())
 }
 
-/// Sets apart what is in the journal and was never in this database, or isn't any more.
-pub(super) fn set_lost_apart(
-    connection: &Connection,
-    journal: &mut Journal,
-) -> Result<(), DatabaseError> {
-    let mut lost = journal.later_than(sequence(connection)?);
-    let mut statement = connection.prepare_cached("SELECT 1 FROM mutation WHERE uuid = ?1")?;
-    let mut known = Ok(());
-    lost.retain(|uuid| match statement.exists([uuid]) {
-        Ok(found) => !found,
-        Err(error) => {
-            known = Err(error);
-            true
+/// What the journal has and the database has lost.
+#[derive(Default)]
+pub(super) struct Lost {
+    /// The mutations.
+    pub(super) mutations: Vec<String>,
+    /// Those among them of which the database has an earlier form: a later change had joined them.
+    pub(super) outdated: Vec<String>,
+}
+
+/// Finds what is in the journal and was never in this database, or isn't any more.
+pub(super) fn lost(connection: &Connection, journal: &Journal) -> Result<Lost, DatabaseError> {
+    let mut statement = connection.prepare_cached("SELECT state FROM mutation WHERE uuid = ?1")?;
+    let mut lost = Lost::default();
+    for uuid in journal.later_than(sequence(connection)?) {
+        let state: Option<i64> = statement.query_row([&uuid], |row| row.get(0)).optional()?;
+        match state {
+            None => {}
+            // Nothing joins what may be on its way.
+            Some(state) if state != outbox::NEW => continue,
+            Some(_) => lost.outdated.push(uuid.clone()),
         }
-    });
-    known?;
-    Ok(journal.set_apart(&lost)?)
+        lost.mutations.push(uuid);
+    }
+    Ok(lost)
+}
+
+/// Removes mutations of which the journal has a later form.
+pub(super) fn forget(
+    transaction: &Transaction<'_>,
+    registry: &Registry,
+    outdated: &[String],
+) -> Result<(), DatabaseError> {
+    let mut numbers = Numbers::begin(transaction)?;
+    for uuid in outdated {
+        if let Some(pending) = outbox::one(transaction, uuid)? {
+            outbox::remove(transaction, uuid)?;
+            base::rebuild(transaction, registry, &mut numbers, pending.mutation.record)?;
+        }
+    }
+    numbers.finish(transaction)
 }
 
 /// The last number that the journal has given out, as far as the database knows.

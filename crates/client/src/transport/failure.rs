@@ -48,6 +48,12 @@ pub enum TransportError {
         /// What the platform says.
         detail: String,
     },
+    /// The platform knows who asks, and doesn't let them.
+    #[error("{}", or(detail, "The platform doesn't allow this."))]
+    Forbidden {
+        /// What the platform says.
+        detail: String,
+    },
     /// It asks for patience.
     #[error(
         "{}",
@@ -111,7 +117,8 @@ fn is_of_tls(error: &(dyn std::error::Error + 'static)) -> bool {
 impl From<TransportError> for Failure {
     fn from(error: TransportError) -> Self {
         match error {
-            TransportError::SignedOut { .. } => Self::SignedOut,
+            // A device that was taken off the list isn't allowed anything; its standing says so.
+            TransportError::SignedOut { .. } | TransportError::Forbidden { .. } => Self::SignedOut,
             TransportError::Busy { retry_after, .. } => Self::Busy { retry_after },
             TransportError::Incompatible => Self::Incompatible,
             TransportError::Refused { status, .. } => Self::Refused { status },

@@ -416,7 +416,8 @@ async fn refuse_json(response: Response) -> Result<Response, TransportError> {
         }
         // Something in between: it knows nothing of sessions, records and files.
         _ if !is_problem => TransportError::Unexpected,
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => TransportError::SignedOut { detail },
+        StatusCode::UNAUTHORIZED => TransportError::SignedOut { detail },
+        StatusCode::FORBIDDEN => TransportError::Forbidden { detail },
         StatusCode::UPGRADE_REQUIRED => TransportError::Incompatible,
         status => TransportError::Refused {
             status: status.as_u16(),

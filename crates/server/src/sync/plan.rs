@@ -268,7 +268,7 @@ fn side(object: &Object, mutation: &Mutation, side: fn(&Edit) -> &Json) -> Resul
             return Err(rejected_field(
                 name,
                 "unknown_field",
-                "This field can't be changed. Take the change back.",
+                "This field was removed, or can't be changed. Leave it out, or take the change back.",
             ));
         };
         if mutation.kind == Kind::Delete && !field.is_writable() {

@@ -33,6 +33,8 @@ fn whatever_is_the_matter_is_told_and_loses_nothing() {
 fn a_disk_that_fails_loses_nothing() {
     let platform = Platform::start();
     a_damaged_database_is_told(&platform);
+    a_database_that_is_gone_is_told(&platform);
+    damaged_files_beside_it_are_read_from_their_copies(&platform);
     a_full_disk_and_one_that_cannot_be_written(&platform);
 }
 
@@ -274,6 +276,48 @@ fn a_damaged_database_is_told(platform: &Platform) {
     );
 }
 
+fn a_database_that_is_gone_is_told(platform: &Platform) {
+    let device = platform.device("member");
+    let id = make(&device, "sealed as well");
+    let file = database(&device);
+    fs::remove_file(&file).unwrap();
+    for arguments in [&["list", "accounts"][..], &["sync"], &["logout"]] {
+        let told = device.run(arguments).failed(1);
+        assert!(told.contains("--keep-sealed"), "{arguments:?}: {told}");
+    }
+    device.run(&["logout", "--keep-sealed"]).ok();
+    let back = platform.log_in(&device, &platform.person("member")).ok();
+    assert_eq!(back["delivered"], 1);
+    assert_eq!(device.run(&["show", &id]).ok()["name"], "sealed as well");
+    // Nothing is kept of what is given up by name.
+    make(&device, "given up");
+    fs::write(database(&device), b"").unwrap();
+    device.run(&["logout", "--discard"]).ok();
+    let back = platform.log_in(&device, &platform.person("member")).ok();
+    assert_eq!(back["delivered"], 0);
+}
+
+fn damaged_files_beside_it_are_read_from_their_copies(platform: &Platform) {
+    let device = platform.device("member");
+    let id = make(&device, "beside damaged files");
+    for name in ["login.json", "installation"] {
+        fs::write(device.home().join(name), b"\0\0\0\0").unwrap();
+        assert_waiting(&device, &id);
+    }
+    assert_arrives(platform, &device, &id);
+    device.run(&["logout"]).ok();
+    let left = device.files();
+    let left: Vec<_> = left
+        .iter()
+        .filter_map(|(path, _)| path.file_name())
+        .collect();
+    assert!(
+        left.iter()
+            .all(|name| name.to_string_lossy().starts_with("installation") || *name == "lease"),
+        "{left:?}"
+    );
+}
+
 /// A small file system of its own. Made by root, or in a namespace where this user is.
 struct Disk {
     folder: PathBuf,
@@ -329,7 +373,19 @@ fn a_full_disk_and_one_that_cannot_be_written(platform: &Platform) {
             "{arguments:?}: {told}"
         );
     }
+    // What is here can be read all the same, however often.
+    for _ in 0..2 {
+        assert_eq!(device.run(&["show", &id]).ok()["id"], json!(id));
+        device.run(&["list", "accounts"]).ok();
+        fill(&disk.folder.join("more"));
+    }
+    let told = device.run(&["sync"]).failed(1);
+    assert!(
+        told.contains("no room left") || told.contains("disk is full"),
+        "{told}"
+    );
     fs::remove_file(&filler).unwrap();
+    fs::remove_file(disk.folder.join("more")).unwrap();
     assert_waiting(&device, &id);
 
     disk.remount("ro");
@@ -344,6 +400,15 @@ fn a_full_disk_and_one_that_cannot_be_written(platform: &Platform) {
     disk.remount("rw");
     assert_waiting(&device, &id);
     assert_arrives(platform, &device, &id);
+    // Also a full disk can be logged out of, and what waits stays sealed.
+    let kept = make(&device, "kept sealed");
+    fill(&filler);
+    device.run(&["logout"]).failed(1);
+    device.run(&["logout", "--keep-sealed"]).ok();
+    fs::remove_file(&filler).unwrap();
+    let back = platform.log_in(&device, &platform.person("member")).ok();
+    assert_eq!(back["delivered"], 1);
+    assert_eq!(device.run(&["show", &kept]).ok()["id"], json!(kept));
     device.run(&["logout"]).ok();
 
     // A first load that finds no room says so, and goes on when there is some.

@@ -80,6 +80,76 @@ fn a_file_goes_from_one_device_to_another() {
     assert_sealed(&here);
 }
 
+#[test]
+fn a_damaged_file_is_told_and_keeps_no_other_back() {
+    let platform = Platform::start();
+    let folder = tempfile::tempdir().unwrap();
+    let saved = folder.path().join("saved");
+    let saved = saved.to_str().unwrap();
+    let here = platform.device("owner");
+    let account = here.run(&["create", "account", "name=Wind park"]).ok();
+    let account = account["id"].as_str().unwrap();
+    let mut files = Vec::new();
+    for name in ["one", "two"] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, name.repeat(100_000)).unwrap();
+        let attached = here.run(&["attach", account, file.to_str().unwrap()]).ok();
+        files.push(attached["id"].as_str().unwrap().to_owned());
+    }
+    let [one, two] = &files[..] else {
+        unreachable!()
+    };
+    damage(&here, one);
+    let told = here.run(&["sync"]).failed(1);
+    assert!(told.contains("refused"), "{told}");
+    let waiting = here.run(&["pending"]).ok();
+    assert_eq!(waiting["mutations"], json!([]));
+    assert_eq!(
+        (&waiting["files"][0]["id"], &waiting["files"][0]["name"]),
+        (&json!(one), &json!("one"))
+    );
+    let why = waiting["files"][0]["error"].as_str().unwrap();
+    assert!(why.contains("damaged"), "{why}");
+    assert_eq!(waiting["files"].as_array().unwrap().len(), 1);
+    // Again, in vain; then it is given up.
+    here.run(&["pending", "--retry", one]).ok();
+    here.run(&["sync"]).failed(1);
+    here.run(&["logout"]).failed(1);
+    here.run(&["pending", "--undo", one]).ok();
+    here.run(&["pending", "--undo", one]).failed(1);
+    assert_eq!(here.run(&["sync"]).ok()["files"], 0);
+
+    // The other has arrived. Damaged where it was fetched, it is fetched again.
+    let elsewhere = platform.device("owner");
+    elsewhere.run(&["content", two, "--out", saved]).ok();
+    std::fs::remove_file(saved).unwrap();
+    damage(&elsewhere, two);
+    let told = elsewhere.run(&["content", two, "--out", saved]).failed(1);
+    assert!(told.contains("damaged"), "{told}");
+    assert!(!std::path::Path::new(saved).exists());
+    elsewhere.run(&["sync"]).ok();
+    elsewhere.run(&["content", two, "--out", saved]).ok();
+    assert_eq!(
+        std::fs::read_to_string(saved).unwrap(),
+        "two".repeat(100_000)
+    );
+    // Cut short, a sync notices by itself.
+    let sealed = elsewhere.home().join("attachments").join(two);
+    let size = std::fs::metadata(&sealed).unwrap().len();
+    std::fs::write(&sealed, b"short").unwrap();
+    elsewhere.run(&["sync"]).ok();
+    assert_eq!(std::fs::metadata(&sealed).unwrap().len(), size);
+}
+
+/// Changes one byte of a file's content as it lies on the device.
+fn damage(device: &DeviceProcess, file: &str) {
+    let sealed = device.home().join("attachments").join(file);
+    let mut bytes = std::fs::read(&sealed).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&sealed, bytes).unwrap();
+}
+
 /// Nothing of the file's content lies in the device's folder.
 fn assert_sealed(device: &DeviceProcess) {
     for (path, bytes) in device.files() {

@@ -146,7 +146,7 @@ fn assert_erased(device: &DeviceProcess, key: &str) {
         .filter_map(|(path, _)| path.file_name()?.to_str());
     let mut names: Vec<&str> = names.collect();
     names.sort_unstable();
-    assert_eq!(names, ["installation", "lease"]);
+    assert_eq!(names, ["installation", "installation.copy", "lease"]);
     assert!(!has_key(key), "the key is still there");
 }
 

@@ -5,6 +5,7 @@ mod files;
 mod keystores;
 mod kills;
 mod middle;
+mod owner;
 mod people;
 mod sealed;
 mod watching;

@@ -55,7 +55,7 @@ fn several_people_use_one_device_one_after_another(platform: &Platform) {
             .collect();
         device.run(&["logout"]).ok();
         let left: Vec<_> = device.files().into_iter().map(|(path, _)| path).collect();
-        assert_eq!(left.len(), 2, "{left:?}");
+        assert_eq!(left.len(), 3, "{left:?}");
         seen.push(ids);
     }
     // Another workspace's person has seen none of the first one's.
@@ -108,13 +108,17 @@ fn an_ended_session_locks_and_signing_in_again_goes_on(platform: &Platform) {
     // Locked: nothing is shown, nothing is gone.
     device.run(&["list", "accounts"]).failed(3);
     device.run(&["page", "/accounts"]).failed(3);
-    assert_eq!(device.run(&["status"]).ok()["locked"], true);
+    for arguments in [
+        &["pending"][..],
+        &["conflicts"],
+        &["resolve", "fC00000000000Aa", "--mine"],
+    ] {
+        device.run(arguments).failed(3);
+    }
+    let status = device.run(&["status"]).ok();
     assert_eq!(
-        device.run(&["pending"]).ok()["mutations"]
-            .as_array()
-            .unwrap()
-            .len(),
-        1
+        (&status["locked"], &status["pending"]),
+        (&json!(true), &json!(1))
     );
     // Somebody else doesn't get in that way.
     platform
@@ -135,7 +139,7 @@ fn a_lost_key_is_told_and_nothing_is_erased(platform: &Platform) {
     device.run(&["logout"]).failed(3);
     assert_eq!(device.files().len(), before);
     device.run(&["logout", "--discard"]).ok();
-    assert_eq!(device.files().len(), 2);
+    assert_eq!(device.files().len(), 3);
 }
 
 /// Removes the device's key from the kernel's memory, as a restart does.

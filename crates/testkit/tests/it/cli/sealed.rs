@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use fieldstone_testkit::{DeviceProcess, Person};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Platform, first_id, watching::end_sessions};
+use super::{Platform, first_id, owner::Owner, watching::end_sessions};
 
 const CANARY: &str = "Kanarienvogelhausen";
 
@@ -15,6 +15,7 @@ fn what_was_not_sent_arrives() {
     a_lost_session_leaves_sealed_changes_that_anybody_delivers(&platform);
     another_workspace_leaves_them_where_they_are(&platform);
     a_device_is_erased_by_order_at_its_next_contact(&platform);
+    an_order_is_obeyed_while_logging_out(&platform);
     where_nothing_may_be_sealed_an_order_leaves_nothing(&platform);
 }
 
@@ -77,7 +78,12 @@ fn leave_sealed(platform: &Platform, device: &DeviceProcess) -> (String, String)
     let (others, sealed) = left_in(device);
     assert_eq!(
         (others, sealed),
-        (vec!["installation".to_owned(), "lease".to_owned()], 1)
+        (
+            ["installation", "installation.copy", "lease"]
+                .map(str::to_owned)
+                .to_vec(),
+            1
+        )
     );
     assert_unreadable(device);
     device.run(&["list", "accounts"]).failed(3);
@@ -124,96 +130,6 @@ fn another_workspace_leaves_them_where_they_are(platform: &Platform) {
     assert_arrived(platform, &ids);
 }
 
-/// Whoever manages people, in a browser.
-struct Owner<'a> {
-    platform: &'a Platform,
-    client: reqwest::Client,
-    runtime: tokio::runtime::Runtime,
-}
-
-impl<'a> Owner<'a> {
-    fn sign_in(platform: &'a Platform) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let owner = Self {
-            platform,
-            client: platform.server.client(),
-            runtime,
-        };
-        let Person {
-            email,
-            password,
-            workspace,
-        } = platform.person("owner");
-        owner.ask(
-            "POST",
-            "/session",
-            Some(json!({"email": email, "password": password, "workspace": workspace})),
-        );
-        owner.ask(
-            "POST",
-            "/session/proof",
-            Some(json!({"password": password})),
-        );
-        owner
-    }
-
-    #[track_caller]
-    fn ask(&self, method: &str, path: &str, body: Option<Value>) -> Value {
-        let origin = self.platform.server.url();
-        let mut request = self
-            .client
-            .request(method.parse().unwrap(), format!("{origin}/api/v1{path}"))
-            .header("origin", origin);
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let (status, text) = self.runtime.block_on(async {
-            let response = request.send().await.unwrap();
-            (response.status(), response.text().await.unwrap())
-        });
-        assert!(status.is_success(), "{method} {path}: {status} {text}");
-        serde_json::from_str(&text).unwrap_or_default()
-    }
-
-    /// Releases what waits in quarantine, in its order; answers how many changes it were.
-    fn release_all(&self) -> usize {
-        let origin = self.platform.server.url();
-        let text = |request: reqwest::RequestBuilder| {
-            self.runtime.block_on(async {
-                let answer = request.header("origin", origin).send().await.unwrap();
-                assert!(!answer.status().is_client_error() && !answer.status().is_server_error());
-                answer.text().await.unwrap()
-            })
-        };
-        let page = text(self.client.get(format!("{origin}/settings/sealed")));
-        let mut forms: Vec<&str> = page
-            .split("action=\"")
-            .skip(1)
-            .filter_map(|rest| rest.split('"').next())
-            .filter(|action| action.ends_with("/release"))
-            .collect();
-        forms.sort_unstable();
-        for form in &forms {
-            let request = self.client.post(format!("{origin}{form}"));
-            text(request.header("content-type", "application/x-www-form-urlencoded"));
-        }
-        forms.len()
-    }
-
-    fn device(&self, id: &str) -> Value {
-        let devices = self.ask("GET", "/devices", None);
-        let found = devices["devices"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|device| device["id"] == id);
-        found.cloned().expect("the device is listed")
-    }
-}
-
 /// A device with work unsent that is ordered to erase; answers its id on the platform, and the ids of the work.
 fn ordered(
     platform: &Platform,
@@ -237,7 +153,12 @@ fn a_device_is_erased_by_order_at_its_next_contact(platform: &Platform) {
     assert_unreadable(&device);
     assert_eq!(
         left_in(&device),
-        (vec!["installation".to_owned(), "lease".to_owned()], 1)
+        (
+            ["installation", "installation.copy", "lease"]
+                .map(str::to_owned)
+                .to_vec(),
+            1
+        )
     );
     assert!(
         owner.device(&id)["erased_at"].is_string(),
@@ -254,6 +175,20 @@ fn a_device_is_erased_by_order_at_its_next_contact(platform: &Platform) {
     assert_arrived(platform, &work);
 }
 
+fn an_order_is_obeyed_while_logging_out(platform: &Platform) {
+    let owner = Owner::sign_in(platform);
+    let device = DeviceProcess::new();
+    let (id, _) = ordered(platform, &owner, &device);
+    let told = device.run(&["logout", "--send"]).failed(3);
+    assert!(told.contains("ordered this device to be erased"), "{told}");
+    assert_unreadable(&device);
+    assert!(owner.device(&id)["erased_at"].is_string());
+    let (_, journals) = left_in(&device);
+    assert_eq!(journals, 1, "what wasn't sent is sealed");
+    platform.log_in(&device, &platform.person("owner")).ok();
+    assert_eq!(owner.release_all(), 2);
+}
+
 fn where_nothing_may_be_sealed_an_order_leaves_nothing(platform: &Platform) {
     let owner = Owner::sign_in(platform);
     let mut rules = owner.ask("GET", "/workspace/device-policy", None);
@@ -264,7 +199,12 @@ fn where_nothing_may_be_sealed_an_order_leaves_nothing(platform: &Platform) {
     device.run(&["sync"]).failed(3);
     assert_eq!(
         left_in(&device),
-        (vec!["installation".to_owned(), "lease".to_owned()], 0)
+        (
+            ["installation", "installation.copy", "lease"]
+                .map(str::to_owned)
+                .to_vec(),
+            0
+        )
     );
     assert!(owner.device(&id)["erased_at"].is_string());
 }

@@ -3,13 +3,14 @@
 use fieldstone_testkit::DeviceProcess;
 use serde_json::json;
 
-use super::Platform;
+use super::{Platform, owner::Owner};
 
 #[test]
 fn a_day_with_a_device() {
     let platform = Platform::start();
     every_command_answers_in_json(&platform);
     exit_codes_tell_what_is_the_matter(&platform);
+    what_was_refused_is_told_until_it_is_settled(&platform);
     super::watching::it_sends_what_is_changed_meanwhile_and_stops_when_asked(&platform);
 }
 
@@ -55,7 +56,7 @@ fn every_command_answers_in_json(platform: &Platform) {
     let synced = device.run(&["sync"]).ok();
     assert_eq!(
         synced,
-        json!({ "up_to_date": true, "proven": true, "pending": 0, "delivered": 0 })
+        json!({ "up_to_date": true, "proven": true, "pending": 0, "files": 0, "refused": 0, "delivered": 0, "kept": 0 })
     );
     assert_eq!(device.run(&["conflicts"]).ok(), json!({ "conflicts": [] }));
     // Taken back before anybody has seen it.
@@ -101,6 +102,38 @@ fn exit_codes_tell_what_is_the_matter(platform: &Platform) {
     device
         .run(&["resolve", "fC00000000000Aa", "--mine"])
         .failed(1);
+}
+
+fn what_was_refused_is_told_until_it_is_settled(platform: &Platform) {
+    let owner = Owner::sign_in(platform);
+    let field = json!({ "name": "colour", "type": "text", "label": "Colour" });
+    owner.ask("POST", "/objects/account/fields", Some(field));
+    let device = platform.device("member");
+    let made = device
+        .run(&["create", "account", "name=Repainted", "colour=red"])
+        .ok();
+    let id = made["id"].as_str().unwrap();
+    owner.ask("DELETE", "/objects/account/fields/colour", None);
+    for _ in 0..2 {
+        let told = device.run(&["sync"]).failed(1);
+        assert!(told.contains("1 of your changes was refused"), "{told}");
+    }
+    let told = device.run(&["logout", "--send"]).failed(1);
+    assert!(told.contains("Still logged in"), "{told}");
+    let waiting = device.run(&["pending"]).ok();
+    let change = waiting["mutations"][0]["id"].as_str().unwrap();
+    let reason = &waiting["mutations"][0]["error"]["fields"][0];
+    assert_eq!(reason["field"], "colour");
+    for wrong in [&["--without", "size"][..], &[]] {
+        let arguments = [&["pending", "--edit", change][..], wrong].concat();
+        device.run(&arguments).failed(1);
+    }
+    device
+        .run(&["pending", "--edit", change, "--without", "colour"])
+        .ok();
+    assert_eq!(device.run(&["sync"]).ok()["refused"], 0);
+    let elsewhere = platform.device("member");
+    assert_eq!(elsewhere.run(&["show", id]).ok()["name"], "Repainted");
 }
 
 /// What a person reads who asks for help, and that each command says something of itself.
