@@ -11,7 +11,6 @@ use axum::{
 use fieldstone_model::Role;
 use fieldstone_store::Store as _;
 use fieldstone_ui::{Viewer, locale::Locale};
-use jiff::tz::TimeZone;
 use tower::ServiceExt as _;
 
 use crate::{
@@ -41,11 +40,6 @@ pub async fn viewer(device: &Device) -> Result<Viewer, DeviceError> {
     let names = device.store().names(&[profile.user]).await;
     let name = names.ok().and_then(|mut names| names.remove(&profile.user));
     let address = &profile.address;
-    let time_zone = address
-        .time_zone
-        .as_deref()
-        .and_then(|name| TimeZone::get(name).ok())
-        .unwrap_or_else(TimeZone::system);
     Ok(Viewer {
         user_id: profile.user,
         name: name.unwrap_or_else(|| profile.email.clone()),
@@ -53,7 +47,7 @@ pub async fn viewer(device: &Device) -> Result<Viewer, DeviceError> {
         workspace: address.workspace.clone().unwrap_or_default(),
         locale: Locale::new(
             address.locale.as_deref().unwrap_or("en"),
-            time_zone,
+            address.time_zone(),
             address.currency.as_deref().unwrap_or("EUR"),
         ),
         now: device.now(),

@@ -355,10 +355,13 @@ impl Device {
 
     /// The records as the user reads and changes them.
     pub fn store(&self) -> DeviceStore {
-        self.local.store(User {
+        let user = User {
             id: self.profile.user,
             role: self.profile.role.parse().unwrap_or(Role::Viewer),
-        })
+        };
+        self.local
+            .store(user)
+            .in_zone(self.profile.address.time_zone())
     }
 
     /// Sends what waits and fetches what is new. An order to erase is carried out by whoever called, with [`Device::obey_wipe`].

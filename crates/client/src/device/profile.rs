@@ -7,7 +7,7 @@ use fieldstone_protocol::{
     hello::{Policy, Schema},
     pull::Epoch,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 use super::{Device, DeviceError};
@@ -88,6 +88,14 @@ pub struct Address {
 }
 
 impl Address {
+    /// The user's time zone; this machine's when the platform hasn't said.
+    pub fn time_zone(&self) -> TimeZone {
+        let named = self.time_zone.as_deref();
+        named
+            .and_then(|name| TimeZone::get(name).ok())
+            .unwrap_or_else(TimeZone::system)
+    }
+
     pub(super) fn of(schema: &Schema) -> Self {
         Self {
             workspace: schema.workspace.clone(),

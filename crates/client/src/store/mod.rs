@@ -28,6 +28,7 @@ mod write;
 
 use std::{
     collections::HashMap,
+    future::{Ready, ready},
     path::Path as FilePath,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
@@ -42,8 +43,9 @@ use fieldstone_model::{
 use fieldstone_protocol::tag::BlindKey;
 use fieldstone_store::{
     Aggregate, AggregateRow, Applied, ChangeMark, Changes, Coverage, HistoryEntry, Page, Store,
-    StoreError, User,
+    StoreError, User, roll_up,
 };
+use jiff::{civil::Date, tz::TimeZone};
 
 use crate::{
     engine::local::{LocalAnswer, LocalCall, LocalError, Published, perform},
@@ -198,6 +200,7 @@ impl Local {
             registry: self.registry(),
             local: self.clone(),
             user,
+            zone: TimeZone::UTC,
         }
     }
 
@@ -510,9 +513,21 @@ pub struct DeviceStore {
     local: Local,
     registry: Registry,
     user: User,
+    zone: TimeZone,
 }
 
 impl DeviceStore {
+    /// The same for a user in this time zone: roll-ups may ask which day it is.
+    #[must_use]
+    pub fn in_zone(self, zone: TimeZone) -> Self {
+        Self { zone, ..self }
+    }
+
+    fn today(&self) -> Ready<Result<Date, StoreError>> {
+        let now = self.local.shared.clock.now();
+        ready(Ok(now.to_zoned(self.zone.clone()).date()))
+    }
+
     /// Everything of this login.
     pub fn local(&self) -> &Local {
         &self.local
@@ -547,19 +562,25 @@ impl Store for DeviceStore {
         id: RecordId,
         columns: &[Path],
     ) -> Result<Record, StoreError> {
-        let (object, columns) = (object.to_owned(), columns.to_vec());
-        let read = self.local.read(move |connection, registry| {
-            read::one(connection, registry, &object, id, &columns)
-        });
-        Ok(read.await?)
+        let (name, columns) = (object.to_owned(), columns.to_vec());
+        let read = self
+            .local
+            .read(move |connection, registry| read::one(connection, registry, &name, id, &columns));
+        let mut record = read.await?;
+        let one = std::slice::from_mut(&mut record);
+        roll_up::fill(self, &self.registry, object, self.today(), one).await?;
+        Ok(record)
     }
 
     async fn list(&self, query: &Query) -> Result<Page, StoreError> {
-        let query = query.clone();
+        let wanted = query.clone();
         let read = self
             .local
-            .read(move |connection, registry| read::page(connection, registry, &query));
-        Ok(read.await?)
+            .read(move |connection, registry| read::page(connection, registry, &wanted));
+        let mut page = read.await?;
+        let records = &mut page.records;
+        roll_up::fill(self, &self.registry, &query.object, self.today(), records).await?;
+        Ok(page)
     }
 
     async fn count(&self, query: &Query) -> Result<u64, StoreError> {

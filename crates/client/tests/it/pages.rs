@@ -14,7 +14,8 @@ use fieldstone_client::{
     store::{Local, PlatformRow, SchemaDocument, Unknown},
 };
 use fieldstone_model::{
-    Change, Field, RecordId, Registry, Role, Value, Values, clock::FixedClock, object::Placed,
+    Change, Field, FieldType, RecordId, Registry, Role, RollUp, Value, Values, clock::FixedClock,
+    object::Placed,
 };
 use fieldstone_store::{
     MemoryStore, Store, User, Workspace, conflict::ConflictStore, conformance::schema,
@@ -292,6 +293,36 @@ async fn a_count_says_that_it_is_of_this_device() {
     );
     assert_ne!(whole, scope);
     assert!(scope.contains("device"), "{scope}");
+}
+
+#[tokio::test]
+async fn a_figure_says_that_it_is_of_this_device() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = device(folder.path()).await;
+    let mut figures = SchemaDocument {
+        version: 2,
+        ..document()
+    };
+    let roll_up = RollUp {
+        object: "deal".to_owned(),
+        by: "account_id".to_owned(),
+        sum: Some("amount".to_owned()),
+        filter: "close_date < :today".to_owned(),
+    };
+    let figure = Field {
+        custom: true,
+        label: Some("Overdue".to_owned()),
+        roll_up: Some(Box::new(roll_up)),
+        ..Field::new(1_900, "overdue", FieldType::Money)
+    };
+    let of_accounts = figures.fields.entry("account".to_owned()).or_default();
+    of_accounts.push(figure);
+    store.local().set_schema(figures).await.unwrap();
+    // A store sees the objects as they are when it is taken.
+    let router = pages(store.local().store(user()));
+    let (_, page) = ask(&router, get(&format!("/accounts/{ACCOUNT}"))).await;
+    let figure = "Overdue (on this device)</dt><dd>€20,000";
+    assert!(page.contains(figure), "{page}");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 show-all = Alle anzeigen
 value-none = nichts
 person-unknown = Jemand
+record-figure-here = { $label } (auf diesem Gerät)
 record-unknown = ein nicht mehr vorhandener Datensatz
 record-untitled = Ohne Titel
 

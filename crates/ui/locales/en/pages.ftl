@@ -2,6 +2,7 @@
 show-all = Show all
 value-none = none
 person-unknown = Someone
+record-figure-here = { $label } (on this device)
 record-unknown = a record that is gone
 record-untitled = Untitled
 

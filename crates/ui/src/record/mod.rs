@@ -9,8 +9,8 @@ mod timeline;
 
 use askama::Template;
 use axum::response::{IntoResponse as _, Redirect};
-use fieldstone_model::{Change, Object, Record};
-use fieldstone_store::{Store, conflict::ConflictStore};
+use fieldstone_model::{Change, Field, Object, Record};
+use fieldstone_store::{Coverage, Store, conflict::ConflictStore};
 
 pub(crate) use following::submit as follow;
 pub(crate) use inline::show as field;
@@ -108,7 +108,7 @@ pub(crate) async fn show<S: ConflictStore + Clone + 'static>(at: AtRecord<S>) ->
         Some(Fact {
             name: name.clone(),
             changeable: at.may_write(object) && field.is_writable() && !record.deleted,
-            label: locale.field(object, field),
+            label: label_of(&at, field),
             value: showing.field_of(object, field, &record),
         })
     };
@@ -178,6 +178,18 @@ pub(crate) async fn show<S: ConflictStore + Clone + 'static>(at: AtRecord<S>) ->
         at: &at,
     };
     Ok(at.page(name, &page))
+}
+
+/// A field's label. A figure over the records of a store that hasn't got all of them says so.
+fn label_of<S: Store>(at: &AtRecord<S>, field: &Field) -> String {
+    let locale = &at.viewer.locale;
+    let label = locale.field(&at.object, field);
+    match at.store.coverage() {
+        Coverage::Scope if field.roll_up.is_some() => {
+            locale.t_with("record-figure-here", &[("label", label)])
+        }
+        _ => label,
+    }
 }
 
 /// What the timeline can be narrowed to.
