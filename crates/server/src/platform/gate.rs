@@ -46,7 +46,7 @@ pub(super) async fn admit(
         Err(IdentityError::Unauthenticated) => {
             return next.run(Request::from_parts(parts, body)).await;
         }
-        Err(error) => return refusal(&error),
+        Err(error) => return refusal(&application, &error),
     };
     // Pages know roles, not scopes: a token that may do less than its owner has no business there.
     if !identity.credential.is_session() && !parts.uri.path().starts_with("/api/") {
@@ -81,7 +81,7 @@ pub(super) async fn admit(
             Err(IdentityError::Unauthenticated) => {
                 next.run(Request::from_parts(parts, Body::from(body))).await
             }
-            Err(error) => refusal(&error),
+            Err(error) => refusal(&application, &error),
         },
     }
 }
@@ -199,7 +199,7 @@ async fn run(
     match store.check_access().await {
         Ok(()) => Ok(response),
         Err(StoreError::SessionEnded) => Err(AccessChanged),
-        Err(_) => Ok(Problem::new(StatusCode::SERVICE_UNAVAILABLE, BUSY).into_response()),
+        Err(_) => Ok(no_database(application)),
     }
 }
 
@@ -302,7 +302,7 @@ fn enrolment_needed(parts: &Parts) -> Response {
     Redirect::to(WHERE).into_response()
 }
 
-fn refusal(error: &IdentityError) -> Response {
+fn refusal(application: &Application, error: &IdentityError) -> Response {
     let (status, detail) = match error {
         IdentityError::CrossSite => (
             StatusCode::FORBIDDEN,
@@ -314,7 +314,7 @@ fn refusal(error: &IdentityError) -> Response {
         ),
         _ => {
             tracing::warn!(%error, "a caller could not be identified");
-            (StatusCode::SERVICE_UNAVAILABLE, BUSY)
+            return no_database(application);
         }
     };
     Problem::new(status, detail).into_response()

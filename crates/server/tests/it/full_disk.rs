@@ -198,6 +198,14 @@ async fn a_full_disk_loses_nothing_and_is_left_behind_by_itself() {
         assert!(begun.elapsed() < Duration::from_mins(1), "{}", server.log());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    // Nobody can even be recognised; what is said is the reason, and not that somebody is busy.
+    let (status, said) = person.get("/api/v1/records/account/count").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{said}");
+    let detail = said["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("The disk of this installation is full"),
+        "{said}"
+    );
 
     // There is room again, and nobody does anything else.
     fs::remove_file(disk.join("ballast")).unwrap();

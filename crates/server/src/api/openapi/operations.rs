@@ -391,6 +391,9 @@ fn responses(route: &Route, doc: &Doc) -> utoipa::openapi::Responses {
     if doc.body.is_some() {
         names.extend(["TooLarge", "UnsupportedMediaType", "Unprocessable"]);
     }
+    if !matches!(route.method, Method::GET | Method::DELETE) {
+        names.push("NoRoom");
+    }
     names.extend(doc.problems);
     let mut answer = ResponseBuilder::new().description(doc.summary);
     if let Some(schema) = doc.answer {
@@ -467,6 +470,11 @@ const PROBLEMS: &[(&str, &str, &str)] = &[
         "503",
         "Unavailable",
         "The database is busy or out of reach; Retry-After says when to come back.",
+    ),
+    (
+        "507",
+        "NoRoom",
+        "The installation's disk is full: nothing new is taken, what was saved is safe. Retry-After says when to come back.",
     ),
 ];
 
