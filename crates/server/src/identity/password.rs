@@ -4,7 +4,8 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use argon2::{
@@ -41,11 +42,12 @@ impl Default for PasswordPolicy {
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
-            memory_kib: 19_456,
-            passes: 2,
+            // What RFC 9106 recommends where memory is limited, in one lane.
+            memory_kib: 64 * 1024,
+            passes: 3,
             lanes: 1,
             concurrent: processors,
-            // About a second of work.
+            // A few seconds of work.
             waiting: processors * 32,
         }
     }
@@ -98,10 +100,20 @@ pub struct PasswordHasher {
     memory: Memory,
 }
 
-/// What hashes are computed in, kept from one to the next, so that not each has to get so much anew from the system.
-/// There are never more than run at once.
+/// What hashes are computed in, kept from one to the next, so that not each has to get so much anew from the system, and given back when
+/// nobody has signed in for a while. There are never more than run at once.
 #[derive(Clone, Default)]
-struct Memory(Arc<Mutex<Vec<Vec<Block>>>>);
+struct Memory(Arc<Mutex<Kept>>);
+
+#[derive(Default)]
+struct Kept {
+    blocks: Vec<Vec<Block>>,
+    /// Hashes so far: by it a pause is told from work.
+    hashes: u64,
+}
+
+/// How long memory is kept for the next hash.
+const KEPT: Duration = Duration::from_secs(60);
 
 impl Memory {
     /// Runs one hash.
@@ -112,15 +124,29 @@ impl Memory {
         salt: &[u8],
         output: &mut [u8],
     ) -> Result<(), IdentityError> {
-        let mut blocks = self.kept().pop().unwrap_or_default();
+        let mut blocks = self.kept().blocks.pop().unwrap_or_default();
         blocks.resize(argon2.params().block_count(), Block::default());
         let outcome = argon2.hash_password_into_with_memory(password, salt, output, &mut blocks);
-        self.kept().push(blocks);
+        let mut kept = self.kept();
+        kept.blocks.push(blocks);
+        kept.hashes += 1;
         outcome.map_err(|_| IdentityError::Crypto)
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Block>>> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives everything back once nothing was hashed for so long.
+    fn give_back_after(&self, pause: Duration) {
+        let (memory, hashes) = (self.clone(), self.kept().hashes);
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            let mut kept = memory.kept();
+            if kept.hashes == hashes {
+                kept.blocks = Vec::new();
+            }
+        });
     }
 
     /// A new password as a PHC string.
@@ -272,13 +298,15 @@ impl PasswordHasher {
             .acquire_owned()
             .await
             .map_err(|_| IdentityError::Busy)?;
-        tokio::task::spawn_blocking(move || {
+        let answer = tokio::task::spawn_blocking(move || {
             // A caller who has gone away does not free the place before the work is done.
             let _running = running;
             work()
         })
         .await
-        .map_err(|_| IdentityError::Crypto)?
+        .map_err(|_| IdentityError::Crypto)?;
+        self.memory.give_back_after(KEPT);
+        answer
     }
 }
 
@@ -295,7 +323,7 @@ mod tests {
         let hasher = hasher();
         let right = SecretString::from("correct horse battery");
         let stored = hasher.hash(&right).await.unwrap();
-        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(stored.starts_with("$argon2id$v=19$m=65536,t=3,p=1$"));
         assert_ne!(
             stored,
             hasher.hash(&right).await.unwrap(),
@@ -383,6 +411,22 @@ mod tests {
                 Err(IdentityError::Unacceptable(_))
             ));
         }
+    }
+
+    #[tokio::test]
+    async fn memory_is_given_back_when_nobody_signs_in() {
+        let hasher = hasher();
+        let password = SecretString::from("correct horse battery");
+        let pause = Duration::from_millis(20);
+        hasher.verify(&password, None).await.unwrap();
+        hasher.memory.give_back_after(pause);
+        // Somebody has signed in since.
+        hasher.verify(&password, None).await.unwrap();
+        tokio::time::sleep(4 * pause).await;
+        assert!(!hasher.memory.kept().blocks.is_empty());
+        hasher.memory.give_back_after(pause);
+        tokio::time::sleep(4 * pause).await;
+        assert!(hasher.memory.kept().blocks.is_empty());
     }
 
     #[tokio::test]

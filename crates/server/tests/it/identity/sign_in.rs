@@ -471,7 +471,7 @@ async fn a_weak_hash_is_replaced_at_sign_in() {
         .await
         .unwrap()
         .get(0);
-    assert!(stored.contains("m=19456,t=2"), "{stored}");
+    assert!(stored.contains("m=65536,t=3"), "{stored}");
     assert!(
         people.recognise(&browser(&first)).await.is_ok(),
         "the access did not change"
