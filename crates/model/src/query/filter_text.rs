@@ -6,6 +6,7 @@
 //! test    = ("=" | "!=" | "<" | "<=" | ">" | ">=" | "contains" | "startswith") value
 //!         | "in" "(" value ("," value)* ")" | "is" ["not"] "null"
 //! value   = "quoted" | 'quoted' | word | :me | :today | :today+7 | :today-7
+//!         | :month | :month-1 | :year | :year+1      (the first days of these)
 //! ```
 
 use jiff::{Span, civil::Date};
@@ -16,13 +17,20 @@ use crate::{Field, FieldType, Object, RecordId, Registry, Value};
 /// Levels of parentheses and `not` that are followed.
 const DEPTH_MAX: usize = 20;
 
-/// What `:me` and `:today` stand for.
+/// What `:me`, and the days that move along, stand for.
 #[derive(Debug, Clone, Copy)]
 pub struct Environment {
     /// The user who asks.
     pub me: RecordId,
     /// The user's local date.
     pub today: Date,
+}
+
+/// Whether what a filter's text means depends on the day.
+pub fn depends_on_date(text: &str) -> bool {
+    [":today", ":month", ":year"]
+        .iter()
+        .any(|variable| text.contains(variable))
 }
 
 /// Reads a filter on `object`, with the types of its fields; blank text is [`Filter::All`].
@@ -303,20 +311,29 @@ impl Parser<'_> {
     fn variable(&self, token: &Token, field: &Field) -> Result<Value, QueryError> {
         let wrong = || QueryError::Syntax {
             at: token.at,
-            expected: "“:me” for a user or “:today±days” for a date",
+            expected: "“:me” for a user, or “:today±days”, “:month±months” or “:year±years” for a date",
         };
         if token.text == ":me" && field.kind.is_relation() {
             return Ok(Value::Id(self.environment.me));
         }
-        let offset = token.text.strip_prefix(":today").ok_or_else(wrong)?;
-        let days: i64 = if offset.is_empty() {
+        let today = self.environment.today;
+        let (from, unit, offset) = if let Some(offset) = token.text.strip_prefix(":today") {
+            (today, Span::new().days(1), offset)
+        } else if let Some(offset) = token.text.strip_prefix(":month") {
+            (today.first_of_month(), Span::new().months(1), offset)
+        } else if let Some(offset) = token.text.strip_prefix(":year") {
+            (today.first_of_year(), Span::new().years(1), offset)
+        } else {
+            return Err(wrong());
+        };
+        let offset: i64 = if offset.is_empty() {
             0
         } else {
             offset.parse().map_err(|_| wrong())?
         };
-        let date = Span::new()
-            .try_days(days)
-            .and_then(|span| self.environment.today.checked_add(span))
+        let date = unit
+            .checked_mul(offset)
+            .and_then(|span| from.checked_add(span))
             .ok()
             .filter(|date| crate::value::is_storable_date(*date))
             .ok_or_else(wrong)?;
@@ -392,6 +409,7 @@ impl Parser<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::civil::date;
     use proptest::prelude::*;
 
     fn parse(text: &str) -> Result<Filter, QueryError> {
@@ -399,7 +417,7 @@ mod tests {
         let me = "0050000000000Aa".parse().unwrap();
         let environment = Environment {
             me,
-            today: jiff::civil::date(2026, 3, 1),
+            today: date(2026, 3, 1),
         };
         parse_filter(
             &registry,
@@ -427,7 +445,7 @@ mod tests {
             Filter::Not(Box::new(Filter::compare(
                 "close_date",
                 Comparison::Less,
-                Value::Date(jiff::civil::date(2026, 3, 15))
+                Value::Date(date(2026, 3, 15))
             )))
         );
     }
@@ -457,8 +475,46 @@ mod tests {
             parse("close_date < :today-900000"),
             Err(QueryError::Syntax { .. })
         ));
+        for text in [":month+999999", ":monthly", ":year-x", ":yea"] {
+            assert!(matches!(
+                parse(&format!("close_date < {text}")),
+                Err(QueryError::Syntax { .. })
+            ));
+        }
+        assert!(parse("amount < :month").is_err());
         assert!(matches!(parse(&"(".repeat(500)), Err(QueryError::TooLarge)));
         assert_eq!(parse(&"not ".repeat(500)), Err(QueryError::TooLarge));
+    }
+
+    #[test]
+    fn a_month_and_a_year_are_those_of_the_day_it_is_read() {
+        let registry = Registry::standard();
+        let read = |today, value: &str| {
+            let environment = Environment {
+                me: "0050000000000Aa".parse().unwrap(),
+                today,
+            };
+            let deal = registry.object("deal").unwrap();
+            let text = format!("close_date < {value}");
+            match parse_filter(&registry, deal, environment, &text).unwrap() {
+                Filter::Compare {
+                    value: Value::Date(date),
+                    ..
+                } => date,
+                other => panic!("expected a comparison with a date, not {other:?}"),
+            }
+        };
+        for (today, value, expected) in [
+            (date(2026, 1, 31), ":month", date(2026, 1, 1)),
+            (date(2026, 1, 31), ":month+1", date(2026, 2, 1)),
+            (date(2026, 2, 1), ":month", date(2026, 2, 1)),
+            (date(2026, 12, 31), ":month+1", date(2027, 1, 1)),
+            (date(2026, 3, 31), ":month-1", date(2026, 2, 1)),
+            (date(2026, 12, 31), ":year", date(2026, 1, 1)),
+            (date(2028, 2, 29), ":year+1", date(2029, 1, 1)),
+        ] {
+            assert_eq!(read(today, value), expected, "{value} on {today}");
+        }
     }
 
     proptest! {

@@ -6,7 +6,7 @@ mod path;
 use serde::{Deserialize, Serialize};
 
 use crate::{FieldType, Object, Problem, RecordId, Registry, Value, fold, value};
-pub use filter_text::{Environment, filter_parts, parse_filter};
+pub use filter_text::{Environment, depends_on_date, filter_parts, parse_filter};
 pub use path::Path;
 
 /// Most records on a page.

@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 
 use fieldstone_model::{
     Field, FieldType, Filter, Object, Registry,
-    query::{Environment, parse_filter},
+    query::{Environment, depends_on_date, parse_filter},
 };
 use fieldstone_store::compile::{Reach, ScopeNode};
 use serde::{Deserialize, Serialize};
@@ -115,7 +115,7 @@ impl<'a> Scope<'a> {
     ) -> Self {
         let mut scope = Self {
             places: Vec::new(),
-            depends_on_date: sets.iter().any(|set| set.filter.contains(":today")),
+            depends_on_date: sets.iter().any(|set| depends_on_date(&set.filter)),
         };
         for set in sets {
             let Some(object) = registry.object(&set.root) else {

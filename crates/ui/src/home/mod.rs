@@ -201,7 +201,7 @@ async fn figures<S: Store + Clone + 'static>(
             whose
                 .pairs()
                 .with("filter", "status = \"won\"")
-                .with("filter", format!("closed_at >= :today-{}", today.day() - 1)),
+                .with("filter", "closed_at >= :month"),
         ),
         Figure {
             late: late > 0,

@@ -13,7 +13,7 @@ use fieldstone_store::{Store, StoreError};
 
 use super::{
     filter::{self, FieldGroup, Picked, Place, Tests},
-    words::{describe, referred},
+    words::{referred, worded},
 };
 use crate::{
     error::PageError,
@@ -299,7 +299,7 @@ impl<S: Store + Clone + 'static> Draft<'_, S> {
         let part = |(text, (filter, twin)): (&String, &(Option<Filter>, Option<Filter>))| {
             let words = filter
                 .as_ref()
-                .and_then(|filter| describe(self.at, &showing, filter, twin.as_ref()));
+                .and_then(|filter| worded(self.at, &showing, text, (filter, twin.as_ref())));
             Part {
                 known: words.is_some(),
                 works: filter.is_some(),

@@ -9,7 +9,7 @@ use fieldstone_store::Store;
 
 use super::{
     wanted::Wanted,
-    words::{describe, referred, words_of},
+    words::{referred, worded, words_of},
 };
 use crate::{
     error::PageError,
@@ -82,9 +82,9 @@ impl Place {
         }
     }
 
-    /// Whether a test means here what it says: whoever runs a rule is nobody's "me", and its month ends.
+    /// Whether a test means here what it says: whoever runs a rule is nobody's "me".
     fn has(self, test: &str) -> bool {
-        self == Self::List || !matches!(test, "me" | "month" | "year")
+        self == Self::List || test != "me"
     }
 }
 
@@ -375,23 +375,10 @@ async fn text_of<S: Store + Clone + 'static>(
                 |days| Ok(span_of(name, test, days)),
             ));
         }
-        let today = at.viewer.today();
-        let since = |date: jiff::civil::Date| i64::from((today - date).get_days());
-        let until = |date: jiff::civil::Date| i64::from((date - today).get_days());
         return Ok(Ok(match test {
             "me" => format!("{name} = :me"),
             "today" => format!("{name} >= :today and {name} < :today+1"),
-            // The dates of this month: a view that keeps the filter keeps the month.
-            "month" => format!(
-                "{name} >= :today-{} and {name} < :today+{}",
-                since(today.first_of_month()),
-                until(today.last_of_month()) + 1
-            ),
-            "year" => format!(
-                "{name} >= :today-{} and {name} < :today+{}",
-                since(today.first_of_year()),
-                until(today.last_of_year()) + 1
-            ),
+            "month" | "year" => period_of(name, test),
             "empty" => format!("{name} is null"),
             _ => format!("{name} is not null"),
         }));
@@ -432,6 +419,20 @@ async fn text_of<S: Store + Clone + 'static>(
     }))
 }
 
+/// The days of the month or the year that it is when the filter is read, so that a view that keeps it moves along.
+fn period_of(name: &str, test: &str) -> String {
+    format!("{name} >= :{test} and {name} < :{test}+1")
+}
+
+/// The path and the test of what [`period_of`] has written.
+pub(super) fn period(text: &str) -> Option<(&str, &'static str)> {
+    let (path, _) = text.split_once(" >= :")?;
+    ["month", "year"]
+        .into_iter()
+        .find(|test| period_of(path, test) == text)
+        .map(|test| (path, test))
+}
+
 /// The days before today and itself, or today and the days after it.
 fn span_of(name: &str, test: &str, days: i64) -> String {
     if test == "last_days" {
@@ -469,7 +470,7 @@ pub(crate) async fn chips<S: Store + Clone + 'static>(
     let chip = |(place, (text, filter)): (usize, &(String, Option<Filter>))| {
         let words = filter
             .as_ref()
-            .and_then(|filter| describe(at, &showing, filter, None));
+            .and_then(|filter| worded(at, &showing, text, (filter, None)));
         let mut removed = false;
         let rest = wanted.parameters.iter().filter(|(name, value)| {
             let this = !removed && *name == "filter" && value == text;

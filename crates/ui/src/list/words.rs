@@ -1,13 +1,13 @@
 //! Filters in words, for chips and conditions.
 
 use fieldstone_model::{
-    Comparison, Filter, RecordId, Value,
+    Comparison, Field, Filter, Object, RecordId, Value,
     query::{Environment, Path, parse_filter},
 };
 use fieldstone_store::Store;
 use jiff::civil::Date;
 
-use super::filter::{TESTS, wording};
+use super::filter::{TESTS, period, wording};
 use crate::{
     error::PageError,
     locale::Locale,
@@ -40,7 +40,7 @@ pub(super) async fn words_of<S: Store + Clone + 'static>(
         names: &names,
         today: at.viewer.today(),
     };
-    Ok(describe(at, &showing, &filter, None).unwrap_or_else(|| text.to_owned()))
+    Ok(worded(at, &showing, text, (&filter, None)).unwrap_or_else(|| text.to_owned()))
 }
 
 /// The records that a filter names.
@@ -58,34 +58,63 @@ pub(super) fn referred(filter: &Filter, ids: &mut Vec<RecordId>) {
     }
 }
 
+/// A field as a path leads to it: its label behind those of the steps, its object, itself.
+fn label_of<'a, S: Store>(
+    at: &'a AtObject<S>,
+    path: &Path,
+) -> Option<(String, &'a Object, &'a Field)> {
+    let locale = &at.viewer.locale;
+    let resolved = at.registry().resolve(&at.object, path)?;
+    let steps = resolved
+        .steps
+        .iter()
+        .scan(at.object.as_ref(), |object, (field, next)| {
+            let label = locale.field(object, field);
+            *object = next;
+            Some(label)
+        });
+    let label = steps
+        .chain(std::iter::once(
+            locale.field(resolved.object, resolved.field),
+        ))
+        .collect::<Vec<_>>()
+        .join(" › ");
+    Some((label, resolved.object, resolved.field))
+}
+
+/// A filter that stands in an address or a condition in words, or `None`: see [`describe`], which knows no months and no years.
+pub(super) fn worded<S: Store + Clone + 'static>(
+    at: &AtObject<S>,
+    showing: &Showing<'_>,
+    text: &str,
+    (filter, twin): (&Filter, Option<&Filter>),
+) -> Option<String> {
+    let bare = text
+        .strip_prefix('(')
+        .and_then(|text| text.strip_suffix(')'))
+        .unwrap_or(text);
+    if let Some((path, test)) = period(bare) {
+        let (label, _, field) = label_of(at, &Path::from_text(path))?;
+        return Some(format!("{label} {}", wording(showing.locale, test, field)));
+    }
+    // As dates they would seem to stay where they are.
+    if twin.is_some() && (text.contains(":month") || text.contains(":year")) {
+        return None;
+    }
+    describe(at, showing, filter, twin)
+}
+
 /// A simple filter in words; `None` for one that has none, which is shown as it was written.
 ///
 /// A `twin`, the same text read a day later, tells days that move along from days that stay.
-pub(super) fn describe<S: Store + Clone + 'static>(
+fn describe<S: Store + Clone + 'static>(
     at: &AtObject<S>,
     showing: &Showing<'_>,
     filter: &Filter,
     twin: Option<&Filter>,
 ) -> Option<String> {
     let locale = showing.locale;
-    let label = |path: &Path| {
-        let resolved = at.registry().resolve(&at.object, path)?;
-        let steps = resolved
-            .steps
-            .iter()
-            .scan(at.object.as_ref(), |object, (field, next)| {
-                let label = locale.field(object, field);
-                *object = next;
-                Some(label)
-            });
-        let label = steps
-            .chain(std::iter::once(
-                locale.field(resolved.object, resolved.field),
-            ))
-            .collect::<Vec<_>>()
-            .join(" › ");
-        Some((label, resolved.object, resolved.field))
-    };
+    let label = |path: &Path| label_of(at, path);
     let words = |label: &str, test: String, value: &str| {
         format!("{label} {test} {value}").trim_end().to_owned()
     };

@@ -171,6 +171,21 @@ async fn filters_are_added_shown_and_removed() {
         .shows("Close date is empty")
         .shows("Small")
         .hides("GTX Pro");
+    // As the month that it is when somebody looks, not as the days it has now.
+    let month = app.get(&add("close_date", "month", "")).await;
+    assert!(
+        month.location().contains("%3Amonth") && !month.location().contains("%3Atoday"),
+        "{}",
+        month.location()
+    );
+    app.get(month.location())
+        .await
+        .shows("Close date is this month");
+    let year = app.get(&add("created_at", "year", "")).await;
+    app.get(year.location())
+        .await
+        .shows("Created is this year")
+        .shows("GTX Pro");
     let stage = app
         .get(&add("stage_id", "equal", app.stage(1).as_str()))
         .await;

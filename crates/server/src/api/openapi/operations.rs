@@ -43,7 +43,7 @@ const FILTER: Param = Param(
     "filter",
     Place::Query,
     Type::String,
-    "Which records, e.g. `amount >= 1000 and (stage.name = \"Won\" or close_date < :today+14)`. `:me` is the caller.",
+    "Which records, e.g. `amount >= 1000 and (stage.name = \"Won\" or close_date < :today+14)`. `:me` is the caller, `:month` and `:year` the first day of the current one.",
 );
 const SEARCH: Param = Param(
     "search",
