@@ -113,7 +113,7 @@ struct Kept {
 }
 
 /// How long memory is kept for the next hash.
-const KEPT: Duration = Duration::from_secs(60);
+const KEPT: Duration = Duration::from_mins(1);
 
 impl Memory {
     /// Runs one hash.

@@ -36,7 +36,7 @@ Object.assign(htmx.config, {
 });
 
 startNavigation(htmx);
-startBoard();
+startBoard(htmx);
 startBring();
 startCalendar();
 startCombobox();

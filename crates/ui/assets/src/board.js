@@ -1,15 +1,30 @@
-// The board: cards are dragged, or moved by keys. Either way the card's own form is sent, which works without script too.
+// The board: cards are dragged, or moved by keys or a list of stages. Each way sends a form. Without script, a card leads to the deal's own form.
 
 // Cards under way, by the form that was sent.
 const moved = new WeakMap();
 
 const cards = (lane) => [...lane.querySelectorAll("[data-card] .row-link")];
 
+/** The form that moves a card, made when it is first needed: hundreds of cards with a list of stages each are slow to load. */
+function formOf(card, htmx) {
+  const there = card.querySelector("form.move");
+  if (there) return there;
+  const form = document.getElementById("move")?.content.firstElementChild.cloneNode(true);
+  if (!form) return null;
+  form.setAttribute("action", `${card.querySelector(".row-link").getAttribute("href")}/move`);
+  form.elements.version.value = card.dataset.version;
+  form.elements.was.value = form.elements.stage_id.value = card.closest(".lane").dataset.stage;
+  form.elements.stage_id.setAttribute("aria-label", card.querySelector("[data-move]").title);
+  card.append(form);
+  htmx.process(form);
+  return form;
+}
+
 /** Moves a card to a lane by sending its form. */
-function move(card, lane) {
-  const form = card.querySelector("form.move");
+function move(card, lane, htmx) {
   const stage = lane?.dataset.stage;
-  if (!form || !stage || form.elements.was.value === stage) return;
+  const form = stage && card.closest(".lane") !== lane && formOf(card, htmx);
+  if (!form) return;
   form.elements.stage_id.value = stage;
   // At once where it will be; if the server refuses, it goes back.
   moved.set(form, { card, deck: card.parentElement, next: card.nextElementSibling, focused: card.contains(document.activeElement) });
@@ -37,13 +52,13 @@ function refuse(page) {
   document.getElementById("notices").replaceChildren(notice);
 }
 
-function step(link, key) {
+function step(link, key, htmx) {
   const lane = link.closest(".lane");
   const card = link.closest("[data-card]");
   const lanes = [...lane.parentElement.children];
   const by = { ArrowLeft: -1, ArrowRight: 1 }[key.name];
   if (by && key.moving) {
-    move(card, lanes[lanes.indexOf(lane) + by]);
+    move(card, lanes[lanes.indexOf(lane) + by], htmx);
     return true;
   }
   if (by) {
@@ -64,7 +79,7 @@ function step(link, key) {
   return Boolean(next);
 }
 
-export function startBoard() {
+export function startBoard(htmx) {
   let dragged = null;
 
   const sent = (event) => event.detail.requestConfig?.elt?.closest?.("form.move");
@@ -86,6 +101,23 @@ export function startBoard() {
     });
   }
 
+  // Before the link is followed.
+  document.addEventListener(
+    "click",
+    (event) => {
+      const opener = event.target.closest?.("[data-move]");
+      if (!opener || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      const form = formOf(opener.closest("[data-card]"), htmx);
+      if (!form) return;
+      event.preventDefault();
+      event.stopPropagation();
+      form.hidden = !form.hidden;
+      opener.setAttribute("aria-expanded", String(!form.hidden));
+      if (!form.hidden) form.elements.stage_id.focus();
+    },
+    true,
+  );
+
   document.addEventListener("dragstart", (event) => {
     dragged = event.target.closest?.("[data-card]") ?? null;
     if (!dragged) return;
@@ -104,7 +136,7 @@ export function startBoard() {
     const lane = dragged && event.target.closest?.(".lane");
     if (!lane) return;
     event.preventDefault();
-    move(dragged, lane);
+    move(dragged, lane, htmx);
   });
   document.addEventListener("dragend", () => {
     dragged?.classList.remove("dragged");
@@ -115,6 +147,6 @@ export function startBoard() {
   document.addEventListener("keydown", (event) => {
     const link = event.target.closest?.("[data-board] .row-link");
     if (!link || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (step(link, { name: event.key, moving: event.shiftKey })) event.preventDefault();
+    if (step(link, { name: event.key, moving: event.shiftKey }, htmx)) event.preventDefault();
   });
 }

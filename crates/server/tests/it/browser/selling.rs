@@ -183,7 +183,7 @@ async fn deals_move_over_the_board_and_say_why_they_were_lost() {
         )
         .await;
     // Lost: asked why.
-    browser.run("const form = document.querySelector('form.move'); form.elements.stage_id.value = document.querySelector('.lane.lost').dataset.stage; form.requestSubmit()").await;
+    browser.run("document.querySelector('[data-move]').click(); const form = document.querySelector('form.move'); form.elements.stage_id.value = document.querySelector('.lane.lost').dataset.stage; form.requestSubmit()").await;
     browser.wait_for("#lost_reason").await;
     browser.fill("#lost_reason", "Too <b>dear</b>").await;
     browser.press_button("Mark as lost").await;
