@@ -134,7 +134,6 @@ fn show_file(bar: &ProgressBar, report: &FileReport) {
 }
 
 /// What a device has that the platform hasn't.
-#[derive(Default)]
 pub(super) struct Unsent {
     /// Changes, refused ones included.
     pub(super) changes: usize,

@@ -217,26 +217,7 @@ async fn unsent_changes_are_never_given_up_unasked_and_stay_sealed() {
     // What is left opens with the workspace's key, and shows the change.
     let entries = journal::read(&journal::all(&journals)[0]).unwrap().entries;
     assert_eq!(entries.len(), 1);
-    let login_key = bench
-        .platform
-        .world
-        .lock()
-        .unwrap()
-        .login_key
-        .clone()
-        .unwrap();
-    let sealed = journal::Sealed {
-        key: STANDARD.decode(&entries[0].key).unwrap(),
-        text: STANDARD.decode(&entries[0].text).unwrap(),
-    };
-    let text = journal::open(
-        &sealing_key().0,
-        &STANDARD.decode(login_key).unwrap(),
-        &entries[0].place,
-        &sealed,
-    )
-    .unwrap();
-    let mutation: fieldstone_protocol::push::Mutation = serde_json::from_slice(&text).unwrap();
+    let mutation = opened(&bench, &entries[0]);
     assert_eq!(mutation.fields["city"].wanted, "Kanarienvogelhausen");
     assert!(matches!(bench.open().await, Err(DeviceError::LoggedOut)));
 }
@@ -594,6 +575,18 @@ async fn a_deletion_says_what_was_seen_empty() {
     assert!(!fields.contains_key("version"));
 }
 
+/// What the platform reads of a sealed entry.
+fn opened(bench: &Bench, entry: &journal::Entry) -> fieldstone_protocol::push::Mutation {
+    let login_key = bench.platform.world.lock().unwrap().login_key.clone();
+    let login_key = STANDARD.decode(login_key.unwrap()).unwrap();
+    let sealed = journal::Sealed {
+        key: STANDARD.decode(&entry.key).unwrap(),
+        text: STANDARD.decode(&entry.text).unwrap(),
+    };
+    let text = journal::open(&sealing_key().0, &login_key, &entry.place, &sealed).unwrap();
+    serde_json::from_slice(&text).unwrap()
+}
+
 /// The files of the database, as they are.
 fn database_files(bench: &Bench) -> Vec<(PathBuf, Vec<u8>)> {
     files(&bench.home())
@@ -665,14 +658,7 @@ async fn an_edit_that_the_database_has_in_an_earlier_form_is_delivered_in_its_la
         panic!("one journal, with what was lost");
     };
     let entries = journal::read(apart).unwrap().entries;
-    let login_key = bench.platform.world.lock().unwrap().login_key.clone();
-    let sealed = journal::Sealed {
-        key: STANDARD.decode(&entries[0].key).unwrap(),
-        text: STANDARD.decode(&entries[0].text).unwrap(),
-    };
-    let login_key = STANDARD.decode(login_key.unwrap()).unwrap();
-    let text = journal::open(&sealing_key().0, &login_key, &entries[0].place, &sealed).unwrap();
-    let mutation: fieldstone_protocol::push::Mutation = serde_json::from_slice(&text).unwrap();
+    let mutation = opened(&bench, &entries[0]);
     assert_eq!(mutation.fields["city"].wanted, "Jena");
     assert_eq!(mutation.fields["city"].base, "Halle");
 }
