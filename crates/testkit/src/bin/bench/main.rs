@@ -8,6 +8,7 @@
     reason = "a command that reports to the terminal"
 )]
 
+mod at_rest;
 mod cases;
 mod device;
 mod http;
@@ -30,6 +31,7 @@ use clap::Parser;
 use fieldstone_server::data_dir::DataDir;
 use fieldstone_testkit::{Server, ServerOptions};
 
+use self::at_rest::Amount;
 use self::layers::Layers;
 use self::load::Size;
 use self::measure::Effort;
@@ -95,9 +97,19 @@ async fn main() -> anyhow::Result<()> {
     } else {
         None
     };
-    if arguments.only.as_deref() == Some("device") {
-        // It has data of its own; there is no need to load the rest.
-        let report = Report::of_device(facts, field);
+    let at_rest = if wanted("at-rest") {
+        let amount = if arguments.quick {
+            Amount::QUICK
+        } else {
+            Amount::FULL
+        };
+        Some(at_rest::measure(scratch.path(), amount).await?)
+    } else {
+        None
+    };
+    if matches!(arguments.only.as_deref(), Some("device" | "at-rest")) {
+        // These have data of their own; there is no need to load the rest.
+        let report = Report::of_own_data(facts, field, at_rest);
         return finish(&report, arguments.write.as_deref());
     }
     if arguments.only.is_none() {
@@ -123,7 +135,7 @@ async fn main() -> anyhow::Result<()> {
         (None, true) => Effort::of(Duration::from_millis(500)),
         (None, false) => Effort::of(Duration::from_secs(4)),
     };
-    let mut report = Report::of_device(facts, field);
+    let mut report = Report::of_own_data(facts, field, at_rest);
     for case in cases::all() {
         if wanted(case.name) {
             report.add(measure::case(&layers, &processes, &case, effort).await?);

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::time::Duration;
 
+use super::at_rest::AtRest;
 use super::device::Figures;
 use super::import::Imported;
 use super::layers::Layer;
@@ -73,14 +74,21 @@ pub(crate) struct Report {
     pub(crate) sign_ins: Option<SignIns>,
     /// What the field app showed.
     field: Option<Figures>,
+    /// What encryption costs.
+    at_rest: Option<AtRest>,
 }
 
 impl Report {
-    /// With nothing yet but the field app's figures.
-    pub(crate) fn of_device(facts: Facts, field: Option<Figures>) -> Self {
+    /// With nothing yet but what was measured on data of its own.
+    pub(crate) fn of_own_data(
+        facts: Facts,
+        field: Option<Figures>,
+        at_rest: Option<AtRest>,
+    ) -> Self {
         Self {
             facts,
             field,
+            at_rest,
             outcomes: Vec::new(),
             imports: Vec::new(),
             sign_ins: None,
@@ -144,6 +152,9 @@ impl Report {
         }
         if let Some(field) = &self.field {
             write_field(out, field)?;
+        }
+        if let Some(at_rest) = &self.at_rest {
+            at_rest.write(out)?;
         }
         if self.outcomes.is_empty() && self.imports.is_empty() && self.sign_ins.is_none() {
             return Ok(());
