@@ -9,6 +9,7 @@ mod doctor;
 mod failure;
 mod first_run;
 mod import;
+mod keep_running;
 mod keys;
 mod logging;
 mod migrate;

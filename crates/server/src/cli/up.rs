@@ -5,7 +5,6 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 use fieldstone_model::clock::{Clock, SystemClock};
@@ -21,13 +20,13 @@ use super::backup::BackupOptions;
 use super::demo;
 use super::failure::Failure;
 use super::first_run::invitation;
+use super::keep_running::{keep_running, start};
 use super::operator::Operator;
 use super::running::{Stop, export, last_spans, listen, serve_until_told, trace, url};
 use super::storage::StorageOptions;
 use crate::attachments::ObjectStorage;
 use crate::backup::BackupJob;
 use crate::backup::Backups;
-use crate::cluster::{Cluster, ClusterError};
 use crate::data_dir::{DataDir, write_public};
 use crate::database::{DEFAULT_DATABASE, RolePasswords, connect, prepare};
 use crate::identity::PasswordPolicy;
@@ -35,7 +34,6 @@ use crate::jobs::Job;
 use crate::keys::{self, SealedInDatabase};
 use crate::mail::MailSettings;
 use crate::platform::{Accounts, ContextKeys, Databases, Platform, routes};
-use crate::room::Room;
 use crate::telemetry::traces::TraceSettings;
 use crate::tls::{CertificateSource, LocalAuthority, Names, Tls, host_name};
 use crate::verify::{Signer, Subject, VERIFY_KEY, VerifyJob};
@@ -246,48 +244,6 @@ impl Up {
             eprintln!("\nChoose the first owner's password within seven days, once: {link}\n");
         }
         Ok(())
-    }
-}
-
-async fn start(data_dir: &DataDir, archive: Option<&str>) -> Result<Cluster, ClusterError> {
-    match archive {
-        Some(command) => Cluster::start_archiving(data_dir, command).await,
-        None => Cluster::start(data_dir).await,
-    }
-}
-
-/// Returns when the database has ended and going on would mend nothing. One that has ended for want of room is started again when there is
-/// some: until then requests are told so.
-async fn keep_running(cluster: &mut Cluster, data_dir: &DataDir, archive: Option<&str>) -> Failure {
-    const EVERY: Duration = Duration::from_secs(1);
-    let room = Room::of(&[data_dir.inside()]);
-    loop {
-        let ended = cluster.ended().await;
-        let failure = Failure::new(match ended {
-            Ok(status) => format!(
-                "The database ended unexpectedly ({status}); its log is in {}.",
-                data_dir.log().display()
-            ),
-            Err(error) => error.to_string(),
-        });
-        if room.is_left() {
-            return failure;
-        }
-        tracing::error!(
-            "The disk is full, and the database has ended. It is started again as soon as there is room; what was acknowledged is safe"
-        );
-        *cluster = loop {
-            tokio::time::sleep(EVERY).await;
-            if !room.is_left() {
-                continue;
-            }
-            match start(data_dir, archive).await {
-                Ok(again) => break again,
-                Err(error) if room.is_left() => return Failure::new(error.to_string()),
-                Err(error) => tracing::warn!("{error}"),
-            }
-        };
-        tracing::info!("There is room again, and the database runs");
     }
 }
 

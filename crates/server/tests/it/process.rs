@@ -210,18 +210,34 @@ fn after_server_and_database_are_killed_it_starts_again() {
     Server::start(&ServerOptions::empty().on(&data));
 }
 
-#[test]
-fn when_the_database_dies_the_server_says_so_and_ends() {
-    let server = Server::start(&ServerOptions::empty());
-    for pid in processes(&server.data().join("postgres")) {
-        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+/// Kills the database of a server, all its processes at once.
+fn kill_database(data: &Path) {
+    for pid in processes(&data.join("postgres")) {
+        // Its workers go by themselves when the first of them is gone.
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
+}
+
+#[tokio::test]
+async fn a_database_that_dies_is_started_again_until_it_dies_too_often() {
+    let server = Server::start(&ServerOptions::empty());
+    let again = "The database runs again";
+    for deaths in 1..=5 {
+        kill_database(server.data());
+        let begun = Instant::now();
+        while server.log().matches(again).count() < deaths {
+            assert!(begun.elapsed() < Duration::from_mins(1), "{}", server.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        while status(&server, "/readyz").await != 200 {
+            assert!(begun.elapsed() < Duration::from_mins(1), "{}", server.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    kill_database(server.data());
     let (status, log) = server.ended();
     assert_eq!(status.code(), Some(1));
-    assert!(
-        log.contains("fieldstone: The database ended unexpectedly"),
-        "{log}"
-    );
+    assert!(log.contains("again and again"), "{log}");
 }
 
 #[test]

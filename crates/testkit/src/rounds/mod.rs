@@ -5,6 +5,7 @@
 //! What happens is chosen by a seed; when exactly a process dies within what it does is the machine's.
 
 mod ledger;
+mod writer;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -19,6 +20,7 @@ use nix::unistd::Pid;
 use tokio_postgres::{Client, NoTls};
 
 use self::ledger::Ledger;
+use self::writer::{Session, Writer};
 use crate::{DeviceProcess, Person, Server, ServerOptions, Standby, free_port, kill_at_once};
 
 /// How often a sync is tried again before a round counts as stuck.
@@ -48,6 +50,8 @@ pub struct Figures {
     pub confirmed: u32,
     /// Changes during which the device was killed.
     pub unconfirmed: u32,
+    /// Records that somebody made over the API meanwhile, and that were acknowledged.
+    pub posted: u32,
 }
 
 /// Random numbers, the same for the same seed (splitmix64).
@@ -82,6 +86,9 @@ pub struct Rounds {
     /// Follows the database in some of the rounds.
     standby: Option<Standby>,
     ledger: Ledger,
+    session: Session,
+    /// Records that were acknowledged to that session since the last look.
+    posted: Vec<String>,
     chance: Chance,
     /// Whether devices are killed, too.
     devices_die: bool,
@@ -121,31 +128,31 @@ impl Rounds {
         )
         .expect("an open folder");
         let (data, port) = (folder.path().join("data"), free_port());
-        let mut rounds = Self {
+        let server = start(&data, port);
+        let person = Person::of_demo(&server, "owner");
+        let devices = [DeviceProcess::new(), DeviceProcess::new()];
+        for device in &devices {
+            device.log_in(server.url(), &server.ca(), &person, &[]).ok();
+        }
+        Self {
             folder,
             data,
             port,
-            server: None,
-            devices: [DeviceProcess::new(), DeviceProcess::new()],
+            session: Session::begin(&server, &person),
+            server: Some(server),
+            devices,
             standby: None,
             ledger: Ledger::default(),
+            posted: Vec::new(),
             chance: Chance(seed),
             devices_die,
             figures: Figures::default(),
-        };
-        rounds.start_server();
-        let server = rounds.server.as_ref().expect("a server");
-        let person = Person::of_demo(server, "owner");
-        for device in &rounds.devices {
-            device.log_in(server.url(), &server.ca(), &person, &[]).ok();
         }
-        rounds
     }
 
     fn start_server(&mut self) {
         self.server = None;
-        let options = ServerOptions::demo().on(&self.data).at_port(self.port);
-        self.server = Some(Server::start(&options));
+        self.server = Some(start(&self.data, self.port));
     }
 
     /// One round: work, a disaster in the middle of it, and everything found again.
@@ -278,6 +285,7 @@ impl Rounds {
             .iter()
             .map(|device| device.start(&["sync"]))
             .collect();
+        let writer = Writer::start(self.session.clone());
         thread::sleep(self.chance.moment(400));
         match disaster {
             Disaster::Device => {
@@ -303,6 +311,7 @@ impl Rounds {
         for child in &mut running {
             finished(child);
         }
+        self.posted = writer.stop();
     }
 
     /// Puts the older copy back. What was accepted since is gone with it, and nobody else knows: only the devices can tell.
@@ -372,10 +381,25 @@ impl Rounds {
         }
     }
 
+    /// Whether the server runs, and its database, which it starts again by itself when that was all that was killed.
+    fn is_well_again(&mut self) -> bool {
+        let begun = Instant::now();
+        while self.server.as_mut().is_some_and(Server::is_running) {
+            if self.in_database(async |_| ()).is_some() {
+                return true;
+            }
+            assert!(
+                begun.elapsed() < Duration::from_mins(1),
+                "the server doesn't start its database again"
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
+
     /// Starts what has ended, syncs until everything agrees, and looks for everything that was confirmed.
     fn recover(&mut self) {
-        let is_well = self.server.is_some() && self.in_database(async |_| ()).is_some();
-        if !is_well {
+        if !self.is_well_again() {
             self.kill_server();
             self.end_database();
             self.start_server();
@@ -401,6 +425,7 @@ impl Rounds {
             })
             .expect("a connection to the database");
         self.ledger.check(found);
+        self.find_posted();
         // And what the devices show is that.
         for (id, city) in self.ledger.recent() {
             for device in &self.devices {
@@ -409,6 +434,19 @@ impl Rounds {
                 assert_eq!(found.unwrap_or_default(), city, "{id}");
             }
         }
+    }
+
+    /// Looks for everything that was acknowledged over the API.
+    fn find_posted(&mut self) {
+        let posted = std::mem::take(&mut self.posted);
+        self.figures.posted += u32::try_from(posted.len()).expect("few records");
+        let lost: Option<Vec<String>> = self.in_database(async |client| {
+            let lost = "SELECT id FROM unnest($1::text[]) id WHERE NOT EXISTS (SELECT FROM app.account a WHERE a.id = id.id AND a.name = 'posted')";
+            let rows = client.query(lost, &[&posted]).await.expect("the accounts");
+            rows.iter().map(|row| row.get(0)).collect()
+        });
+        let lost = lost.expect("a connection to the database");
+        assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
     }
 
     /// Syncs a device until it is up to date. What fails meanwhile must say so and lose nothing.
@@ -423,6 +461,10 @@ impl Rounds {
         }
         panic!("device {at} doesn't get up to date: {last:?}");
     }
+}
+
+fn start(data: &Path, port: u16) -> Server {
+    Server::start(&ServerOptions::demo().on(data).at_port(port))
 }
 
 fn finished(child: &mut Child) -> crate::Answer {
