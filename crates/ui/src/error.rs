@@ -207,6 +207,22 @@ where
     respond(Ask::of(&headers), error.status(), &frame, &sorry)
 }
 
+/// The page of an error for a browser of which no more is known.
+pub(crate) fn alone(headers: &HeaderMap, error: PageError) -> Response {
+    let locale = of_browser(headers);
+    let (title, advice) = error.texts();
+    let (title, advice) = (locale.t(title), locale.t(advice));
+    let sorry = Sorry {
+        locale: &locale,
+        error,
+        title: &title,
+        advice: &advice,
+        list: None,
+    };
+    let frame = Frame::alone(locale.clone(), title.clone());
+    respond(Ask::of(headers), error.status(), &frame, &sorry)
+}
+
 /// The locale a browser asks for.
 pub(crate) fn of_browser(headers: &HeaderMap) -> Locale {
     Locale::negotiate(

@@ -44,6 +44,11 @@ pub use viewer::Viewer;
 /// Address of the icons: a symbol each, to be named after a `#`.
 pub const ICONS: &str = assets::ICONS;
 
+/// The page for an error that is found before anyone is recognised.
+pub fn sorry(headers: &http::HeaderMap, error: PageError) -> axum::response::Response {
+    error::alone(headers, error)
+}
+
 /// The locale that a browser asks for, for pages shown before anyone has signed in.
 pub fn locale_of_browser(headers: &http::HeaderMap) -> locale::Locale {
     error::of_browser(headers)

@@ -12,12 +12,13 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use bytes::Bytes;
 use fieldstone_model::{Capability, Registry};
 use fieldstone_store::{Store as _, StoreError};
-use fieldstone_ui::OwnShelf;
+use fieldstone_ui::{OwnShelf, PageError};
 use http::header::RETRY_AFTER;
 use http::request::Parts;
 use http::{Method, StatusCode};
 
 use super::Application;
+use super::full_disk::is_page;
 use crate::http::Problem;
 use crate::identity::{AccessEnded, Identity, IdentityError};
 
@@ -46,7 +47,7 @@ pub(super) async fn admit(
         Err(IdentityError::Unauthenticated) => {
             return next.run(Request::from_parts(parts, body)).await;
         }
-        Err(error) => return refusal(&application, &error),
+        Err(error) => return refusal(&parts, &error),
     };
     // Pages know roles, not scopes: a token that may do less than its owner has no business there.
     if !identity.credential.is_session() && !parts.uri.path().starts_with("/api/") {
@@ -81,7 +82,7 @@ pub(super) async fn admit(
             Err(IdentityError::Unauthenticated) => {
                 next.run(Request::from_parts(parts, Body::from(body))).await
             }
-            Err(error) => refusal(&application, &error),
+            Err(error) => refusal(&parts, &error),
         },
     }
 }
@@ -152,7 +153,7 @@ async fn run(
         Err(StoreError::SessionEnded) => return Err(AccessChanged),
         Err(error) => {
             tracing::warn!(%error, "a request found no database");
-            return Ok(no_database(application));
+            return Ok(no_database(parts));
         }
     };
     if turn == Turn::First
@@ -175,16 +176,18 @@ async fn run(
             _ => Ok(enrolment_needed(parts)),
         };
     }
-    let mut parts = parts.clone();
-    parts
+    let mut admitted = parts.clone();
+    admitted
         .extensions
         .insert(profile.viewer(&store, identity, application.clock.now()));
-    parts.extensions.insert(profile);
-    parts.extensions.insert(Arc::clone(identity));
-    parts.extensions.insert(OwnShelf(Arc::new(store.clone())));
-    parts.extensions.insert(store.clone());
+    admitted.extensions.insert(profile);
+    admitted.extensions.insert(Arc::clone(identity));
+    admitted
+        .extensions
+        .insert(OwnShelf(Arc::new(store.clone())));
+    admitted.extensions.insert(store.clone());
     let response = next
-        .run(Request::from_parts(parts, Body::from(body.clone())))
+        .run(Request::from_parts(admitted, Body::from(body.clone())))
         .await;
     // What was changed isn't changed twice, and the answer that says so stands.
     if store.has_written() {
@@ -199,7 +202,7 @@ async fn run(
     match store.check_access().await {
         Ok(()) => Ok(response),
         Err(StoreError::SessionEnded) => Err(AccessChanged),
-        Err(_) => Ok(no_database(application)),
+        Err(_) => Ok(no_database(parts)),
     }
 }
 
@@ -261,18 +264,14 @@ fn too_many(wait: u64) -> Response {
     ([(RETRY_AFTER, wait.to_string())], problem).into_response()
 }
 
-/// The database doesn't answer, and whether that is because of the disk.
-fn no_database(application: &Application) -> Response {
-    let detail = if application.stores.has_room() {
-        BUSY
-    } else {
-        NO_ROOM
-    };
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
+/// The database doesn't answer.
+fn no_database(parts: &Parts) -> Response {
+    const BUSY: &str = "The database is busy. Try again in a moment.";
+    if !is_page(parts.uri.path()) {
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, BUSY).into_response();
+    }
+    fieldstone_ui::sorry(&parts.headers, PageError::Busy)
 }
-
-const NO_ROOM: &str = "The disk of this installation is full, and its database waits for room. What was saved is safe. Ask whoever runs it to make room, then try again.";
-const BUSY: &str = "The database is busy. Try again in a moment.";
 
 /// What somebody may do who lacks the second factor that the workspace asks for: set one up, say who they are, leave.
 fn may_enrol(identity: &Identity, parts: &Parts) -> bool {
@@ -302,7 +301,7 @@ fn enrolment_needed(parts: &Parts) -> Response {
     Redirect::to(WHERE).into_response()
 }
 
-fn refusal(application: &Application, error: &IdentityError) -> Response {
+fn refusal(parts: &Parts, error: &IdentityError) -> Response {
     let (status, detail) = match error {
         IdentityError::CrossSite => (
             StatusCode::FORBIDDEN,
@@ -314,7 +313,7 @@ fn refusal(application: &Application, error: &IdentityError) -> Response {
         ),
         _ => {
             tracing::warn!(%error, "a caller could not be identified");
-            return no_database(application);
+            return no_database(parts);
         }
     };
     Problem::new(status, detail).into_response()

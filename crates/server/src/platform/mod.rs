@@ -2,6 +2,7 @@
 
 mod application;
 mod context_keys;
+mod full_disk;
 mod gate;
 mod health;
 mod profile;

@@ -19,7 +19,7 @@ use http::header::CONTENT_TYPE;
 use jiff::{SignedDuration, Timestamp};
 
 use super::health::{self, Readiness};
-use super::{Application, Platform, gate};
+use super::{Application, Platform, full_disk, gate};
 use crate::api;
 use crate::http::{HttpLimits, see_through, wrap};
 use crate::identity::oauth::AuthorizationServer;
@@ -321,6 +321,7 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
             platform.url.clone(),
         ),
     };
+    let stores = application.stores.clone();
     let own = mount::<PgStore, Site>(pages());
     let gated = fieldstone_ui::router::<PgStore>(own.gated.with_state(site.clone()))
         .merge(
@@ -335,7 +336,8 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
         .layer(DefaultBodyLimit::max(OPEN_FORM_MAX))
         .with_state(site)
         .merge(fieldstone_ui::assets::<PgStore>())
-        .merge(gated);
+        .merge(gated)
+        .layer(middleware::from_fn_with_state(stores, full_disk::tell));
     let router = wrap(router, HttpLimits::default());
     let proxies = platform.accounts.proxies.clone();
     Ok(router.layer(middleware::from_fn_with_state(proxies, see_through)))

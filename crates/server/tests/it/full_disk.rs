@@ -133,6 +133,49 @@ async fn write_until_the_database_stops(client: &tokio_postgres::Client) {
     panic!("the log of changes never fills the disk");
 }
 
+/// Whoever signs in, on a page or by the API, and whoever asks for a token.
+async fn everybody_hears_of_the_disk(person: &Person<'_>) {
+    let url = person.server.url();
+    let body = json!({ "email": "ann@acme.example", "password": "a sentence of nobody's" });
+    let (status, said) = person.json(Method::POST, "/api/v1/session", &body).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{said}");
+    assert_eq!(said["type"], "urn:fieldstone:problem:no-room");
+    let form = [
+        ("/sign-in", "email=ann%40acme.example&password=a+sentence"),
+        (
+            "/oauth/token",
+            "grant_type=refresh_token&refresh_token=x&client_id=fieldstone-device",
+        ),
+    ];
+    for (path, form) in form {
+        let request = person.server.client().post(format!("{url}{path}"));
+        let answer = request
+            .header("origin", url)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form)
+            .send()
+            .await
+            .unwrap();
+        assert!(
+            answer.status().is_server_error(),
+            "{path} {}",
+            answer.status()
+        );
+        assert!(answer.headers().contains_key("retry-after"), "{path}");
+        let text = answer.text().await.unwrap();
+        assert!(text.contains("make room"), "{path}: {text}");
+    }
+    // A page that needs somebody is a page all the same.
+    let page = person
+        .client
+        .get(format!("{url}/accounts"))
+        .send()
+        .await
+        .unwrap();
+    let text = page.text().await.unwrap();
+    assert!(text.contains("<h1>The disk is full</h1>"), "{text}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_loses_nothing_and_is_left_behind_by_itself() {
     let folder = Folder::new();
@@ -206,6 +249,8 @@ async fn a_full_disk_loses_nothing_and_is_left_behind_by_itself() {
         detail.contains("The disk of this installation is full"),
         "{said}"
     );
+
+    everybody_hears_of_the_disk(&person).await;
 
     // There is room again, and nobody does anything else.
     fs::remove_file(disk.join("ballast")).unwrap();

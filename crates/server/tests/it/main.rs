@@ -15,6 +15,7 @@ mod automation;
 mod backup;
 mod browser;
 mod canary;
+mod clock;
 mod devices;
 mod embedded;
 mod ending;

@@ -40,6 +40,13 @@ const ASK: &str = "SELECT pg_catalog.clock_timestamp(), app.schema_number(), pg_
 const ASK_BACKUPS: &str = "SELECT b.ended_at, b.ok, d.ended_at, d.ok FROM (SELECT) one
     LEFT JOIN app.operations('backup', 1) b ON true LEFT JOIN app.operations('drill', 1) d ON true";
 
+/// The last piece of the log that was archived, while another is finished and waits, or could not be archived.
+const ASK_ARCHIVE: &str = "SELECT coalesce(last_archived_wal, '') FROM pg_catalog.pg_stat_archiver
+    WHERE pg_catalog.current_setting('archive_mode') <> 'off'
+        AND (coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false)
+            OR coalesce(last_archived_wal, '') !~ 'history$' AND coalesce(substr(last_archived_wal, 9, 16), '0000000000000000')
+                < substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn() - pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))), 9, 16))";
+
 /// `GET /healthz`.
 pub(super) async fn alive() -> &'static str {
     "ok\n"
@@ -66,7 +73,8 @@ impl std::fmt::Debug for Readiness {
 #[derive(Default)]
 struct Last {
     client: Option<Client>,
-    oldest: Option<Oldest>,
+    oldest: Option<Lasting>,
+    unarchived: Option<Lasting>,
     report: Option<(Timestamp, Report)>,
 }
 
@@ -77,10 +85,20 @@ struct Machine {
     room: Option<Space>,
 }
 
-/// The oldest transaction that wasn't finished, and since when it has been the oldest.
-struct Oldest {
-    transaction: String,
+/// Something that was seen, and since when it has been the same.
+struct Lasting {
+    what: String,
     since: Timestamp,
+}
+
+impl Lasting {
+    /// Since when `what` has been there, as far as this server has seen.
+    fn since(seen: &mut Option<Self>, what: String, now: Timestamp) -> Timestamp {
+        match seen {
+            Some(seen) if seen.what == what => seen.since,
+            _ => seen.insert(Self { what, since: now }).since,
+        }
+    }
 }
 
 /// `GET /readyz`.
@@ -121,9 +139,8 @@ impl Readiness {
         {
             return report.clone();
         }
-        let Last { client, oldest, .. } = &mut *last;
         let (database, objects, machine) =
-            tokio::join!(self.ask(client, oldest), self.objects(), self.machine());
+            tokio::join!(self.ask(&mut last), self.objects(), self.machine());
         let seen = Seen {
             database,
             objects,
@@ -133,6 +150,7 @@ impl Readiness {
         };
         let report = Report::of(&seen, migration::latest());
         gauge(&seen, &report);
+        log_changes(last.report.as_ref().map(|(_, before)| before), &report);
         last.report = Some((now, report.clone()));
         report
     }
@@ -189,9 +207,9 @@ impl Readiness {
     }
 
     /// Asks over a connection that is kept while it works. A failure is logged; whoever asked from outside learns only that it failed.
-    async fn ask(&self, kept: &mut Option<Client>, oldest: &mut Option<Oldest>) -> Option<Said> {
+    async fn ask(&self, last: &mut Last) -> Option<Said> {
         let asked = timeout(PATIENCE, async {
-            let client = match kept.take() {
+            let client = match last.client.take() {
                 Some(client) if !client.is_closed() => client,
                 _ => connect(&self.database)
                     .await
@@ -211,6 +229,7 @@ impl Readiness {
                 let row = backups.as_ref()?;
                 Some((row.try_get(at).ok()?, row.try_get(at + 1).ok()?))
             };
+            let waiting = client.query_opt(ASK_ARCHIVE, &[]).await.ok().flatten();
             let said = Said {
                 before,
                 database: row.try_get(0).ok()?,
@@ -218,39 +237,60 @@ impl Readiness {
                 schema: row.try_get(1).ok()?,
                 backup: run(0),
                 drill: run(2),
-                held: held(oldest, &row, after)?,
+                unarchived: unarchived(&mut last.unarchived, waiting.as_ref(), after),
+                held: held(&mut last.oldest, &row, after)?,
             };
-            *kept = Some(client);
+            last.client = Some(client);
             Some(said)
         });
         asked.await.ok().flatten()
     }
 }
 
-/// For how long the oldest transaction has been the oldest, as far as this server has seen.
-fn held(oldest: &mut Option<Oldest>, row: &Row, now: Timestamp) -> Option<SignedDuration> {
+/// For how long the oldest transaction has been the oldest.
+fn held(oldest: &mut Option<Lasting>, row: &Row, now: Timestamp) -> Option<SignedDuration> {
     let (transaction, next): (String, String) = (row.try_get(2).ok()?, row.try_get(3).ok()?);
-    // Nothing is under way, or this is another one than before.
-    if transaction == next
-        || oldest
-            .as_ref()
-            .is_none_or(|oldest| oldest.transaction != transaction)
-    {
-        *oldest = Some(Oldest {
-            transaction,
-            since: now,
-        });
+    if transaction == next {
+        // Nothing is under way.
+        *oldest = None;
         return Some(SignedDuration::ZERO);
     }
-    oldest
-        .as_ref()
-        .map(|oldest| now.duration_since(oldest.since))
+    Some(now.duration_since(Lasting::since(oldest, transaction, now)))
+}
+
+/// Since when nothing has been archived although something waits.
+fn unarchived(
+    seen: &mut Option<Lasting>,
+    waiting: Option<&Row>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let Some(last) = waiting.and_then(|row| row.try_get(0).ok()) else {
+        *seen = None;
+        return None;
+    };
+    Some(Lasting::since(seen, last, now))
+}
+
+/// Says in the log what has gone wrong since the last look, and what is right again.
+fn log_changes(before: Option<&Report>, now: &Report) {
+    for check in now.all() {
+        let was_ok = before
+            .and_then(|before| before.all().find(|it| it.name == check.name))
+            .is_none_or(|before| before.ok);
+        match &check.reason {
+            Some(reason) if was_ok => tracing::warn!("{}: {reason}", check.name),
+            None if !was_ok => tracing::info!("{}: in order again", check.name),
+            _ => {}
+        }
+    }
 }
 
 /// The same for whoever collects numbers.
 fn gauge(seen: &Seen, report: &Report) {
-    let checks = report.checks.iter().chain(&report.warnings);
-    telemetry::readiness(report.ready, checks.map(|check| (check.name, check.ok)));
+    telemetry::readiness(
+        report.ready,
+        report.all().map(|check| (check.name, check.ok)),
+    );
     if let Some(said) = &seen.database {
         let age = |run: Option<(Timestamp, bool)>| {
             run.map(|(ended, _)| said.after.duration_since(ended).as_secs_f64())

@@ -15,6 +15,8 @@ const MOST_SKEW: SignedDuration = SignedDuration::from_secs(30);
 /// A backup a day and a drill a week, with some hours for them to run.
 const OLDEST_BACKUP: SignedDuration = SignedDuration::from_hours(26);
 const OLDEST_DRILL: SignedDuration = SignedDuration::from_hours(24 * 8);
+/// A finished piece of the database's log goes into the repository within a minute; this much later something is wrong with the way there.
+const LATEST_ARCHIVE: SignedDuration = SignedDuration::from_mins(3);
 /// For how long one transaction may keep devices from getting past it.
 const LONGEST_HOLD: SignedDuration = SignedDuration::from_mins(5);
 /// With less left than this, a login that can't be made longer is told of.
@@ -56,6 +58,8 @@ pub(super) struct Said {
     /// The last backup and the last drill: when, and whether it worked. Nothing where none was ever made.
     pub(super) backup: Option<(Timestamp, bool)>,
     pub(super) drill: Option<(Timestamp, bool)>,
+    /// Since when the database's changes have not reached the repository of backups; nothing when they do, or when none is kept.
+    pub(super) unarchived: Option<Timestamp>,
     /// For how long the oldest change that isn't finished has been the oldest.
     pub(super) held: SignedDuration,
 }
@@ -97,6 +101,13 @@ impl Report {
             checks,
             warnings: warnings(seen),
         }
+    }
+}
+
+impl Report {
+    /// Everything that was looked at.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().chain(&self.warnings)
     }
 }
 
@@ -179,6 +190,7 @@ fn warnings(seen: &Seen) -> Vec<Check> {
         };
         warnings.push(Check::new("backup", judge(said.backup, OLDEST_BACKUP)));
         warnings.push(Check::new("restore drill", judge(said.drill, OLDEST_DRILL)));
+        warnings.push(Check::new("archive", archive(said)));
         warnings.push(Check::new("sync horizon", horizon(said.held)));
     }
     warnings
@@ -209,6 +221,20 @@ fn little_room(room: Option<Space>) -> Result<(), String> {
     }
 }
 
+/// What isn't in the repository can't be restored, and the database keeps it on its own disk until it is.
+fn archive(said: &Said) -> Result<(), String> {
+    let late = said
+        .unarchived
+        .map(|since| said.after.duration_since(since));
+    match late {
+        Some(late) if late > LATEST_ARCHIVE => Err(format!(
+            "the changes of the last {} minutes have not reached the repository of backups, and fill the database's disk until they do",
+            late.as_mins()
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Devices ask for what changed since a snapshot: while a change stays unfinished, everything after it is sent again with each pull.
 fn horizon(held: SignedDuration) -> Result<(), String> {
     if held <= LONGEST_HOLD {
@@ -234,6 +260,7 @@ mod tests {
             schema,
             backup: Some((at("2026-05-01T03:00:00Z"), true)),
             drill: Some((at("2026-05-01T03:00:00Z"), true)),
+            unarchived: None,
             held: SignedDuration::ZERO,
         }
     }
@@ -317,6 +344,13 @@ mod tests {
         assert!(login(Some((100, false))).is_empty());
         assert_eq!(login(Some((71, false))), ["secrets manager"]);
         assert_eq!(login(None), ["secrets manager"]);
+        let unarchived = |since: &str| {
+            warned(|seen| {
+                seen.database.as_mut().unwrap().unarchived = Some(since.parse().unwrap());
+            })
+        };
+        assert!(unarchived("2026-05-01T11:58:00Z").is_empty());
+        assert_eq!(unarchived("2026-05-01T11:56:00Z"), ["archive"]);
         let held = |minutes| {
             warned(|seen| seen.database.as_mut().unwrap().held = SignedDuration::from_mins(minutes))
         };
