@@ -49,11 +49,17 @@ pub trait Shelf: Send + Sync {
     /// Removes a view; false when there is none that the person may remove.
     fn remove(&self, id: RecordId) -> Kept<'_, bool>;
 
-    /// How wide the person has drawn the columns of an object's list, as it was kept; empty when they haven't.
-    fn widths<'a>(&'a self, object: &'a str) -> Kept<'a, String>;
+    /// How wide the person has drawn the columns of an object's list, as it was kept; empty when they haven't. A view without widths of its own
+    /// has the list's.
+    fn widths<'a>(&'a self, object: &'a str, view: Option<RecordId>) -> Kept<'a, String>;
 
-    /// Keeps that.
-    fn keep_widths<'a>(&'a self, object: &'a str, widths: &'a str) -> Kept<'a, ()>;
+    /// Keeps that, for one view where it is one that the person sees, else for the list.
+    fn keep_widths<'a>(
+        &'a self,
+        object: &'a str,
+        view: Option<RecordId>,
+        widths: &'a str,
+    ) -> Kept<'a, ()>;
 
     /// Notes that the person has looked at a record.
     fn visited(&self, id: RecordId) -> Kept<'_, ()>;

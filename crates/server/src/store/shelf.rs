@@ -36,7 +36,16 @@ const VISITED: &str = "INSERT INTO app.recent_record (tenant_id, user_id, record
     SELECT (SELECT app.tenant_id()), (SELECT app.user_id()), $1, transaction_timestamp() \
     ON CONFLICT (tenant_id, user_id, record_id) DO UPDATE SET at = excluded.at";
 const FORGET: &str = "DELETE FROM app.recent_record r WHERE r.at < (SELECT k.at FROM app.recent_record k ORDER BY k.at DESC OFFSET $1 LIMIT 1)";
-const WIDTHS: &str = "SELECT w.widths FROM app.column_widths w WHERE w.object = $1";
+const WIDTHS: &str = "SELECT coalesce( \
+    (SELECT v.widths FROM app.view_widths v WHERE v.object = $1 AND v.view_id = $2), \
+    (SELECT w.widths FROM app.column_widths w WHERE w.object = $1), '')";
+const KEEP_VIEW_WIDTHS: &str = "INSERT INTO app.view_widths (tenant_id, user_id, object, view_id, widths, updated_at) \
+    SELECT (SELECT app.tenant_id()), (SELECT app.user_id()), v.object, v.id, $3, transaction_timestamp() FROM ( \
+        SELECT o.object, o.id FROM app.own_view o WHERE o.id = $2 UNION ALL SELECT s.object, s.id FROM app.shared_view s WHERE s.id = $2) v \
+    WHERE v.object = $1 \
+    ON CONFLICT (tenant_id, user_id, object, view_id) DO UPDATE SET widths = excluded.widths, updated_at = excluded.updated_at RETURNING view_id";
+const FORGET_VIEW_WIDTHS: &str = "DELETE FROM app.view_widths w WHERE w.view_id = $1 \
+    AND NOT EXISTS (SELECT FROM app.own_view o WHERE o.id = $1) AND NOT EXISTS (SELECT FROM app.shared_view s WHERE s.id = $1)";
 const KEEP_WIDTHS: &str = "INSERT INTO app.column_widths (tenant_id, user_id, object, widths, updated_at) \
     SELECT (SELECT app.tenant_id()), (SELECT app.user_id()), $1, $2, transaction_timestamp() \
     ON CONFLICT (tenant_id, user_id, object) DO UPDATE SET widths = excluded.widths, updated_at = excluded.updated_at RETURNING object";
@@ -141,6 +150,10 @@ impl Shelf for PgStore {
                     sql: UNPIN,
                     params: &[&text],
                 },
+                Step {
+                    sql: FORGET_VIEW_WIDTHS,
+                    params: &[&text],
+                },
             ];
             let flight = self.pool().flight(self.actor(), None, &steps).await;
             let answers = self.note_outcome(flight.map_err(store_error))?;
@@ -152,16 +165,29 @@ impl Shelf for PgStore {
         })
     }
 
-    fn widths<'a>(&'a self, object: &'a str) -> Kept<'a, String> {
+    fn widths<'a>(&'a self, object: &'a str, view: Option<RecordId>) -> Kept<'a, String> {
         Box::pin(async move {
-            let rows = self.run_step(WIDTHS, &[&object]).await?;
+            let view = view.map(|view| view.to_string());
+            let rows = self.run_step(WIDTHS, &[&object, &view]).await?;
             let found = rows.first().map(|row| row.try_get(0)).transpose();
             Ok(found.map_err(StoreError::internal)?.unwrap_or_default())
         })
     }
 
-    fn keep_widths<'a>(&'a self, object: &'a str, widths: &'a str) -> Kept<'a, ()> {
+    fn keep_widths<'a>(
+        &'a self,
+        object: &'a str,
+        view: Option<RecordId>,
+        widths: &'a str,
+    ) -> Kept<'a, ()> {
         Box::pin(async move {
+            if let Some(view) = view.map(|view| view.to_string())
+                && self
+                    .found(KEEP_VIEW_WIDTHS, &[&object, &view, &widths])
+                    .await?
+            {
+                return Ok(());
+            }
             let kept = if widths.is_empty() {
                 self.found(FORGET_WIDTHS, &[&object]).await
             } else {

@@ -77,6 +77,7 @@ pub(crate) async fn keep<S: Store + Clone + 'static>(
             .trim_start_matches('?'),
     )
     .ok_or(PageError::Invalid)?;
+    let seen = super::widths::view(&query);
     let query = [
         "cursor",
         "notice",
@@ -96,7 +97,12 @@ pub(crate) async fn keep<S: Store + Clone + 'static>(
     if shared && !at.can(Capability::RecordsWrite) {
         return Err(PageError::Forbidden);
     }
+    let widths = shelf.0.widths(&at.object.name, seen).await?;
     let id = shelf.0.keep(&at.object.name, &name, text, shared).await?;
+    shelf
+        .0
+        .keep_widths(&at.object.name, Some(id), &widths)
+        .await?;
     let target = query.with("view", id.to_string());
     Ok(Redirect::to(&format!("/{}{}", at.object.plural, target.to_query())).into_response())
 }

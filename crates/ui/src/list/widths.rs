@@ -1,7 +1,7 @@
-//! How wide a list's columns are: as their reader has drawn them, kept for each object, and put back in one step.
+//! How wide a list's columns are: as their reader has drawn them, kept for each list and each of its views, and put back in one step.
 
 use axum::response::{IntoResponse as _, Redirect};
-use fieldstone_model::{Field, FieldType};
+use fieldstone_model::{Field, FieldType, RecordId};
 use fieldstone_store::{Store, StoreError};
 
 use super::fragment;
@@ -78,12 +78,20 @@ fn read<S: Store>(at: &AtObject<S>, text: &str) -> Widths {
     Widths::read(text, |name| at.object.field(name).is_some())
 }
 
+/// The view that an address or a form names.
+pub(super) fn view(pairs: &Pairs) -> Option<RecordId> {
+    pairs.get("view")?.parse().ok()
+}
+
 /// The widths of this list's columns; nothing where none can be kept.
 pub(super) async fn of<S: Store>(at: &AtObject<S>) -> Result<Option<Widths>, StoreError> {
     let Some(shelf) = &at.shelf else {
         return Ok(None);
     };
-    let text = shelf.0.widths(&at.object.name).await?;
+    let text = shelf
+        .0
+        .widths(&at.object.name, view(&at.parameters))
+        .await?;
     Ok(Some(read(at, &text)))
 }
 
@@ -92,23 +100,43 @@ pub(super) fn notice<S: Store>(at: &AtObject<S>) -> Option<Notice> {
     let were = at.parameters.get(WERE)?;
     let text = at.viewer.locale.t("notice-widths-usual").into_owned();
     let back = format!("{}{}", at.path, at.parameters.without(WERE).to_query());
-    Some(undoable(at, text, &read(at, were), back))
+    Some(undoable(
+        at,
+        text,
+        &read(at, were),
+        view(&at.parameters),
+        back,
+    ))
 }
 
-fn undoable<S: Store>(at: &AtObject<S>, text: String, were: &Widths, back: String) -> Notice {
+fn undoable<S: Store>(
+    at: &AtObject<S>,
+    text: String,
+    were: &Widths,
+    view: Option<RecordId>,
+    back: String,
+) -> Notice {
     let action = format!("/{}/widths", at.object.plural);
-    let to = ("to".to_owned(), were.text());
-    Notice::undoable(&at.viewer.locale, text, action, vec![to], back)
+    let to = std::iter::once(("to".to_owned(), were.text()));
+    let view = view.map(|view| ("view".to_owned(), view.to_string()));
+    Notice::undoable(
+        &at.viewer.locale,
+        text,
+        action,
+        to.chain(view).collect(),
+        back,
+    )
 }
 
 /// `POST /{objects}/widths`: with `widths` those that were drawn, answered with the way to take that back; with `to` all of them, none for
-/// the usual ones.
+/// the usual ones. With `view` they are that view's.
 pub(crate) async fn submit<S: Store + Clone + 'static>(
     at: AtObject<S>,
     Submitted(pairs): Submitted,
 ) -> PageResult {
     let shelf = at.shelf.clone().ok_or(PageError::NotFound)?;
-    let before = read(&at, &shelf.0.widths(&at.object.name).await?);
+    let (object, view) = (at.object.name.as_ref(), view(&pairs));
+    let before = read(&at, &shelf.0.widths(object, view).await?);
     let list = format!("/{}", at.object.plural);
     let back = pairs.get("back").and_then(local_path).unwrap_or(list);
     if let Some(drawn) = pairs.get("widths") {
@@ -116,12 +144,12 @@ pub(crate) async fn submit<S: Store + Clone + 'static>(
         let after = drawn.fold(before.clone(), |widths, (name, width)| {
             widths.with(name, width)
         });
-        shelf.0.keep_widths(&at.object.name, &after.text()).await?;
+        shelf.0.keep_widths(object, view, &after.text()).await?;
         let text = at.viewer.locale.t("notice-widths").into_owned();
-        return Ok(fragment(&undoable(&at, text, &before, back)));
+        return Ok(fragment(&undoable(&at, text, &before, view, back)));
     }
     let to = read(&at, pairs.get("to").unwrap_or_default());
-    shelf.0.keep_widths(&at.object.name, &to.text()).await?;
+    shelf.0.keep_widths(object, view, &to.text()).await?;
     if pairs.get("undoable").is_none() || before == to {
         return Ok(Redirect::to(&back).into_response());
     }

@@ -168,6 +168,74 @@ async fn elsewhere(browser: &Browser) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kept_view_has_widths_of_its_own() {
+    let browser = Browser::signed_in().await;
+    browser
+        .make("deals", &[("name", "One"), ("amount", "100")])
+        .await;
+    browser.screen(1280, 800).await;
+    browser.open("/deals").await;
+    browser.settled().await;
+    drag(&browser, "[data-grip=name]", 60).await;
+    browser.wait_for_text("Column width changed.").await;
+    browser.settled().await;
+    let list = browser.run(NAME).await.as_i64().unwrap();
+
+    // It begins with the widths of the list that it is made from, and goes its own way from there.
+    browser.press_button("Views").await;
+    browser.fill("#view-name", "Mine").await;
+    browser.press_button("Save view").await;
+    browser.wait_for(".tabs [aria-current]").await;
+    browser.settled().await;
+    let address = browser
+        .run("return location.pathname + location.search")
+        .await;
+    let address = address.as_str().unwrap().to_owned();
+    assert!(address.contains("view="), "{address}");
+    assert_eq!(browser.run(NAME).await, list);
+    drag(&browser, "[data-grip=name]", 80).await;
+    browser.wait_for_text("Column width changed.").await;
+    browser.settled().await;
+    let own = browser.run(NAME).await.as_i64().unwrap();
+    assert!((own - list - 80).abs() <= 3, "{list} then {own}");
+    browser.open("/deals").await;
+    browser.settled().await;
+    assert_eq!(browser.run(NAME).await, list, "the list is as it was");
+    drag(&browser, "[data-grip=name]", -100).await;
+    browser.wait_for_text("Column width changed.").await;
+    browser.settled().await;
+    browser.open(&address).await;
+    browser.settled().await;
+    assert_eq!(browser.run(NAME).await, own, "the view too");
+
+    // The usual ones for the view alone, and back.
+    browser.press_button("Columns").await;
+    browser.press_button("Usual widths").await;
+    browser
+        .wait_for_text("The columns have their usual widths.")
+        .await;
+    browser
+        .wait_until("return document.querySelector('table.sized')", json!(null))
+        .await;
+    browser.settled().await;
+    browser.press_button("Undo").await;
+    browser.wait_for("table.sized").await;
+    browser.wait_until(NAME, own).await;
+
+    // A view that nobody has is the list itself.
+    browser
+        .run_async("await fetch('/deals/widths', { method: 'POST', body: new URLSearchParams({ widths: 'name:300', view: '0VW000000000000' }) })")
+        .await;
+    browser.open("/deals").await;
+    browser.settled().await;
+    browser.wait_until(NAME, 300).await;
+    browser.open(&address).await;
+    browser.settled().await;
+    assert_eq!(browser.run(NAME).await, own);
+    assert_eq!(browser.blocked().await, json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_relation_of_a_new_record_leads_where_its_field_says() {
     let browser = Browser::signed_in().await;
     let partner = browser.make("accounts", &[("name", "Partner")]).await;
