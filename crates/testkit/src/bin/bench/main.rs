@@ -16,6 +16,7 @@ mod import;
 mod layers;
 mod load;
 mod measure;
+mod pages;
 mod processes;
 mod report;
 mod sample;
@@ -118,6 +119,12 @@ async fn main() -> anyhow::Result<()> {
             &ServerOptions::empty(),
         ));
     }
+    let demo = if wanted("pages") {
+        let demo = ServerOptions::demo().on(&scratch.path().join("demo"));
+        Some(pages::of_demo(&Server::start(&demo)).await?)
+    } else {
+        None
+    };
     load::load(&folder, size).await?;
 
     let options = ServerOptions::empty().on(&folder);
@@ -143,6 +150,10 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted("sign-in") {
         report.sign_ins = Some(sign_in::measure(&layers, &processes, effort.whole()).await?);
+    }
+    if let Some(demo) = demo {
+        let large = pages::of_large(&layers, &server, size.large).await?;
+        report.pages = vec![demo, large];
     }
     report.facts.loaded_kib = processes.server_memory_kib()?;
     if wanted("import") {

@@ -10,6 +10,7 @@ use super::import::Imported;
 use super::layers::Layer;
 use super::load::Size;
 use super::measure::{ASKERS, Outcome};
+use super::pages::Pages;
 use super::sign_in::SignIns;
 
 /// What the figures were measured on.
@@ -72,6 +73,8 @@ pub(crate) struct Report {
     pub(crate) imports: Vec<Imported>,
     /// What signing in showed.
     pub(crate) sign_ins: Option<SignIns>,
+    /// How long whole pages took.
+    pub(crate) pages: Vec<Pages>,
     /// What the field app showed.
     field: Option<Figures>,
     /// What encryption costs.
@@ -92,6 +95,7 @@ impl Report {
             outcomes: Vec::new(),
             imports: Vec::new(),
             sign_ins: None,
+            pages: Vec::new(),
         }
     }
 
@@ -147,6 +151,9 @@ impl Report {
             }
             writeln!(out)?;
         }
+        if !self.pages.is_empty() {
+            write_pages(out, &self.pages)?;
+        }
         if let Some(sign_ins) = &self.sign_ins {
             write_sign_ins(out, sign_ins)?;
         }
@@ -156,7 +163,11 @@ impl Report {
         if let Some(at_rest) = &self.at_rest {
             at_rest.write(out)?;
         }
-        if self.outcomes.is_empty() && self.imports.is_empty() && self.sign_ins.is_none() {
+        if self.outcomes.is_empty()
+            && self.imports.is_empty()
+            && self.sign_ins.is_none()
+            && self.pages.is_empty()
+        {
             return Ok(());
         }
         writeln!(out, "## Start and memory\n")?;
@@ -304,6 +315,29 @@ fn write_field(out: &mut String, found: &Figures) -> std::fmt::Result {
     });
     for (what, figure) in lines.into_iter().chain(lists) {
         writeln!(out, "| {what} | {figure} |")?;
+    }
+    writeln!(out)
+}
+
+fn write_pages(out: &mut String, found: &[Pages]) -> std::fmt::Result {
+    writeln!(
+        out,
+        "## Pages\n\nWhole pages as somebody who is signed in gets them over TLS, one after the other.\n\n\
+        | workspace | page | requests | p50 ms | p95 ms | p99 ms |\n|---|---|---:|---:|---:|---:|"
+    )?;
+    for pages in found {
+        for times in &pages.times {
+            writeln!(
+                out,
+                "| {} | {} | {} | {:.1} | {:.1} | {:.1} |",
+                pages.workspace,
+                times.page,
+                times.count(),
+                times.ms(50),
+                times.ms(95),
+                times.ms(99)
+            )?;
+        }
     }
     writeln!(out)
 }

@@ -20,7 +20,7 @@ use super::processes::{Processes, Used};
 use super::sample::Random;
 
 /// Everybody's here.
-const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 /// Askers who keep the queue of hashes filled.
 const ASKERS: u8 = 16;
 /// Turns of the hash alone and of signing in, so that a disturbance of the machine meets both.
@@ -86,10 +86,7 @@ pub(crate) async fn measure(
     processes: &Processes,
     turn: Duration,
 ) -> anyhow::Result<SignIns> {
-    let phc = PasswordHasher::new(&PasswordPolicy::default())?
-        .hash(&SecretString::from(PASSWORD))
-        .await?;
-    let emails = accounts(layers, &phc).await?;
+    let emails = accounts_with_password(layers).await?;
     let (unknown_ms, wrong_ms) = timing(&layers.client, &emails).await?;
     eprintln!("sign-in: unknown {unknown_ms:.2} ms, wrong {wrong_ms:.2} ms");
     let (mut hashes, mut hashing) = (0, Duration::ZERO);
@@ -122,7 +119,14 @@ pub(crate) async fn measure(
     })
 }
 
-/// Gives everybody a password; answers their addresses.
+/// Gives everybody `PASSWORD`; answers their addresses.
+pub(crate) async fn accounts_with_password(layers: &Layers) -> anyhow::Result<Vec<String>> {
+    let phc = PasswordHasher::new(&PasswordPolicy::default())?
+        .hash(&SecretString::from(PASSWORD))
+        .await?;
+    accounts(layers, &phc).await
+}
+
 async fn accounts(layers: &Layers, phc: &str) -> anyhow::Result<Vec<String>> {
     let client = plain_connection(&layers.plain).await?;
     client
