@@ -6,7 +6,7 @@ use fieldstone_model::{Field, FieldType, Object, Registry, fold::fold, value::Ke
 use jiff::tz::TimeZone;
 
 use super::{
-    DedupeRule, ImportError, Mapping,
+    DedupeRule, ImportError, Mapping, MappingProblem,
     convert::Reading,
     mapping::{Column, Rule},
 };
@@ -123,7 +123,8 @@ impl Binding {
             .timezone
             .as_deref()
             .map(|name| {
-                TimeZone::get(name).map_err(|_| wrong(format!("there is no time zone “{name}”")))
+                TimeZone::get(name)
+                    .map_err(|_| MappingProblem::new("no-time-zone", [("name", name.to_owned())]))
             })
             .transpose()?;
         let mut binding = Self {
@@ -160,10 +161,8 @@ impl Binding {
             }
         }
         if binding.fields.is_empty() {
-            return Err(wrong(format!(
-                "none of the columns is a field of “{}”. Write a mapping file that says which is which",
-                object.name
-            )));
+            let object = object.name.to_string();
+            return Err(MappingProblem::new("no-field", [("object", object)]).into());
         }
         Ok(binding)
     }
@@ -176,21 +175,21 @@ impl Binding {
         dedupe: Option<&str>,
         zone: Option<&TimeZone>,
     ) -> Result<BoundField, ImportError> {
-        let about = |text: &str| wrong(format!("{name}: {text}"));
-        let field = self
-            .object
-            .field(name)
-            .ok_or_else(|| about(&format!("“{}” has no field of this name", self.object.name)))?
-            .clone();
+        let field = || ("field", name.to_owned());
+        let (this, field) = (field, self.object.field(name));
+        let field = field.cloned().ok_or_else(|| {
+            let object = ("object", self.object.name.to_string());
+            MappingProblem::new("unknown-field", [this(), object])
+        })?;
         let is_key = field.kind == FieldType::Id && dedupe == Some(name);
         if !field.is_writable() && !is_key {
-            return Err(about("this field is kept by the system and can't be set"));
+            return Err(MappingProblem::new("system-field", [this()]).into());
         }
         let source = match (&rule.column, &rule.constant, &rule.template) {
             (Some(column), None, None) => Source::Column(self.column(column)?),
             (None, Some(constant), None) => Source::Constant(constant.clone()),
             (None, None, Some(template)) => Source::Template(self.template(template)?),
-            _ => return Err(about("write one of `column`, `constant` and `template`")),
+            _ => return Err(MappingProblem::new("one-source", [this()]).into()),
         };
         let relation = if field.kind.is_relation() {
             Some(self.bind_relation(registry, &field, rule)?)
@@ -198,7 +197,7 @@ impl Binding {
         {
             None
         } else {
-            return Err(about("only relations are found, made or left out"));
+            return Err(MappingProblem::new("no-relation", [this()]).into());
         };
         Ok(BoundField {
             field,
@@ -221,14 +220,14 @@ impl Binding {
         field: &Field,
         rule: &Rule,
     ) -> Result<Relation, ImportError> {
-        let about = |text: String| wrong(format!("{}: {text}", field.name));
+        let this = || ("field", field.name.to_string());
         let targets: Vec<&str> = match &field.kind {
             FieldType::Relation { to } => vec![to.as_ref()],
             FieldType::AnyRelation { to } => to.iter().map(AsRef::as_ref).collect(),
             _ => Vec::new(),
         };
         if rule.create && rule.find.len() != 1 {
-            return Err(about("`create` needs exactly one `find`".to_owned()));
+            return Err(MappingProblem::new("one-find", [this()]).into());
         }
         let ids: Vec<String>;
         let find = if rule.find.is_empty() {
@@ -246,26 +245,21 @@ impl Binding {
                 .split_once('.')
                 .filter(|(target, _)| targets.contains(target))
                 .ok_or_else(|| {
-                    about(format!(
-                        "`find` is one of {} with a field, not “{path}”",
-                        targets.join(", ")
-                    ))
+                    let targets = ("targets", targets.join(", "));
+                    MappingProblem::new("find-target", [this(), targets, ("path", path.clone())])
                 })?;
-            let object = registry
-                .object(target)
-                .ok_or_else(|| about(format!("there is no object “{target}”")))?;
+            let object = registry.object(target).ok_or_else(|| {
+                MappingProblem::new("no-object", [this(), ("object", target.to_owned())])
+            })?;
             let by = object
                 .field(by)
                 .filter(|by| by.indexed && by.is_filterable() && !by.kind.is_relation())
                 .ok_or_else(|| {
-                    about(format!(
-                        "“{path}” isn't a field that records can be found by"
-                    ))
+                    MappingProblem::new("not-found-by", [this(), ("path", path.clone())])
                 })?;
             if rule.create && !by.is_writable() {
-                return Err(about(format!(
-                    "records can't be made by “{path}”, which nobody enters"
-                )));
+                let path = ("path", path.clone());
+                return Err(MappingProblem::new("not-made-by", [this(), path]).into());
             }
             let own = object.name == self.object.name;
             finders.push(self.finder(Arc::clone(object), by.clone(), own));
@@ -279,19 +273,17 @@ impl Binding {
     }
 
     fn bind_dedupe(&mut self, dedupe: &super::Dedupe) -> Result<(), ImportError> {
-        let about = |text: &str| wrong(format!("[dedupe] {}: {text}", dedupe.by));
+        let this = || ("field", dedupe.by.clone());
         let at = self
             .fields
             .iter()
             .position(|bound| bound.field.name == dedupe.by)
-            .ok_or_else(|| about("map this field too"))?;
+            .ok_or_else(|| MappingProblem::new("dedupe-unmapped", [this()]))?;
         let Some(field) = self.fields.get(at).map(|bound| bound.field.clone()) else {
             return Ok(());
         };
         if !field.indexed || field.kind.is_relation() || !field.is_filterable() {
-            return Err(about(
-                "records can't be compared by this field; choose a unique or indexed one",
-            ));
+            return Err(MappingProblem::new("dedupe-unindexed", [this()]).into());
         }
         let finder = self.finder(Arc::clone(&self.object), field, true);
         self.dedupe = Some(BoundDedupe {
@@ -332,11 +324,12 @@ impl Binding {
         }
         match found.as_slice() {
             [at] => Ok(*at),
-            [] => Err(wrong(format!(
-                "the file has no column “{name}”; it has {}",
-                self.header.join(", ").chars().take(500).collect::<String>()
-            ))),
-            _ => Err(wrong(format!("the file has several columns “{name}”"))),
+            [] => {
+                let columns = self.header.join(", ").chars().take(500).collect();
+                let facts = [("name", name.to_owned()), ("columns", columns)];
+                Err(MappingProblem::new("no-column", facts).into())
+            }
+            _ => Err(MappingProblem::new("several-columns", [("name", name.to_owned())]).into()),
         }
     }
 
@@ -376,10 +369,6 @@ fn folded(values: &std::collections::BTreeMap<String, String>) -> HashMap<String
         .iter()
         .map(|(from, to)| (fold(from), to.clone()))
         .collect()
-}
-
-fn wrong(text: String) -> ImportError {
-    ImportError::Mapping(text)
 }
 
 #[cfg(test)]

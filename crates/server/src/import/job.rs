@@ -19,8 +19,9 @@ use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    End, ImportError, Input, Kept, Listener, Mapping, PgWorkspace, Progress, Report, Request, Sink,
-    Undoing, Undone, look, parts::Kind, postgres::OfUpload, run, undo, uploads::Upload,
+    End, ImportError, Input, Kept, Listener, Mapping, MappingProblem, PgWorkspace, Progress,
+    Report, Request, Sink, Undoing, Undone, look, parts::Kind, postgres::OfUpload, run, undo,
+    uploads::Upload,
 };
 use crate::{
     database::Actor,
@@ -96,6 +97,9 @@ impl Ending {
 
     /// What is kept, in words; what was kept as a sentence stays one.
     pub(crate) fn told(locale: &Locale, kept: &str) -> String {
+        if let Some(problem) = MappingProblem::of_kept(kept) {
+            return ImportError::from(problem).told(locale);
+        }
         let known = Self::ALL.iter().find(|ending| ending.name() == kept);
         known.map_or_else(
             || kept.to_owned(),
@@ -259,7 +263,7 @@ impl Imports {
                 return store.release_upload(id, claimed.claims, false).await;
             }
             Err(error) => {
-                let end = End::Stopped(error.to_string());
+                let end = End::Stopped(error.kept());
                 store.close_run(id, claimed.claims, &last).await?;
                 (end, last)
             }

@@ -12,7 +12,7 @@ use serde::{
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{ImportError, NumberFormat};
+use super::{ImportError, MappingProblem, NumberFormat};
 
 /// A mapping file. Everything in it is optional: without rules, columns are matched to fields by their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -250,15 +250,15 @@ impl Rule {
 impl Mapping {
     /// Reads a mapping file's text.
     pub fn from_toml(text: &str) -> Result<Self, ImportError> {
-        toml::from_str(text).map_err(|error| ImportError::Mapping(error.to_string()))
+        toml::from_str(text)
+            .map_err(|error| MappingProblem::new("unreadable", [("why", error.to_string())]).into())
     }
 }
 
 impl NewField {
     /// The field's facts; its number is given by whoever makes it.
     pub fn field(&self) -> Result<Field, ImportError> {
-        let wrong =
-            |text: String| ImportError::Mapping(format!("[[fields]] {}: {text}", self.name));
+        let this = || ("field", self.name.clone());
         let options = || {
             let option = |text: &String| Choice {
                 value: option_value(text).into(),
@@ -267,7 +267,7 @@ impl NewField {
             self.options.iter().map(option).collect::<Vec<_>>()
         };
         if kind::needs(&self.kind) == Some(Needs::Object) && self.to.is_none() {
-            return Err(wrong("say which object it leads to, with `to`".to_owned()));
+            return Err(MappingProblem::new("new-field-to", [this()]).into());
         }
         let details = kind::Details {
             max: self.max,
@@ -279,7 +279,9 @@ impl NewField {
         // A column has one object's names in it.
         let kind = made
             .filter(|kind| !matches!(kind, FieldType::AnyRelation { .. }))
-            .ok_or_else(|| wrong(format!("there is no field type “{}”", self.kind)))?;
+            .ok_or_else(|| {
+                MappingProblem::new("new-field-type", [this(), ("type", self.kind.clone())])
+            })?;
         let mut field = Field::new(0, "", kind);
         field.name = self.name.clone().into();
         field.label = Some(self.label.clone().unwrap_or_else(|| label_of(&self.name)));

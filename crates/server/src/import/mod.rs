@@ -18,6 +18,7 @@ mod input;
 pub(crate) mod job;
 mod journal;
 mod mapping;
+mod mapping_problem;
 mod number;
 pub(crate) mod parts;
 mod passes;
@@ -43,6 +44,7 @@ mod workbook;
 use std::{io, path::PathBuf};
 
 use fieldstone_store::StoreError;
+use fieldstone_ui::locale::Locale;
 
 pub(crate) use choices::object_name;
 pub use choices::{Choices, Dates, Existing, Missing};
@@ -50,6 +52,7 @@ pub use input::{Input, Sink};
 pub use job::Imports;
 pub use journal::{Batch, Checkpoint, Journal, Run, Written};
 pub use mapping::{Column, Dedupe, DedupeRule, Mapping, NewField, NewObject, NewStage, Rule};
+pub use mapping_problem::MappingProblem;
 pub use number::NumberFormat;
 pub use parts::KeptFile;
 pub use peek::{Peek, look, peek};
@@ -80,7 +83,7 @@ pub(crate) const ERROR_COLUMN: &str = "error";
 pub enum ImportError {
     /// The mapping, or how it fits the file and the object.
     #[error("The mapping doesn't fit: {0}.")]
-    Mapping(String),
+    Mapping(#[from] MappingProblem),
     /// The file can't be opened or read.
     #[error("“{file}” can't be read: {1}.", file = .0.display())]
     Unreadable(PathBuf, #[source] io::Error),
@@ -93,4 +96,23 @@ pub enum ImportError {
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl ImportError {
+    /// In the reader's words, as far as it is about the file and its mapping.
+    pub(crate) fn told(&self, locale: &Locale) -> String {
+        match self {
+            Self::Mapping(problem) => locale.t1("import-mapping", "why", problem.told(locale)),
+            Self::Empty => locale.t("import-file-empty").into_owned(),
+            other => other.to_string(),
+        }
+    }
+
+    /// As it is kept for whoever reads it later.
+    fn kept(&self) -> String {
+        match self {
+            Self::Mapping(problem) => problem.kept(),
+            other => other.to_string(),
+        }
+    }
 }

@@ -8,7 +8,8 @@ use fieldstone_store::{Store as _, StoreError};
 use tokio_postgres::{Client, Row, types::ToSql};
 
 use super::{
-    Batch, Checkpoint, End, ImportError, Journal, NewObject, Report, Run, Workspace, Written,
+    Batch, Checkpoint, End, ImportError, Journal, MappingProblem, NewObject, Report, Run,
+    Workspace, Written,
 };
 use crate::{
     database::{Actor, pool::Step, signed, statistics},
@@ -155,7 +156,7 @@ fn refused(name: &str, error: &SchemaError) -> ImportError {
         SchemaError::Invalid(errors) => errors.iter().map(said).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
     };
-    ImportError::Mapping(format!("{name} can't be made ({text})"))
+    MappingProblem::new("refused", [("name", name.to_owned()), ("why", text)]).into()
 }
 
 /// The journal in the workspace's tables.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    End, ImportError, Input, Mapping, Progress, Report, Resume, Sink, Workspace,
+    End, ImportError, Input, Mapping, MappingProblem, Progress, Report, Resume, Sink, Workspace,
     apply::Applier,
     binding::Binding,
     failures::Failures,
@@ -127,9 +127,7 @@ pub async fn run<W: Workspace>(
         return Err(StoreError::Denied.into());
     }
     if request.sink.is_none() && request.errors_path() == request.input.path() {
-        return Err(ImportError::Mapping(
-            "failed rows can't be written over the file that is read".to_owned(),
-        ));
+        return Err(MappingProblem::new("same-file", []).into());
     }
     let opened = Opened::beside(&request.input, &request.mapping).await?;
     let mut mapping = request.mapping.clone();
@@ -244,10 +242,11 @@ fn check_required(
             && !plan::has_default(registry, &object.name, &field.name, by)
     });
     match missing {
-        Some(field) if !only_updates => Err(ImportError::Mapping(format!(
-            "“{}” needs the field “{}”; say in a mapping file where it comes from",
-            object.name, field.name
-        ))),
+        Some(field) if !only_updates => {
+            let object = ("object", object.name.to_string());
+            let field = ("field", field.name.to_string());
+            Err(MappingProblem::new("field-missing", [object, field]).into())
+        }
         _ => Ok(()),
     }
 }

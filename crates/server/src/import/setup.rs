@@ -9,7 +9,7 @@ use fieldstone_model::{
 use fieldstone_store::{Store, StoreError};
 use jiff::Timestamp;
 
-use super::{ImportError, Mapping, NewObject, NewStage, journal::Journal};
+use super::{ImportError, Mapping, MappingProblem, NewObject, NewStage, journal::Journal};
 
 /// A workspace to import into, as one user. Made by whoever starts the import.
 pub trait Workspace: Send + Sync {
@@ -76,10 +76,8 @@ pub(super) async fn prepare<W: Workspace>(
             .map(|stage| format!("stage {}", stage.name)),
     );
     if !made.is_empty() && !store.user().role.can(Capability::SchemaManage) {
-        return Err(ImportError::Mapping(format!(
-            "your role doesn't allow making {}; ask an administrator",
-            made.join(", ")
-        )));
+        let made = ("made", made.join(", "));
+        return Err(MappingProblem::new("not-allowed", [made]).into());
     }
     let mut registry = store.registry().clone();
     let mut imagined = Vec::new();
@@ -135,11 +133,9 @@ fn missing<'a>(
             None => fields.push(field),
             Some(known) if known.kind.name() == field.kind.name() => {}
             Some(known) => {
-                return Err(ImportError::Mapping(format!(
-                    "[[fields]] {}: this field exists and is of type {}",
-                    field.name,
-                    known.kind.name()
-                )));
+                let name = ("field", field.name.to_string());
+                let kind = ("type", known.kind.name().to_owned());
+                return Err(MappingProblem::new("new-field-exists", [name, kind]).into());
             }
         }
     }
@@ -238,16 +234,10 @@ fn stage_changes(
     let mut changes = Vec::new();
     for (stage, at) in stages.iter().zip(0_i64..) {
         let first = registry.first_stage().map(|stage| stage.pipeline_id);
-        let pipeline = first.ok_or_else(|| {
-            ImportError::Mapping(
-                "[[stages]] the workspace has no pipeline to put stages in".to_owned(),
-            )
-        })?;
+        let pipeline = first.ok_or_else(|| MappingProblem::new("no-pipeline", []))?;
         if !["open", "won", "lost"].contains(&stage.kind.as_str()) {
-            return Err(ImportError::Mapping(format!(
-                "[[stages]] {}: a kind is open, won or lost",
-                stage.name
-            )));
+            let stage = ("stage", stage.name.clone());
+            return Err(MappingProblem::new("stage-kind", [stage]).into());
         }
         let last = registry.stages().iter().map(|stage| stage.position).max();
         let id = new_id(at.unsigned_abs())

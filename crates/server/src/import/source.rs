@@ -6,7 +6,7 @@ use fieldstone_store::StoreError;
 use tokio::sync::mpsc;
 
 use super::{
-    ImportError, Mapping,
+    ImportError, Mapping, MappingProblem,
     binding::{Binding, file_header},
     decode::{self, Utf8Reader},
     draft::Entry,
@@ -51,7 +51,7 @@ impl Opened {
         let bytes = input.bytes().map_err(unreadable)?;
         let encoding = match &mapping.encoding {
             Some(name) => decode::named(name)
-                .ok_or_else(|| ImportError::Mapping(format!("there is no encoding “{name}”")))?,
+                .ok_or_else(|| MappingProblem::new("no-encoding", [("name", name.clone())]))?,
             None => decode::guess(open()?).map_err(unreadable)?,
         };
         let delimiter = match mapping.delimiter.as_deref() {
@@ -59,9 +59,8 @@ impl Opened {
             Some(text) => match text.as_bytes() {
                 [byte] if byte.is_ascii() && !byte.is_ascii_alphanumeric() => *byte,
                 _ => {
-                    return Err(ImportError::Mapping(format!(
-                        "“{text}” isn't a delimiter; use one character such as ; or the word tab"
-                    )));
+                    let text = ("text", text.to_owned());
+                    return Err(MappingProblem::new("no-delimiter", [text]).into());
                 }
             },
             None => rows::guess_delimiter(&mut Utf8Reader::new(open()?, encoding))
@@ -70,13 +69,13 @@ impl Opened {
         let mut rows = Rows::new(Utf8Reader::new(open()?, encoding), delimiter);
         let first = rows.next().map_err(unreadable)?.ok_or(ImportError::Empty)?;
         if first.overlong {
-            return Err(ImportError::Mapping(format!(
-                "the header has more than {COLUMNS_MAX} columns"
-            )));
+            let most = ("most", COLUMNS_MAX.to_string());
+            return Err(MappingProblem::new("too-many-columns", [most]).into());
         }
-        let cells = first.cells.texts().ok_or_else(|| {
-            ImportError::Mapping("the header isn't UTF-8. Name the file's encoding".to_owned())
-        })?;
+        let cells = first
+            .cells
+            .texts()
+            .ok_or_else(|| MappingProblem::new("header-not-utf8", []))?;
         let (header, escaped) = file_header(&cells);
         Ok(Self {
             rows,

@@ -210,7 +210,7 @@ async fn preview(
             tracing::debug!(%error, "a preview ended");
             return Err(PageError::SignedOut);
         }
-        Err(error) => return Ok((Vec::new(), None, Some(error.to_string()))),
+        Err(error) => return Ok((Vec::new(), None, Some(error.told(locale)))),
     };
     let worded = |problem: RowProblem| problem.told(locale, inside.registry(), Some(object));
     let rows = report.told.into_iter().map(|told| {
