@@ -11,7 +11,7 @@ use crate::tenancy::workspaces::{Connection, actor, now, signer};
 
 attacks! {
     NO_CONTEXT, SELF_SIGNED, FORGED_TENANT_BY_SET_CONFIG, FORGED_ROLE_BY_SET_CONFIG, ANOTHER_CONNECTIONS_CONTEXT, FORMER_BACKENDS_CONTEXT,
-    EXPIRED, REPLAYED_SEAL, ANOTHER_CONNECTIONS_SEAL, WITHOUT_ENTERING, WIDER_SIGHT_BY_SET_CONFIG, REVOKED_ROLE, ENDED_SESSION, WRITE_INTO_ANOTHER_TENANT,
+    EXPIRED, POSTDATED, REPLAYED_SEAL, ANOTHER_CONNECTIONS_SEAL, WITHOUT_ENTERING, WIDER_SIGHT_BY_SET_CONFIG, REVOKED_ROLE, ENDED_SESSION, WRITE_INTO_ANOTHER_TENANT,
     MOVE_INTO_ANOTHER_TENANT, VIEWER_WRITES,
 }
 
@@ -194,6 +194,29 @@ const EXPIRED: Attack = Attack {
         remove: Removal::Refusal {
             functions: &["enter"],
             message: "the tenant context has expired",
+        },
+    }],
+};
+
+const POSTDATED: Attack = Attack {
+    name: "a context that a fast clock has signed",
+    run: |scratch| {
+        async move {
+            let connection = scratch.app().await;
+            let future = now() + SignedDuration::from_mins(5);
+            opens(
+                &connection,
+                &signer().sign(&victim(), &connection.backend, future),
+            )
+            .await
+        }
+        .boxed()
+    },
+    defences: &[Defence {
+        name: "the longest life of a context",
+        remove: Removal::Refusal {
+            functions: &["enter"],
+            message: "the tenant context lives too long",
         },
     }],
 };

@@ -59,6 +59,7 @@ async fn a_context_that_is_not_genuine_is_refused() {
         ..app.backend
     };
     let past = now() - SignedDuration::from_secs(61);
+    let future = now() + SignedDuration::from_secs(40);
     let cases = [
         ("empty", String::new()),
         ("no parts", "x".repeat(200)),
@@ -74,6 +75,10 @@ async fn a_context_that_is_not_genuine_is_refused() {
             signer().sign(&member, &reused_pid, now()),
         ),
         ("expired", signer().sign(&member, &app.backend, past)),
+        (
+            "signed by a clock that is ahead",
+            signer().sign(&member, &app.backend, future),
+        ),
     ];
     for (name, text) in cases {
         app.client.batch_execute("BEGIN").await.unwrap();
