@@ -83,6 +83,7 @@ async fn a_whole_server_is_ready_and_warns_of_nothing() {
             "room",
             "backup",
             "restore drill",
+            "archive",
             "sync horizon"
         ]
     );

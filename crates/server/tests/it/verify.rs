@@ -176,9 +176,10 @@ async fn a_whole_installation_keeps_its_promises_and_each_broken_one_is_noticed(
     fs::write(&object, "Dear customer, this can be read by everybody.").unwrap();
     fails(&data, "P3", "letter.txt");
     fs::remove_file(&object).unwrap();
-    let secret = data.join("secrets/database-app");
+    let secret = data.join("secrets/copied-here");
+    fs::write(&secret, "what others may read").unwrap();
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).unwrap();
-    fails(&data, "P14", "database-app");
+    fails(&data, "P14", "copied-here");
     drop(server);
 }
 

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use fieldstone_testkit::Server;
+use fieldstone_testkit::{Person, Server};
 use serde_json::{Value, json};
 
 use super::layers::{Layers, plain_connection};
@@ -53,10 +53,8 @@ impl Times {
 
 /// The pages of the demo's first workspace.
 pub(crate) async fn of_demo(server: &Server) -> anyhow::Result<Pages> {
-    let demo = server.demo();
-    let person = demo["users"].get(0).context("the demo has no people")?;
-    let text = |name: &str| person[name].as_str().context("demo.json says less");
-    let signed_in = sign_in(server, text("email")?, text("password")?).await?;
+    let person = Person::of_demo(server, "owner");
+    let signed_in = sign_in(server, &person.email, &person.password).await?;
     pages("demo".to_owned(), server, &signed_in).await
 }
 
