@@ -9,7 +9,8 @@ use axum::{
 };
 use bytes::Bytes;
 use fieldstone_model::{
-    Caller, Needs, Object, RecordId, Refusal, Rights, Role, query::Environment,
+    Caller, Capability, Needs, Object, ObjectClass, RecordId, Refusal, Rights, Role,
+    query::Environment,
 };
 use fieldstone_store::{Store, StoreError};
 use fieldstone_ui::Viewer;
@@ -83,6 +84,19 @@ impl<S: Store + Clone + 'static> Call<S> {
         })
     }
 
+    /// Refuses whoever hasn't proved themselves a moment ago, and every program.
+    pub(super) fn require_proof(&self) -> Result<(), ApiError> {
+        let identity = self.parts.extensions.get::<Arc<Identity>>();
+        if identity.is_some_and(|identity| !identity.credential.is_session()) {
+            return Err(ApiError::session_needed());
+        }
+        if self.viewer()?.is_proven {
+            Ok(())
+        } else {
+            Err(ApiError::proof_needed())
+        }
+    }
+
     /// The body, which has to be JSON of at most `max` bytes.
     pub(super) fn json(&self, max: usize) -> Result<Bytes, ApiError> {
         body::check_type(&self.parts.headers)?;
@@ -142,6 +156,29 @@ impl<S: Store + Clone + 'static> Call<S> {
         let name = self.path("object").await?;
         let object = self.store()?.registry().object(&name).cloned();
         object.ok_or_else(|| StoreError::UnknownObject(name).into())
+    }
+
+    /// The object whose records are to be written. Those that Settings manage take the right to do so of the credential, not only of its
+    /// owner's role.
+    pub(super) async fn object_to_write(&mut self) -> Result<Arc<Object>, ApiError> {
+        let object = self.object().await?;
+        self.may_write(&object)?;
+        Ok(object)
+    }
+
+    /// The object and the record to be written.
+    pub(super) async fn record_to_write(&mut self) -> Result<(Arc<Object>, RecordId), ApiError> {
+        let found = self.record().await?;
+        self.may_write(&found.0)?;
+        Ok(found)
+    }
+
+    fn may_write(&self, object: &Object) -> Result<(), ApiError> {
+        let is_managed = object.class == ObjectClass::Managed;
+        if is_managed && !self.rights.can(Capability::SchemaManage) {
+            return Err(ApiError::denied());
+        }
+        Ok(())
     }
 
     /// The object and the record that the path names. An id that can't be one is a record that isn't there.

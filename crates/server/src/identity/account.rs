@@ -177,24 +177,40 @@ impl SignIn {
         Ok((codes, token))
     }
 
-    /// Makes new recovery codes; those from before are worth nothing.
+    /// Makes new recovery codes for somebody who gives a code; those from before are worth nothing. A password alone must not be the way to
+    /// what stands in for the second factor.
     pub async fn renew_recovery_codes(
         &self,
         identity: &Identity,
+        code: Code<'_>,
+        address: IpAddr,
+        now: Timestamp,
     ) -> Result<RecoveryCodes, IdentityError> {
         let known = self.known(identity).await?;
         if known.seed.is_none() {
             return Err(IdentityError::FactorChanged);
         }
+        self.check_proof(&known, Proof::Code(code), address, now)
+            .await?;
         let (codes, hashes) = totp::recovery_codes(&self.vault, known.who)?;
         let client = self.auth.get().await?;
-        client
-            .execute(
-                "SELECT app.replace_recovery_codes($1, $2, $3)",
-                &[&known.who.0.as_str(), &known.who.1.as_str(), &hashes],
+        let made: bool = client
+            .query_one(
+                "SELECT app.renew_recovery_codes($1, $2, $3, $4)",
+                &[
+                    &known.who.0.as_str(),
+                    &known.who.1.as_str(),
+                    &known.session.as_str(),
+                    &hashes,
+                ],
             )
-            .await?;
-        Ok(codes)
+            .await?
+            .try_get(0)?;
+        if made {
+            Ok(codes)
+        } else {
+            Err(IdentityError::FactorChanged)
+        }
     }
 
     /// Removes the second factor of somebody who gives both their password and a code.

@@ -4,9 +4,11 @@
 //! of it each server counts for itself, so that a flood costs no query. docs/adr/0014 says what holds for one server only.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use deadpool_postgres::Object;
 use jiff::Timestamp;
+use moka::sync::Cache;
 
 use super::{
     AuthPool, IdentityError, network, random,
@@ -19,7 +21,14 @@ use crate::telemetry::{self, Refusal};
 pub(super) struct Attempts {
     auth: AuthPool,
     here: Throttle,
+    /// Accounts of which somebody was told to wait not long ago.
+    noted: Cache<[u8; 32], ()>,
 }
+
+/// For how long one entry in the log stands for all that are told to wait.
+const NOTED_FOR: Duration = Duration::from_mins(10);
+/// Most accounts of which that is remembered.
+const NOTED_MAX: u64 = 100_000;
 
 /// What an attempt is counted under.
 struct Counted {
@@ -50,7 +59,17 @@ impl Attempts {
         Self {
             auth,
             here: Throttle::default(),
+            noted: Cache::builder()
+                .max_capacity(NOTED_MAX)
+                .time_to_live(NOTED_FOR)
+                .build(),
         }
+    }
+
+    /// Whether nobody else was told to wait for this account of late: then it is worth an entry in the log.
+    pub(super) fn is_news(&self, email_key: &str) -> bool {
+        let entry = self.noted.entry(random::hash(email_key));
+        entry.or_insert(()).is_fresh()
     }
 
     /// Takes one attempt for the account (its folded e-mail address) and for the network, or says how long to wait.

@@ -145,6 +145,11 @@ impl Authenticator {
         self.known.invalidate(&identity.key);
     }
 
+    /// Forgets whose session this was.
+    pub(crate) fn forget_session(&self, token: &SessionToken) {
+        self.known.invalidate(&token.hash());
+    }
+
     async fn identify(
         &self,
         key: [u8; 32],

@@ -262,6 +262,7 @@ impl PasswordHasher {
             let fits =
                 hasher.memory.fits(text, &parsed).unwrap_or(false) && text.len() == password.len();
             if !(fits && known) {
+                hasher.make_up_for(&parsed);
                 return Ok(Verdict::Wrong);
             }
             let rehash = if hasher.is_weaker(&parsed) {
@@ -272,6 +273,30 @@ impl PasswordHasher {
             Ok(Verdict::Right { rehash })
         })
         .await
+    }
+
+    /// Spends what a hash of today costs more than this stored one, so that a wrong password takes as long for an account whose hash was
+    /// made more cheaply as for one that doesn't exist.
+    fn make_up_for(&self, stored: &PasswordHash<'_>) {
+        let rest = Params::try_from(stored)
+            .ok()
+            .and_then(|stored| self.dearer_by(&stored));
+        if let Some(rest) = rest {
+            let rest = Argon2::new(Algorithm::Argon2id, Version::V0x13, rest);
+            let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+            // Nobody looks at what comes out.
+            let _ = self.memory.hash(&rest, b"", &[0; 16], &mut output);
+        }
+    }
+
+    /// By how much a hash of today costs more, in memory times passes; nothing when it doesn't.
+    fn dearer_by(&self, stored: &Params) -> Option<Params> {
+        let cost = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
+        let wanted = self.argon2.params();
+        let rest = cost(wanted).checked_sub(cost(stored))?;
+        let memory = u32::try_from(rest / u64::from(wanted.t_cost())).ok()?;
+        // Less than this is no hash, and takes no time that could be told.
+        Params::new(memory, wanted.t_cost(), wanted.p_cost(), None).ok()
     }
 
     fn is_weaker(&self, stored: &PasswordHash<'_>) -> bool {
@@ -449,5 +474,31 @@ mod tests {
             hasher.verify(&password, None).await.is_ok(),
             "the queue drains"
         );
+    }
+
+    #[test]
+    fn a_wrong_password_costs_as_much_whenever_its_hash_was_made() {
+        let hasher = hasher();
+        let cost = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
+        let today = cost(hasher.argon2.params());
+        for (memory, passes) in [
+            (19 * 1024, 2),
+            (46 * 1024, 1),
+            (12 * 1024, 3),
+            (64 * 1024, 2),
+        ] {
+            let stored = Params::new(memory, passes, 1, None).unwrap();
+            let rest = hasher.dearer_by(&stored).unwrap();
+            let both = cost(&stored) + cost(&rest);
+            assert!(
+                both <= today && today - both < 4,
+                "{memory} {passes}: {both}"
+            );
+        }
+        // Of the same cost, or dearer: there is nothing to make up for.
+        for (memory, passes) in [(64 * 1024, 3), (128 * 1024, 3)] {
+            let stored = Params::new(memory, passes, 1, None).unwrap();
+            assert!(hasher.dearer_by(&stored).is_none());
+        }
     }
 }

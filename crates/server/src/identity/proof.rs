@@ -36,6 +36,7 @@ pub enum Proof<'a> {
 pub(super) struct Known {
     pub(super) who: (RecordId, RecordId),
     pub(super) session: RecordId,
+    /// What proofs are counted under: not with sign-ins, so that who guesses at those keeps nobody from proving themselves.
     pub(super) key: String,
     pub(super) phc: Option<String>,
     /// The sealed seed of the second factor, where there is one.
@@ -88,7 +89,7 @@ impl SignIn {
         let who = (identity.actor.tenant, identity.actor.user);
         let client = self.auth.get().await?;
         let statement = client
-            .prepare_cached("SELECT email_key, password_phc, totp_seed, name, email, workspace FROM app.find_proof($1, $2, $3, $4)")
+            .prepare_cached("SELECT password_phc, totp_seed, name, email, workspace FROM app.find_proof($1, $2, $3, $4)")
             .await?;
         let row = client
             .query_opt(
@@ -105,10 +106,10 @@ impl SignIn {
         Ok(Known {
             who,
             session,
-            key: row.try_get(0)?,
-            phc: row.try_get(1)?,
-            seed: row.try_get(2)?,
-            own: OwnWords::of(row.try_get(3)?, row.try_get(4)?, row.try_get(5)?),
+            key: format!("proof {}", who.1),
+            phc: row.try_get(0)?,
+            seed: row.try_get(1)?,
+            own: OwnWords::of(row.try_get(2)?, row.try_get(3)?, row.try_get(4)?),
         })
     }
 

@@ -184,14 +184,20 @@ impl SignIn {
         now: Timestamp,
     ) -> Result<Candidate, IdentityError> {
         let key = email_key(attempt.email);
-        self.attempts.admit_here(&key, attempt.address, now)?;
+        if let Err(error) = self.attempts.admit_here(&key, attempt.address, now) {
+            self.note_throttled(&key, attempt);
+            return Err(error);
+        }
         let client = self.auth.get().await?;
         // In one flight, whatever the answers.
         let (admitted, found) = tokio::join!(
             self.attempts.admit_on(&client, &key, attempt.address, now),
             candidates(&client, &key, attempt.workspace)
         );
-        admitted?;
+        if let Err(error) = admitted {
+            self.note_throttled(&key, attempt);
+            return Err(error);
+        }
         let mut candidates = found?;
         // Hashing takes long; others need the connection.
         drop(client);
@@ -325,6 +331,18 @@ impl SignIn {
         session::end(&self.auth, tenant, session).await
     }
 
+    /// Ends the session that a browser had before it signed in anew.
+    pub(crate) async fn end_replaced(&self, before: &SessionToken) -> Result<(), IdentityError> {
+        let client = self.auth.get().await?;
+        let statement = client
+            .prepare_cached("SELECT app.end_replaced_session($1)")
+            .await?;
+        client
+            .execute(&statement, &[&before.hash().as_slice()])
+            .await?;
+        Ok(())
+    }
+
     /// Starts a session for somebody whose access had the version `seen` when they proved themselves; `None`: just now. Whoever's password
     /// or access has changed since then has proved nothing.
     pub(super) async fn start(
@@ -372,13 +390,36 @@ impl SignIn {
         }
         let auth = self.auth.clone();
         tokio::spawn(async move {
-            for candidate in &candidates {
-                let who = (candidate.tenant, candidate.user);
-                if let Err(error) = note(&auth, who, Action::SessionRefuse, address).await {
-                    tracing::warn!(%error, "a refused sign-in could not be noted in the audit log");
-                }
+            note_all(&auth, &candidates, Action::SessionRefuse, address).await;
+        });
+    }
+
+    /// Notes that sign-ins as somebody are made to wait, once in a while. Not waited for either, and nobody is looked up before the answer.
+    fn note_throttled(&self, key: &str, attempt: &Attempt<'_>) {
+        if !self.attempts.is_news(key) {
+            return;
+        }
+        let (auth, address) = (self.auth.clone(), attempt.address);
+        let (key, slug) = (key.to_owned(), attempt.workspace.map(str::to_owned));
+        tokio::spawn(async move {
+            let found = async {
+                let client = auth.get().await?;
+                candidates(&client, &key, slug.as_deref()).await
+            };
+            match found.await {
+                Ok(found) => note_all(&auth, &found, Action::SessionThrottle, address).await,
+                Err(error) => tracing::warn!(%error, "sign-ins that wait could not be noted"),
             }
         });
+    }
+}
+
+async fn note_all(auth: &AuthPool, candidates: &[Candidate], action: Action, address: IpAddr) {
+    for candidate in candidates {
+        let who = (candidate.tenant, candidate.user);
+        if let Err(error) = note(auth, who, action, address).await {
+            tracing::warn!(%error, "a refused sign-in could not be noted in the audit log");
+        }
     }
 }
 

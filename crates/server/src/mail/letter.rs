@@ -41,6 +41,8 @@ pub enum Letter {
     SecondFactorAdded,
     /// The second factor guards the account no more: the reader removed it, or somebody who had their password and a code.
     SecondFactorRemoved,
+    /// New recovery codes were made; those from before are worth nothing.
+    RecoveryCodesMade,
     /// A recovery code stood in for a code of the authenticator.
     RecoveryCodeUsed {
         /// How many are left.
@@ -79,6 +81,7 @@ impl Letter {
             },
             Self::SecondFactorAdded,
             Self::SecondFactorRemoved,
+            Self::RecoveryCodesMade,
             Self::RecoveryCodeUsed { left: 9 },
             Self::SecondFactorReset {
                 by: "Ann Smith".into(),
@@ -100,6 +103,7 @@ impl Letter {
             Self::EmailChanged { .. } => "email-changed",
             Self::SecondFactorAdded => "second-factor-added",
             Self::SecondFactorRemoved => "second-factor-removed",
+            Self::RecoveryCodesMade => "recovery-codes-made",
             Self::RecoveryCodeUsed { .. } => "recovery-code-used",
             Self::SecondFactorReset { .. } => "second-factor-reset",
             Self::Digest { .. } => "digest",
@@ -122,6 +126,7 @@ impl Letter {
             | Self::EmailChanged { .. }
             | Self::SecondFactorAdded
             | Self::SecondFactorRemoved
+            | Self::RecoveryCodesMade
             | Self::RecoveryCodeUsed { .. }
             | Self::SecondFactorReset { .. } => None,
         }

@@ -155,7 +155,8 @@ impl Draft<'_> {
             | Letter::PasswordChanged
             | Letter::EmailNew
             | Letter::SecondFactorAdded
-            | Letter::SecondFactorRemoved => {}
+            | Letter::SecondFactorRemoved
+            | Letter::RecoveryCodesMade => {}
         }
         facts
     }

@@ -6,6 +6,7 @@ mod full_disk;
 mod gate;
 mod health;
 mod profile;
+mod replaced_session;
 mod routes;
 
 use std::fmt;

@@ -19,7 +19,7 @@ use http::header::CONTENT_TYPE;
 use jiff::{SignedDuration, Timestamp};
 
 use super::health::{self, Readiness};
-use super::{Application, Platform, full_disk, gate};
+use super::{Application, Platform, full_disk, gate, replaced_session};
 use crate::api;
 use crate::http::{HttpLimits, see_through, wrap};
 use crate::identity::oauth::AuthorizationServer;
@@ -130,7 +130,7 @@ fn people() -> Vec<Page<Site>> {
         get("/live",                      Needs::Session, live::show),
         get("/calendar.ics",              Needs::Nothing, calendar_feed::show),
         get("/settings/calendar",         Needs::Session, settings::calendar::show),
-        post("/settings/calendar",        Needs::Session, settings::calendar::make),
+        post("/settings/calendar",        Needs::Proof,   settings::calendar::make),
         post("/settings/calendar/end",    Needs::Session, settings::calendar::end),
         get("/notifications",             Needs::Session, notifications::show),
         get("/notifications/count",       Needs::Session, notifications::count),
@@ -279,8 +279,8 @@ fn carrying() -> Vec<Page<Site>> {
         post("/settings/objects/{object}/fields",                       needs(SchemaManage),  settings::objects::add),
         get("/settings/objects/{object}/order",                         needs(SchemaManage),  settings::objects::show_order),
         post("/settings/objects/{object}/order",                        needs(SchemaManage),  settings::objects::arrange),
-        get("/settings/objects/{object}/fields/{field}",                needs(SchemaManage),  settings::objects::field),
-        post("/settings/objects/{object}/fields/{field}",               needs(SchemaManage),  settings::objects::update),
+        get("/settings/objects/{object}/fields/{field}",                proven(SchemaManage), settings::objects::field),
+        post("/settings/objects/{object}/fields/{field}",               proven(SchemaManage), settings::objects::update),
         post("/settings/objects/{object}/fields/{field}/removal",       needs(SchemaManage),  settings::objects::remove),
         post("/settings/objects/{object}/fields/{field}/restoration",   needs(SchemaManage),  settings::objects::restore),
         post("/exports/{objects}",        proven(UsersManage),  exports::submit),
@@ -321,7 +321,7 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
             platform.url.clone(),
         ),
     };
-    let stores = application.stores.clone();
+    let everywhere = application.clone();
     let own = mount::<PgStore, Site>(pages());
     let gated = fieldstone_ui::router::<PgStore>(own.gated.with_state(site.clone()))
         .merge(
@@ -337,7 +337,14 @@ pub fn routes(platform: &Platform) -> anyhow::Result<Router> {
         .with_state(site)
         .merge(fieldstone_ui::assets::<PgStore>())
         .merge(gated)
-        .layer(middleware::from_fn_with_state(stores, full_disk::tell));
+        .layer(middleware::from_fn_with_state(
+            everywhere.clone(),
+            replaced_session::end,
+        ))
+        .layer(middleware::from_fn_with_state(
+            everywhere.stores,
+            full_disk::tell,
+        ));
     let router = wrap(router, HttpLimits::default());
     let proxies = platform.accounts.proxies.clone();
     Ok(router.layer(middleware::from_fn_with_state(proxies, see_through)))
@@ -368,6 +375,25 @@ fn security_text(contact: &str, url: &str, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What each page needs was looked at by somebody: a page that asks for less than before shows here.
+    #[test]
+    fn every_page_needs_what_it_did() {
+        let line =
+            |method: &http::Method, path: &str, needs: Needs| format!("{method} {path}: {needs:?}");
+        let mut rows: Vec<String> = pages()
+            .iter()
+            .map(|page| line(&page.method, page.path, page.needs))
+            .collect();
+        let shared = fieldstone_ui::pages::<PgStore>();
+        rows.extend(
+            shared
+                .iter()
+                .map(|page| line(&page.method, page.path, page.needs)),
+        );
+        rows.sort();
+        insta::assert_snapshot!(rows.join("\n"));
+    }
 
     #[test]
     fn security_txt_has_what_the_standard_requires() {

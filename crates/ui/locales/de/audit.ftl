@@ -14,6 +14,7 @@ audit-setup-link-make = { $actor } hat einen Einrichtungslink für { $target } e
 audit-session-start = { $actor } hat sich angemeldet.
 audit-session-end = Eine Sitzung von { $target } wurde durch { $actor } beendet.
 audit-session-refuse = Eine Anmeldung als { $target } wurde abgelehnt.
+audit-session-throttle = Anmeldungen als { $target } waren so viele, dass weitere warten müssen.
 audit-password-set = Das Passwort von { $target } wurde durch { $actor } gesetzt.
 audit-api-token-add = { $actor } hat ein API-Token für { $target } erstellt.
 audit-api-token-end = { $actor } hat ein API-Token von { $target } widerrufen.

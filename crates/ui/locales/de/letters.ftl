@@ -51,6 +51,9 @@ letter-second-factor-removed-subject = Anmeldung in zwei Schritten ist aus
 letter-second-factor-removed-lead = Die Anmeldung im Arbeitsbereich { $workspace } als { $address } verlangt jetzt nur noch das Passwort: { $when }. Alle anderen Geräte wurden abgemeldet.
 letter-second-factor-removed-end = Wenn Sie das nicht waren, wählen Sie sofort über „Passwort vergessen?“ auf der Anmeldeseite ein neues Passwort und sagen Sie einem Admin Ihres Arbeitsbereichs Bescheid.
 
+letter-recovery-codes-made-subject = Neue Wiederherstellungscodes
+letter-recovery-codes-made-lead = Für { $address } im Arbeitsbereich { $workspace } wurden neue Wiederherstellungscodes erzeugt: { $when }. Die früheren gelten nicht mehr.
+letter-recovery-codes-made-end = Wenn Sie das nicht waren, wählen Sie sofort ein neues Passwort und sagen Sie einem Admin Ihres Arbeitsbereichs Bescheid.
 letter-recovery-code-used-subject = Ein Wiederherstellungscode wurde benutzt
 letter-recovery-code-used-lead = Ein Wiederherstellungscode hat die Authentifizierungs-App von { $address } im Arbeitsbereich { $workspace } vertreten: { $when }. Er gilt nicht mehr; übrig sind { $left }.
 letter-recovery-code-used-end = Wenn Ihr Telefon weg ist, richten Sie unter Einstellungen eine neue Authentifizierungs-App ein. Wenn Sie das nicht waren, wählen Sie sofort ein neues Passwort und sagen Sie einem Admin Ihres Arbeitsbereichs Bescheid.

@@ -14,6 +14,7 @@ audit-setup-link-make = { $actor } made a set-up link for { $target }.
 audit-session-start = { $actor } signed in.
 audit-session-end = A session of { $target } was ended by { $actor }.
 audit-session-refuse = A sign-in as { $target } was refused.
+audit-session-throttle = Sign-ins as { $target } were so many that further ones have to wait.
 audit-password-set = The password of { $target } was set by { $actor }.
 audit-api-token-add = { $actor } made an API token for { $target }.
 audit-api-token-end = { $actor } revoked an API token of { $target }.

@@ -51,6 +51,9 @@ letter-second-factor-removed-subject = Two-step sign-in is off
 letter-second-factor-removed-lead = Since { $when }, signing in to the workspace { $workspace } as { $address } takes the password alone. All other devices have been signed out.
 letter-second-factor-removed-end = If this wasn’t you, choose a new password at once with “Forgot your password?” on the sign-in page, and tell an admin of your workspace.
 
+letter-recovery-codes-made-subject = New recovery codes
+letter-recovery-codes-made-lead = On { $when }, new recovery codes were made for { $address } in the workspace { $workspace }. Those from before work no more.
+letter-recovery-codes-made-end = If this wasn’t you, choose a new password at once and tell an admin of your workspace.
 letter-recovery-code-used-subject = A recovery code was used
 letter-recovery-code-used-lead = On { $when }, a recovery code stood in for the authenticator app of { $address } in the workspace { $workspace }. It works no more; { $left } are left.
 letter-recovery-code-used-end = If your phone is gone, set up a new authenticator app under Settings. If this wasn’t you, choose a new password at once and tell an admin of your workspace.

@@ -13,7 +13,7 @@ use crate::schema::Wording;
 
 /// `PATCH /objects/{object}/fields/{field}` with `{"label"?,"help"?,"default"?,"read_role"?,"write_role"?}`: its description.
 ///
-/// Names and types stay for ever. Of standard fields only the roles can be set.
+/// Names and types stay for ever. Of standard fields only the roles can be set, and those by a session with a recent proof alone.
 pub(in crate::api) async fn update<S: ApiStore>(mut call: Call<S>) -> ApiResult {
     let object = call.object().await?;
     let name = call.path("field").await?;
@@ -23,6 +23,9 @@ pub(in crate::api) async fn update<S: ApiStore>(mut call: Call<S>) -> ApiResult 
     let mut members = body::object(&bytes)?;
     let known = object.field(&name).ok_or_else(missing)?;
     let roles = schema::roles(known, &mut members)?;
+    if roles.is_some() {
+        call.require_proof()?;
+    }
     if let Some(roles) = roles
         && members.is_empty()
     {

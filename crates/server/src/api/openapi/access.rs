@@ -43,6 +43,7 @@ fn proofs() -> Vec<Named> {
             ),
         ),
         ("Code", closed(vec![("totp", one(text()))], vec![])),
+        ("EitherCode", closed(vec![], codes())),
         (
             "FactorRemoval",
             closed(vec![("password", one(secret()))], codes()),

@@ -23,7 +23,7 @@ const CHANGES_MAX: usize = 200;
 ///
 /// Answers `{"results":[{"id","version"}, …]}` in their order.
 pub(in crate::api) async fn batch<S: ApiStore>(mut call: Call<S>) -> ApiResult {
-    let object = call.object().await?;
+    let object = call.object_to_write().await?;
     call.parameters(&[])?;
     let bytes = call.json(BATCH_BYTES_MAX)?;
     let once = match Attempt::begin(&call, &bytes).await? {

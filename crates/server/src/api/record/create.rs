@@ -14,7 +14,7 @@ use crate::api::{
 
 /// `POST /records/{object}`: 201 with the record, its address and its entity tag.
 pub(in crate::api) async fn create<S: ApiStore>(mut call: Call<S>) -> ApiResult {
-    let object = call.object().await?;
+    let object = call.object_to_write().await?;
     call.parameters(&[])?;
     let bytes = call.json(RECORD_BYTES_MAX)?;
     let once = match Attempt::begin(&call, &bytes).await? {

@@ -7,7 +7,7 @@ use crate::api::{ApiStore, call::Call, error::ApiResult, written};
 
 /// `DELETE /records/{object}/{id}`: 204, also when it was deleted already. `If-Match` guards it.
 pub(in crate::api) async fn delete<S: ApiStore>(mut call: Call<S>) -> ApiResult {
-    let (object, id) = call.record().await?;
+    let (object, id) = call.record_to_write().await?;
     call.parameters(&[])?;
     let change = Change::Delete {
         object: object.name.to_string(),

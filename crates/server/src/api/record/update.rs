@@ -7,7 +7,7 @@ use crate::api::{ApiStore, RECORD_BYTES_MAX, body, call::Call, error::ApiResult,
 
 /// `PATCH /records/{object}/{id}`: a merge patch (RFC 7396) of declared fields; null empties a field. `If-Match` guards it.
 pub(in crate::api) async fn update<S: ApiStore>(mut call: Call<S>) -> ApiResult {
-    let (object, id) = call.record().await?;
+    let (object, id) = call.record_to_write().await?;
     call.parameters(&[])?;
     let bytes = call.json(RECORD_BYTES_MAX)?;
     let values = super::values(&object, &body::object(&bytes)?, "")?;

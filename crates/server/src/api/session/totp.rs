@@ -60,16 +60,18 @@ pub(in crate::api) async fn confirm<S: ApiStore>(call: Call<S>) -> ApiResult {
     Ok(person.renewed(answer, &token))
 }
 
-/// `POST /session/totp/recovery-codes`: new ones, this once; those from before are worth nothing.
+/// `POST /session/totp/recovery-codes` with `totp` or `recovery_code`: new ones, this once; those from before are worth nothing.
 pub(in crate::api) async fn renew_codes<S: ApiStore>(call: Call<S>) -> ApiResult {
     call.parameters(&[])?;
-    Texts::read(&call, &[], &[])?;
+    let texts = Texts::read(&call, &[], &["totp", "recovery_code"])?;
+    let code = needed(&texts)?;
     let person = Person::of(&call)?;
-    let codes = person
-        .entrance
-        .sign_in
-        .renew_recovery_codes(&person.identity)
-        .await?;
+    let (address, now) = (person.address, person.now());
+    let sign_in = &person.entrance.sign_in;
+    let codes = sign_in
+        .renew_recovery_codes(&person.identity, code, address, now)
+        .await
+        .map_err(refused)?;
     written::value(StatusCode::OK, &shown(&codes))
 }
 
@@ -77,10 +79,7 @@ pub(in crate::api) async fn renew_codes<S: ApiStore>(call: Call<S>) -> ApiResult
 pub(in crate::api) async fn remove<S: ApiStore>(call: Call<S>) -> ApiResult {
     call.parameters(&[])?;
     let texts = Texts::read(&call, &["password"], &["totp", "recovery_code"])?;
-    let code = code(&texts)?.ok_or_else(|| {
-        let detail = "Send a code too: `totp`, or `recovery_code`.";
-        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail)
-    })?;
+    let code = needed(&texts)?;
     let person = Person::of(&call)?;
     let (address, now) = (person.address, person.now());
     let password = texts.secret("password");
@@ -90,6 +89,14 @@ pub(in crate::api) async fn remove<S: ApiStore>(call: Call<S>) -> ApiResult {
         .await;
     let token = removed.map_err(refused)?;
     Ok(person.renewed(written::nothing(StatusCode::NO_CONTENT), &token))
+}
+
+/// The code without which nothing is done.
+fn needed(texts: &Texts) -> Result<Code<'_>, ApiError> {
+    code(texts)?.ok_or_else(|| {
+        let detail = "Send a code too: `totp`, or `recovery_code`.";
+        ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail)
+    })
 }
 
 /// The code that a body holds; two are one too many.

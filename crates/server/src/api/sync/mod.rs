@@ -2,7 +2,7 @@
 //! people and their programs read, is JSON.
 
 use axum::{body::Body, response::Response};
-use fieldstone_model::{Capability, RecordId};
+use fieldstone_model::{Capability, ObjectClass, RecordId};
 use fieldstone_protocol::{
     MEDIA_TYPE,
     device::{Erasure, Registration},
@@ -211,7 +211,12 @@ pub(super) async fn push<S: ApiStore>(call: Call<S>) -> ApiResult {
     // What a role doesn't allow is answered change by change; what a token leaves out, it never does.
     let left_out = |capability| store.user().role.can(capability) && !call.rights().can(capability);
     let deletes = |mutation: &Mutation| mutation.kind == Kind::Delete;
+    let is_managed = |mutation: &Mutation| {
+        let object = store.registry().object(&mutation.object);
+        object.is_some_and(|object| object.class == ObjectClass::Managed)
+    };
     if left_out(Capability::RecordsWrite)
+        || left_out(Capability::SchemaManage) && request.mutations.iter().any(is_managed)
         || left_out(Capability::RecordsDelete) && request.mutations.iter().any(deletes)
     {
         return Err(ApiError::denied());

@@ -59,6 +59,8 @@ actions! {
     SessionEnd = "session.end";
     /// A sign-in was refused.
     SessionRefuse = "session.refuse";
+    /// Sign-ins as somebody were so many that further ones have to wait.
+    SessionThrottle = "session.throttle";
     /// Somebody ended all their sessions but one.
     SessionsEnd = "sessions.end";
     /// A sign-in with a right password had a wrong code.

@@ -34,6 +34,23 @@ pub(crate) struct Typed {
     code: String,
 }
 
+/// A code of the authenticator, or one of those that stand in for it.
+#[derive(Deserialize)]
+pub(crate) struct Either {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    recovery: String,
+}
+
+fn either<'a>(code: &'a str, recovery: &'a str) -> Code<'a> {
+    if recovery.is_empty() {
+        Code::Totp(code)
+    } else {
+        Code::Recovery(recovery)
+    }
+}
+
 /// What removing asks for.
 #[derive(Deserialize)]
 pub(crate) struct Removal {
@@ -53,6 +70,8 @@ struct Overview<'a> {
     factor: Option<(String, i64)>,
     /// Whether the workspace asks for one that isn't there.
     is_missing: bool,
+    /// Why no new recovery codes were made.
+    error: Option<&'static str>,
 }
 
 #[derive(Template)]
@@ -85,16 +104,8 @@ struct Remove<'a> {
 
 /// `GET /settings/two-step`.
 pub(crate) async fn show(State(entrance): State<Entrance>, settings: Settings) -> PageResult {
-    let locale = settings.locale();
-    let factor = match factor(&entrance, &settings).await? {
-        Factor::Totp { since, codes_left } => Some((locale.instant(since), codes_left)),
-        Factor::None | Factor::Unconfirmed(_) => None,
-    };
-    settings.page(&Overview {
-        locale,
-        is_missing: settings.identity.must_enrol && factor.is_none(),
-        factor,
-    })
+    let page = Overview::of(&entrance, &settings).await?;
+    settings.page(&page)
 }
 
 /// `POST /settings/two-step/setup`: a fresh seed.
@@ -157,23 +168,36 @@ pub(crate) async fn confirm(
     }
 }
 
-/// `POST /settings/two-step/codes`: new recovery codes.
+/// `POST /settings/two-step/codes`: new recovery codes, with a code.
 pub(crate) async fn renew_codes(
     State(entrance): State<Entrance>,
+    visitor: Visitor,
     settings: Settings,
+    typed: Result<Form<Either>, FormRejection>,
 ) -> PageResult {
-    match entrance
+    let Form(typed) = typed.map_err(|_| PageError::Invalid)?;
+    let (identity, now) = (&settings.identity, entrance.clock.now());
+    let code = either(&typed.code, &typed.recovery);
+    let renewed = entrance
         .sign_in
-        .renew_recovery_codes(&settings.identity)
-        .await
-    {
+        .renew_recovery_codes(identity, code, visitor.address, now)
+        .await;
+    match renewed {
         Ok(codes) => settings.page(&Codes {
             locale: settings.locale(),
             recovery: codes,
             is_first: false,
         }),
         Err(IdentityError::FactorChanged) => Ok(Redirect::to(PATH).into_response()),
-        Err(error) => Err(error.into()),
+        Err(error @ IdentityError::Unauthenticated) => Err(error.into()),
+        Err(error) => {
+            let (status, key) = trouble(&error);
+            let mut page = Overview::of(&entrance, &settings).await?;
+            page.error = Some(key);
+            let mut response = settings.page_with(status, &page)?;
+            retry_after(&mut response, &error);
+            Ok(response)
+        }
     }
 }
 
@@ -191,11 +215,7 @@ pub(crate) async fn remove(
 ) -> PageResult {
     let Form(typed) = typed.map_err(|_| PageError::Invalid)?;
     let password = SecretString::from(typed.password);
-    let code = if typed.recovery.is_empty() {
-        Code::Totp(&typed.code)
-    } else {
-        Code::Recovery(&typed.recovery)
-    };
+    let code = either(&typed.code, &typed.recovery);
     let (identity, now) = (&settings.identity, entrance.clock.now());
     let removed = entrance
         .sign_in
@@ -242,6 +262,22 @@ async fn setup<'a>(
         drawing: seed.drawing(&settings.viewer.workspace, &profile.email),
         error,
     })
+}
+
+impl<'a> Overview<'a> {
+    async fn of(entrance: &Entrance, settings: &'a Settings) -> Result<Self, PageError> {
+        let locale = settings.locale();
+        let factor = match factor(entrance, settings).await? {
+            Factor::Totp { since, codes_left } => Some((locale.instant(since), codes_left)),
+            Factor::None | Factor::Unconfirmed(_) => None,
+        };
+        Ok(Self {
+            locale,
+            is_missing: settings.identity.must_enrol && factor.is_none(),
+            factor,
+            error: None,
+        })
+    }
 }
 
 impl<'a> Remove<'a> {

@@ -95,7 +95,7 @@ async fn losing_rights_ends_sessions_at_once_whoever_writes_it() {
             "{loss}"
         );
     }
-    // More rights don't end it, but ask for a proof.
+    // Nor is a secret that was good for less good for more.
     let demoted = "UPDATE app.\"user\" SET role = 'admin' WHERE email_key = 'ann@north.example'";
     owner.batch_execute(demoted).await.unwrap();
     let cookie = house.cookie().await;
@@ -105,9 +105,83 @@ async fn losing_rights_ends_sessions_at_once_whoever_writes_it() {
     );
     let promoted = "UPDATE app.\"user\" SET role = 'owner' WHERE email_key = 'ann@north.example'";
     owner.batch_execute(promoted).await.unwrap();
-    assert_eq!(house.get("/deals", &cookie).await, StatusCode::OK);
-    assert_eq!(
-        house.get("/settings/sign-in", &cookie).await,
-        StatusCode::SEE_OTHER
-    );
+    assert_eq!(house.get("/deals", &cookie).await, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn signing_in_again_ends_the_session_that_the_browser_had() {
+    let house = House::new().await;
+    let (before, elsewhere) = (house.cookie().await, house.cookie().await);
+    let form = "email=ann%40north.example&password=correct+horse+battery";
+    let again = house.post("/sign-in", &before, form).await;
+    assert_eq!(again.status(), StatusCode::SEE_OTHER);
+    let now = crate::gate::cookie_of(&again);
+    assert_ne!(now, before);
+    assert_eq!(house.get("/deals", &before).await, StatusCode::SEE_OTHER);
+    assert_eq!(house.get("/deals", &now).await, StatusCode::OK);
+    assert_eq!(house.get("/deals", &elsewhere).await, StatusCode::OK);
+    // A wrong password leaves whoever is signed in where they are.
+    let wrong = house
+        .post("/sign-in", &now, "email=ann%40north.example&password=wrong")
+        .await;
+    assert_eq!(wrong.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(house.get("/deals", &now).await, StatusCode::OK);
+}
+
+/// The secret of a calendar's address, which only whoever makes it sees.
+async fn calendar(house: &House, cookie: &str) -> String {
+    let page = text_of(house.post("/settings/calendar", cookie, "").await).await;
+    let start = page.find("/calendar.ics?feed=").expect("an address");
+    page[start..]
+        .chars()
+        .take("/calendar.ics?feed=".len() + 43)
+        .collect()
+}
+
+#[tokio::test]
+async fn a_calendar_ends_with_what_it_rests_on() {
+    let house = House::new().await;
+    let owner = connect(&house.database.owner()).await.unwrap();
+    let sql = async |text: &str| owner.batch_execute(text).await.unwrap();
+    let reads = async |address: &str| house.get(address, "").await == StatusCode::OK;
+    let bob = house.join("bob@north.example", "member").await;
+    let bob_id = house.id_of("bob@north.example").await;
+
+    // It takes a proof, as every secret does.
+    sql("UPDATE app.session SET proved_at = now() - interval '11 minutes'").await;
+    let stale = house.restarted();
+    let asked = stale.post("/settings/calendar", &bob, "").await;
+    let to = asked.headers()[header::LOCATION].to_str().unwrap();
+    assert!(to.starts_with("/confirm?"), "{to}");
+    sql("UPDATE app.session SET proved_at = now()").await;
+    let house = house.restarted();
+
+    for end in [
+        "UPDATE app.user_secret SET changed_at = now() WHERE user_id = '{}'",
+        "INSERT INTO app.totp (tenant_id, user_id, seed, created_at, confirmed_at) SELECT tenant_id, id, decode(repeat('00', 40), 'hex'), now(), now() FROM app.\"user\" WHERE id = '{}';
+         DELETE FROM app.totp WHERE user_id = '{}'",
+        "UPDATE app.calendar_feed SET made_at = now() - interval '91 days', read_at = NULL WHERE user_id = '{}'",
+    ] {
+        let address = calendar(&house, &bob).await;
+        assert!(reads(&address).await || end.contains("made_at"), "{end}");
+        sql(&end.replace("{}", &bob_id)).await;
+        assert!(!reads(&address).await, "{end}");
+    }
+    // Asked for a second factor, nobody reads around that.
+    let address = calendar(&house, &bob).await;
+    sql("UPDATE app.workspace SET totp_required = true").await;
+    assert!(!reads(&address).await);
+    sql("UPDATE app.workspace SET totp_required = false").await;
+    assert!(reads(&address).await);
+    // Who comes back doesn't get it back.
+    sql(&format!(
+        "UPDATE app.\"user\" SET active = false WHERE id = '{bob_id}'"
+    ))
+    .await;
+    assert!(!reads(&address).await);
+    sql(&format!(
+        "UPDATE app.\"user\" SET active = true WHERE id = '{bob_id}'"
+    ))
+    .await;
+    assert!(!reads(&address).await);
 }

@@ -344,8 +344,28 @@ async fn the_seed_is_sealed_and_setting_up_asks_for_a_proof() {
         .await;
     assert_eq!(proven.headers()[header::LOCATION], "/settings/two-step");
     let renewed = cookie_of(&proven);
-    let fresh = text_of(house.post("/settings/two-step/codes", &renewed, "").await).await;
+    // However fresh the proof: without a code nobody gets what stands in for one, and those that there are stay good.
+    for form in ["", "code=000000", "password=correct+horse+battery"] {
+        let refused = house.post("/settings/two-step/codes", &renewed, form).await;
+        assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY, "{form}");
+    }
+    let letters =
+        "SELECT count(*) FROM app.letter WHERE content ->> 'kind' = 'recovery_codes_made'";
+    let count = async || {
+        owner
+            .query_one(letters, &[])
+            .await
+            .unwrap()
+            .get::<_, i64>(0)
+    };
+    assert_eq!(count().await, 0);
+    let form = format!("recovery={}", codes[0]);
+    let fresh = text_of(house.post("/settings/two-step/codes", &renewed, form).await).await;
     assert!(fresh.contains("id=\"recovery-codes\"") && !fresh.contains(&codes[1]));
+    assert_eq!(count().await, 1, "its owner is told");
+    let form = format!("recovery={}", codes[1]);
+    let spent = house.post("/settings/two-step/codes", &renewed, form).await;
+    assert_eq!(spent.status(), StatusCode::UNPROCESSABLE_ENTITY);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Service accounts, applications and the life of tokens, by the API: from making them to what they open.
 
+use fieldstone_server::database::connect;
 use http::{Method, StatusCode};
 use serde_json::{Value as Json, json};
 
@@ -361,4 +362,81 @@ async fn tokens_live_as_long_as_the_workspace_says() {
         )
         .await;
     assert_eq!(short.status, StatusCode::CREATED, "{}", short.body);
+}
+
+/// Stages are records by their form, and part of the workspace's schema by what they do: the scope for records is not enough.
+#[tokio::test]
+async fn a_token_for_records_changes_nothing_that_settings_manage() {
+    let site = Site::new().await;
+    let owner = Owner::of(&site).await;
+    let mut tokens = Vec::new();
+    for scopes in [
+        json!(["records.read", "records.write", "records.delete"]),
+        json!([
+            "records.read",
+            "records.write",
+            "records.delete",
+            "schema.manage"
+        ]),
+    ] {
+        let wanted = json!({ "name": "cron", "scopes": scopes });
+        let made = owner.ask(Method::POST, "/tokens", Some(wanted)).await;
+        tokens.push(made.body["token"].as_str().unwrap().to_owned());
+    }
+    let [records, schema] = [&tokens[0], &tokens[1]];
+    let new = json!({ "name": "Partners", "position": 9 });
+    let path = "/records/pipeline";
+    let refused = by_token(&site, records, Method::POST, path, Some(new.clone())).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.body);
+    let batch = json!({ "changes": [{ "action": "create", "values": new }] });
+    let refused = by_token(
+        &site,
+        records,
+        Method::POST,
+        "/records/pipeline/batch",
+        Some(batch),
+    )
+    .await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.body);
+    let made = by_token(&site, schema, Method::POST, path, Some(new)).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    let made = format!("{path}/{}", made.body["id"].as_str().unwrap());
+    let renamed = json!({ "name": "Others" });
+    for (method, body) in [
+        (Method::PATCH, Some(renamed.clone())),
+        (Method::DELETE, None),
+    ] {
+        let refused = by_token(&site, records, method, &made, body).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.body);
+    }
+    let changed = by_token(&site, schema, Method::PATCH, &made, Some(renamed)).await;
+    assert_eq!(changed.status, StatusCode::OK, "{}", changed.body);
+}
+
+/// Who reads a field is what a role is worth: no token changes it, and no session that hasn't proved itself of late.
+#[tokio::test]
+async fn who_reads_a_field_takes_a_proof() {
+    let site = Site::new().await;
+    let owner = Owner::of(&site).await;
+    let wanted = json!({ "name": "cron", "scopes": ["records.read", "schema.manage"] });
+    let made = owner.ask(Method::POST, "/tokens", Some(wanted)).await;
+    let token = made.body["token"].as_str().unwrap().to_owned();
+    let path = "/objects/account/fields/annual_revenue";
+    let hidden = json!({ "read_role": "admin", "write_role": "admin" });
+    let refused = by_token(&site, &token, Method::PATCH, path, Some(hidden.clone())).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.body);
+    assert_eq!(
+        refused.body["type"],
+        "urn:fieldstone:problem:session-needed"
+    );
+    let done = owner.ask(Method::PATCH, path, Some(hidden.clone())).await;
+    assert_eq!(done.status, StatusCode::OK, "{}", done.body);
+    let owner = Owner::of(&site).await;
+    let database = connect(&site.database.owner()).await.unwrap();
+    let stale = "UPDATE app.session SET proved_at = now() - interval '11 minutes'";
+    database.batch_execute(stale).await.unwrap();
+    let shown = json!({ "read_role": "viewer", "write_role": "member" });
+    let refused = owner.ask(Method::PATCH, path, Some(shown)).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.body);
+    assert_eq!(refused.body["type"], "urn:fieldstone:problem:proof-needed");
 }

@@ -231,7 +231,7 @@ async fn the_last_owner_stays_until_there_is_another() {
 }
 
 #[tokio::test]
-async fn a_role_counts_from_the_next_request_and_a_lower_one_signs_out() {
+async fn a_role_counts_from_the_next_request_and_takes_a_new_sign_in() {
     let mut team = Team::new().await;
     let bob = team.add("bob", Role::Viewer).await;
     let (ann, cookie) = (team.cookie("ann").await, team.cookie("bob").await);
@@ -245,13 +245,16 @@ async fn a_role_counts_from_the_next_request_and_a_lower_one_signs_out() {
     );
     assert_eq!(
         team.house.get("/deals/new", &cookie).await,
-        StatusCode::OK,
-        "the same session"
+        StatusCode::SEE_OTHER,
+        "a secret that was good for less is not good for more"
     );
+    let cookie = team.cookie("bob").await;
+    assert_eq!(team.house.get("/deals/new", &cookie).await, StatusCode::OK);
     assert_eq!(
         set_role(&team, &ann, bob, "admin").await.0,
         StatusCode::SEE_OTHER
     );
+    let cookie = team.cookie("bob").await;
     assert_eq!(
         team.house.get("/settings/members", &cookie).await,
         StatusCode::OK

@@ -2,7 +2,7 @@
 
 use http::{Request, StatusCode, header};
 
-use super::desk::{DEVICE, Desk, LOOPBACK, VERIFIER, challenge, parameter};
+use super::desk::{DEVICE, Desk, LOOPBACK, VERIFIER, challenge, encode, parameter};
 use crate::gate::text_of;
 
 const APP: &str = "https://app.example/cb";
@@ -362,6 +362,49 @@ async fn a_confidential_application_proves_itself_each_time() {
     let page = text_of(desk.house.post(&renew, &desk.cookie, "").await).await;
     assert!(page.contains("fss_") && !page.contains(&app.secret));
     desk.token(&again).await.refused("invalid_client");
+}
+
+/// What was allowed was allowed to that application at that address, with what it could ask for then.
+#[tokio::test]
+async fn consent_and_grants_follow_what_an_application_becomes() {
+    const ELSEWHERE: &str = "https://elsewhere.example/cb";
+    let desk = Desk::new().await;
+    let app = desk
+        .register("public", APP, &["records.read", "records.write"])
+        .await;
+    let change = async |address: &str, scopes: &[&str]| {
+        let mut form = vec![("name", "Reports"), ("redirect_uris", address)];
+        form.extend(scopes.iter().map(|scope| ("scope", *scope)));
+        let path = format!("/settings/applications/{}", app.client_id);
+        let changed = desk.house.post(&path, &desk.cookie, encode(&form)).await;
+        assert_eq!(changed.status(), StatusCode::SEE_OTHER);
+    };
+    let grant = async |address: &str| {
+        let code = desk.code(&app.client_id, address).await;
+        let answer = desk.redeem(&app.client_id, address, &code, VERIFIER).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        answer.text("access_token")
+    };
+    let is_remembered = async |address: &str| {
+        let answer = desk.ask(&Desk::query(&app.client_id, address, &[])).await;
+        answer.status() == StatusCode::SEE_OTHER
+    };
+    let token = grant(APP).await;
+    assert!(is_remembered(APP).await);
+
+    // Another address: nobody is sent there without being asked, and who has signed in stays so.
+    change(ELSEWHERE, &["records.read", "records.write"]).await;
+    assert!(!is_remembered(ELSEWHERE).await);
+    assert_eq!(desk.opens(&token).await, StatusCode::OK);
+
+    // Less to ask for: whoever got more is asked again.
+    let wider = grant(ELSEWHERE).await;
+    change(ELSEWHERE, &["records.read"]).await;
+    assert!(!is_remembered(ELSEWHERE).await);
+    for token in [token, wider] {
+        assert_eq!(desk.opens(&token).await, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(desk.logged("grant.end").await, 2);
 }
 
 #[tokio::test]
