@@ -6,7 +6,8 @@ use fieldstone_guard::parse::{elf, environ, maps, mounts, pagemap, status};
 use libfuzzer_sys::fuzz_target;
 
 /// A library that was put into the process, as the kernel writes it.
-const INJECTED: &[u8] = b"7f0000000000-7f0000001000 r-xp 00000000 fd:01 4711                       /tmp/hook.so\n";
+const INJECTED: &[u8] =
+    b"7f0000000000-7f0000001000 r-xp 00000000 fd:01 4711                       /tmp/hook.so\n";
 /// A mount that only a rooted device has.
 const MOUNTED: &[u8] = b"77 21 0:40 / /debug_ramdisk rw,nosuid - tmpfs magisk rw\n";
 
@@ -56,7 +57,12 @@ fn beside_a_mount(data: &[u8]) {
 /// A thread chooses its name, in which the kernel writes a newline as two characters.
 fn of_a_thread_with_this_name(data: &[u8]) {
     let name: Vec<u8> = data.iter().copied().filter(|byte| *byte != b'\n').collect();
-    let text = [b"Name:\t", &name[..], b"\nUmask:\t0022\nTracerPid:\t4711\nUid:\t0\n"].concat();
+    let text = [
+        b"Name:\t",
+        &name[..],
+        b"\nUmask:\t0022\nTracerPid:\t4711\nUid:\t0\n",
+    ]
+    .concat();
     if let Some(status) = status::parse(&text) {
         assert_eq!(status.tracer, 4711, "a tracer is overlooked");
     }

@@ -83,7 +83,9 @@ impl Invented {
 
     fn fill(&self, into: &mut [u8]) -> usize {
         let bytes = self.take(into.len());
-        into.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        into.iter_mut()
+            .zip(bytes)
+            .for_each(|(to, from)| *to = *from);
         bytes.len()
     }
 }

@@ -3,7 +3,9 @@
 
 use std::sync::LazyLock;
 
-use fieldstone_model::query::{Environment, depends_on_date, filter_parts, parse_filter, parse_order};
+use fieldstone_model::query::{
+    Environment, depends_on_date, filter_parts, parse_filter, parse_order,
+};
 use fieldstone_model::{Registry, fold};
 use fieldstone_store::{decode_cursor, encode_cursor};
 use libfuzzer_sys::fuzz_target;

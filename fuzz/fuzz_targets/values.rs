@@ -20,7 +20,9 @@ fuzz_target!(|data: &[u8]| {
     for object in REGISTRY.objects() {
         for field in &object.fields {
             let read = Value::parse(field, text).ok();
-            let from_json = json.as_ref().and_then(|json| Value::from_json(field, json).ok());
+            let from_json = json
+                .as_ref()
+                .and_then(|json| Value::from_json(field, json).ok());
             for value in [read, from_json].into_iter().flatten() {
                 let _ = validate::check_value(field, &value);
                 let mut written = String::new();

@@ -14,7 +14,11 @@ const TENANT: &str = "00W000000000001";
 fuzz_target!(|data: &[u8]| {
     // Most rings that are no hexadecimal end early: those that are, are reached faster this way.
     let hex: String = data.iter().map(|byte| format!("{byte:02x}")).collect();
-    for text in [String::from_utf8_lossy(data).into_owned(), hex.clone(), format!("46535231{hex}")] {
+    for text in [
+        String::from_utf8_lossy(data).into_owned(),
+        hex.clone(),
+        format!("46535231{hex}"),
+    ] {
         let vault = Vault::new(Arc::new(ManagedKeys::new(Arc::new(Manager(text)))));
         let place = Place {
             tenant: TENANT,
@@ -27,7 +31,9 @@ fuzz_target!(|data: &[u8]| {
         let purpose = Purpose::new("fuzz");
         let _ = vault.blind_index(purpose, (TENANT, "contact", "iban"), b"value");
         if let Ok(sealed) = vault.seal(purpose, &place, b"value") {
-            let opened = vault.open(purpose, &place, &sealed).expect("it opens what it has sealed");
+            let opened = vault
+                .open(purpose, &place, &sealed)
+                .expect("it opens what it has sealed");
             assert_eq!(&**opened, b"value");
         }
     }

@@ -29,11 +29,16 @@ static KEY: LazyLock<SecretKey> = LazyLock::new(|| SecretKey::generate().expect(
 
 fuzz_target!(|data: &[u8]| {
     let (vault, sealed) = &*SEALED;
-    assert!(vault.open(PURPOSE, &PLACE, data).is_err(), "it opens what it hasn't sealed");
+    assert!(
+        vault.open(PURPOSE, &PLACE, data).is_err(),
+        "it opens what it hasn't sealed"
+    );
 
     // The real one with the input laid over it: it opens only where nothing was changed.
     let mut changed = sealed.clone();
-    let offset = data.first().map_or(0, |byte| usize::from(*byte) % changed.len());
+    let offset = data
+        .first()
+        .map_or(0, |byte| usize::from(*byte) % changed.len());
     for (byte, mask) in changed.iter_mut().skip(offset).zip(data.iter().skip(1)) {
         *byte ^= mask;
     }
@@ -47,13 +52,17 @@ fuzz_target!(|data: &[u8]| {
 fn streams(data: &[u8]) {
     if let Some(head) = data.first_chunk::<HEAD_LEN>() {
         let resumed = Stream::resume(&KEY, b"place", head);
-        assert!(resumed.is_err(), "a head that nobody has made is taken for one");
+        assert!(
+            resumed.is_err(),
+            "a head that nobody has made is taken for one"
+        );
     }
     let stream = Stream::begin(&KEY, 1, b"place").expect("a stream");
     let mut segment = data.to_vec();
     segment.truncate(SEALED_SEGMENT_LEN);
     for last in [false, true] {
-        let opened = stream.open(0, last, &mut segment.clone());
+        let mut copy = segment.clone();
+        let opened = stream.open(0, last, &mut copy);
         assert!(matches!(opened, Err(VaultError::DoesNotOpen)));
     }
     assert!(stream.open_all(data.to_vec()).is_err());
