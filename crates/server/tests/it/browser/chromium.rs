@@ -7,10 +7,11 @@ use std::{
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use fieldstone_testkit::{Server, ServerOptions};
+use fieldstone_testkit::{Person, Server, ServerOptions};
 use serde_json::{Value, json};
 use thirtyfour::{
     By, ChromiumLikeCapabilities as _, DesiredCapabilities, Key, WebDriver,
@@ -23,7 +24,7 @@ pub(super) const PASSWORD: &str = "a sentence to remember";
 
 pub(super) struct Browser {
     pub(super) driver: WebDriver,
-    pub(super) server: Server,
+    pub(super) server: Arc<Server>,
     _chromedriver: Chromedriver,
 }
 
@@ -65,7 +66,8 @@ impl Drop for Chromedriver {
 
 impl Browser {
     /// A browser on an empty page, beside a server of its own.
-    pub(super) async fn beside(server: Server) -> Self {
+    pub(super) async fn beside(server: impl Into<Arc<Server>>) -> Self {
+        let server = server.into();
         let chromedriver = Chromedriver::start();
         let mut wanted = DesiredCapabilities::chrome();
         for argument in [
@@ -102,6 +104,21 @@ impl Browser {
             )
             .await;
         browser
+    }
+
+    /// Another browser, of somebody else, at the same server.
+    pub(super) async fn another(&self) -> Self {
+        Self::beside(Arc::clone(&self.server)).await
+    }
+
+    /// Signs in as somebody whom the demo has with this role in its first workspace.
+    pub(super) async fn sign_in_as(&self, role: &str) {
+        let person = Person::of_demo(&self.server, role);
+        self.open("/sign-in").await;
+        self.fill("#email", &person.email).await;
+        self.fill("#password", &person.password).await;
+        self.click("button.primary").await;
+        self.wait_for_path("/").await;
     }
 
     /// A browser before the set-up page of a new server.

@@ -2,10 +2,14 @@
 
 use std::io::Write as _;
 
+use fieldstone_testkit::{Person, Server, ServerOptions};
 use serde_json::json;
 use thirtyfour::Key;
 
-use super::{chromium::Browser, hand::chord};
+use super::{
+    chromium::Browser,
+    hand::{Hand, chord},
+};
 
 const DEALS: &str = "Verkaufschance;Kunde;Betrag;Abschlussdatum;Phase\n\
     Erstes Geschäft;Möbel Maier;1.234,50;31.12.2027;Qualification\n\
@@ -256,6 +260,40 @@ async fn a_move_that_is_refused_puts_the_card_back_and_says_why() {
     browser.wait_for_text("moved.").await;
     browser.wait_until(second, 1).await;
     assert_eq!(browser.blocked().await, json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_card_that_may_no_longer_be_moved_goes_back_and_says_why() {
+    let browser = Browser::beside(Server::start(&ServerOptions::demo())).await;
+    browser.sign_in_as("member").await;
+    browser.open("/deals/board").await;
+    browser.settled().await;
+    let cards = "return [...document.querySelectorAll('.lane')].map((lane) => [...lane.querySelectorAll('[data-card] .row-link')].map((it) => it.pathname).join()).join(';')";
+    let before = browser.run(cards).await;
+    let board = browser.driver.window().await.unwrap();
+
+    // Meanwhile the role is lowered, and its person signs in again beside the board.
+    let owner = browser.another().await;
+    owner.sign_in_as("owner").await;
+    let email = Person::of_demo(&browser.server, "member").email;
+    let lowered = owner
+        .run_async(&format!("const found = await (await fetch('/api/v1/members?search={email}')).json(); return (await fetch(`/api/v1/members/${{found.members[0].id}}`, {{ method: 'PATCH', headers: {{ 'content-type': 'application/json' }}, body: JSON.stringify({{ role: 'viewer' }}) }})).status"))
+        .await;
+    assert_eq!(lowered, 204);
+    let beside = browser.driver.new_tab().await.unwrap();
+    browser.driver.switch_to_window(beside).await.unwrap();
+    browser.sign_in_as("member").await;
+    browser.driver.switch_to_window(board).await.unwrap();
+
+    for hand in [Hand::Mouse, Hand::Keys] {
+        hand.move_card(&browser, 1).await;
+        browser
+            .wait_for_text("Your role in this workspace doesn’t allow this.")
+            .await;
+        assert_eq!(browser.path().await, "/deals/board", "the board stays");
+        browser.wait_until(cards, before.clone()).await;
+    }
+    assert_eq!(browser.violations().await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
