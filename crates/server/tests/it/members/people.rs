@@ -230,6 +230,34 @@ async fn the_last_owner_stays_until_there_is_another() {
     assert_eq!(gone.status(), StatusCode::SEE_OTHER);
 }
 
+/// Two owners who leave at the same moment: one of them is the last by then, and stays.
+#[tokio::test]
+async fn two_owners_who_leave_at_once_leave_one_behind() {
+    let mut team = Team::new().await;
+    for round in 0..5 {
+        let name = format!("owner{round}");
+        team.add(&name, Role::Owner).await;
+        let cookies = [team.cookie("ann").await, team.cookie(&name).await];
+        let leave = async |cookie: &str| {
+            let left = team.call(cookie, "DELETE", "/membership", json!(null));
+            left.await.0
+        };
+        let (first, second) = tokio::join!(leave(&cookies[0]), leave(&cookies[1]));
+        let mut answers = [first, second];
+        answers.sort();
+        assert_eq!(answers, [StatusCode::NO_CONTENT, StatusCode::CONFLICT]);
+        let owners = "SELECT count(*)::text FROM app.\"user\" WHERE role = 'owner' AND active AND deleted_at IS NULL";
+        assert_eq!(team.text(owners).await, "1");
+        // As it was, for the next round.
+        for sql in [
+            "UPDATE app.\"user\" SET active = true, role = 'owner' WHERE name LIKE 'Ann%' RETURNING 'done'",
+            "UPDATE app.\"user\" SET role = 'member' WHERE name NOT LIKE 'Ann%' RETURNING 'done'",
+        ] {
+            team.text(sql).await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_role_counts_from_the_next_request_and_takes_a_new_sign_in() {
     let mut team = Team::new().await;
@@ -412,4 +440,28 @@ async fn other_workspaces_are_out_of_reach() {
         .text("SELECT string_agg(name || active, ' ' ORDER BY name) FROM app.\"user\"")
         .await;
     assert_eq!(active, "Anntrue Suetrue");
+}
+
+/// A list of nobody is a mistake, not a success, and never everybody.
+#[tokio::test]
+async fn nothing_ticked_changes_nothing() {
+    let team = Team::new().await;
+    let cookie = team.cookie("ann").await;
+    for name in ["One", "Two"] {
+        let made = team.call(&cookie, "POST", "/records/account", json!({ "name": name }));
+        assert_eq!(made.await.0, StatusCode::CREATED);
+    }
+    for form in [
+        vec![("do", "delete")],
+        vec![("do", "delete"), ("id", "")],
+        vec![("do", "set"), ("field", "city"), ("value", "Oslo")],
+    ] {
+        let answer = team.submit(&cookie, "/accounts/bulk", &form).await;
+        assert!(!answer.status().is_server_error(), "{form:?}");
+    }
+    let left = "SELECT count(*)::text FROM app.account WHERE deleted_at IS NULL AND city IS NULL";
+    assert_eq!(team.text(left).await, "2");
+    let nobody = json!({ "emails": [], "role": "member" });
+    let (status, problem) = team.call(&cookie, "POST", "/invitations", nobody).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
 }
