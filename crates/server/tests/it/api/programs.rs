@@ -438,5 +438,8 @@ async fn who_reads_a_field_takes_a_proof() {
     let shown = json!({ "read_role": "viewer", "write_role": "member" });
     let refused = owner.ask(Method::PATCH, path, Some(shown)).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.body);
-    assert_eq!(refused.body["type"], "urn:fieldstone:problem:proof-required");
+    assert_eq!(
+        refused.body["type"],
+        "urn:fieldstone:problem:proof-required"
+    );
 }

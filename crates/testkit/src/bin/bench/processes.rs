@@ -109,7 +109,9 @@ pub(crate) struct Family {
     pub(crate) succeeded: bool,
     /// Processor seconds of all of them.
     pub(crate) seconds: f64,
-    /// The most memory that all of them had, each at its worst moment, in KiB.
+    /// The most memory that the largest of them had, in KiB.
+    pub(crate) largest_kib: u64,
+    /// The most memory that all of them had, each at its worst moment and what they share counted in each, in KiB.
     pub(crate) memory_kib: u64,
 }
 
@@ -133,6 +135,11 @@ impl Family {
                 return Ok(Self {
                     succeeded: status.success(),
                     seconds: members.values().map(|(seconds, _)| seconds).sum(),
+                    largest_kib: members
+                        .values()
+                        .map(|(_, kib)| *kib)
+                        .max()
+                        .unwrap_or_default(),
                     memory_kib: members.values().map(|(_, kib)| kib).sum(),
                 });
             }

@@ -279,8 +279,12 @@ fn write_field(out: &mut String, found: &Figures) -> std::fmt::Result {
             format!("{device:.0}, {server:.0}, {database:.0}"),
         ),
         (
-            "most memory of the device's processes".to_owned(),
-            format!("{:.0} MiB", mib(found.memory_kib)),
+            "most memory of the process that syncs, of all the device's together".to_owned(),
+            format!(
+                "{:.1} MB, {:.1} MB",
+                megabytes(found.memory_kib.0),
+                megabytes(found.memory_kib.1)
+            ),
         ),
         (
             "a record as JSON from the API".to_owned(),
@@ -393,6 +397,10 @@ fn write_sign_ins(out: &mut String, found: &SignIns) -> std::fmt::Result {
         writeln!(out, "| {what} | {figure} |")?;
     }
     writeln!(out)
+}
+
+fn megabytes(kib: u64) -> f64 {
+    mib(kib) * 1.048_576
 }
 
 fn mib(kib: u64) -> f64 {

@@ -42,8 +42,8 @@ pub(crate) struct Figures {
     pub(crate) sync_rows_per_second: f64,
     /// Processor microseconds of a row: on the device, in the server, in the database.
     pub(crate) row_us: [f64; 3],
-    /// Most memory that the device's processes had.
-    pub(crate) memory_kib: u64,
+    /// Most memory that the process which syncs had, and all of the device's together.
+    pub(crate) memory_kib: (u64, u64),
     /// The records as the API answers them, in bytes each.
     pub(crate) json_bytes: f64,
     /// Bytes both ways on the wire for a record of the first sync.
@@ -116,7 +116,7 @@ pub(crate) async fn measure(scratch: &Path, rows: u32) -> anyhow::Result<Figures
         raw_rows_per_second,
         sync_rows_per_second: f64::from(counted) / took.as_secs_f64(),
         row_us: [family.seconds, used.server, used.database].map(per_row),
-        memory_kib: family.memory_kib,
+        memory_kib: (family.largest_kib, family.memory_kib),
         json_bytes: json_bytes(&server, &person).await?,
         #[expect(clippy::cast_precision_loss, reason = "an average for people")]
         wire_bytes: synced.bytes as f64 / f64::from(counted),
