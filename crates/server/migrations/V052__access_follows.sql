@@ -80,7 +80,6 @@ BEGIN
 END
 $$;
 SELECT app.serve('app.renew_recovery_codes(text, text, text, bytea[])', 'fieldstone_auth');
-REVOKE EXECUTE ON FUNCTION app.replace_recovery_codes(text, text, bytea[]) FROM fieldstone_auth;
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Applications.
