@@ -1,5 +1,5 @@
--- What has to end when what it rests on changes: calendar addresses with the password and the second factor, sessions with any other role,
--- what people have allowed an application with its addresses, and an application's grants with its scopes.
+-- What has to end when what it rests on changes: calendar addresses with the password and the second factor, the session that a browser had
+-- before, what people have allowed an application with its addresses, and an application's grants with its scopes.
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Calendar addresses. They are secrets like tokens: gone with a new password, with the second factor, and with access, for good.
@@ -37,18 +37,7 @@ END
 $$;
 
 -- ---------------------------------------------------------------------------------------------------------------------
--- Sessions. Any other role ends them: whoever may do more signs in again, with a secret that nobody has seen before.
-
-CREATE OR REPLACE FUNCTION app.user_sessions_follow() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
-BEGIN
-    IF NOT NEW.active OR NEW.deleted_at IS NOT NULL OR NEW.role <> OLD.role THEN
-        UPDATE app.session s SET ended_at = transaction_timestamp()
-            WHERE s.tenant_id = NEW.tenant_id AND s.user_id = NEW.id AND s.ended_at IS NULL;
-        DELETE FROM app.second_step p WHERE p.tenant_id = NEW.tenant_id AND p.user_id = NEW.id;
-    END IF;
-    RETURN NULL;
-END
-$$;
+-- Sessions.
 
 -- Ends the session that a browser had before it signed in anew.
 CREATE FUNCTION app.end_replaced_session(hash bytea) RETURNS boolean

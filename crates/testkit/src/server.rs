@@ -192,11 +192,20 @@ impl Server {
 
     /// A client that trusts the server's authority and nothing else, keeps cookies and follows no redirect.
     pub fn client(&self) -> reqwest::Client {
+        self.client_that_keeps_cookies(true)
+    }
+
+    /// The same without cookies of its own, to pass on what others send.
+    pub fn gateway(&self) -> reqwest::Client {
+        self.client_that_keeps_cookies(false)
+    }
+
+    fn client_that_keeps_cookies(&self, cookies: bool) -> reqwest::Client {
         let ca = fs::read(self.ca()).expect("a ca.pem");
         let ca = reqwest::Certificate::from_pem(&ca).expect("a certificate in ca.pem");
         reqwest::Client::builder()
             .tls_certs_only([ca])
-            .cookie_store(true)
+            .cookie_store(cookies)
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .expect("a client")

@@ -95,7 +95,7 @@ async fn losing_rights_ends_sessions_at_once_whoever_writes_it() {
             "{loss}"
         );
     }
-    // Nor is a secret that was good for less good for more.
+    // More rights don't end it, but ask for a proof, which gives it another secret.
     let demoted = "UPDATE app.\"user\" SET role = 'admin' WHERE email_key = 'ann@north.example'";
     owner.batch_execute(demoted).await.unwrap();
     let cookie = house.cookie().await;
@@ -105,7 +105,11 @@ async fn losing_rights_ends_sessions_at_once_whoever_writes_it() {
     );
     let promoted = "UPDATE app.\"user\" SET role = 'owner' WHERE email_key = 'ann@north.example'";
     owner.batch_execute(promoted).await.unwrap();
-    assert_eq!(house.get("/deals", &cookie).await, StatusCode::SEE_OTHER);
+    assert_eq!(house.get("/deals", &cookie).await, StatusCode::OK);
+    assert_eq!(
+        house.get("/settings/sign-in", &cookie).await,
+        StatusCode::SEE_OTHER
+    );
 }
 
 #[tokio::test]

@@ -132,9 +132,6 @@ async fn somebody_is_invited_joins_and_gets_another_role() {
     let owner = owner(&browser).await;
     set_role(&browser, &owner, "member").await;
     browser.open("/deals").await;
-    browser.wait_for_path("/sign-in").await;
-    sign_in(&browser, EMAIL, PASSWORD).await;
-    browser.open("/deals").await;
     browser.wait_for_text("New deal").await;
     set_role(&browser, &owner, "viewer").await;
     browser.open("/deals").await;

@@ -95,8 +95,9 @@ fn expected(route: &Route, sample: &Sample, persona: Persona) -> Expected {
     if session && is_token {
         return Expected::Denied("session-needed");
     }
-    // Whoever proved themselves long ago is asked again.
-    if matches!(route.needs, Needs::Proof | Needs::ProvenCapability(_)) && persona == Persona::Stale
+    // Whoever may do more than before is asked again, and whoever proved themselves long ago.
+    if matches!(route.needs, Needs::Proof | Needs::ProvenCapability(_))
+        && matches!(persona, Persona::Raised | Persona::Stale)
     {
         return Expected::Proof;
     }

@@ -40,7 +40,7 @@ pub(super) enum Persona {
     Token,
     /// An admin when the session began, a viewer now, and signed out by that.
     Lowered,
-    /// A viewer when the session began, a member now, and signed out by that, too.
+    /// A viewer when the session began, a member now.
     Raised,
     /// An owner who proved who they are eleven minutes ago.
     Stale,
@@ -75,8 +75,9 @@ impl Persona {
     /// The role that counts; none for whoever isn't let in at all.
     pub(super) fn role(self) -> Option<Role> {
         match self {
-            Self::Anonymous | Self::Deactivated | Self::Lowered | Self::Raised => None,
+            Self::Anonymous | Self::Deactivated | Self::Lowered => None,
             Self::Token => Some(Role::Owner),
+            Self::Raised => Some(Role::Member),
             persona => persona.first_role(),
         }
     }

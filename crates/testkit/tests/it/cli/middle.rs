@@ -74,7 +74,7 @@ impl Middle {
             acceptor: Mutex::new(accepting),
             fault: Mutex::new(Fault::None),
             requests: Mutex::default(),
-            client: platform.server.client(),
+            client: platform.server.gateway(),
             platform: platform.server.url().to_owned(),
             elsewhere: format!(
                 "https://{}/api/v1/sync/pull",
