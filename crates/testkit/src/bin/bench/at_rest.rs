@@ -268,13 +268,16 @@ async fn transactions(scratch: &Path, turn: Duration) -> anyhow::Result<Option<(
 
 /// Transactions per second of all writers.
 async fn write_rows(server: &Server, turn: Duration) -> anyhow::Result<f64> {
+    let mut clients = Vec::new();
+    for _ in 0..WRITERS {
+        clients.push(superuser(server).await?);
+    }
     let begun = Instant::now();
-    let writers = (0..WRITERS).map(async |writer| {
-        let client = superuser(server).await?;
+    let writers = clients.iter().zip(0_i32..).map(async |(client, writer)| {
         let update = client
             .prepare("UPDATE counter SET value = value + 1 WHERE id = $1")
             .await?;
-        let (mut id, mut done) = (i32::try_from(writer * 1_000)?, 0_u32);
+        let (mut id, mut done) = (writer * 1_000, 0_u32);
         while begun.elapsed() < turn {
             id = id % 10_000 + 1;
             ensure!(client.execute(&update, &[&id]).await? == 1, "no such row");
@@ -311,7 +314,13 @@ async fn restore(scratch: &Path, rows: u32) -> anyhow::Result<Restored> {
     let fill = "INSERT INTO ballast SELECT n, (SELECT string_agg(md5(n || '.' || part), '') FROM generate_series(1, 29) part) FROM generate_series(1, $1::int) n";
     client.execute(fill, &[&i32::try_from(rows)?]).await?;
     let data_text = text(&data);
-    fieldstone(&["backup", "now", "--data", &data_text])?;
+    // The server makes its first backup, and practises, by itself.
+    let deadline = Instant::now() + Duration::from_mins(5);
+    while let Err(error) = fieldstone(&["backup", "now", "--data", &data_text]) {
+        let is_busy = error.to_string().contains("under way already");
+        ensure!(is_busy && Instant::now() < deadline, "{error}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
     drop(client);
     drop(server);
 
