@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_postgres::{Client, Config, Row};
 
-use self::report::{Login, Report, Said, Seen};
+use self::report::{Archive, Login, Report, Said, Seen};
 use super::Platform;
 use crate::attachments::ObjectStorage;
 use crate::database::{connect, migration};
@@ -41,7 +41,7 @@ const ASK_BACKUPS: &str = "SELECT b.ended_at, b.ok, d.ended_at, d.ok FROM (SELEC
     LEFT JOIN app.operations('backup', 1) b ON true LEFT JOIN app.operations('drill', 1) d ON true";
 
 /// The last piece of the log that was archived, while another is finished and waits, or could not be archived.
-const ASK_ARCHIVE: &str = "SELECT coalesce(last_archived_wal, '') FROM pg_catalog.pg_stat_archiver
+const ASK_ARCHIVE: &str = "SELECT coalesce(last_archived_wal, '') FROM pg_catalog.pg_stat_get_archiver()
     WHERE pg_catalog.current_setting('archive_mode') <> 'off'
         AND (coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false)
             OR coalesce(last_archived_wal, '') !~ 'history$' AND coalesce(substr(last_archived_wal, 9, 16), '0000000000000000')
@@ -229,7 +229,10 @@ impl Readiness {
                 let row = backups.as_ref()?;
                 Some((row.try_get(at).ok()?, row.try_get(at + 1).ok()?))
             };
-            let waiting = client.query_opt(ASK_ARCHIVE, &[]).await.ok().flatten();
+            let waiting = client
+                .query_opt(ASK_ARCHIVE, &[])
+                .await
+                .inspect_err(|error| tracing::warn!(%error, "the archive can't be looked at"));
             let said = Said {
                 before,
                 database: row.try_get(0).ok()?,
@@ -237,7 +240,9 @@ impl Readiness {
                 schema: row.try_get(1).ok()?,
                 backup: run(0),
                 drill: run(2),
-                unarchived: unarchived(&mut last.unarchived, waiting.as_ref(), after),
+                archive: waiting.map_or(Archive::Unknown, |waiting| {
+                    archive(&mut last.unarchived, waiting.as_ref(), after)
+                }),
                 held: held(&mut last.oldest, &row, after)?,
             };
             last.client = Some(client);
@@ -259,16 +264,14 @@ fn held(oldest: &mut Option<Lasting>, row: &Row, now: Timestamp) -> Option<Signe
 }
 
 /// Since when nothing has been archived although something waits.
-fn unarchived(
-    seen: &mut Option<Lasting>,
-    waiting: Option<&Row>,
-    now: Timestamp,
-) -> Option<Timestamp> {
-    let Some(last) = waiting.and_then(|row| row.try_get(0).ok()) else {
+fn archive(seen: &mut Option<Lasting>, waiting: Option<&Row>, now: Timestamp) -> Archive {
+    let Some(waiting) = waiting else {
         *seen = None;
-        return None;
+        return Archive::Arrives;
     };
-    Some(Lasting::since(seen, last, now))
+    waiting.try_get(0).map_or(Archive::Unknown, |last| {
+        Archive::WaitsSince(Lasting::since(seen, last, now))
+    })
 }
 
 /// Says in the log what has gone wrong since the last look, and what is right again.

@@ -58,10 +58,21 @@ pub(super) struct Said {
     /// The last backup and the last drill: when, and whether it worked. Nothing where none was ever made.
     pub(super) backup: Option<(Timestamp, bool)>,
     pub(super) drill: Option<(Timestamp, bool)>,
-    /// Since when the database's changes have not reached the repository of backups; nothing when they do, or when none is kept.
-    pub(super) unarchived: Option<Timestamp>,
+    /// Whether the database's changes reach the repository of backups.
+    pub(super) archive: Archive,
     /// For how long the oldest change that isn't finished has been the oldest.
     pub(super) held: SignedDuration,
+}
+
+/// How the database's changes fare on their way to the repository of backups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Archive {
+    /// They arrive, or none is kept.
+    Arrives,
+    /// Some have been waiting since then.
+    WaitsSince(Timestamp),
+    /// The database doesn't say.
+    Unknown,
 }
 
 /// The answer of `/readyz`.
@@ -223,16 +234,23 @@ fn little_room(room: Option<Space>) -> Result<(), String> {
 
 /// What isn't in the repository can't be restored, and the database keeps it on its own disk until it is.
 fn archive(said: &Said) -> Result<(), String> {
-    let late = said
-        .unarchived
-        .map(|since| said.after.duration_since(since));
-    match late {
-        Some(late) if late > LATEST_ARCHIVE => Err(format!(
-            "the changes of the last {} minutes have not reached the repository of backups, and fill the database's disk until they do",
-            late.as_mins()
-        )),
-        _ => Ok(()),
+    let late = match said.archive {
+        Archive::Arrives => return Ok(()),
+        Archive::WaitsSince(since) => said.after.duration_since(since),
+        Archive::Unknown => {
+            return Err(
+                "the database doesn't say whether its changes reach the repository of backups"
+                    .to_owned(),
+            );
+        }
+    };
+    if late <= LATEST_ARCHIVE {
+        return Ok(());
     }
+    Err(format!(
+        "the changes of the last {} minutes have not reached the repository of backups, and fill the database's disk until they do",
+        late.as_mins()
+    ))
 }
 
 /// Devices ask for what changed since a snapshot: while a change stays unfinished, everything after it is sent again with each pull.
@@ -260,7 +278,7 @@ mod tests {
             schema,
             backup: Some((at("2026-05-01T03:00:00Z"), true)),
             drill: Some((at("2026-05-01T03:00:00Z"), true)),
-            unarchived: None,
+            archive: Archive::Arrives,
             held: SignedDuration::ZERO,
         }
     }
@@ -346,11 +364,16 @@ mod tests {
         assert_eq!(login(None), ["secrets manager"]);
         let unarchived = |since: &str| {
             warned(|seen| {
-                seen.database.as_mut().unwrap().unarchived = Some(since.parse().unwrap());
+                seen.database.as_mut().unwrap().archive =
+                    Archive::WaitsSince(since.parse().unwrap());
             })
         };
         assert!(unarchived("2026-05-01T11:58:00Z").is_empty());
         assert_eq!(unarchived("2026-05-01T11:56:00Z"), ["archive"]);
+        let unknown = |seen: &mut Seen| {
+            seen.database.as_mut().unwrap().archive = Archive::Unknown;
+        };
+        assert_eq!(warned(unknown), ["archive"]);
         let held = |minutes| {
             warned(|seen| seen.database.as_mut().unwrap().held = SignedDuration::from_mins(minutes))
         };
