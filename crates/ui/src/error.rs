@@ -180,8 +180,6 @@ where
     let locale = viewer
         .as_ref()
         .map_or_else(|| of_browser(&headers), |viewer| viewer.locale.clone());
-    let (title, advice) = error.texts();
-    let (title, advice) = (locale.t(title), locale.t(advice));
     // The list that the record would stand in is the nearest place that exists.
     let segment = uri.path().split('/').nth(1).unwrap_or_default();
     let is_list = store.as_ref().is_some_and(|store| {
@@ -191,35 +189,42 @@ where
             .is_some_and(|object| crate::layout::has_pages(object))
     });
     let list = format!("/{segment}");
-    let sorry = Sorry {
-        locale: &locale,
-        error,
-        title: &title,
-        advice: &advice,
-        list: (is_list && uri.path() != list).then_some(&list),
-    };
-    let frame = match (&viewer, &store) {
-        (Some(viewer), Some(store)) => {
-            Frame::inside(viewer, store.registry(), uri.path(), title.clone())
+    let list = (is_list && uri.path() != list).then_some(list.as_str());
+    told(error, &headers, &locale, list, |title| {
+        match (&viewer, &store) {
+            (Some(viewer), Some(store)) => {
+                Frame::inside(viewer, store.registry(), uri.path(), title)
+            }
+            _ => Frame::alone(locale.clone(), title),
         }
-        _ => Frame::alone(locale.clone(), title.clone()),
-    };
-    respond(Ask::of(&headers), error.status(), &frame, &sorry)
+    })
 }
 
 /// The page of an error for a browser of which no more is known.
 pub(crate) fn alone(headers: &HeaderMap, error: PageError) -> Response {
     let locale = of_browser(headers);
+    told(error, headers, &locale, None, |title| {
+        Frame::alone(locale.clone(), title)
+    })
+}
+
+fn told(
+    error: PageError,
+    headers: &HeaderMap,
+    locale: &Locale,
+    list: Option<&str>,
+    frame: impl FnOnce(String) -> Frame,
+) -> Response {
     let (title, advice) = error.texts();
     let (title, advice) = (locale.t(title), locale.t(advice));
     let sorry = Sorry {
-        locale: &locale,
+        locale,
         error,
         title: &title,
         advice: &advice,
-        list: None,
+        list,
     };
-    let frame = Frame::alone(locale.clone(), title.clone());
+    let frame = frame(title.to_string());
     respond(Ask::of(headers), error.status(), &frame, &sorry)
 }
 

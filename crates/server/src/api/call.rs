@@ -50,9 +50,37 @@ impl<S: Store + Clone + 'static> Call<S> {
             .as_ref()
             .map_or(Role::Viewer, |store| store.user().role);
         let rights = Rights::new(role, credential.map_or(&[], Credential::scopes));
-        let caller = store.as_ref().and(viewer.as_ref()).map(|viewer| Caller {
-            rights: &rights,
-            has_session: credential.is_none_or(Credential::is_session),
+        let mut call = Self {
+            store,
+            viewer,
+            rights,
+            parts,
+            body: Bytes::new(),
+        };
+        call.admit(needs)?;
+        let has_body = matches!(
+            call.parts.method,
+            Method::POST | Method::PATCH | Method::PUT
+        );
+        if has_body {
+            // Before anybody has proved anything, there is little to say.
+            let most = if needs == Needs::Nothing {
+                OPEN_BYTES_MAX
+            } else {
+                BATCH_BYTES_MAX
+            };
+            call.body = body::bytes(body, most).await?;
+        }
+        Ok(call)
+    }
+
+    /// Refuses whoever hasn't got what the route needs, or what a part of what is asked for needs besides.
+    pub(super) fn admit(&self, needs: Needs) -> Result<(), ApiError> {
+        let identity = self.parts.extensions.get::<Arc<Identity>>();
+        let caller = self.store.as_ref().and(self.viewer.as_ref());
+        let caller = caller.map(|viewer| Caller {
+            rights: &self.rights,
+            has_session: identity.is_none_or(|identity| identity.credential.is_session()),
             is_proven: viewer.is_proven,
         });
         needs
@@ -62,39 +90,7 @@ impl<S: Store + Clone + 'static> Call<S> {
                 Refusal::Denied => ApiError::denied(),
                 Refusal::SessionNeeded => ApiError::session_needed(),
                 Refusal::ProofNeeded => ApiError::proof_needed(),
-            })?;
-        let has_body = matches!(parts.method, Method::POST | Method::PATCH | Method::PUT);
-        let body = if has_body {
-            // Before anybody has proved anything, there is little to say.
-            let most = if needs == Needs::Nothing {
-                OPEN_BYTES_MAX
-            } else {
-                BATCH_BYTES_MAX
-            };
-            body::bytes(body, most).await?
-        } else {
-            Bytes::new()
-        };
-        Ok(Self {
-            store,
-            viewer,
-            rights,
-            parts,
-            body,
-        })
-    }
-
-    /// Refuses whoever hasn't proved themselves a moment ago, and every program.
-    pub(super) fn require_proof(&self) -> Result<(), ApiError> {
-        let identity = self.parts.extensions.get::<Arc<Identity>>();
-        if identity.is_some_and(|identity| !identity.credential.is_session()) {
-            return Err(ApiError::session_needed());
-        }
-        if self.viewer()?.is_proven {
-            Ok(())
-        } else {
-            Err(ApiError::proof_needed())
-        }
+            })
     }
 
     /// The body, which has to be JSON of at most `max` bytes.
@@ -174,9 +170,8 @@ impl<S: Store + Clone + 'static> Call<S> {
     }
 
     fn may_write(&self, object: &Object) -> Result<(), ApiError> {
-        let is_managed = object.class == ObjectClass::Managed;
-        if is_managed && !self.rights.can(Capability::SchemaManage) {
-            return Err(ApiError::denied());
+        if object.class == ObjectClass::Managed {
+            self.admit(Needs::Capability(Capability::SchemaManage))?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What people call a field, what they are told of it, and who reads and sets it.
 
+use fieldstone_model::Needs;
 use http::StatusCode;
 
 use crate::api::{
@@ -24,7 +25,7 @@ pub(in crate::api) async fn update<S: ApiStore>(mut call: Call<S>) -> ApiResult 
     let known = object.field(&name).ok_or_else(missing)?;
     let roles = schema::roles(known, &mut members)?;
     if roles.is_some() {
-        call.require_proof()?;
+        call.admit(Needs::Proof)?;
     }
     if let Some(roles) = roles
         && members.is_empty()

@@ -27,8 +27,8 @@ async fn drag(browser: &Browser, grip: &str, by: i64) {
         .unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn columns_are_drawn_by_mouse_and_keys_and_put_back() {
+/// A browser at the list of the only deal there is.
+async fn at_a_list() -> Browser {
     let browser = Browser::signed_in().await;
     browser
         .make("deals", &[("name", "One"), ("amount", "100")])
@@ -36,6 +36,12 @@ async fn columns_are_drawn_by_mouse_and_keys_and_put_back() {
     browser.screen(1280, 800).await;
     browser.open("/deals").await;
     browser.settled().await;
+    browser
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn columns_are_drawn_by_mouse_and_keys_and_put_back() {
+    let browser = at_a_list().await;
     let usual = browser.run(NAME).await.as_i64().unwrap();
     assert_eq!(
         browser
@@ -169,13 +175,7 @@ async fn elsewhere(browser: &Browser) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kept_view_has_widths_of_its_own() {
-    let browser = Browser::signed_in().await;
-    browser
-        .make("deals", &[("name", "One"), ("amount", "100")])
-        .await;
-    browser.screen(1280, 800).await;
-    browser.open("/deals").await;
-    browser.settled().await;
+    let browser = at_a_list().await;
     drag(&browser, "[data-grip=name]", 60).await;
     browser.wait_for_text("Column width changed.").await;
     browser.settled().await;
