@@ -1,14 +1,13 @@
 //! `/proc/self/environ`: the environment that a process was started with.
 
-/// The value of a variable: the first, as the linker takes it.
+/// The value of a variable: the first that isn't empty. One environment can name a variable twice, and linkers differ in which of the two they
+/// obey (the GNU C library's takes the last), so no entry hides another.
 pub fn variable(block: &[u8], name: &str) -> Option<String> {
     block
         .split(|byte| *byte == 0)
-        .find_map(|entry| {
-            let value = entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
-            Some(String::from_utf8_lossy(value).into_owned())
-        })
-        .filter(|value| !value.is_empty())
+        .filter_map(|entry| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+        .find(|value| !value.is_empty())
+        .map(|value| String::from_utf8_lossy(value).into_owned())
 }
 
 #[cfg(test)]
@@ -23,6 +22,19 @@ mod tests {
         assert_eq!(variable(block, "LD_PRELOAD").as_deref(), Some("/tmp/x.so"));
         assert_eq!(variable(block, "LD_AUDIT"), None);
         assert_eq!(variable(b"", "LD_PRELOAD"), None);
+    }
+
+    #[test]
+    fn an_empty_entry_hides_none() {
+        let preloaded = Some("/tmp/x.so".to_owned());
+        assert_eq!(
+            variable(b"LD_PRELOAD=\0LD_PRELOAD=/tmp/x.so\0", "LD_PRELOAD"),
+            preloaded
+        );
+        assert_eq!(
+            variable(b"LD_PRELOAD=/tmp/x.so\0LD_PRELOAD=\0", "LD_PRELOAD"),
+            preloaded
+        );
     }
 
     proptest! {
