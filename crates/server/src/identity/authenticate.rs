@@ -32,7 +32,7 @@ pub struct Identity {
     pub schema_version: i64,
     /// By what they proved it.
     pub credential: Credential,
-    /// When the person of a session last proved that it is them.
+    /// When the person of a session last proved that it is them; never, where they may do more than when they did.
     pub proved_at: Option<Timestamp>,
     /// Whether the workspace asks for a second factor that the person lacks: then they may set one up and nothing else.
     pub must_enrol: bool,
@@ -314,7 +314,7 @@ fn identity(
     })
 }
 
-/// When a session was proven; never, for one from before there was such a thing.
+/// When a session was proven; never, for one whose person has been given more rights since.
 fn proved_at(row: &tokio_postgres::Row) -> Result<Option<Timestamp>, IdentityError> {
     use postgres_types::Timestamp as Moment;
     Ok(match row.try_get::<_, Moment<Timestamp>>("proved_at")? {

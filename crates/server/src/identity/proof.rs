@@ -79,6 +79,34 @@ impl SignIn {
         Ok(token)
     }
 
+    /// Puts a session with another secret in the place of the one of somebody who may do more than when it began; what it has proven stays
+    /// undone. Nothing where that has happened already.
+    pub async fn renew_raised(
+        &self,
+        identity: &Identity,
+        now: Timestamp,
+    ) -> Result<Option<SessionToken>, IdentityError> {
+        let Some(session) = identity.actor.credential else {
+            return Err(IdentityError::SessionNeeded);
+        };
+        let token = SessionToken::generate()?;
+        let id = random::id(&self.ids, SESSION_PREFIX, now)?;
+        let client = self.auth.get().await?;
+        let renewed: bool = client
+            .query_one(
+                "SELECT app.renew_raised_session($1, $2, $3, $4)",
+                &[
+                    &identity.actor.tenant.as_str(),
+                    &session.as_str(),
+                    &id.as_str(),
+                    &token.hash().as_slice(),
+                ],
+            )
+            .await?
+            .try_get(0)?;
+        Ok(renewed.then_some(token))
+    }
+
     /// What is stored of the person of a session.
     pub(super) async fn known(&self, identity: &Identity) -> Result<Known, IdentityError> {
         let (Credential::Session, Some(session)) =

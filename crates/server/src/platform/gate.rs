@@ -17,8 +17,8 @@ use http::header::RETRY_AFTER;
 use http::request::Parts;
 use http::{Method, StatusCode};
 
-use super::Application;
 use super::full_disk::is_page;
+use super::{Application, replaced_session};
 use crate::http::Problem;
 use crate::identity::{AccessEnded, Identity, IdentityError};
 
@@ -65,7 +65,7 @@ pub(super) async fn admit(
     )
     .await
     {
-        Ok(response) => response,
+        Ok(response) => settle(&application, &identity, &parts, response).await,
         Err(AccessChanged) => match application.authenticator.renew(&identity, now).await {
             Ok(renewed) => match run(
                 &application,
@@ -76,7 +76,7 @@ pub(super) async fn admit(
             )
             .await
             {
-                Ok(response) => response,
+                Ok(response) => settle(&application, &renewed, &parts, response).await,
                 Err(AccessChanged) => next.run(Request::from_parts(parts, Body::from(body))).await,
             },
             Err(IdentityError::Unauthenticated) => {
@@ -85,6 +85,20 @@ pub(super) async fn admit(
             Err(error) => refusal(&parts, &error),
         },
     }
+}
+
+/// An answer with what the person's session takes on the way.
+async fn settle(
+    application: &Application,
+    identity: &Identity,
+    parts: &Parts,
+    response: Response,
+) -> Response {
+    let has_ended = response.extensions().get::<AccessEnded>().is_some();
+    if has_ended || !replaced_session::renews(identity, parts) {
+        return response;
+    }
+    replaced_session::renew(application, identity, response).await
 }
 
 /// The person's access isn't what it was when it was looked up.

@@ -1,13 +1,17 @@
-//! A browser holds one session: whoever signs in, by whatever way, ends the one that it had before.
+//! A browser holds one session: whoever signs in, by whatever way, ends the one that it had before. And no session outlives, with the same
+//! secret, that its person is given more rights.
 
 use axum::extract::{Request, State};
-use axum::http::header;
+use axum::http::request::Parts;
+use axum::http::{Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
 use super::Application;
-use crate::identity::AccessEnded;
+use super::full_disk::is_page;
 use crate::identity::session::{COOKIE, SessionToken};
+use crate::identity::{AccessEnded, Identity};
+use crate::pages::renewed;
 
 /// Middleware: ends the session whose cookie an answer replaces by another session's.
 pub(super) async fn end(
@@ -29,6 +33,41 @@ pub(super) async fn end(
         }
     }
     response
+}
+
+/// Whether an answer to this request can renew the secret of a session of somebody with more rights than it began with: an answer that a browser
+/// puts in the place of its page, so that nothing else of that page still asks with the old one. A device takes its own with its next proof.
+pub(super) fn renews(identity: &Identity, parts: &Parts) -> bool {
+    let is_navigation = match parts.headers.get("sec-fetch-mode") {
+        Some(mode) => mode == "navigate",
+        None => !parts.headers.contains_key("hx-request"),
+    };
+    identity.proved_at.is_none()
+        && identity.credential.is_session()
+        && parts.method == Method::GET
+        && is_page(parts.uri.path())
+        && is_navigation
+}
+
+/// Renews that secret.
+pub(super) async fn renew(
+    application: &Application,
+    identity: &Identity,
+    response: Response,
+) -> Response {
+    let now = application.clock.now();
+    match application.sign_in.renew_raised(identity, now).await {
+        Ok(Some(token)) => {
+            application.authenticator.forget(identity);
+            renewed(response, &token)
+        }
+        Ok(None) => response,
+        Err(error) => {
+            // The page is theirs all the same, and the next one tries again.
+            tracing::warn!(%error, "the session of somebody with more rights could not be renewed");
+            response
+        }
+    }
 }
 
 fn starts_session(response: &Response) -> bool {

@@ -95,7 +95,7 @@ async fn losing_rights_ends_sessions_at_once_whoever_writes_it() {
             "{loss}"
         );
     }
-    // More rights don't end it, but ask for a proof, which gives it another secret.
+    // More rights don't end it: it goes on under another secret, and what it had proven counts no more.
     let demoted = "UPDATE app.\"user\" SET role = 'admin' WHERE email_key = 'ann@north.example'";
     owner.batch_execute(demoted).await.unwrap();
     let cookie = house.cookie().await;
@@ -105,9 +105,33 @@ async fn losing_rights_ends_sessions_at_once_whoever_writes_it() {
     );
     let promoted = "UPDATE app.\"user\" SET role = 'owner' WHERE email_key = 'ann@north.example'";
     owner.batch_execute(promoted).await.unwrap();
-    assert_eq!(house.get("/deals", &cookie).await, StatusCode::OK);
+    let open = async |cookie: &str, header: (&str, &str)| {
+        let request = Request::get("/deals").header(header::COOKIE, cookie);
+        let response = house
+            .ask(
+                request.header(header.0, header.1),
+                axum::body::Body::empty(),
+            )
+            .await;
+        assert_eq!(response.status(), StatusCode::OK);
+        response
+    };
+    let navigation = ("sec-fetch-mode", "navigate");
+    // What a page asks for while it stays: its next question still has the old secret.
+    for stays in [("hx-request", "true"), ("sec-fetch-mode", "cors")] {
+        let part = open(&cookie, stays).await;
+        assert!(
+            !part.headers().contains_key(header::SET_COOKIE),
+            "{stays:?}"
+        );
+    }
+    let renewed = crate::gate::cookie_of(&open(&cookie, navigation).await);
+    assert_ne!(renewed, cookie);
+    assert_eq!(house.get("/deals", &cookie).await, StatusCode::SEE_OTHER);
+    let next = open(&renewed, navigation).await;
+    assert!(!next.headers().contains_key(header::SET_COOKIE));
     assert_eq!(
-        house.get("/settings/sign-in", &cookie).await,
+        house.get("/settings/sign-in", &renewed).await,
         StatusCode::SEE_OTHER
     );
 }
