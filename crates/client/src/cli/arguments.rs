@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 
 /// The offline field app without its window: works on an encrypted copy of your records, and syncs when there is a network.
 ///
@@ -176,6 +176,7 @@ pub(super) struct Content {
 }
 
 #[derive(Args)]
+#[command(group(ArgGroup::new("wanted").args(["without", "fields"]).multiple(true)))]
 pub(super) struct PendingWish {
     /// Take this change or file back as if it had never been made.
     #[arg(long, value_name = "CHANGE", group = "what")]
@@ -184,7 +185,7 @@ pub(super) struct PendingWish {
     #[arg(long, value_name = "CHANGE", group = "what")]
     pub(super) retry: Option<String>,
     /// Change what this change wants, then send it: pending --edit CHANGE name=“Wind park”
-    #[arg(long, value_name = "CHANGE", group = "what")]
+    #[arg(long, value_name = "CHANGE", group = "what", requires = "wanted")]
     pub(super) edit: Option<String>,
     /// With --edit: leave this field out of the change. May be given several times.
     #[arg(long, value_name = "FIELD", requires = "edit")]

@@ -94,8 +94,7 @@ async fn settle(
     parts: &Parts,
     response: Response,
 ) -> Response {
-    let has_ended = response.extensions().get::<AccessEnded>().is_some();
-    if has_ended || !replaced_session::renews(identity, parts) {
+    if !replaced_session::renews(identity, parts, &response) {
         return response;
     }
     replaced_session::renew(application, identity, response).await

@@ -35,9 +35,9 @@ pub(super) async fn end(
     response
 }
 
-/// Whether an answer to this request can renew the secret of a session of somebody with more rights than it began with: an answer that a browser
-/// puts in the place of its page, so that nothing else of that page still asks with the old one. A device takes its own with its next proof.
-pub(super) fn renews(identity: &Identity, parts: &Parts) -> bool {
+/// Whether an answer to this request renews the secret of a session of somebody with more rights than it began with: a page that a browser puts in
+/// the place of the one it shows, so that nothing else of that one still asks with the old secret. A device gets its own with its next proof.
+pub(super) fn renews(identity: &Identity, parts: &Parts, response: &Response) -> bool {
     let is_navigation = match parts.headers.get("sec-fetch-mode") {
         Some(mode) => mode == "navigate",
         None => !parts.headers.contains_key("hx-request"),
@@ -47,6 +47,8 @@ pub(super) fn renews(identity: &Identity, parts: &Parts) -> bool {
         && parts.method == Method::GET
         && is_page(parts.uri.path())
         && is_navigation
+        && response.status().is_success()
+        && response.extensions().get::<AccessEnded>().is_none()
 }
 
 /// Renews that secret.

@@ -124,9 +124,9 @@ fn what_was_refused_is_told_until_it_is_settled(platform: &Platform) {
     let change = waiting["mutations"][0]["id"].as_str().unwrap();
     let reason = &waiting["mutations"][0]["error"]["fields"][0];
     assert_eq!(reason["field"], "colour");
-    for wrong in [&["--without", "size"][..], &[]] {
+    for (wrong, status) in [(&["--without", "size"][..], 1), (&[], 2)] {
         let arguments = [&["pending", "--edit", change][..], wrong].concat();
-        device.run(&arguments).failed(1);
+        device.run(&arguments).failed(status);
     }
     device
         .run(&["pending", "--edit", change, "--without", "colour"])
