@@ -221,11 +221,7 @@ impl Planner<'_> {
         });
         match own {
             Some((finder, sought)) if !self.last => Err(Fate::Wait((*finder, sought.key.clone()))),
-            _ => Err(Fate::Fail(RowProblem::value(
-                name,
-                &Problem::MissingReference,
-                &wanted.text,
-            ))),
+            _ => Err(Fate::Fail(RowProblem::missing(name, &wanted.text))),
         }
     }
 
@@ -238,11 +234,7 @@ impl Planner<'_> {
         let missing = || {
             let bound = self.binding.fields.get(wanted.field);
             let name = bound.map_or("", |bound| bound.field.name.as_ref());
-            Fate::Fail(RowProblem::value(
-                name,
-                &Problem::MissingReference,
-                &wanted.text,
-            ))
+            Fate::Fail(RowProblem::missing(name, &wanted.text))
         };
         let (finder, sought) = wanted.sought.first().ok_or_else(missing)?;
         let ask = (*finder, sought.key.clone());

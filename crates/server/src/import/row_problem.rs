@@ -39,6 +39,8 @@ pub(super) enum Why {
         #[serde(default)]
         text: String,
     },
+    /// No record has the value that says which one is meant.
+    Missing { field: String, text: String },
     /// A value that a field can't have.
     Value {
         field: String,
@@ -202,6 +204,9 @@ impl Why {
             Self::Several { field, text } => {
                 about(field, text, locale.t("import-row-several").into_owned())
             }
+            Self::Missing { field, text } => {
+                about(field, text, locale.t("import-row-missing").into_owned())
+            }
             Self::Value { field, text, wrong } => about(field, text, wrong.told(locale)),
             Self::Related { object, text, why } => {
                 let object = registry.object(object);
@@ -227,6 +232,7 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SEVERAL: &str =
             "Several records have this value, so it isn't clear which one is meant.";
+        const MISSING: &str = "No record has this value. Make one first, or say in the mapping what happens without one.";
         let about = |f: &mut fmt::Formatter<'_>, field: &str, text: &str| {
             if text.is_empty() {
                 write!(f, "{field}: ")
@@ -250,6 +256,10 @@ impl fmt::Display for Why {
             Self::Several { field, text } => {
                 about(f, field, text)?;
                 f.write_str(SEVERAL)
+            }
+            Self::Missing { field, text } => {
+                about(f, field, text)?;
+                f.write_str(MISSING)
             }
             Self::Value { field, text, wrong } => {
                 about(f, field, text)?;
@@ -285,6 +295,14 @@ impl RowProblem {
     /// A value that the field can't have.
     pub(super) fn value(field: &str, problem: &Problem, text: &str) -> Self {
         Why::value(field, problem, text).into()
+    }
+
+    /// No record is called so.
+    pub(super) fn missing(field: &str, text: &str) -> Self {
+        Self::from(Why::Missing {
+            field: field.to_owned(),
+            text: shortened(text),
+        })
     }
 
     /// In words, for whoever reads a page about records of `object`.
@@ -374,6 +392,10 @@ mod tests {
             Why::Several {
                 field: "account_id".to_owned(),
                 text: "Acme".to_owned(),
+            },
+            Why::Missing {
+                field: "owner_id".to_owned(),
+                text: "Ann".to_owned(),
             },
             Why::value("amount", &number, "a lot"),
             Why::value("probability", &range, "101"),

@@ -127,6 +127,7 @@ import-row-cells = Diese Zeile hat { $cells } Zellen; die Kopfzeile hat { $colum
 import-row-long-cell = Eine Zelle ist länger als 1 MiB.
 import-row-not-utf8 = Diese Zeile hat Zeichen, die kein UTF-8 sind. Speichern Sie die Datei als UTF-8 und importieren Sie sie noch einmal.
 import-row-no-such-id = Es gibt keinen Datensatz mit dieser Kennung.
+import-row-missing = Dazu wurde kein Datensatz gefunden. Legen Sie ihn erst an, wählen Sie unter „Im Zweifel“, was ohne ihn geschieht, oder importieren Sie die Spalte in ein anderes Feld.
 import-row-several = Mehrere Datensätze haben diesen Wert; welcher gemeint ist, bleibt unklar.
 import-row-ended = Der Import endete, bevor der Datensatz angelegt war, auf den diese Zeile verweist.
 import-row-refused-stale = Jemand hat diesen Datensatz inzwischen geändert.

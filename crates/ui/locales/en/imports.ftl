@@ -127,6 +127,7 @@ import-row-cells = This row has { $cells } cells; the header has { $columns }.
 import-row-long-cell = A cell is longer than 1 MiB.
 import-row-not-utf8 = This row has characters that aren’t UTF-8. Save the file as UTF-8 and import it again.
 import-row-no-such-id = There is no record with this id.
+import-row-missing = No record with this value was found. Make one first, choose under “When in doubt” what happens without one, or import the column into another field.
 import-row-several = Several records have this value, so it isn’t clear which one is meant.
 import-row-ended = The import ended before the record that this row refers to was made.
 import-row-refused-stale = Somebody else changed this record meanwhile.
