@@ -3,6 +3,8 @@
 //! The table below is facts. A rule that needs an `if` is a function in this file.
 //! A published field id is never reused: devices in the field still hold it.
 
+use jiff::{Timestamp, tz::TimeZone};
+
 use crate::{
     Choice, Field, FieldError, FieldType, ObjectClass, Problem, StageKind, Value, Values,
     object::{Facts, SeenBy},
@@ -80,11 +82,22 @@ pub(crate) fn derived(draft: &Draft<'_>) -> Values {
         .and_then(|before| before.get("closed_at"))
         .filter(|at| !at.is_null());
     match (closed, closed_at) {
-        (true, None) => values.set("closed_at", Value::DateTime(draft.now)),
+        (true, None) => values.set("closed_at", Value::DateTime(closing(draft))),
         (false, Some(_)) => values.set("closed_at", Value::Null),
         _ => {}
     }
     values
+}
+
+/// When a deal was closed that is closed by now. One that arrives so, as from another product, was closed on its close date: at noon, which is
+/// that day almost everywhere.
+fn closing(draft: &Draft<'_>) -> Timestamp {
+    let (None, Value::Date(day)) = (draft.before, draft.get("close_date")) else {
+        return draft.now;
+    };
+    day.at(12, 0, 0, 0)
+        .to_zoned(TimeZone::UTC)
+        .map_or(draft.now, |noon| noon.timestamp().min(draft.now))
 }
 
 pub(crate) fn check(draft: &Draft<'_>) -> Vec<FieldError> {

@@ -62,6 +62,26 @@ pub async fn a_deal_follows_its_stage<F: Fixture>(fixture: &F) {
     assert_eq!(deal.get("status"), &text("open"));
     assert_eq!(deal.get("closed_at"), &Value::Null);
 
+    let arrived = [
+        ("name", text("From elsewhere")),
+        ("stage_id", stage(store, StageKind::Won, 0)),
+        ("close_date", Value::Date("2024-02-29".parse().unwrap())),
+    ];
+    let elsewhere = make(store, "deal", arrived).await;
+    let deal = fetch(store, "deal", elsewhere).await;
+    assert_eq!(
+        deal.get("closed_at"),
+        &Value::DateTime("2024-02-29T12:00:00Z".parse().unwrap())
+    );
+    let ahead = [
+        ("name", text("Sooner than expected")),
+        ("stage_id", stage(store, StageKind::Won, 0)),
+        ("close_date", Value::Date("2199-01-01".parse().unwrap())),
+    ];
+    let ahead = make(store, "deal", ahead).await;
+    let deal = fetch(store, "deal", ahead).await;
+    assert_eq!(deal.get("closed_at"), deal.get("created_at"));
+
     let unknown = [("stage_id", Value::Id("01J0000000000zz".parse().unwrap()))];
     assert_complains(
         store.apply(&[revision("deal", id, unknown)]).await,
