@@ -11,9 +11,12 @@ use fieldstone_server::data_dir::DataDir;
 use fieldstone_testkit::{Server, ServerOptions, binary};
 use jiff::Timestamp;
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use reqwest::Method;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
+
+use crate::canary::Person;
 
 fn folder() -> TempDir {
     let folder = tempfile::Builder::new()
@@ -115,6 +118,19 @@ async fn a_server_makes_backups_by_itself_practises_and_restores_to_the_very_sec
     first_backup(&data).await;
     let client = database(&data).await;
 
+    // A file, to be read from a copy.
+    const CONTRACT: &str = "Signed by both sides.";
+    let owner = Person::of(&server).await;
+    let account = owner
+        .json(
+            Method::POST,
+            "/api/v1/records/account",
+            &json!({ "name": "Acme" }),
+        )
+        .await;
+    let account = account["id"].as_str().unwrap();
+    let file = owner.attach(account, "contract.txt", CONTRACT).await;
+
     // A row each second, with the second that it was committed after.
     client
         .batch_execute(
@@ -180,6 +196,10 @@ async fn a_server_makes_backups_by_itself_practises_and_restores_to_the_very_sec
             i64::try_from(last).unwrap() + 1
         )
     );
+    assert_eq!(
+        Person::again(&restored).await.content(&file).await,
+        CONTRACT
+    );
     assert!(restored.end(Signal::SIGTERM).success());
     assert!(
         refused(&["restore", "--into", &text(&into), "--data", &text(&data)])
@@ -222,6 +242,7 @@ async fn a_server_makes_backups_by_itself_practises_and_restores_to_the_very_sec
         drilled["indexes_checked"].as_u64().unwrap() > 50,
         "{drilled}"
     );
+    assert_eq!(drilled["files_opened"], 1, "{drilled}");
     assert!(
         drilled["workspaces"].as_u64() >= Some(1) && drilled["rpo_seconds"].as_u64() <= Some(60),
         "{drilled}"

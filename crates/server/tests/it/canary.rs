@@ -23,35 +23,84 @@ use crate::storage::{Folder, holds};
 const PASSWORD: &str = "four quiet herons 82";
 
 /// Somebody who works on a server, through its interfaces alone.
-struct Person<'a> {
+pub(crate) struct Person<'a> {
     server: &'a Server,
     client: Client,
 }
 
 impl<'a> Person<'a> {
-    async fn of(server: &'a Server) -> Self {
+    /// The owner of a new workspace.
+    pub(crate) async fn of(server: &'a Server) -> Self {
         let link = operate(
             server.data(),
             &workspace_create("canary", "Canary", ("Owner", "owner@canary.example")),
         );
         let secret = link.split("link=").nth(1).unwrap();
         let secret = secret.split_whitespace().next().unwrap();
-        let person = Self {
-            server,
-            client: server.client(),
-        };
+        let person = Self::at_the_door(server);
         let password = PASSWORD.replace(' ', "+");
         let form = format!("link={secret}&password={password}&repeat={password}");
         let set_up = person.form("/set-up", form).await;
         assert!(set_up.status().is_redirection(), "{}", set_up.status());
-        let credentials = json!({ "email": "owner@canary.example", "password": PASSWORD });
-        person
-            .json(Method::POST, "/api/v1/session", &credentials)
-            .await;
+        person.sign_in().await;
         person
     }
 
-    async fn json(&self, method: Method, path: &str, body: &Value) -> Value {
+    /// The same owner, at a server that was restored.
+    pub(crate) async fn again(server: &'a Server) -> Self {
+        let person = Self::at_the_door(server);
+        person.sign_in().await;
+        person
+    }
+
+    fn at_the_door(server: &'a Server) -> Self {
+        Self {
+            server,
+            client: server.client(),
+        }
+    }
+
+    async fn sign_in(&self) {
+        let credentials = json!({ "email": "owner@canary.example", "password": PASSWORD });
+        self.json(Method::POST, "/api/v1/session", &credentials)
+            .await;
+    }
+
+    /// Attaches a file to a record; answers where it is.
+    pub(crate) async fn attach(&self, record: &str, name: &str, content: &str) -> String {
+        let values = json!({ "name": name, "about_id": record });
+        let file = self
+            .json(Method::POST, "/api/v1/records/attachment", &values)
+            .await;
+        let path = format!(
+            "/api/v1/records/attachment/{}",
+            file["id"].as_str().unwrap()
+        );
+        let announced = json!({ "content_type": "text/plain", "size": content.len() });
+        let upload = format!("{path}/upload");
+        self.json(Method::POST, &upload, &announced).await;
+        let part = self
+            .client
+            .put(format!("{}{upload}/parts/0", self.server.url()))
+            .header("origin", self.server.url())
+            .header("content-type", "application/octet-stream")
+            .body(content.to_owned());
+        answer(part, "the part").await;
+        self.json(Method::POST, &format!("{upload}/completion"), &json!({}))
+            .await;
+        path
+    }
+
+    /// The content of a file.
+    pub(crate) async fn content(&self, path: &str) -> String {
+        let kept = self
+            .client
+            .get(format!("{}{path}/content", self.server.url()))
+            .send();
+        kept.await.unwrap().text().await.unwrap()
+    }
+
+    pub(crate) async fn json(&self, method: Method, path: &str, body: &Value) -> Value {
         let request = self
             .client
             .request(method, format!("{}{path}", self.server.url()))
@@ -143,34 +192,11 @@ impl<'a> Person<'a> {
             .await;
         let account = account["id"].as_str().unwrap();
         // A file.
-        let values = json!({ "name": format!("{canary}.txt"), "about_id": account });
-        let file = self
-            .json(Method::POST, "/api/v1/records/attachment", &values)
-            .await;
-        let path = format!(
-            "/api/v1/records/attachment/{}",
-            file["id"].as_str().unwrap()
-        );
         let content = many("in a file");
-        let announced = json!({ "content_type": "text/plain", "size": content.len() });
-        let upload = format!("{path}/upload");
-        self.json(Method::POST, &upload, &announced).await;
-        let part = self
-            .client
-            .put(format!("{}{upload}/parts/0", self.server.url()))
-            .header("origin", self.server.url())
-            .header("content-type", "application/octet-stream")
-            .body(content.clone());
-        answer(part, "the part").await;
-        self.json(Method::POST, &format!("{upload}/completion"), &json!({}))
+        let path = self
+            .attach(account, &format!("{canary}.txt"), &content)
             .await;
-        let kept = self
-            .client
-            .get(format!("{}{path}/content", self.server.url()))
-            .send()
-            .await
-            .unwrap();
-        assert_eq!(kept.text().await.unwrap(), content);
+        assert_eq!(self.content(&path).await, content);
         self.import(canary).await;
         // A search, which keeps words of what it finds.
         let found = self

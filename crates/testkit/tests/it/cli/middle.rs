@@ -4,12 +4,11 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::Response;
-use fieldstone_testkit::TestCertificate;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use fieldstone_testkit::{TestCertificate, pass_on, serve_tls};
 use rustls::SupportedProtocolVersion;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -90,7 +89,10 @@ impl Middle {
             .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
             .unwrap();
         let url = format!("https://{}", listener.local_addr().unwrap());
-        runtime.spawn(serve(listener, seen.clone()));
+        let router = axum::Router::new().fallback(spoil).with_state(seen.clone());
+        let asked = seen.clone();
+        let acceptor = move || asked.acceptor.lock().unwrap().clone();
+        runtime.spawn(serve_tls(listener, acceptor, router));
         Self {
             url,
             ca,
@@ -132,26 +134,7 @@ impl Middle {
     }
 }
 
-async fn serve(listener: tokio::net::TcpListener, seen: Arc<Seen>) {
-    let router = axum::Router::new()
-        .fallback(pass_on)
-        .with_state(seen.clone());
-    while let Ok((stream, _)) = listener.accept().await {
-        let (acceptor, router) = (seen.acceptor.lock().unwrap().clone(), router.clone());
-        tokio::spawn(async move {
-            // Whoever doesn't trust the certificate goes away.
-            let Ok(stream) = acceptor.accept(stream).await else {
-                return;
-            };
-            let service = hyper_util::service::TowerToHyperService::new(router);
-            let _ = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new())
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
-    }
-}
-
-async fn pass_on(State(seen): State<Arc<Seen>>, request: Request) -> Response {
+async fn spoil(State(seen): State<Arc<Seen>>, request: Request) -> Response {
     let path = request
         .uri()
         .path_and_query()
@@ -181,7 +164,7 @@ async fn pass_on(State(seen): State<Arc<Seen>>, request: Request) -> Response {
         Fault::Broken(0) => return answer(500).body("Oops".into()).unwrap(),
         _ => {}
     }
-    let (status, headers, bytes) = forward(&seen, request, &path).await;
+    let (status, headers, bytes) = pass_on(&seen.client, &seen.platform, request).await;
     let mut response = answer(status.as_u16());
     for name in [
         header::CONTENT_TYPE,
@@ -211,28 +194,4 @@ fn turn(seen: &Seen) -> Fault {
         *fault = Fault::Broken(more - 1);
     }
     now
-}
-
-async fn forward(
-    seen: &Seen,
-    request: Request,
-    path: &str,
-) -> (StatusCode, header::HeaderMap, Bytes) {
-    let (parts, body) = request.into_parts();
-    let mut headers = parts.headers;
-    headers.remove(header::HOST);
-    headers.remove(header::CONTENT_LENGTH);
-    if headers.contains_key(header::ORIGIN) {
-        headers.insert(header::ORIGIN, seen.platform.parse().unwrap());
-    }
-    let body = to_bytes(body, 64 << 20).await.unwrap();
-    let sent = seen
-        .client
-        .request(parts.method, format!("{}{path}", seen.platform))
-        .headers(headers)
-        .body(body)
-        .send();
-    let answered = sent.await.unwrap();
-    let (status, headers) = (answered.status(), answered.headers().clone());
-    (status, headers, answered.bytes().await.unwrap())
 }
