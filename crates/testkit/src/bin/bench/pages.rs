@@ -98,7 +98,7 @@ async fn pages(
     client: &reqwest::Client,
 ) -> anyhow::Result<Pages> {
     let first = client
-        .get(format!("{}/api/v1/deals?limit=1", server.url()))
+        .get(format!("{}/api/v1/records/deal?limit=1", server.url()))
         .send()
         .await?;
     let first: Value = first.error_for_status()?.json().await?;
