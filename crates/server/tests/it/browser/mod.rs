@@ -8,6 +8,7 @@ mod days;
 mod demo;
 mod devices;
 mod hand;
+mod hostile;
 mod keyboard;
 mod lists;
 mod live;
