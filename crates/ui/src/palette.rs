@@ -194,7 +194,7 @@ fn places<S: Store>(session: &Session<S>, words: &str) -> Vec<Entry> {
             label: locale.objects(object),
             detail: locale.t("palette-list").into_owned(),
         });
-        if session.may_write(object) {
+        if session.may_write(object) && layout::stands_alone(object) {
             let label = locale.t1("list-new", "object", locale.object_in_text(object));
             places.push(Entry {
                 href: format!("/{}/new", object.plural),

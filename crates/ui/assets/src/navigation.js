@@ -87,7 +87,8 @@ export function startNavigation(htmx) {
   // Selects and boxes that submit their form by themselves.
   document.addEventListener("change", (event) => {
     const form = event.target.closest("form[data-submit-on-change]");
-    if (form) form.requestSubmit();
+    // What is put together part by part is finished with a button.
+    if (form && !event.target.closest(".condition")) form.requestSubmit();
   });
 
   // A form with changes asks the browser to warn before the tab closes.

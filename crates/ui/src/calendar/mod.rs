@@ -26,6 +26,9 @@ pub(crate) use moving::submit;
 /// The hours that are shown even when nothing is in them.
 const WORK: (i8, i8) = (7, 18);
 
+/// Most lines of a day in a month: beyond, the last one leads to the day.
+const DAY_MAX: usize = 6;
+
 /// How much of it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reach {
@@ -66,6 +69,8 @@ struct Cell {
     outside: bool,
     today: bool,
     entries: Vec<Entry>,
+    /// What says how many more there are.
+    more: Option<String>,
 }
 
 /// A week of a month, or an hour of each day.
@@ -195,8 +200,14 @@ impl<S: Store> Grid<'_, S> {
             .collect()
     }
 
-    fn cell(&self, day: Date, hour: Option<i8>, entries: Vec<Entry>) -> Cell {
+    fn cell(&self, day: Date, hour: Option<i8>, mut entries: Vec<Entry>) -> Cell {
         let locale = &self.session.viewer.locale;
+        let more = (self.reach == Reach::Month && entries.len() > DAY_MAX).then(|| {
+            // What is done gives way first.
+            entries.sort_by_key(|entry| entry.state == State::Done);
+            let more = entries.split_off(DAY_MAX - 1).len();
+            locale.t1("calendar-more", "count", locale.count(more as u64))
+        });
         let begins = on_the_hour(hour.unwrap_or(DUE_HOUR));
         let instant = day
             .to_datetime(begins)
@@ -224,6 +235,7 @@ impl<S: Store> Grid<'_, S> {
             outside: self.reach == Reach::Month && day.month() != self.date.month(),
             today: day == self.today,
             entries,
+            more,
         }
     }
 

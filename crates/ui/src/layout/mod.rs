@@ -83,6 +83,11 @@ pub(crate) fn has_pages(object: &Object) -> bool {
     object.class != ObjectClass::Directory
 }
 
+/// Whether a record of this object can be made by itself. A file is added on the page of the record that it belongs to.
+pub(crate) fn stands_alone(object: &Object) -> bool {
+    has_pages(object) && object.name != "attachment"
+}
+
 /// The layout of `object`: its table, then whatever fields and relations the table doesn't know.
 pub(crate) fn of(object: &Object, registry: &Registry) -> Layout {
     let owned = |names: &[&str]| {

@@ -36,13 +36,27 @@ pub enum Change {
     Saved,
 }
 
+/// The form that a condition belongs to.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings {
+    /// Where the builder's buttons send the form.
+    pub address: &'static str,
+    /// How: `post`; with `get` each button brings the whole page anew.
+    pub method: &'static str,
+    /// The key of its heading.
+    pub heading: &'static str,
+    /// The key of what is said while there is no condition.
+    pub without: &'static str,
+    /// Whether it may speak of whoever looks: of what is theirs.
+    pub personal: bool,
+}
+
 /// A condition as a form shows it.
 #[derive(Debug, Template)]
 #[template(path = "list/condition.html")]
 pub struct Condition {
     locale: Locale,
-    /// Where the builder's buttons lead.
-    address: &'static str,
+    around: Surroundings,
     text: String,
     parts: Vec<Part>,
     groups: Vec<FieldGroup>,
@@ -89,11 +103,11 @@ impl Condition {
 
 /// The condition of a form about records of `object`: its `text`, and what the form says besides.
 ///
-/// `address` is where the builder's buttons send the form, `error` what is known to be wrong with the text.
+/// `around` is what the form is, `error` what is known to be wrong with the text.
 pub async fn condition<S: Store + Clone + 'static>(
     session: &Session<S>,
     object: &Arc<Object>,
-    address: &'static str,
+    around: Surroundings,
     text: &str,
     form: &[(String, String)],
     change: Change,
@@ -112,7 +126,7 @@ pub async fn condition<S: Store + Clone + 'static>(
         given,
         change,
     };
-    draft.condition(address, text, error).await
+    draft.condition(around, text, error).await
 }
 
 /// A condition on its way.
@@ -168,7 +182,7 @@ fn joined(parts: &[String]) -> String {
 impl<S: Store + Clone + 'static> Draft<'_, S> {
     async fn condition(
         mut self,
-        address: &'static str,
+        around: Surroundings,
         text: &str,
         error: Option<String>,
     ) -> Result<Condition, PageError> {
@@ -195,6 +209,11 @@ impl<S: Store + Clone + 'static> Draft<'_, S> {
         let path = self.given.get("field").unwrap_or_default().to_owned();
         let chosen = filter::resolved(self.at, &path).filter(|_| !clear);
         let adds = asked == "add" || self.change == Change::Saved;
+        let place = if around.personal {
+            Place::Report
+        } else {
+            Place::Form
+        };
         let (mut tests, mut unfinished) = (None, None);
         if let Some(chosen) = chosen {
             let mut given = self.given.clone();
@@ -202,7 +221,7 @@ impl<S: Store + Clone + 'static> Draft<'_, S> {
                 // Shown as it was picked; nothing is added yet, so nothing is wrong with it yet.
                 given = given.without("test");
             }
-            match filter::picked(self.at, &path, chosen, &given, Place::Form).await? {
+            match filter::picked(self.at, &path, chosen, &given, place).await? {
                 Picked::Filter(part) => {
                     self.add(part, instead.take());
                     (rewritten, focus) = (true, asked == "add");
@@ -230,7 +249,7 @@ impl<S: Store + Clone + 'static> Draft<'_, S> {
             Some((place, told))
         });
         Ok(Condition {
-            address,
+            around,
             typed: error.is_some() || parts.iter().any(|part| !part.known),
             groups: filter::groups(self.at, if tests.is_some() { &path } else { "" }),
             text,

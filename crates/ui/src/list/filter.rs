@@ -72,19 +72,21 @@ pub(super) enum Place {
     List,
     /// Among the fields of a form, as a condition that holds for everybody and on every day.
     Form,
+    /// Among the fields of a report, which somebody looks at.
+    Report,
 }
 
 impl Place {
     fn prefix(self) -> &'static str {
         match self {
             Self::List => "",
-            Self::Form => super::condition::PREFIX,
+            Self::Form | Self::Report => super::condition::PREFIX,
         }
     }
 
     /// Whether a test means here what it says: whoever runs a rule is nobody's "me".
     fn has(self, test: &str) -> bool {
-        self == Self::List || test != "me"
+        self != Self::Form || test != "me"
     }
 }
 

@@ -12,7 +12,7 @@ mod widths;
 mod words;
 
 pub(crate) use bulk::{field as bulk_field, reverse as bulk_reverse, submit as bulk_submit};
-pub use condition::{Change, Condition, condition};
+pub use condition::{Change, Condition, Surroundings, condition};
 pub use export::{Listed, listed};
 pub(crate) use views::{change as change_view, keep as keep_view};
 pub(crate) use widths::submit as submit_widths;
@@ -274,6 +274,10 @@ impl<S: Store> List<'_, S> {
         self.at.may_write(&self.at.object)
     }
 
+    fn may_make(&self) -> bool {
+        self.may_write() && crate::layout::stands_alone(&self.at.object)
+    }
+
     fn may_delete(&self) -> bool {
         self.at.may_delete(&self.at.object)
     }
@@ -321,6 +325,7 @@ impl<S: Store> List<'_, S> {
         self.at.viewer.can_sign_out
             && self.at.can(fieldstone_model::Capability::RecordsImport)
             && self.at.object.class == fieldstone_model::ObjectClass::Record
+            && crate::layout::stands_alone(&self.at.object)
     }
 
     fn keeps_widths(&self) -> bool {

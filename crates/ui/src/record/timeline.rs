@@ -43,6 +43,13 @@ pub(super) struct Timeline {
 
 impl askama::filters::HtmlSafe for Timeline {}
 
+impl Timeline {
+    /// Whether nothing has happened, or nothing of the kind that is shown.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.older.is_none()
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
     at: Timestamp,

@@ -4,7 +4,10 @@
 
 mod table;
 
+use std::sync::Arc;
+
 use askama::Template;
+use axum::response::{IntoResponse as _, Redirect};
 use fieldstone_model::{
     Field, FieldType, Object,
     query::{Environment, Path, parse_filter},
@@ -14,12 +17,21 @@ use fieldstone_store::{Aggregate, Bucket, Function, Store};
 use crate::{
     error::PageError,
     layout,
+    list::{Change, Condition, Surroundings, condition},
     locale::Locale,
     report::table::Table,
     request::{PageResult, Pairs, Session, Submitted},
     shelf::View,
 };
 
+/// What a report's filter stands in.
+const FILTER: Surroundings = Surroundings {
+    address: "/reports",
+    method: "get",
+    heading: "report-filter",
+    without: "report-of-all",
+    personal: true,
+};
 /// Most rows of a grouping.
 const ROWS: u32 = 500;
 /// The name that views of reports are kept under.
@@ -39,8 +51,7 @@ struct Page<'a, S: Store> {
     seconds: Vec<Choice>,
     buckets: Vec<Choice>,
     measures: Vec<Choice>,
-    filter: String,
-    filter_error: Option<String>,
+    condition: Condition,
     table: Option<Table>,
     views: Option<Vec<View>>,
     query: String,
@@ -48,7 +59,7 @@ struct Page<'a, S: Store> {
 
 /// What a report's address asks for.
 struct Wanted<'a> {
-    object: &'a Object,
+    object: &'a Arc<Object>,
     first: Option<&'a Field>,
     second: Option<&'a Field>,
     bucket: Bucket,
@@ -231,6 +242,28 @@ pub(crate) async fn show<S: Store + Clone + 'static>(session: Session<S>) -> Pag
         }
         Err(error) => filter_error = Some(error),
     }
+    let form: Vec<(String, String)> = session
+        .parameters
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let change = if session.parameters.get("if-do").is_some() {
+        Change::Asked
+    } else if session.parameters.get("show").is_some() {
+        Change::Saved
+    } else {
+        Change::Nothing
+    };
+    let (object, text) = (wanted.object, &wanted.filter);
+    let condition = condition(&session, object, FILTER, text, &form, change, filter_error).await?;
+    let address = address(&session.parameters);
+    if condition.text() != wanted.filter {
+        let mut address = address.without("filter");
+        if !condition.text().is_empty() {
+            address = address.with("filter", condition.text());
+        }
+        return Ok(Redirect::to(&format!("/reports{}", address.to_query())).into_response());
+    }
     let views = match &session.shelf {
         Some(shelf) => Some(shelf.0.views(KEPT_AS).await?),
         None => None,
@@ -280,19 +313,25 @@ pub(crate) async fn show<S: Store + Clone + 'static>(session: Session<S>) -> Pag
         })
         .to_vec(),
         measures: measures(locale, &wanted),
-        filter: wanted.filter.clone(),
-        filter_error,
+        condition,
         table,
         views,
-        query: ["notice", "about"]
-            .iter()
-            .fold(session.parameters.clone(), |pairs, name| {
-                pairs.without(name)
-            })
-            .to_query(),
+        query: address.to_query(),
         session: &session,
     };
     Ok(session.page(title, &page))
+}
+
+/// What says which report it is; the rest of an address is for once.
+fn address(given: &Pairs) -> Pairs {
+    given
+        .iter()
+        .filter(|(name, _)| {
+            !matches!(*name, "notice" | "about" | "show") && !name.starts_with("if-")
+        })
+        .fold(Pairs::default(), |pairs, (name, value)| {
+            pairs.with(name, value)
+        })
 }
 
 fn measures(locale: &Locale, wanted: &Wanted<'_>) -> Vec<Choice> {
@@ -320,7 +359,6 @@ pub(crate) async fn keep<S: Store + Clone + 'static>(
     session: Session<S>,
     Submitted(pairs): Submitted,
 ) -> PageResult {
-    use axum::response::{IntoResponse as _, Redirect};
     let shelf = session.shelf.clone().ok_or(PageError::NotFound)?;
     if pairs.get("do") == Some("remove") {
         let id = pairs

@@ -17,5 +17,6 @@ mod lead;
 mod list;
 mod needs;
 mod record;
+mod report;
 mod stale;
 mod texts;

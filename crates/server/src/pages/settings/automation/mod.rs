@@ -11,7 +11,9 @@ use axum::{
 };
 use fieldstone_model::{Filter, Object, ObjectClass, Query, RecordId, Role, Value};
 use fieldstone_store::Store as _;
-use fieldstone_ui::{Change, Condition, PageError, PageResult, condition, locale::Locale};
+use fieldstone_ui::{
+    Change, Condition, PageError, PageResult, Surroundings, condition, locale::Locale,
+};
 
 pub(crate) use trial::show as trial;
 
@@ -28,8 +30,14 @@ use crate::{
 };
 
 pub(crate) const PATH: &str = "/settings/automation";
-/// Where the builder of conditions sends the form.
-const CONDITION: &str = "/settings/automation/condition";
+/// What a rule's condition stands in.
+const CONDITION: Surroundings = Surroundings {
+    address: "/settings/automation/condition",
+    method: "post",
+    heading: "automation-if",
+    without: "condition-always",
+    personal: false,
+};
 /// Fields that the form can set.
 const SETS: usize = 4;
 /// People offered.
