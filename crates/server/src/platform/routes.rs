@@ -185,6 +185,7 @@ fn people() -> Vec<Page<Site>> {
         get("/settings/record-sets",                            needs(SchemaManage), settings::record_sets::list),
         post("/settings/record-sets",                           needs(SchemaManage), settings::record_sets::create),
         get("/settings/record-sets/new",                        needs(SchemaManage), settings::record_sets::new),
+        post("/settings/record-sets/condition",                 needs(SchemaManage), settings::record_sets::build),
         post("/settings/record-sets/preview",                   needs(SchemaManage), settings::record_sets::preview),
         get("/settings/record-sets/{id}",                       needs(SchemaManage), settings::record_sets::edit),
         post("/settings/record-sets/{id}",                      needs(SchemaManage), settings::record_sets::update),

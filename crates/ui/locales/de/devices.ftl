@@ -138,8 +138,8 @@ record-set-roles = Personen mit einer Rolle
 record-set-people = Eine Person
 record-set-root = Beginnt mit
 record-set-filter = Welche davon
+record-set-without = Alle. Fügen Sie Bedingungen hinzu, um sie einzuschränken; alle müssen gelten.
 record-set-filter-help = Leer für alle. Zum Beispiel: owner_id = :me and created_at > :today-90
-record-set-fields = Felder zum Filtern
 record-set-tree = Und was daran hängt
 record-set-up = { $object } ({ $field })
 record-set-down = { $objects } ({ $field })

@@ -138,8 +138,8 @@ record-set-roles = People with a role
 record-set-people = One person
 record-set-root = Begins with
 record-set-filter = Which of them
+record-set-without = All of them. Add a condition to narrow them down; all of them have to hold.
 record-set-filter-help = Empty for all. For example: owner_id = :me and created_at > :today-90
-record-set-fields = Fields to filter by
 record-set-tree = And what hangs on them
 record-set-up = { $object } ({ $field })
 record-set-down = { $objects } ({ $field })

@@ -47,8 +47,12 @@ pub struct Surroundings {
     pub heading: &'static str,
     /// The key of what is said while there is no condition.
     pub without: &'static str,
+    /// The key of the help for whoever types it.
+    pub help: &'static str,
     /// Whether it may speak of whoever looks: of what is theirs.
     pub personal: bool,
+    /// What else of the page changes with it, as a selector.
+    pub along: Option<&'static str>,
 }
 
 /// A condition as a form shows it.

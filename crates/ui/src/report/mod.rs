@@ -30,7 +30,9 @@ const FILTER: Surroundings = Surroundings {
     method: "get",
     heading: "report-filter",
     without: "report-of-all",
+    help: "automation-if-help",
     personal: true,
+    along: None,
 };
 /// Most rows of a grouping.
 const ROWS: u32 = 500;

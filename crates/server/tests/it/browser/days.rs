@@ -235,6 +235,9 @@ async fn report(browser: &Browser, hand: Hand) {
     browser
         .open("/reports?object=deal&by=status&measure=sum:amount")
         .await;
+    part(browser, hand, "Amount", "is more than", "1", 1).await;
+    browser.wait_for_text("Amount is more than €1").await;
+    assert_eq!(browser.violations().await, Vec::<String>::new());
     hand.press(browser, "details.filter:has(#report-name) summary")
         .await;
     hand.fill(browser, "#report-name", "By status").await;
@@ -262,7 +265,7 @@ async fn report(browser: &Browser, hand: Hand) {
     assert_eq!(browser.names().await.len(), 2);
 }
 
-/// Picks one part of a rule's condition and adds it.
+/// Picks one part of a condition and adds it.
 async fn part(browser: &Browser, hand: Hand, field: &str, test: &str, value: &str, after: usize) {
     hand.choose(browser, "#if-field", field).await;
     let shown = format!(

@@ -144,6 +144,30 @@ async fn what_devices_bring_is_settled_and_what_they_get_is_chosen() {
     browser
         .wait_for("[id='via-contact.account_id/task.about_id']")
         .await;
+    // Which records begin it is put together as filters are, and follows what they are of.
+    browser.choose("#if-field", "City").await;
+    browser.wait_for("#filter-test").await;
+    browser.settled().await;
+    browser.fill("#filter-value", "Ulm").await;
+    browser.click("#if-add").await;
+    browser
+        .wait_until(
+            "return document.querySelector('#filter').value",
+            "owner_id = :me and city = \"Ulm\"",
+        )
+        .await;
+    browser.settled().await;
+    browser
+        .wait_for("[id='via-contact.account_id/task.about_id']")
+        .await;
+    assert_eq!(browser.violations().await, Vec::<String>::new());
+    browser.choose("#root", "Deals").await;
+    browser
+        .wait_until(
+            "return [...document.querySelectorAll('#if-field option')].some((it) => it.label === 'Amount')",
+            true,
+        )
+        .await;
     browser.open("/deals").await;
     browser.wait_for(".waiting[hx-get] .count").await;
     browser.click(".waiting a[href='/conflicts']").await;

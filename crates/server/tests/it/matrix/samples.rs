@@ -212,6 +212,7 @@ pub(super) const SAMPLES: &[Sample] = &[
     get("/settings/record-sets", "/settings/record-sets"),
     form("/settings/record-sets", "/settings/record-sets", "name=").but(StatusCode::UNPROCESSABLE_ENTITY),
     get("/settings/record-sets/new", "/settings/record-sets/new"),
+    form("/settings/record-sets/condition", "/settings/record-sets/condition", "root=account&if-field=name&if-do=add"),
     form("/settings/record-sets/preview", "/settings/record-sets/preview", "root=account&filter=&via=contact.account_id"),
     get("/settings/record-sets/{id}", "/settings/record-sets/fR0000000000000").but(StatusCode::NOT_FOUND),
     form("/settings/record-sets/{id}", "/settings/record-sets/fR0000000000000", "version=1&name=x&root=account").but(StatusCode::NOT_FOUND),

@@ -36,7 +36,9 @@ const CONDITION: Surroundings = Surroundings {
     method: "post",
     heading: "automation-if",
     without: "condition-always",
+    help: "automation-if-help",
     personal: false,
+    along: None,
 };
 /// Fields that the form can set.
 const SETS: usize = 4;

@@ -10,7 +10,9 @@ use fieldstone_model::{
     query::{Environment, Query},
 };
 use fieldstone_store::{Store as _, StoreError};
-use fieldstone_ui::{PageError, PageResult, locale::Locale};
+use fieldstone_ui::{
+    Change, Condition, PageError, PageResult, Surroundings, condition, locale::Locale,
+};
 
 use super::{
     PATH,
@@ -30,6 +32,16 @@ use crate::{
     },
 };
 
+/// What the condition of a record set stands in.
+const CONDITION: Surroundings = Surroundings {
+    address: "/settings/record-sets/condition",
+    method: "post",
+    heading: "record-set-filter",
+    without: "record-set-without",
+    help: "record-set-filter-help",
+    personal: true,
+    along: Some("#draft"),
+};
 /// Most people offered.
 const PEOPLE_MAX: u32 = 200;
 /// Intervals offered, in seconds.
@@ -47,6 +59,7 @@ struct Page<'a> {
     /// Id and version of a published one.
     known: Option<(RecordId, i64)>,
     draft: &'a Draft,
+    condition: Condition,
     roots: Vec<Option3>,
     roles: Vec<Option3>,
     people: Vec<Option3>,
@@ -63,7 +76,6 @@ struct Page<'a> {
 #[template(path = "settings/record_set_draft.html")]
 struct Part<'a> {
     locale: &'a Locale,
-    fields: Vec<(String, String)>,
     nodes: Vec<Node>,
     people: Vec<Option3>,
     person: String,
@@ -105,7 +117,7 @@ pub(crate) async fn new(settings: Settings) -> PageResult {
         filter: "owner_id = :me".to_owned(),
         ..Draft::default()
     };
-    respond(&settings, StatusCode::OK, None, &draft, None).await
+    respond(&settings, StatusCode::OK, None, &draft, None, None).await
 }
 
 /// `GET /settings/record-sets/{id}`.
@@ -114,13 +126,12 @@ pub(crate) async fn edit(settings: Settings, PathId(id): PathId) -> PageResult {
     let found = found.ok_or(PageError::NotFound)?;
     let draft = Draft::of(&found.new);
     let known = Some((id, found.version));
-    respond(&settings, StatusCode::OK, known, &draft, None).await
+    respond(&settings, StatusCode::OK, known, &draft, None, None).await
 }
 
 /// `POST /settings/record-sets`.
 pub(crate) async fn create(settings: Settings, submitted: Submitted) -> PageResult {
-    let fields = Fields::read(submitted)?;
-    publish(&settings, None, &Draft::read(&fields)).await
+    publish(&settings, None, &Fields::read(submitted)?).await
 }
 
 /// `POST /settings/record-sets/{id}`.
@@ -134,7 +145,57 @@ pub(crate) async fn update(
         .get("version")
         .parse()
         .map_err(|_| PageError::Invalid)?;
-    publish(&settings, Some((id, version)), &Draft::read(&fields)).await
+    publish(&settings, Some((id, version)), &fields).await
+}
+
+/// `POST /settings/record-sets/condition`: the form as it is, with a change of its condition. Nothing is kept.
+pub(crate) async fn build(settings: Settings, submitted: Submitted) -> PageResult {
+    let fields = Fields::read(submitted)?;
+    let mut draft = Draft::read(&fields);
+    let condition = condition_of(&settings, &draft, fields.pairs(), Change::Asked, None).await?;
+    condition.text().clone_into(&mut draft.filter);
+    let known = match fields.get("id").parse().ok() {
+        Some(id) => settings
+            .store
+            .record_set(id)
+            .await?
+            .map(|found| (id, found.version)),
+        None => None,
+    };
+    respond(
+        &settings,
+        StatusCode::OK,
+        known,
+        &draft,
+        Some(condition),
+        None,
+    )
+    .await
+}
+
+/// The condition, with what the form says besides. For an object that isn't there it is one of accounts: the form says what is wrong.
+async fn condition_of(
+    settings: &Settings,
+    draft: &Draft,
+    form: &[(String, String)],
+    change: Change,
+    error: Option<String>,
+) -> Result<Condition, PageError> {
+    let registry = settings.store.registry();
+    let root = registry
+        .object(&draft.root)
+        .or_else(|| registry.object("account"));
+    let root = root.ok_or(PageError::NotFound)?;
+    condition(
+        settings,
+        root,
+        CONDITION,
+        &draft.filter,
+        form,
+        change,
+        error,
+    )
+    .await
 }
 
 /// `POST /settings/record-sets/preview`: the tree as it is ticked, and what it brings.
@@ -151,11 +212,22 @@ pub(crate) async fn preview(settings: Settings, submitted: Submitted) -> PageRes
     Ok(response)
 }
 
-async fn publish(settings: &Settings, known: Option<(RecordId, i64)>, draft: &Draft) -> PageResult {
+async fn publish(
+    settings: &Settings,
+    known: Option<(RecordId, i64)>,
+    fields: &Fields,
+) -> PageResult {
     let status = StatusCode::UNPROCESSABLE_ENTITY;
+    let mut draft = Draft::read(fields);
+    let condition = condition_of(settings, &draft, fields.pairs(), Change::Saved, None).await?;
+    condition.text().clone_into(&mut draft.filter);
+    let draft = &draft;
+    if condition.is_unfinished() {
+        return respond(settings, status, known, draft, Some(condition), None).await;
+    }
     let Some(new) = draft.new_set() else {
         let problem = SetError::Invalid(SetProblem::Person);
-        return respond(settings, status, known, draft, Some(problem)).await;
+        return respond(settings, status, known, draft, None, Some(problem)).await;
     };
     let locale = settings.locale();
     let name_of = |object: &Object| locale.objects(object);
@@ -169,9 +241,9 @@ async fn publish(settings: &Settings, known: Option<(RecordId, i64)>, draft: &Dr
             let found = settings.store.record_set(id).await?;
             let known = found.map(|found| (id, found.version));
             let status = StatusCode::CONFLICT;
-            respond(settings, status, known, draft, Some(SetError::Stale)).await
+            respond(settings, status, known, draft, None, Some(SetError::Stale)).await
         }
-        Err(error) => respond(settings, status, known, draft, Some(error)).await,
+        Err(error) => respond(settings, status, known, draft, None, Some(error)).await,
     }
 }
 
@@ -220,6 +292,7 @@ async fn respond(
     status: StatusCode,
     known: Option<(RecordId, i64)>,
     draft: &Draft,
+    condition: Option<Condition>,
     error: Option<SetError>,
 ) -> PageResult {
     let locale = settings.locale();
@@ -234,6 +307,13 @@ async fn respond(
             (Some(text), field)
         }
         None => (None, None),
+    };
+    let condition = match condition {
+        Some(condition) => condition,
+        None => {
+            let about = error.clone().filter(|_| field == Some("filter"));
+            condition_of(settings, draft, &[], Change::Nothing, about).await?
+        }
     };
     let registry = settings.store.registry();
     let mut roots: Vec<Option3> = registry
@@ -261,6 +341,7 @@ async fn respond(
         action: known.map_or_else(|| PATH.to_owned(), |(id, _)| format!("{PATH}/{id}")),
         known,
         draft,
+        condition,
         roots,
         roles: Role::ALL
             .into_iter()
@@ -325,21 +406,9 @@ async fn part<'a>(
     let labels = |object: &Object, holder: &Object, field: &Field| {
         (locale.objects(object), locale.field(holder, field))
     };
-    let fields = registry
-        .object(&draft.root)
-        .map_or_else(Vec::new, |object| {
-            let named = |field: &Field| (field.name.to_string(), locale.field(object, field));
-            object
-                .fields
-                .iter()
-                .filter(|field| Locale::is_shown(field))
-                .map(named)
-                .collect()
-        });
     let named = people.iter().find(|(id, _)| *id == person);
     Ok(Part {
         locale,
-        fields,
         nodes: draft.nodes(registry, &labels),
         people: people
             .iter()

@@ -9,7 +9,7 @@ use fieldstone_model::{RecordId, query::Environment};
 use fieldstone_store::Store as _;
 use fieldstone_ui::{PageError, PageResult, locale::Locale};
 
-pub(crate) use form::{create, edit, new, preview, update};
+pub(crate) use form::{build, create, edit, new, preview, update};
 
 use super::Settings;
 use crate::{
