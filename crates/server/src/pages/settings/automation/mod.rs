@@ -1,5 +1,6 @@
 //! `/settings/automation`: rules of the workspace, their trial on real records, and what came of them.
 
+mod condition;
 mod trial;
 
 use std::sync::Arc;
@@ -11,10 +12,10 @@ use axum::{
 };
 use fieldstone_model::{Filter, Object, ObjectClass, Query, RecordId, Role, Value};
 use fieldstone_store::Store as _;
-use fieldstone_ui::{
-    Change, Condition, PageError, PageResult, Surroundings, condition, locale::Locale,
-};
+use fieldstone_ui::{Change, Condition, PageError, PageResult, locale::Locale};
 
+pub(crate) use condition::build;
+use condition::{condition_of, take_condition};
 pub(crate) use trial::show as trial;
 
 use super::{
@@ -30,16 +31,6 @@ use crate::{
 };
 
 pub(crate) const PATH: &str = "/settings/automation";
-/// What a rule's condition stands in.
-const CONDITION: Surroundings = Surroundings {
-    address: "/settings/automation/condition",
-    method: "post",
-    heading: "automation-if",
-    without: "condition-always",
-    help: "automation-if-help",
-    personal: false,
-    along: None,
-};
 /// Fields that the form can set.
 const SETS: usize = 4;
 /// People offered.
@@ -373,31 +364,6 @@ fn object_of<'a>(settings: &'a Settings, typed: &Typed) -> Result<&'a Arc<Object
         .ok_or(PageError::NotFound)
 }
 
-/// The condition, with what the form says besides.
-async fn condition_of(
-    settings: &Settings,
-    typed: &Typed,
-    fields: &[(String, String)],
-    change: Change,
-) -> Result<Condition, PageError> {
-    let object = object_of(settings, typed)?;
-    let (me, today) = (settings.viewer.user_id, settings.viewer.today());
-    let problem = typed
-        .rule()
-        .check_filter(settings.registry(), object, me, today);
-    let error = problem.map(|problem| text_of(settings.locale(), problem).1);
-    condition(
-        settings,
-        object,
-        CONDITION,
-        &typed.filter,
-        fields,
-        change,
-        error,
-    )
-    .await
-}
-
 fn texts(locale: &Locale, problems: Vec<RuleProblem>) -> Vec<(String, String)> {
     let text = |problem| text_of(locale, problem);
     problems.into_iter().map(text).collect()
@@ -439,36 +405,6 @@ fn checked(settings: &Settings, typed: &Typed) -> (Option<Role>, Vec<(String, St
         errors.push(("role".to_owned(), text));
     }
     (role, errors)
-}
-
-/// The condition of a form that is saved: what is picked in the builder becomes a part of it.
-async fn take_condition(
-    settings: &Settings,
-    typed: &mut Typed,
-    fields: &Fields,
-) -> Result<Condition, PageError> {
-    let condition = condition_of(settings, typed, fields.pairs(), Change::Saved).await?;
-    condition.text().clone_into(&mut typed.filter);
-    Ok(condition)
-}
-
-/// `POST /settings/automation/condition`: the form as it is, with a change of its condition. Nothing is kept.
-pub(crate) async fn build(settings: Settings, submitted: Submitted) -> PageResult {
-    let fields = Fields::read(submitted)?;
-    let mut typed = Typed::read(&fields);
-    let known = match fields.get("rule") {
-        "" => None,
-        id => {
-            let id = id.parse().map_err(|_| PageError::NotFound)?;
-            let stored = find(&settings, id).await?;
-            typed.object.clone_from(&stored.rule.object);
-            Some(known(&settings, &stored).await?)
-        }
-    };
-    let condition = condition_of(&settings, &typed, fields.pairs(), Change::Asked).await?;
-    condition.text().clone_into(&mut typed.filter);
-    let form = form(&settings, &typed, known, Vec::new(), Some(condition)).await?;
-    settings.page(&form)
 }
 
 /// What the account is called that rules of a role act as.
