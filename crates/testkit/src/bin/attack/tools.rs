@@ -426,7 +426,7 @@ fn preload(site: &Site, variable: &str, name: &str) -> anyhow::Result<Outcome> {
 fn refused_service(output: &Output, since: Instant) -> Outcome {
     let said = String::from_utf8_lossy(&output.stdout);
     match output.status.code() {
-        Some(70) if !said.contains("\"records\"") && !said.contains("001") => {
+        Some(70) if !said.contains("\"records\"") && !said.contains("\"001") => {
             Outcome::Ended(since.elapsed())
         }
         _ => Outcome::Failed(format!("{}: {said}", output.status)),
