@@ -18,6 +18,9 @@ use tokio_postgres::{Client, NoTls};
 
 use crate::canary::Person;
 
+/// The content of a file that is read from a copy.
+const CONTRACT: &str = "Signed by both sides.";
+
 fn folder() -> TempDir {
     let folder = tempfile::Builder::new()
         .prefix("fieldstone-backup-")
@@ -119,7 +122,6 @@ async fn a_server_makes_backups_by_itself_practises_and_restores_to_the_very_sec
     let client = database(&data).await;
 
     // A file, to be read from a copy.
-    const CONTRACT: &str = "Signed by both sides.";
     let owner = Person::of(&server).await;
     let account = owner
         .json(

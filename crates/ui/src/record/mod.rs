@@ -306,6 +306,12 @@ impl<S: Store> Page<'_, S> {
         self.at.may_write(&self.at.object)
     }
 
+    /// Whether the timeline shows entries of one kind alone. Of all kinds, a device doesn't know what has happened elsewhere.
+    fn is_narrowed(&self) -> bool {
+        let kind = |(kind, _, chosen): &(String, String, bool)| *chosen && !kind.is_empty();
+        self.shows.iter().any(kind)
+    }
+
     fn may_delete(&self) -> bool {
         self.at.may_delete(&self.at.object)
     }

@@ -153,7 +153,7 @@ async fn what_devices_bring_is_settled_and_what_they_get_is_chosen() {
     browser
         .wait_until(
             "return document.querySelector('#filter').value",
-            "owner_id = :me and city = \"Ulm\"",
+            "owner_id = :me and city contains \"Ulm\"",
         )
         .await;
     browser.settled().await;

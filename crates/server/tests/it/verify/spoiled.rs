@@ -147,12 +147,8 @@ async fn each_thing_that_got_worse_is_noticed_and_nothing_else() {
         (Worse::Cookie("Secure"), &["P6"], "lacks Secure"),
         (Worse::Cookie("SameSite=Lax"), &["P6"], "lacks SameSite"),
         (Worse::NoSecondFactor, &["P7"], "by the password alone"),
-        (Worse::NoRoles("/api/v1/sync"), &["P8"], "/api/v1/sync"),
-        (
-            Worse::NoRoles("/api/v1/members"),
-            &["P8", "P9"],
-            "/api/v1/members",
-        ),
+        (Worse::NoRoles("/api/v1/objects"), &["P8"], "/objects"),
+        (Worse::NoRoles("/api/v1/members"), &["P8", "P9"], "/members"),
         (Worse::NotReady, &["P12"], "/readyz answers 503"),
         (Worse::OldContact, &["P15"], "expired"),
     ];

@@ -308,12 +308,11 @@ async fn respond(
         }
         None => (None, None),
     };
-    let condition = match condition {
-        Some(condition) => condition,
-        None => {
-            let about = error.clone().filter(|_| field == Some("filter"));
-            condition_of(settings, draft, &[], Change::Nothing, about).await?
-        }
+    let condition = if let Some(condition) = condition {
+        condition
+    } else {
+        let about = error.clone().filter(|_| field == Some("filter"));
+        condition_of(settings, draft, &[], Change::Nothing, about).await?
     };
     let registry = settings.store.registry();
     let mut roots: Vec<Option3> = registry
