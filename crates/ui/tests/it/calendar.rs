@@ -176,3 +176,26 @@ async fn what_repeats_is_shown_ahead_and_made_once() {
     // What was missed isn't made up for: it is due today, not a week ago.
     assert_eq!(*found[1].get("due_date"), Value::Date(date(2026, 3, 10)));
 }
+
+#[tokio::test]
+async fn a_busy_day_of_a_month_says_how_much_more_there_is() {
+    let app = App::new();
+    let month = "/calendar?reach=month&date=2026-03-10&whose=all";
+    let shown = async || app.get(month).await.body;
+    for _ in 0..6 {
+        app.make("task", due(date(2026, 3, 10))).await;
+    }
+    let page = shown().await;
+    assert_eq!(page.matches("data-entry=").count(), 6, "{page}");
+    assert!(!page.contains(" more<"), "{page}");
+    for _ in 0..2 {
+        app.make("task", due(date(2026, 3, 10))).await;
+    }
+    let page = shown().await;
+    assert_eq!(page.matches("data-entry=").count(), 5, "{page}");
+    assert!(page.contains("3 more<"), "{page}");
+    let day = app
+        .get("/calendar?reach=day&date=2026-03-10&whose=all")
+        .await;
+    assert_eq!(day.body.matches("data-entry=").count(), 8, "{}", day.body);
+}
