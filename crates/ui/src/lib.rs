@@ -35,7 +35,7 @@ pub use error::PageError;
 pub use form::{local_path, related_control, related_typed};
 pub use frame::{Ask, Frame, respond};
 pub use layout::sections;
-pub use list::{Change, Condition, Listed, Surroundings, condition, listed};
+pub use list::{Change, Condition, Listed, Surroundings, condition, in_words, listed};
 pub use request::{PageResult, Session};
 pub use router::{CONTENT_SECURITY_POLICY, assets, pages, router};
 pub use shelf::{Kept, OwnShelf, Shelf, View};

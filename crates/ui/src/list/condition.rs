@@ -133,6 +133,24 @@ pub async fn condition<S: Store + Clone + 'static>(
     draft.condition(around, text, error).await
 }
 
+/// A condition's text in words, part by part; a part that has none stays as it was typed.
+pub async fn in_words<S: Store + Clone + 'static>(
+    session: &Session<S>,
+    object: &Arc<Object>,
+    text: &str,
+) -> Result<String, PageError> {
+    let at = AtObject::new(session.clone(), Arc::clone(object));
+    let draft = Draft {
+        parts: parts_of(&at, text),
+        at: &at,
+        given: Pairs::default(),
+        change: Change::Nothing,
+    };
+    let parts = draft.words().await?;
+    let words: Vec<&str> = parts.iter().map(|part| part.words.as_str()).collect();
+    Ok(words.join(" · "))
+}
+
 /// A condition on its way.
 struct Draft<'a, S> {
     at: &'a AtObject<S>,

@@ -12,7 +12,7 @@ mod widths;
 mod words;
 
 pub(crate) use bulk::{field as bulk_field, reverse as bulk_reverse, submit as bulk_submit};
-pub use condition::{Change, Condition, Surroundings, condition};
+pub use condition::{Change, Condition, Surroundings, condition, in_words};
 pub use export::{Listed, listed};
 pub(crate) use views::{change as change_view, keep as keep_view};
 pub(crate) use widths::submit as submit_widths;

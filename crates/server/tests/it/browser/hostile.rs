@@ -10,7 +10,8 @@ use super::chromium::Browser;
 /// sent first, each once with markup in its texts alone, and once with markup in everything.
 const VISIT: &str = r##"
 const MARKUP = `"'><b data-hostile="1">x</b><img src=x onerror="alert(1)" data-hostile="2">{{7*7}}`;
-// What would sign the person out, end the workspace, or take away what the next form needs.
+// What would sign the person out, end the workspace, or take away what the next form needs: sent where it has a text that is refused, and
+// otherwise left alone.
 const ENDS = /sign-out|\/ending|departure|sessions|two-step|password|membership|\/access|\/role$|wipe|palette/;
 const found = [];
 const judge = async (answer, what) => {
@@ -53,15 +54,19 @@ if (withForms) {
   for (const form of page.querySelectorAll("form")) {
     const action = form.getAttribute("action") || path;
     const key = action.replace(/[0-9A-Za-z]{15}/g, "*") + [...form.elements].map((field) => field.name).join();
-    if (ENDS.test(action) || known.includes(key)) continue;
+    if (known.includes(key)) continue;
     known.push(key);
+    const ends = ENDS.test(action);
+    if (ends && !form.querySelector("textarea, input:is(:not([type]), [type=text], [type=password], [type=email], [type=search])")) continue;
     await send(form, true);
+    if (ends) continue;
     await send(form, false);
   }
   answer = await fetch(path);
   page = await judge(answer, path);
 }
-const links = [...page.querySelectorAll("a[href^='/']")].map((link) => link.getAttribute("href").split("#")[0]);
+// Parts that are fetched in place are pages, too, when they are looked at.
+const links = [...page.querySelectorAll("a[href^='/'], [hx-get^='/']")].map((link) => (link.getAttribute("hx-get") ?? link.getAttribute("href")).split("#")[0]);
 return { status: answer.status, found, sent, known, links, shown: page.body.textContent.includes("data-hostile") };
 "##;
 

@@ -12,7 +12,7 @@ use axum::{
 };
 use fieldstone_model::{Filter, Object, ObjectClass, Query, RecordId, Role, Value};
 use fieldstone_store::Store as _;
-use fieldstone_ui::{Change, Condition, PageError, PageResult, locale::Locale};
+use fieldstone_ui::{Change, Condition, PageError, PageResult, in_words, locale::Locale};
 
 pub(crate) use condition::build;
 use condition::{condition_of, take_condition};
@@ -60,22 +60,24 @@ struct Row {
 /// `GET /settings/automation`.
 pub(crate) async fn list(settings: Settings) -> PageResult {
     let locale = settings.locale();
-    let rules = settings.store.automation_rules().await?;
-    let rows = rules.into_iter().map(|stored| Row {
-        href: format!("{PATH}/{}", stored.id),
-        what: sentence(&settings, &stored.rule),
-        name: stored.rule.name,
-        active: stored.active,
-        stopped: stored.stopped,
-        runs: stored.runs,
-        failed: stored.failed,
-    });
+    let mut rows = Vec::new();
+    for stored in settings.store.automation_rules().await? {
+        rows.push(Row {
+            href: format!("{PATH}/{}", stored.id),
+            what: sentence(&settings, &stored.rule).await?,
+            name: stored.rule.name,
+            active: stored.active,
+            stopped: stored.stopped,
+            runs: stored.runs,
+            failed: stored.failed,
+        });
+    }
     let objects = objects(&settings)
         .map(|object| (object.name.to_string(), locale.objects(object)))
         .collect();
     settings.page(&List {
         locale,
-        rows: rows.collect(),
+        rows,
         objects,
     })
 }
@@ -85,13 +87,19 @@ fn objects(settings: &Settings) -> impl Iterator<Item = &Object> {
     objects.filter(|object: &&Object| object.class == ObjectClass::Record)
 }
 
-/// When it looks at what: `Deal: when one is changed`.
-fn sentence(settings: &Settings, rule: &Rule) -> String {
+/// When it looks at what, and on what condition: `Deal: when one is changed · Amount is more than 1,000`.
+async fn sentence(settings: &Settings, rule: &Rule) -> Result<String, PageError> {
     let locale = settings.locale();
-    let object = settings.registry().object(&rule.object);
-    let object = object.map_or_else(|| rule.object.clone(), |object| locale.object(object));
     let when = locale.t(&format!("automation-starts-{}", rule.starts.name()));
-    format!("{object}: {when}")
+    let Some(object) = settings.registry().object(&rule.object) else {
+        return Ok(format!("{}: {when}", rule.object));
+    };
+    let mut sentence = format!("{}: {when}", locale.object(object));
+    if !rule.filter.is_empty() {
+        sentence.push_str(" · ");
+        sentence.push_str(&in_words(settings, object, &rule.filter).await?);
+    }
+    Ok(sentence)
 }
 
 /// The form as it was typed.

@@ -17,7 +17,7 @@ use fieldstone_ui::{
 use super::{
     PATH,
     draft::{Draft, Node},
-    size,
+    size, which,
 };
 use crate::{
     pages::{
@@ -297,10 +297,12 @@ async fn respond(
 ) -> PageResult {
     let locale = settings.locale();
     let people = people(settings).await?;
-    let versions = match known {
-        Some((id, _)) => settings.store.record_set_versions(id).await?,
-        None => Vec::new(),
-    };
+    let mut versions = Vec::new();
+    if let Some((id, _)) = known {
+        for made in settings.store.record_set_versions(id).await? {
+            versions.push(version(settings, &draft.root, &made).await?);
+        }
+    }
     let (error, field) = match &error {
         Some(error) => {
             let (text, field) = say(locale, error);
@@ -356,7 +358,7 @@ async fn respond(
         intervals: intervals(locale, &draft.interval),
         error,
         field,
-        versions: versions.iter().map(|it| version(locale, it)).collect(),
+        versions,
         part: part(settings, draft, &people).await?,
     };
     settings.page_with(status, &page)
@@ -379,18 +381,22 @@ fn intervals(locale: &Locale, chosen: &str) -> Vec<Option3> {
     seconds.into_iter().map(option).collect()
 }
 
-fn version(locale: &Locale, version: &SetVersion) -> Version {
+async fn version(
+    settings: &Settings,
+    root: &str,
+    version: &SetVersion,
+) -> Result<Version, PageError> {
+    let locale = settings.locale();
     let what = match &version.filter {
-        Some(filter) if filter.is_empty() => locale.t("record-sets-all").into_owned(),
-        Some(filter) => filter.clone(),
+        Some(filter) => which(settings, root, filter).await?,
         None => locale.t("record-set-removed").into_owned(),
     };
     let by = version.by.clone().unwrap_or_default();
-    Version {
+    Ok(Version {
         number: locale.t1("record-set-version", "version", version.version.to_string()),
         what: format!("{}: {what}", version.name),
         when: format!("{} · {by}", locale.instant(version.at)),
-    }
+    })
 }
 
 async fn part<'a>(

@@ -7,7 +7,7 @@ use askama::Template;
 use axum::response::Response;
 use fieldstone_model::{RecordId, query::Environment};
 use fieldstone_store::Store as _;
-use fieldstone_ui::{PageError, PageResult, locale::Locale};
+use fieldstone_ui::{PageError, PageResult, in_words, locale::Locale};
 
 pub(crate) use form::{build, create, edit, new, preview, update};
 
@@ -28,7 +28,8 @@ struct Row {
     id: Option<RecordId>,
     name: String,
     what: String,
-    filter: String,
+    /// Which of them, in words.
+    which: String,
     with: String,
     audience: String,
     version: Option<String>,
@@ -60,14 +61,15 @@ pub(crate) async fn list(settings: Settings) -> PageResult {
         let sets = own.iter().filter(applies);
         sets.map(|set| set.new.set.clone()).collect()
     };
-    let rows = if standard {
-        let row = |set: &RecordSet| row(&settings, None, set);
-        default_sets().iter().map(row).collect()
-    } else {
-        own.iter()
-            .map(|set| row(&settings, Some(set), &set.new.set))
-            .collect()
-    };
+    let mut rows = Vec::new();
+    if standard {
+        for set in default_sets() {
+            rows.push(row(&settings, None, &set).await?);
+        }
+    }
+    for set in &own {
+        rows.push(row(&settings, Some(set), &set.new.set).await?);
+    }
     // What can't be counted in time isn't worth waiting for.
     let figures = settings.store.figures(&mine, environment(&settings)).await;
     let page = Page {
@@ -110,7 +112,11 @@ fn size(locale: &Locale, bytes: u64) -> String {
     locale.bytes(i64::try_from(bytes).unwrap_or(i64::MAX))
 }
 
-fn row(settings: &Settings, published: Option<&PublishedSet>, set: &RecordSet) -> Row {
+async fn row(
+    settings: &Settings,
+    published: Option<&PublishedSet>,
+    set: &RecordSet,
+) -> Result<Row, PageError> {
     let locale = settings.locale();
     let object = settings.store.registry().object(&set.root);
     let what = object.map_or_else(|| set.root.clone(), |object| locale.objects(object));
@@ -135,14 +141,23 @@ fn row(settings: &Settings, published: Option<&PublishedSet>, set: &RecordSet) -
             ],
         )
     });
-    Row {
+    Ok(Row {
         id: published.map(|set| set.id),
         name: published.map_or_else(|| what.clone(), |set| set.new.name.clone()),
         what,
-        filter: set.filter.clone(),
+        which: which(settings, &set.root, &set.filter).await?,
         with: with.join(", "),
         audience,
         version,
+    })
+}
+
+/// Which records of `root` a filter lets through, in words.
+async fn which(settings: &Settings, root: &str, filter: &str) -> Result<String, PageError> {
+    match settings.store.registry().object(root) {
+        _ if filter.is_empty() => Ok(settings.locale().t("record-sets-all").into_owned()),
+        Some(object) => in_words(settings, object, filter).await,
+        None => Ok(filter.to_owned()),
     }
 }
 
