@@ -16,7 +16,7 @@ use crate::automation::Automation;
 use crate::database::pool::{Pool, Sign};
 use crate::identity::workspace_end::{EndJob, Ending};
 use crate::import::Imports;
-use crate::jobs::{Job, Jobs, Purge, Telling, Tombstones};
+use crate::jobs::{Job, Jobs, Purge, Telling, Tombstones, Totals};
 use crate::mail::{Mailer, Post};
 use crate::platform::{Platform, Readiness};
 use crate::room::Room;
@@ -162,6 +162,7 @@ fn jobs(platform: &Platform, mail: Option<(Post, String)>) -> Result<Vec<Box<dyn
     let imports = Imports::new(stores(platform)?, Arc::clone(&platform.clock));
     let mut jobs: Vec<Box<dyn Job>> = vec![
         Box::new(Purge),
+        Box::new(Totals),
         Box::new(Tombstones),
         Box::new(Telling),
         Box::new(imports),

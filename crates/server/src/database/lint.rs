@@ -56,7 +56,7 @@ const RULES: [Rule; 13] = [
         name: "policy",
         query: "SELECT t.oid::regclass::text, format('has no policy for %s by %s', needed.command, needed.role)
             FROM tables t
-            JOIN (VALUES ('record', 'rawd'), ('managed', 'rawd'), ('administered', 'rawd'), ('personal', 'rawd'), ('append_only', 'ra'), ('audit', 'ra')) c(class, commands) USING (class)
+            JOIN (VALUES ('record', 'rawd'), ('managed', 'rawd'), ('administered', 'rawd'), ('personal', 'rawd'), ('append_only', 'ra'), ('audit', 'ra'), ('derived', 'r')) c(class, commands) USING (class)
             CROSS JOIN LATERAL (SELECT role, command FROM unnest(ARRAY['fieldstone_app', 'fieldstone_worker']) role,
                 regexp_split_to_table(c.commands, '') command) needed
             WHERE NOT EXISTS (SELECT FROM policies p WHERE p.table_oid = t.oid AND p.role = needed.role AND p.command IN ('*', needed.command))
@@ -138,7 +138,7 @@ const RULES: [Rule; 13] = [
             CROSS JOIN LATERAL (SELECT CASE e.grantee WHEN 0 THEN 'PUBLIC' ELSE e.grantee::regrole::text END AS role, e.privilege_type
                 FROM pg_class c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) e WHERE c.oid = t.oid) a
             WHERE a.role = 'PUBLIC' OR a.role = ANY ($2) AND (a.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
-                OR t.class IN ('private', 'system') OR t.relname IN ('user', 'workspace') AND a.privilege_type <> 'SELECT' OR t.class IN ('append_only', 'audit') AND a.privilege_type IN ('UPDATE', 'DELETE') OR a.role = 'fieldstone_auth')",
+                OR t.class IN ('private', 'system') OR t.relname IN ('user', 'workspace') AND a.privilege_type <> 'SELECT' OR t.class IN ('append_only', 'audit') AND a.privilege_type IN ('UPDATE', 'DELETE') OR t.class = 'derived' AND a.privilege_type <> 'SELECT' OR a.role = 'fieldstone_auth')",
     },
     Rule {
         name: "schema or database grant",

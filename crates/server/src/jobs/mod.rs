@@ -7,6 +7,7 @@
 mod purge;
 mod telling;
 mod tombstones;
+mod totals;
 
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use crate::telemetry;
 pub use purge::Purge;
 pub use telling::Telling;
 pub use tombstones::Tombstones;
+pub use totals::Totals;
 
 /// How long a job may take to come to an end when the server stops.
 const GRACE: Duration = Duration::from_secs(20);

@@ -9,13 +9,14 @@ use super::{
     Dialect, Sql, Writer,
     filter::write_where,
     source::{Place, Source},
+    totals::Totals,
 };
 use crate::{Aggregate, Bucket, Function, Scope};
 
 /// The statement of an aggregate over the scope's records. A row is: one value for each grouping, then one figure for each measure.
 ///
 /// Texts are grouped by what they compare by and shown as one of the spellings found. Groups without a value come last. PostgreSQL
-/// answers sums as text.
+/// answers sums as text, and what it keeps totals of from these.
 pub fn compile_aggregate(
     dialect: Dialect,
     registry: &Registry,
@@ -23,6 +24,7 @@ pub fn compile_aggregate(
     scope: &Scope,
 ) -> Result<Sql, QueryError> {
     let root = aggregate.check(registry)?;
+    let totals = Totals::of(dialect, root, aggregate);
     let mut source = Source::new(registry, root, scope);
     let groups = aggregate
         .groups
@@ -49,6 +51,7 @@ pub fn compile_aggregate(
     for measure in &aggregate.measures {
         separate(&mut sql, &mut first);
         match &measure.path {
+            _ if totals.is_some() => Totals::write_measure(&mut sql, measure),
             None => {
                 sql.push("count(*)");
             }
@@ -67,9 +70,17 @@ pub fn compile_aggregate(
         &mut source,
         &aggregate.filter,
         &[],
-        Presence::Living,
+        // Totals are of those that are there.
+        if totals.is_some() {
+            Presence::All
+        } else {
+            Presence::Living
+        },
     )?;
-    source.write_root(&mut sql);
+    match totals {
+        Some(totals) => totals.write_root(&mut sql, &mut rest),
+        None => source.write_root(&mut sql),
+    }
     source.write_joins(&mut sql);
     for (at, (place, _)) in groups
         .iter()
@@ -90,6 +101,9 @@ pub fn compile_aggregate(
             })
             .collect();
         sql.push(" GROUP BY ").push(&keys.join(", "));
+        if totals.is_some() {
+            sql.push(" HAVING sum(t.records) > 0");
+        }
         sql.push(" ORDER BY ")
             .push(&keys.join(" NULLS LAST, "))
             .push(" NULLS LAST");

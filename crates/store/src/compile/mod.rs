@@ -12,6 +12,7 @@ mod scope;
 mod select;
 mod shown;
 mod source;
+mod totals;
 pub mod words;
 
 use fieldstone_model::{FieldType, Object, Registry, value::Key};

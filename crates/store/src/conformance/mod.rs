@@ -14,6 +14,7 @@
 pub mod aggregates;
 pub mod custom;
 pub mod errors;
+pub mod figures;
 pub mod filters;
 pub mod history;
 pub mod isolation;
@@ -151,6 +152,7 @@ macro_rules! conformance {
             aggregates: figures_leave_deleted_records_out,
             aggregates: sums_beyond_the_range_stop_at_its_end,
             aggregates: unfit_figures_are_refused,
+            figures: figures_follow_every_change,
             custom: custom_fields_are_written_and_read,
             custom: custom_objects_behave_like_standard_ones,
             custom: unique_custom_fields_are_unique,
@@ -315,6 +317,7 @@ mod tests {
             ("aggregates", include_str!("aggregates.rs")),
             ("custom", include_str!("custom.rs")),
             ("errors", include_str!("errors.rs")),
+            ("figures", include_str!("figures.rs")),
             ("filters", include_str!("filters.rs")),
             ("history", include_str!("history.rs")),
             ("isolation", include_str!("isolation.rs")),

@@ -214,13 +214,19 @@ fn still_shown<S: Store>(at: &AtObject<S>, stage: &Stage) -> Filter {
     Filter::compare("closed_at", Comparison::GreaterOrEqual, since)
 }
 
+/// What is to close first, or was closed last.
 fn query<S: Store>(at: &AtObject<S>, whose: Whose, stage: &Stage) -> Query {
+    let by = if stage.kind == StageKind::Open {
+        "close_date"
+    } else {
+        "closed_at"
+    };
     Query::new("deal")
         .columns(COLUMNS)
         .filter(whose.filter(at))
         .filter(Filter::equal("stage_id", Value::Id(stage.id)))
         .filter(still_shown(at, stage))
-        .order("close_date", stage.kind != StageKind::Open)
+        .order(by, stage.kind != StageKind::Open)
         .limit(CARDS)
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fieldstone_model::{Comparison, Filter, RecordId, StageKind, Value};
 use fieldstone_store::{Aggregate, Bucket, Function, Store};
-use jiff::{ToSpan as _, civil::Date};
+use jiff::{ToSpan as _, civil::Date, tz::TimeZone};
 
 use super::{Whose, number, text, whole};
 use crate::{error::PageError, request::Session};
@@ -19,6 +19,9 @@ const LONGEST: i64 = 1000;
 /// Open deals by stage, pipeline after pipeline.
 pub(super) struct Stages {
     pub(super) rows: Vec<StageRow>,
+    /// How many open deals there are, and what they come to.
+    pub(super) count: i64,
+    pub(super) amount: i64,
 }
 
 pub(super) struct StageRow {
@@ -89,6 +92,11 @@ pub(super) async fn stages<S: Store + Clone + 'static>(
         sum.2 += i128::from(amount) * i128::from(chance) / 10_000;
     }
     let greatest = sums.values().map(|sum| sum.1).max().unwrap_or(0);
+    let total = |at: usize| {
+        found
+            .iter()
+            .fold(0_i64, |sum, row| sum.saturating_add(number(Some(row), at)))
+    };
     let stages = session
         .registry()
         .stages()
@@ -112,6 +120,8 @@ pub(super) async fn stages<S: Store + Clone + 'static>(
     });
     Ok(Stages {
         rows: rows.collect(),
+        count: total(0),
+        amount: total(1),
     })
 }
 
@@ -158,8 +168,9 @@ pub(super) async fn closed<S: Store + Clone + 'static>(
         .first_of_month()
         .checked_sub((PAST - 1).months())
         .unwrap_or(today);
+    // Months of instants are those of UTC.
     let since = first
-        .to_zoned(session.viewer.locale.time_zone().clone())
+        .to_zoned(TimeZone::UTC)
         .map_err(|_| PageError::Failed)?;
     let asked = Aggregate::new("deal")
         .filter(whose.filter(session))
@@ -193,7 +204,7 @@ pub(super) async fn closed<S: Store + Clone + 'static>(
 fn month_of(key: &Value) -> Option<Date> {
     match key {
         Value::Date(date) => Some(date.first_of_month()),
-        Value::DateTime(at) => Some(at.to_zoned(jiff::tz::TimeZone::UTC).date().first_of_month()),
+        Value::DateTime(at) => Some(at.to_zoned(TimeZone::UTC).date().first_of_month()),
         _ => None,
     }
 }

@@ -56,9 +56,9 @@ pub(crate) async fn show<S: Store + Clone + 'static>(session: Session<S>) -> Pag
     let locale = &session.viewer.locale;
     let today = session.viewer.today();
     let whose = Whose::of(&session, Whose::Mine);
-    let (notice, figures, stages, closing, closed, tasks, others, quiet) = try_join!(
+    let (notice, counted, stages, closing, closed, tasks, others, quiet) = try_join!(
         async { Notice::of_request(&session).await.map_err(PageError::from) },
-        figures(&session, whose, today),
+        counted(&session, whose, today),
         chart::stages(&session, whose),
         chart::closing(&session, whose, today),
         chart::closed(&session, whose, today),
@@ -77,7 +77,7 @@ pub(crate) async fn show<S: Store + Clone + 'static>(session: Session<S>) -> Pag
         greeting: locale.t1("home-greeting", "name", first_name),
         notice,
         whose,
-        figures,
+        figures: figures(&session, whose, &stages, counted),
         stages,
         closing,
         closed,
@@ -130,23 +130,25 @@ pub(crate) fn whole(hundredths: i64) -> i64 {
     hundredths.saturating_add(hundredths.signum() * 50) / 100 * 100
 }
 
-async fn figures<S: Store + Clone + 'static>(
+/// What isn't in a chart.
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    /// What the deals won this month come to.
+    won: i64,
+    late_tasks: i64,
+}
+
+async fn counted<S: Store + Clone + 'static>(
     session: &Session<S>,
     whose: Whose,
     today: Date,
-) -> Result<Vec<Figure>, PageError> {
-    let locale = &session.viewer.locale;
-    let deals = |status: &str| {
-        Aggregate::new("deal")
-            .filter(whose.filter(session))
-            .filter(Filter::equal("status", text(status)))
-            .count()
-            .measure(Function::Sum, "amount")
-    };
+) -> Result<Counted, PageError> {
+    let mut won = Aggregate::new("deal")
+        .filter(whose.filter(session))
+        .filter(Filter::equal("status", text("won")))
+        .measure(Function::Sum, "amount");
     let first = today.first_of_month();
-    let open = deals("open");
-    let mut won = deals("won");
-    if let Ok(since) = first.to_zoned(locale.time_zone().clone()) {
+    if let Ok(since) = first.to_zoned(session.viewer.locale.time_zone().clone()) {
         let since = Value::DateTime(since.timestamp());
         won = won.filter(Filter::compare(
             "closed_at",
@@ -167,11 +169,23 @@ async fn figures<S: Store + Clone + 'static>(
             Value::Date(today),
         ))
         .count();
-    let (open, won, late) = try_join!(
-        session.store.aggregate(&open),
+    let (won, late) = try_join!(
         session.store.aggregate(&won),
         session.store.aggregate(&late),
     )?;
+    Ok(Counted {
+        won: number(won.first(), 0),
+        late_tasks: number(late.first(), 0),
+    })
+}
+
+fn figures<S: Store>(
+    session: &Session<S>,
+    whose: Whose,
+    open: &Stages,
+    counted: Counted,
+) -> Vec<Figure> {
+    let locale = &session.viewer.locale;
     let count = |count: i64| locale.count(count.unsigned_abs());
     let figure = |key: &str, text: String, path: &str, pairs: Pairs| Figure {
         label: locale.t(key).into_owned(),
@@ -179,24 +193,19 @@ async fn figures<S: Store + Clone + 'static>(
         href: format!("{path}{}", pairs.to_query()),
         late: false,
     };
-    let late = number(late.first(), 0);
+    let late = counted.late_tasks;
     let open_deals = whose.pairs().with("filter", "status = \"open\"");
-    Ok(vec![
+    vec![
         figure(
             "home-open-amount",
-            locale.money(whole(number(open.first(), 1))),
+            locale.money(whole(open.amount)),
             "/deals",
             open_deals.clone().with("sort", "-amount"),
         ),
-        figure(
-            "home-open-count",
-            count(number(open.first(), 0)),
-            "/deals",
-            open_deals,
-        ),
+        figure("home-open-count", count(open.count), "/deals", open_deals),
         figure(
             "home-won-month",
-            locale.money(whole(number(won.first(), 1))),
+            locale.money(whole(counted.won)),
             "/deals",
             whose
                 .pairs()
@@ -215,7 +224,7 @@ async fn figures<S: Store + Clone + 'static>(
                     .with("filter", "due_date < :today"),
             )
         },
-    ])
+    ]
 }
 
 impl<S: Store> Home<'_, S> {
