@@ -4,6 +4,7 @@
 //! here, once for all that reads: fields by the registry of their role, records by their scope.
 
 mod error;
+mod gather;
 mod members;
 mod once;
 mod page;
@@ -44,6 +45,7 @@ use crate::database::{Actor, pool::Pool};
 use crate::room::Room;
 use crate::sync::Recall;
 pub(crate) use error::store_error;
+use gather::Gathering;
 pub use members::{Invitation, InvitationState, Member, OwnEmail, PendingEmail};
 pub(crate) use person::{NewProfile, OwnSession, SignInPolicy};
 pub use registry::Registries;
@@ -130,6 +132,7 @@ impl Stores {
             shared: self.shared.clone(),
             actor: Arc::new(actor),
             trace: Arc::default(),
+            reads: Arc::default(),
             registry,
             scope,
             quiet: false,
@@ -165,6 +168,7 @@ pub struct PgStore {
     /// Whose records the person sees.
     scope: Scope,
     trace: Arc<Trace>,
+    reads: Arc<Gathering>,
     /// Whether nobody is told what is written through it.
     quiet: bool,
     /// The person's time zone, once somebody has asked for it.

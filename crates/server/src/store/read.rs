@@ -1,4 +1,4 @@
-//! Reading: compiled queries run in one flight, rows turned into records.
+//! Reading: compiled queries are run, rows turned into records.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,30 +15,9 @@ use fieldstone_store::{
     },
     sum_figure,
 };
-use tokio_postgres::{Row, types::ToSql};
+use tokio_postgres::Row;
 
-use super::{
-    PgStore,
-    error::store_error,
-    table_of,
-    wire::{Cell, Sent},
-};
-use crate::database::pool::Step;
-
-/// Values of one list from which on a query is worth a plan of its own.
-const BULK: usize = 16;
-
-/// A plan that was kept since a table was small reads all of a table that has grown; for long lists, planning costs less than that.
-const PLAN_ANEW: &str = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)";
-
-/// Whether a parameter is a long list.
-fn is_bulk(param: &Param) -> bool {
-    match param {
-        Param::Texts(texts) => texts.len() >= BULK,
-        Param::Ints(numbers) => numbers.len() >= BULK,
-        _ => false,
-    }
-}
+use super::{PgStore, table_of, wire::Cell};
 
 /// A row of `Select` from column `first` on: id, version, deletion, columns, keys.
 fn record(shown: &Shown, row: &Row, first: usize) -> Result<Record, StoreError> {
@@ -77,36 +56,6 @@ fn cell(row: &Row, at: usize) -> Result<Cell, StoreError> {
 }
 
 impl PgStore {
-    pub(super) async fn run_one(
-        &self,
-        registry: &Registry,
-        sql: &Sql,
-    ) -> Result<Vec<Row>, StoreError> {
-        let sent: Vec<Sent<'_>> = sql.params.iter().map(Sent).collect();
-        let params: Vec<&(dyn ToSql + Sync)> = sent.iter().map(|param| param as _).collect();
-        let step = Step {
-            sql: &sql.text,
-            params: &params,
-        };
-        let plan_anew = Step {
-            sql: PLAN_ANEW,
-            params: &[],
-        };
-        let steps = [plan_anew, step];
-        let skipped = usize::from(!sql.params.iter().any(is_bulk));
-        let rows = self
-            .pool()
-            .flight(
-                self.actor(),
-                Some(registry.version()),
-                steps.get(skipped..).unwrap_or_default(),
-            )
-            .await
-            .map_err(store_error)?;
-        self.note_flight();
-        Ok(rows.into_iter().next_back().unwrap_or_default())
-    }
-
     pub(super) async fn read_one(
         &self,
         registry: &Registry,

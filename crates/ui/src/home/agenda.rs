@@ -25,6 +25,8 @@ const ACTIVITIES: [&str; 4] = ["task", "event", "call", "note"];
 const QUIET: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// Deals that are looked at for quiet ones.
 const LOOKED_AT: u32 = 40;
+/// Changes of each object among which those of others are looked for.
+const CHANGES: u32 = 100;
 
 /// A short list: heading, where all of it is, rows, what to say when there are none.
 pub(super) struct Agenda {
@@ -144,7 +146,7 @@ async fn heard_of<S: Store + Clone + 'static>(
         .collect())
 }
 
-/// What others have changed last.
+/// What others have changed last: among the last changes of all, since somebody's own may be a million.
 pub(super) async fn others<S: Store + Clone + 'static>(
     session: &Session<S>,
 ) -> Result<Agenda, PageError> {
@@ -161,13 +163,8 @@ pub(super) async fn others<S: Store + Clone + 'static>(
                 .column(&object.name_field)
                 .column("updated_at")
                 .column("updated_by_id")
-                .filter(Filter::compare(
-                    "updated_by_id",
-                    Comparison::NotEqual,
-                    Value::Id(session.viewer.user_id),
-                ))
                 .order("updated_at", true)
-                .limit(ROWS)
+                .limit(CHANGES)
         })
         .collect();
     let pages = try_join_all(queries.iter().map(|query| session.store.list(query))).await?;
@@ -175,6 +172,7 @@ pub(super) async fn others<S: Store + Clone + 'static>(
         .into_iter()
         .zip(pages)
         .flat_map(|(object, page)| page.records.into_iter().map(move |record| (object, record)))
+        .filter(|(_, record)| record.get("updated_by_id").as_id() != Some(session.viewer.user_id))
         .collect();
     let instant = |record: &Record| match record.get("updated_at") {
         Value::DateTime(at) => Some(*at),

@@ -4,5 +4,6 @@ mod conformance;
 mod once;
 mod records;
 mod schema;
+mod totals;
 mod visibility;
 mod words;
