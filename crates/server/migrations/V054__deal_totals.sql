@@ -185,7 +185,10 @@ $$;
 SELECT app.serve('app.fold_deal_totals()', 'fieldstone_worker');
 
 -- ---------------------------------------------------------------------------------------------------------------------
--- The board reads one stage in the order in which its deals are to close, and those that were closed lately.
+-- The board reads one stage in the order in which its deals are to close, and those that were closed lately. What went quiet is looked for among
+-- the open ones, or one's own, in the order of their changes.
 
 CREATE INDEX deal_stage_close_date ON app.deal (tenant_id, stage_id, close_date, id) WHERE deleted_at IS NULL;
 CREATE INDEX deal_closed_at ON app.deal (tenant_id, closed_at, id) WHERE deleted_at IS NULL;
+CREATE INDEX deal_status_updated_at ON app.deal (tenant_id, status, updated_at, id) WHERE deleted_at IS NULL;
+CREATE INDEX deal_owner_updated_at ON app.deal (tenant_id, owner_id, updated_at, id) WHERE deleted_at IS NULL;

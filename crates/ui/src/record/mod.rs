@@ -10,7 +10,8 @@ mod timeline;
 use askama::Template;
 use axum::response::{IntoResponse as _, Redirect};
 use fieldstone_model::{Change, Field, Object, Record};
-use fieldstone_store::{Coverage, Store, conflict::ConflictStore};
+use fieldstone_store::{Coverage, Store, StoreError, conflict::ConflictStore};
+use futures_util::try_join;
 
 pub(crate) use following::submit as follow;
 pub(crate) use inline::show as field;
@@ -94,7 +95,26 @@ struct Fact {
 /// `GET /{objects}/{id}`: the record, deleted or not.
 pub(crate) async fn show<S: ConflictStore + Clone + 'static>(at: AtRecord<S>) -> PageResult {
     let record = at.store.get(&at.object.name, at.id, &[]).await?;
-    let names = names_in(&at.store, &[&record]).await?;
+    let wanted = timeline::Wanted::read(&at.parameters);
+    let shown = [&record];
+    let ((names, notice, conflict, following), (related, addable), timeline) = try_join!(
+        async {
+            let found = try_join!(
+                names_in(&at.store, &shown),
+                Notice::of_request(&at),
+                at.store.conflict_of(at.id),
+                visited(&at),
+            )?;
+            Ok::<_, PageError>(found)
+        },
+        async {
+            if record.deleted {
+                return Ok((Vec::new(), Vec::new()));
+            }
+            related::of(&at).await
+        },
+        Timeline::of(&at, &wanted),
+    )?;
     let locale = &at.viewer.locale;
     let showing = Showing {
         locale,
@@ -123,21 +143,9 @@ pub(crate) async fn show<S: ConflictStore + Clone + 'static>(at: AtRecord<S>) ->
                 .collect::<Vec<_>>(),
         )
     });
-    let (related, addable) = if record.deleted {
-        (Vec::new(), Vec::new())
-    } else {
-        related::of(&at).await?
-    };
     let name = name_of(&at, object, &record);
-    let wanted = timeline::Wanted::read(&at.parameters);
-    let mut following = None;
-    if let Some(shelf) = &at.shelf {
-        let ((), follows) =
-            futures_util::try_join!(shelf.0.visited(at.id), shelf.0.follows(at.id))?;
-        following = Some(follows);
-    }
     let page = Page {
-        notice: Notice::of_request(&at).await?,
+        notice,
         deleted_at: record.deleted.then(|| {
             showing
                 .value(
@@ -159,18 +167,14 @@ pub(crate) async fn show<S: ConflictStore + Clone + 'static>(at: AtRecord<S>) ->
             .collect(),
         related,
         addable,
-        timeline: Timeline::of(&at, &wanted).await?,
+        timeline,
         shows: shows(&at, &wanted),
         composers: composers(&at, &record),
         convertible: object.name == "lead"
             && !record.deleted
             && record.get("status").as_text() != Some("converted")
             && at.may_write(object),
-        conflict: at
-            .store
-            .conflict_of(at.id)
-            .await?
-            .map(|id| format!("{}/{id}", crate::conflict::PATH)),
+        conflict: conflict.map(|id| format!("{}/{id}", crate::conflict::PATH)),
         file: File::of(&at, &record),
         following,
         name: name.clone(),
@@ -178,6 +182,15 @@ pub(crate) async fn show<S: ConflictStore + Clone + 'static>(at: AtRecord<S>) ->
         at: &at,
     };
     Ok(at.page(name, &page))
+}
+
+/// Remembers that the person has been here; answers whether they follow the record, where that can be done.
+async fn visited<S: Store>(at: &AtRecord<S>) -> Result<Option<bool>, StoreError> {
+    let Some(shelf) = &at.shelf else {
+        return Ok(None);
+    };
+    let ((), follows) = try_join!(shelf.0.visited(at.id), shelf.0.follows(at.id))?;
+    Ok(Some(follows))
 }
 
 /// A field's label. A figure over the records of a store that hasn't got all of them says so.

@@ -3,6 +3,7 @@
 use askama::Template;
 use fieldstone_model::{Filter, Query, Value, query::parse_order};
 use fieldstone_store::Store;
+use futures_util::future::try_join_all;
 
 use crate::{
     error::PageError,
@@ -43,16 +44,21 @@ pub(super) async fn of<S: Store + Clone + 'static>(
         !(related.field == "about_id"
             && matches!(related.object.as_str(), "note" | "call" | "event"))
     };
-    for related in at.layout.related.iter().filter(told) {
-        let Some(object) = at.registry().object(&related.object) else {
-            continue;
-        };
+    let known = at.layout.related.iter().filter(told).filter_map(|related| {
+        let object = at.registry().object(&related.object)?;
+        Some((related, object))
+    });
+    let found = known.map(|(related, object)| async move {
         let mut query = Query::new(object.name.clone())
             .columns(paths(object, &related.columns))
             .filter(Filter::equal(&related.field, Value::Id(at.id)))
             .limit(ROWS);
         query.order = parse_order(&layout::of(object, at.registry()).order);
         let found = at.store.list(&query).await?;
+        let table = Table::of_list(at, object, &related.columns, &found.records, None).await?;
+        Ok::<_, PageError>((related, object, found, table))
+    });
+    for (related, object, found, table) in try_join_all(found).await? {
         let here = format!("/{}/{}", at.object.plural, at.id);
         let prefilled = Pairs::default()
             .with(&related.field, at.id.to_string())
@@ -69,7 +75,7 @@ pub(super) async fn of<S: Store + Clone + 'static>(
             id: format!("related-{}-{}", object.name, related.field),
             heading: locale.objects(object),
             icon: layout::icon(object),
-            table: Table::of_list(at, object, &related.columns, &found.records, None).await?,
+            table,
             all: found.next.is_some().then(|| {
                 (
                     format!("/{}{}", object.plural, all.to_query()),
