@@ -147,6 +147,8 @@ CREATE FUNCTION app.total_deals_anew() RETURNS void LANGUAGE sql SET search_path
         FROM app.deal d WHERE d.deleted_at IS NULL AND d.closed_at IS NOT NULL GROUP BY 1, 2, 3, 4, 5, 6, 7;
 $$;
 SELECT app.total_deals_anew();
+-- Without statistics the planner would read the totals of all workspaces for those of one.
+ANALYZE app.deal_total, app.deal_closed_total;
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Folding. Rows that a transaction under way has added are seen by nobody yet and stay; two that fold at once take turns at the rows, and the

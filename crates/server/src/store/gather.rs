@@ -168,20 +168,16 @@ impl PgStore {
         if others.is_empty() {
             return self.run_alone(version, &[], sql).await;
         }
-        match self.run_together(version, sql, &others).await {
-            Ok((rows, answers)) => {
-                for (other, rows) in others.into_iter().zip(answers) {
-                    // Whoever has gone away wants no answer.
-                    let _ = other.answer.send(rows);
-                }
-                Ok(rows)
-            }
+        let Ok((rows, answers)) = self.run_together(version, sql, &others).await else {
             // One of them failed, and the others with it: each finds out for itself.
-            Err(_) => {
-                drop(others);
-                self.run_alone(version, &[], sql).await
-            }
+            drop(others);
+            return self.run_alone(version, &[], sql).await;
+        };
+        for (other, rows) in others.into_iter().zip(answers) {
+            // Whoever has gone away wants no answer.
+            let _ = other.answer.send(rows);
         }
+        Ok(rows)
     }
 
     async fn run_alone(
