@@ -249,7 +249,7 @@ mod tests {
         }
     }
 
-    fn lead<'a>(gathering: &'a Gathering, version: i64) -> Lead<'a> {
+    fn lead(gathering: &Gathering, version: i64) -> Lead<'_> {
         match gathering.join(version, &sql("leads")) {
             Part::Leads(lead) => lead,
             Part::Follows(_) => panic!("nobody leads it"),
