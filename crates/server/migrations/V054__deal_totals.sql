@@ -82,47 +82,45 @@ END
 $migration$;
 
 -- ---------------------------------------------------------------------------------------------------------------------
--- Kept by the table of deals itself: one trigger function for each thing that happens to deals, made from one text.
+-- Kept by the table of deals itself: one trigger function for each thing that happens to deals, and one that counts all of them anew, for those
+-- who wrote deals without triggers. The owner runs it while nobody writes deals. All are made from one text.
 
 DO $migration$
 DECLARE
-    changed constant text := 'tenant_id, owner_id, pipeline_id, stage_id, status, probability, close_date, closed_at, amount, deleted_at';
-    body constant text := $body$
-BEGIN
-    WITH changed AS (%s)
-    INSERT INTO app.deal_total (tenant_id, owner_id, pipeline_id, stage_id, status, probability, close_date, records, amount, amounts, folded)
-        SELECT c.tenant_id, c.owner_id, c.pipeline_id, c.stage_id, c.status, c.probability, date_trunc('month', c.close_date::timestamp)::date,
-            sum(c.more), coalesce(sum(c.more * c.amount), 0), coalesce(sum(c.more) FILTER (WHERE c.amount IS NOT NULL), 0), false
-        -- A workspace that is being removed is gone by now, and takes its rows here along.
-        FROM changed c JOIN app.workspace w ON w.tenant_id = c.tenant_id
-        WHERE c.deleted_at IS NULL
-        GROUP BY 1, 2, 3, 4, 5, 6, 7
-        HAVING sum(c.more) <> 0 OR sum(c.more * c.amount) <> 0 OR sum(c.more) FILTER (WHERE c.amount IS NOT NULL) <> 0;
-    WITH changed AS (%s)
-    INSERT INTO app.deal_closed_total (tenant_id, owner_id, pipeline_id, stage_id, status, probability, closed_at, records, amount, amounts, folded)
-        SELECT c.tenant_id, c.owner_id, c.pipeline_id, c.stage_id, c.status, c.probability, date_trunc('day', c.closed_at, 'UTC'),
-            sum(c.more), coalesce(sum(c.more * c.amount), 0), coalesce(sum(c.more) FILTER (WHERE c.amount IS NOT NULL), 0), false
-        FROM changed c JOIN app.workspace w ON w.tenant_id = c.tenant_id
-        WHERE c.deleted_at IS NULL AND c.closed_at IS NOT NULL
-        GROUP BY 1, 2, 3, 4, 5, 6, 7
-        HAVING sum(c.more) <> 0 OR sum(c.more * c.amount) <> 0 OR sum(c.more) FILTER (WHERE c.amount IS NOT NULL) <> 0;
-    RETURN NULL;
-END
-$body$;
+    deals constant text := 'SELECT tenant_id, owner_id, pipeline_id, stage_id, status, probability, close_date, closed_at, amount, deleted_at, %s::bigint AS more FROM %s';
+    -- What notes that there are `more` of the deals of a source than before, and whether that is folded.
+    noted text := '';
     made record;
     source text;
 BEGIN
+    FOR made IN SELECT * FROM (VALUES
+        ('deal_total', 'close_date', $q$date_trunc('month', c.close_date::timestamp)::date$q$, 'true'),
+        ('deal_closed_total', 'closed_at', $q$date_trunc('day', c.closed_at, 'UTC')$q$, 'c.closed_at IS NOT NULL')
+    ) AS t(name, moment, start, counts) LOOP
+        noted := noted || format($q$
+    INSERT INTO app.%1$I (tenant_id, owner_id, pipeline_id, stage_id, status, probability, %2$I, records, amount, amounts, folded)
+        SELECT c.tenant_id, c.owner_id, c.pipeline_id, c.stage_id, c.status, c.probability, %3$s,
+            sum(c.more), coalesce(sum(c.more * c.amount), 0), coalesce(sum(c.more) FILTER (WHERE c.amount IS NOT NULL), 0), %%2$L::boolean
+        -- A workspace that is being removed is gone by now, and takes its rows here along.
+        FROM (%%1$s) c JOIN app.workspace w ON w.tenant_id = c.tenant_id
+        WHERE c.deleted_at IS NULL AND %4$s
+        GROUP BY 1, 2, 3, 4, 5, 6, 7
+        HAVING sum(c.more) <> 0 OR sum(c.more * c.amount) <> 0 OR sum(c.more) FILTER (WHERE c.amount IS NOT NULL) <> 0;
+$q$, made.name, made.moment, made.start, made.counts);
+    END LOOP;
     FOR made IN SELECT * FROM (VALUES
         ('total_made_deals', '{made}', '{1}'),
         ('total_changed_deals', '{made,gone}', '{1,-1}'),
         ('total_gone_deals', '{gone}', '{-1}')
     ) AS f(name, tables, signs) LOOP
-        SELECT string_agg(format('SELECT %s, %s::bigint AS more FROM %I', changed, t.sign, t.name), ' UNION ALL ') INTO source
+        SELECT string_agg(format(deals, t.sign, t.name), ' UNION ALL ') INTO source
             FROM unnest(made.tables::text[], made.signs::text[]) t(name, sign);
         EXECUTE format('CREATE FUNCTION app.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = '''' AS %L',
-            made.name, format(body, source, source));
+            made.name, 'BEGIN' || format(noted, source, false) || '    RETURN NULL; END');
         PERFORM app.serve(format('app.%I()', made.name)::regprocedure, 'fieldstone_owner');
     END LOOP;
+    EXECUTE format('CREATE FUNCTION app.total_deals_anew() RETURNS void LANGUAGE sql SET search_path = '''' AS %L',
+        'DELETE FROM app.deal_total; DELETE FROM app.deal_closed_total;' || format(noted, format(deals, 1, 'app.deal'), true));
 END
 $migration$;
 
@@ -133,19 +131,6 @@ CREATE TRIGGER total_changed AFTER UPDATE ON app.deal REFERENCING NEW TABLE AS m
     FOR EACH STATEMENT EXECUTE FUNCTION app.total_changed_deals();
 CREATE TRIGGER total_gone AFTER DELETE ON app.deal REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION app.total_gone_deals();
 
--- Counts all deals anew; for those who wrote deals without triggers. Run by the owner while nobody writes deals.
-CREATE FUNCTION app.total_deals_anew() RETURNS void LANGUAGE sql SET search_path = '' AS $$
-    DELETE FROM app.deal_total;
-    DELETE FROM app.deal_closed_total;
-    INSERT INTO app.deal_total (tenant_id, owner_id, pipeline_id, stage_id, status, probability, close_date, records, amount, amounts, folded)
-        SELECT d.tenant_id, d.owner_id, d.pipeline_id, d.stage_id, d.status, d.probability, date_trunc('month', d.close_date::timestamp)::date,
-            count(*), coalesce(sum(d.amount), 0), count(d.amount), true
-        FROM app.deal d WHERE d.deleted_at IS NULL GROUP BY 1, 2, 3, 4, 5, 6, 7;
-    INSERT INTO app.deal_closed_total (tenant_id, owner_id, pipeline_id, stage_id, status, probability, closed_at, records, amount, amounts, folded)
-        SELECT d.tenant_id, d.owner_id, d.pipeline_id, d.stage_id, d.status, d.probability, date_trunc('day', d.closed_at, 'UTC'),
-            count(*), coalesce(sum(d.amount), 0), count(d.amount), true
-        FROM app.deal d WHERE d.deleted_at IS NULL AND d.closed_at IS NOT NULL GROUP BY 1, 2, 3, 4, 5, 6, 7;
-$$;
 SELECT app.total_deals_anew();
 -- Without statistics the planner would read the totals of all workspaces for those of one.
 ANALYZE app.deal_total, app.deal_closed_total;
@@ -158,28 +143,22 @@ CREATE FUNCTION app.fold_deal_totals() RETURNS bigint LANGUAGE plpgsql VOLATILE 
 DECLARE
     -- So many fresh rows are left alone, and more where folding would rewrite many.
     few    constant bigint := 64;
+    total  record;
     tenant text;
     folds  bigint := 0;
 BEGIN
-    FOR tenant IN SELECT t.tenant_id FROM app.deal_total t WHERE NOT t.folded GROUP BY 1
-        HAVING count(*) > few + (SELECT count(*) / 8 FROM app.deal_total o WHERE o.tenant_id = t.tenant_id AND o.folded)
-    LOOP
-        WITH gone AS (DELETE FROM app.deal_total t WHERE t.tenant_id = tenant RETURNING t.*)
-        INSERT INTO app.deal_total (tenant_id, owner_id, pipeline_id, stage_id, status, probability, close_date, records, amount, amounts, folded)
-            SELECT g.tenant_id, g.owner_id, g.pipeline_id, g.stage_id, g.status, g.probability, g.close_date,
-                sum(g.records), sum(g.amount), sum(g.amounts), true
-            FROM gone g GROUP BY 1, 2, 3, 4, 5, 6, 7 HAVING sum(g.records) <> 0 OR sum(g.amount) <> 0 OR sum(g.amounts) <> 0;
-        folds := folds + 1;
-    END LOOP;
-    FOR tenant IN SELECT t.tenant_id FROM app.deal_closed_total t WHERE NOT t.folded GROUP BY 1
-        HAVING count(*) > few + (SELECT count(*) / 8 FROM app.deal_closed_total o WHERE o.tenant_id = t.tenant_id AND o.folded)
-    LOOP
-        WITH gone AS (DELETE FROM app.deal_closed_total t WHERE t.tenant_id = tenant RETURNING t.*)
-        INSERT INTO app.deal_closed_total (tenant_id, owner_id, pipeline_id, stage_id, status, probability, closed_at, records, amount, amounts, folded)
-            SELECT g.tenant_id, g.owner_id, g.pipeline_id, g.stage_id, g.status, g.probability, g.closed_at,
-                sum(g.records), sum(g.amount), sum(g.amounts), true
-            FROM gone g GROUP BY 1, 2, 3, 4, 5, 6, 7 HAVING sum(g.records) <> 0 OR sum(g.amount) <> 0 OR sum(g.amounts) <> 0;
-        folds := folds + 1;
+    FOR total IN SELECT * FROM (VALUES ('deal_total', 'close_date'), ('deal_closed_total', 'closed_at')) AS t(name, moment) LOOP
+        FOR tenant IN EXECUTE format('SELECT t.tenant_id FROM app.%1$I t WHERE NOT t.folded GROUP BY 1
+            HAVING count(*) > $1 + (SELECT count(*) / 8 FROM app.%1$I o WHERE o.tenant_id = t.tenant_id AND o.folded)', total.name) USING few
+        LOOP
+            EXECUTE format('WITH gone AS (DELETE FROM app.%1$I t WHERE t.tenant_id = $1 RETURNING t.*)
+                INSERT INTO app.%1$I (tenant_id, owner_id, pipeline_id, stage_id, status, probability, %2$I, records, amount, amounts, folded)
+                    SELECT g.tenant_id, g.owner_id, g.pipeline_id, g.stage_id, g.status, g.probability, g.%2$I,
+                        sum(g.records), sum(g.amount), sum(g.amounts), true
+                    FROM gone g GROUP BY 1, 2, 3, 4, 5, 6, 7
+                    HAVING sum(g.records) <> 0 OR sum(g.amount) <> 0 OR sum(g.amounts) <> 0', total.name, total.moment) USING tenant;
+            folds := folds + 1;
+        END LOOP;
     END LOOP;
     RETURN folds;
 END

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use fieldstone_model::{Change, Comparison, Filter, Query, Record, RecordId, Value, query::Path};
 use jiff::tz::TimeZone;
+use proptest::{
+    strategy::{Strategy as _, ValueTree as _},
+    test_runner::TestRunner,
+};
 
 use super::{Fixture, Team, creation, day, deletion, instant, restoration, revision, text};
 use crate::{Aggregate, Bucket, Function, Store};
@@ -21,15 +25,11 @@ const COLUMNS: [&str; 8] = [
 ];
 
 /// Picks at random, the same each time.
-struct Dice(u64);
+struct Dice(TestRunner);
 
 impl Dice {
     fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap_or(0) % sides
+        (0..sides).new_tree(&mut self.0).unwrap().current()
     }
 
     fn pick<T: Clone>(&mut self, from: &[T]) -> T {
@@ -40,7 +40,7 @@ impl Dice {
 /// Deals are made, moved, given away, deleted and brought back; after each step all figures agree with the deals themselves.
 pub async fn figures_follow_every_change<F: Fixture>(fixture: &F) {
     let team = fixture.workspace().await;
-    let mut dice = Dice(7);
+    let mut dice = Dice(TestRunner::deterministic());
     let mut ids = Vec::new();
     for _ in 0..ROUNDS {
         let changes: Vec<Change> = (0..=dice.roll(6))

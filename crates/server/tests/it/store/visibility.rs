@@ -453,6 +453,16 @@ async fn compare(database: &TestStores, world: &World) {
                 "{scope:?} {sql}"
             );
         }
+        // Totals are kept owner by owner: they are of the deals in sight.
+        let sql = "SELECT (SELECT coalesce(sum(t.records), 0) FROM app.deal_total t) = (SELECT count(*) FROM app.deal d WHERE d.deleted_at IS NULL),
+            (SELECT coalesce(sum(t.records), 0) FROM app.deal_closed_total t)
+                = (SELECT count(*) FROM app.deal d WHERE d.deleted_at IS NULL AND d.closed_at IS NOT NULL)";
+        let step = Step { sql, params: &[] };
+        let steps = [step];
+        let rows = database.stores.pool().flight(store.actor(), None, &steps);
+        let row = rows.await.unwrap().remove(0).remove(0);
+        let same: (bool, bool) = (row.get(0), row.get(1));
+        assert_eq!(same, (true, true), "{scope:?}");
         let mut sums = Aggregate::new("deal".to_owned());
         sums.measures.push(fieldstone_store::Measure {
             function: fieldstone_store::Function::Sum,

@@ -78,6 +78,16 @@ const CASES: &[(&str, &str, &str)] = &[
     ),
     (
         "policy",
+        "DROP POLICY tenant_select ON app.deal_total",
+        "app.deal_total",
+    ),
+    (
+        "table grant",
+        "GRANT INSERT ON app.deal_total TO fieldstone_app",
+        "app.deal_total",
+    ),
+    (
+        "policy",
         "CREATE POLICY everybody ON app.account USING (true)",
         "app.account",
     ),

@@ -13,6 +13,7 @@ use axum::{
 use fieldstone_model::{Filter, Object, ObjectClass, Query, RecordId, Role, Value};
 use fieldstone_store::Store as _;
 use fieldstone_ui::{Change, Condition, PageError, PageResult, in_words, locale::Locale};
+use futures_util::future::try_join_all;
 
 pub(crate) use condition::build;
 use condition::{condition_of, take_condition};
@@ -60,9 +61,9 @@ struct Row {
 /// `GET /settings/automation`.
 pub(crate) async fn list(settings: Settings) -> PageResult {
     let locale = settings.locale();
-    let mut rows = Vec::new();
-    for stored in settings.store.automation_rules().await? {
-        rows.push(Row {
+    let rules = settings.store.automation_rules().await?;
+    let rows = rules.into_iter().map(async |stored| {
+        Ok::<_, PageError>(Row {
             href: format!("{PATH}/{}", stored.id),
             what: sentence(&settings, &stored.rule).await?,
             name: stored.rule.name,
@@ -70,8 +71,9 @@ pub(crate) async fn list(settings: Settings) -> PageResult {
             stopped: stored.stopped,
             runs: stored.runs,
             failed: stored.failed,
-        });
-    }
+        })
+    });
+    let rows = try_join_all(rows).await?;
     let objects = objects(&settings)
         .map(|object| (object.name.to_string(), locale.objects(object)))
         .collect();

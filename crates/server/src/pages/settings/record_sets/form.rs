@@ -13,6 +13,7 @@ use fieldstone_store::{Store as _, StoreError};
 use fieldstone_ui::{
     Change, Condition, PageError, PageResult, Surroundings, condition, locale::Locale,
 };
+use futures_util::future::try_join_all;
 
 use super::{
     PATH,
@@ -297,12 +298,12 @@ async fn respond(
 ) -> PageResult {
     let locale = settings.locale();
     let people = people(settings).await?;
-    let mut versions = Vec::new();
-    if let Some((id, _)) = known {
-        for made in settings.store.record_set_versions(id).await? {
-            versions.push(version(settings, &draft.root, &made).await?);
-        }
-    }
+    let versions = match known {
+        Some((id, _)) => settings.store.record_set_versions(id).await?,
+        None => Vec::new(),
+    };
+    let versions = versions.iter().map(|it| version(settings, &draft.root, it));
+    let versions = try_join_all(versions).await?;
     let (error, field) = match &error {
         Some(error) => {
             let (text, field) = say(locale, error);

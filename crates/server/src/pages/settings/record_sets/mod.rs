@@ -8,6 +8,7 @@ use axum::response::Response;
 use fieldstone_model::{RecordId, query::Environment};
 use fieldstone_store::Store as _;
 use fieldstone_ui::{PageError, PageResult, in_words, locale::Locale};
+use futures_util::future::try_join_all;
 
 pub(crate) use form::{build, create, edit, new, preview, update};
 
@@ -61,15 +62,15 @@ pub(crate) async fn list(settings: Settings) -> PageResult {
         let sets = own.iter().filter(applies);
         sets.map(|set| set.new.set.clone()).collect()
     };
-    let mut rows = Vec::new();
-    if standard {
-        for set in default_sets() {
-            rows.push(row(&settings, None, &set).await?);
-        }
-    }
-    for set in &own {
-        rows.push(row(&settings, Some(set), &set.new.set).await?);
-    }
+    let rows = if standard {
+        try_join_all(mine.iter().map(|set| row(&settings, None, set))).await?
+    } else {
+        try_join_all(
+            own.iter()
+                .map(|set| row(&settings, Some(set), &set.new.set)),
+        )
+        .await?
+    };
     // What can't be counted in time isn't worth waiting for.
     let figures = settings.store.figures(&mine, environment(&settings)).await;
     let page = Page {
